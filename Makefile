@@ -1,0 +1,95 @@
+# Everything a person or CI runs here. Each target sets itself up; nothing is installed twice.
+# Plain enough for GNU make 3.81, which is what macOS has.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format schema lock clean setup
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+PY := .venv/bin/python
+# --only-binary: no package runs code at set-up, and no compiler is needed.
+LOCKED := --require-hashes --only-binary :all: -r
+COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# A Python that went away (an upgrade, a removed version) leaves a folder that looks complete: make it anew.
+BROKEN := $(shell test ! -e .venv/.uv || $(PY) -c '' 2>/dev/null || rm -f .venv/.uv)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8000 with an own database and demo data
+	@FULLMAKT_ENV="$${FULLMAKT_ENV:-development}" .venv/bin/fullmakt serve
+
+test: setup ## Run all tests on a real PostgreSQL; ARGS="-k days" narrows them
+	$(PY) -m pytest $(ARGS)
+
+check: setup ## Format, lint, two strict type checkers, architecture and packaging
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m basedpyright
+	$(PY) -m pytest tests/architecture
+
+format: .venv/.dev ## Format the code and apply the safe lint fixes
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+schema: setup ## Print the schema to schema/schema.graphql
+	@.venv/bin/fullmakt schema > schema/schema.graphql.new
+	@mv schema/schema.graphql.new schema/schema.graphql
+
+lock: .venv/.uv ## Resolve the dependencies again; UPGRADE=--upgrade takes newer versions
+	$(COMPILE) $(UPGRADE) requirements.in -o requirements.lock
+	$(COMPILE) $(UPGRADE) -c requirements.lock requirements-dev.in -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) -c requirements-dev.lock requirements-web.in -o requirements-web.lock
+	$(COMPILE) $(UPGRADE) requirements-uv.in -o requirements-uv.lock
+	$(PY) web/fetch.py --lock
+
+clean: ## Remove everything that set-up made; the data in var/ stays
+	rm -rf .venv server/static/vendor .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: .venv/.dev .venv/bin/fullmakt .venv/.web
+
+# A version manager's shim can exist and fail, so a candidate counts when it runs.
+.venv/.uv: requirements-uv.lock
+	@found=; bare=; \
+	for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+		if "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then found="$$python"; break; fi; \
+		bare="$$python"; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+		echo "$$bare cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+	elif [ -z "$$found" ]; then \
+		echo "Fullmakt needs Python 3.11 or later, and none was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	echo "Making .venv with $$found"; \
+	"$$found" -m venv --clear .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements-uv.lock
+	@touch $@
+
+# uv does not read pip's configuration, so where only pip knows a mirror, pip does the work.
+.venv/.runtime: .venv/.uv requirements.lock
+	@echo "Installing from requirements.lock"
+	@$(PY) -m uv pip install --quiet --python $(PY) $(LOCKED) requirements.lock \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements.lock
+	@touch $@
+
+.venv/.dev: .venv/.uv requirements-dev.lock
+	@echo "Installing from requirements-dev.lock"
+	@$(PY) -m uv pip install --quiet --python $(PY) $(LOCKED) requirements-dev.lock \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements-dev.lock
+	@touch .venv/.runtime $@
+
+.venv/.web: .venv/.uv web/fetch.py web/files.sha256 web/package-lock.json
+	@$(PY) web/fetch.py
+	@touch $@
+
+# Runs cli.py by its path: the checkout comes first on sys.path, so nothing installed can shadow a folder of ours.
+.venv/bin/fullmakt: .venv/.uv Makefile
+	@printf '%s\n' \
+		'#!/bin/sh' \
+		'bin=$$(CDPATH= cd -- "$$(dirname -- "$$0")" && pwd) || exit 1' \
+		'PYTHONSAFEPATH= exec "$$bin/python" "$$bin/../../cli.py" "$$@"' > $@
+	@chmod +x $@

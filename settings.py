@@ -1,0 +1,179 @@
+"""One frozen object with everything the environment decides, read once at start.
+
+Every variable begins with FULLMAKT_ and is named after its field, so FULLMAKT_PORT is `port`. A name that is not
+here is an error and never ignored: a misspelt variable would silently mean its default. In development the command
+line supplies the database and the key; in production nothing that matters has a default.
+"""
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from email.utils import parseaddr
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+import msgspec
+
+PREFIX = "FULLMAKT_"
+REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
+SHORTEST_SECRET_BYTES = 32
+DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
+SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
+HIDDEN = "***"
+
+
+class SettingsError(Exception):
+    """The environment cannot be used; the text is one line that names the variable and never shows a secret."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment decided. Its repr shows no password and no key."""
+
+    env: Literal["development", "production"] = "production"
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
+    public_url: str = ""
+    smtp_url: str | None = None
+    mail_from: str = ""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    secret_key: str = ""
+    trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
+
+    @property
+    def is_development(self) -> bool:
+        """True where convenience may win over safety: mailbox, demo data, plain HTTP."""
+        return self.env == "development"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        shown: dict[str, object] = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown["database_url"] = without_password(self.database_url)
+        shown["smtp_url"] = self.smtp_url and without_password(self.smtp_url)
+        shown["secret_key"] = HIDDEN
+        return list(shown.items())
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+VARIABLES = {PREFIX + field.upper(): field for field in Settings.__struct_fields__}
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings that `environ` asks for; variables of other programs are left alone.
+
+    Raises:
+        SettingsError: a name is unknown, a value is empty or out of range, or a required one is missing.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    for name in given.keys() - VARIABLES.keys():
+        raise SettingsError(f"{name} is not a setting.{nearest(name)}")
+    settings = convert({name: clean(name, text) for name, text in given.items()})
+
+    for name in (*REQUIRED, *(() if settings.is_development else ("FULLMAKT_PUBLIC_URL",))):
+        if name not in given:
+            raise SettingsError(f"{name} is not set; FULLMAKT_ENV={settings.env} needs it.")
+    if len(settings.secret_key.encode()) < SHORTEST_SECRET_BYTES:
+        raise SettingsError(f"FULLMAKT_SECRET_KEY is shorter than {SHORTEST_SECRET_BYTES} bytes.")
+    public_url = public_address(settings)
+    return msgspec.structs.replace(
+        settings,
+        database_url=database_address(settings.database_url),
+        public_url=public_url,
+        smtp_url=settings.smtp_url and smtp_address(settings.smtp_url),
+        mail_from=sender(settings.mail_from, public_url),
+    )
+
+
+def nearest(name: str) -> str:
+    """A sentence that offers the closest known name, or names them all."""
+    close = difflib.get_close_matches(
+        name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in VARIABLES], n=1
+    )
+    return f" Did you mean {PREFIX}{close[0]}?" if close else f" There are: {', '.join(VARIABLES)}."
+
+
+def clean(name: str, text: str) -> str:
+    """The value of one variable without the blanks around it."""
+    text = text.strip()
+    if not text:
+        raise SettingsError(f"{name} is empty. Leave it out to use its default.")
+    if not text.isprintable():
+        raise SettingsError(f"{name} holds a line break or another control character.")
+    return text
+
+
+def convert(given: Mapping[str, str]) -> Settings:
+    """The values in their types and ranges."""
+    try:
+        return msgspec.convert({VARIABLES[name]: text for name, text in given.items()}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, field = str(error).rstrip("`").partition(" - at `$.")
+        raise SettingsError(f"{PREFIX}{field.upper()}: {reason}.") from None
+
+
+def database_address(url: str) -> str:
+    """The address in the one spelling that Tortoise takes, whichever of PostgreSQL's usual ones was given."""
+    parts = split("FULLMAKT_DATABASE_URL", url)
+    if parts.scheme not in DATABASE_SCHEMES or not parts.path.strip("/"):
+        raise SettingsError("FULLMAKT_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
+    return "asyncpg" + url[len(parts.scheme) :]
+
+
+def smtp_address(url: str) -> str:
+    """The address unchanged, once its scheme and host are known to be usable."""
+    parts = split("FULLMAKT_SMTP_URL", url)
+    if parts.scheme not in SMTP_SCHEMES or not parts.hostname:
+        raise SettingsError("FULLMAKT_SMTP_URL must be smtp://, smtps:// or smtp+starttls://user:password@host:port.")
+    return url
+
+
+def public_address(settings: Settings) -> str:
+    """Where links in mails lead, without the slash at the end. A password travels there, hence https in production."""
+    parts = split("FULLMAKT_PUBLIC_URL", settings.public_url or f"http://127.0.0.1:{settings.port}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError("FULLMAKT_PUBLIC_URL must begin with https:// and name a host.")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise SettingsError("FULLMAKT_PUBLIC_URL must have no user name, no query and no fragment.")
+    if parts.scheme == "http" and not settings.is_development and not is_loopback(parts.hostname):
+        raise SettingsError("FULLMAKT_PUBLIC_URL must be https in production.")
+    return urlunsplit(parts).rstrip("/")
+
+
+def sender(given: str, public_url: str) -> str:
+    """The From line of mails: the given one, else no-reply at the public host."""
+    if not given:
+        host = urlsplit(public_url).hostname or ""
+        return f"Fullmakt <no-reply@{'localhost' if is_loopback(host) else host}>"
+    _, address = parseaddr(given)
+    if "@" not in address.strip("@"):
+        raise SettingsError("FULLMAKT_MAIL_FROM must be an address, such as Fullmakt <no-reply@example.com>.")
+    return given
+
+
+def split(name: str, url: str) -> SplitResult:
+    """The parts of `url`; its text stays out of the error, for it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise SettingsError(f"{name} is not a usable address.") from None
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address or name that never leaves this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def without_password(url: str) -> str:
+    """The address with its password hidden and its query left out, for a person to read."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{user}{colon and f':{HIDDEN}'}{'@' if user else ''}{host}{parts.path}"

@@ -1,0 +1,79 @@
+"""What every test can ask for: a database of its own.
+
+postgres      one server for the whole run, forgetful and fast
+template      one migrated database on it, never connected to again
+database_url  a copy of the template for one test, dropped afterwards
+"""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+import embedded
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of the run's own server.
+
+    Not under pytest's tmp_path: pytest closes that to others, and as root the server runs as another.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fullmakt-tests-"))
+    folder.chmod(0o711)
+    try:
+        with embedded.postgres(folder, durable=False) as url:
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database that has every migration."""
+    from models import migrate
+
+    name = "template_fullmakt"
+
+    async def prepare() -> None:
+        await administer(postgres, f"CREATE DATABASE {name}")
+        await migrate.migrate(at(postgres, name))
+
+    asyncio.run(prepare())
+    return name
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The address of a migrated database that only this test sees. About 40 ms; STRATEGY FILE_COPY would be slower."""
+    name = f"test_{next(NUMBERS)}"
+    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield at(postgres, name)
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def at(url: str, database: str) -> str:
+    """The same server, another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """A bare connection, for what a test must see or break behind the models' back."""
+    return await asyncpg.connect(url.replace("asyncpg:", "postgresql:", 1))
+
+
+async def administer(url: str, statement: str) -> None:
+    """Run a statement that no transaction may hold."""
+    connection = await connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,240 @@
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import cli
+import embedded
+
+ROOT = Path(__file__).resolve().parent.parent
+# The command line with everything behind it replaced: an application that answers with its settings,
+# demo data of one person, no migrations unless asked.
+STAND_IN = """
+import asyncio, os, sys, types
+from pathlib import Path
+
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        for _ in ("startup", "shutdown"):
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+        return
+    body = str(os.getpid()).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+app = types.ModuleType("app")
+app.factory = lambda: application
+demo = types.ModuleType("demo")
+async def write(settings):
+    assert settings.database_url.startswith("asyncpg://postgres:@/fullmakt?host=")
+    return [types.SimpleNamespace(label="owner", email="anna@example.com", password="demo")]
+demo.write = write
+sys.modules.update(app=app, demo=demo)
+from models import migrate
+async def nothing(url): pass
+async def pending(url): return ["0001_first"]
+migrate.migrate, migrate.pending = nothing, pending
+
+import cli
+cli.VAR = Path(os.environ["VAR"])
+if __name__ == "__main__":
+    cli.main()
+"""
+
+
+@pytest.fixture
+def var() -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="fullmakt-tests-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def call(*arguments: str, **environ: str) -> Result:
+    clean = {name: None for name in os.environ if name.startswith("FULLMAKT_")}
+    return CliRunner().invoke(cli.fullmakt, arguments, env={**clean, **environ}, prog_name="fullmakt")
+
+
+def start(var: Path, port: int, **environ: str) -> subprocess.Popen[str]:
+    script = var / "stand_in.py"
+    script.write_text(STAND_IN)
+    settings = {"FULLMAKT_ENV": "development", "FULLMAKT_PORT": str(port), "VAR": str(var), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, str(script), "serve"],
+        env={"PATH": os.environ["PATH"]} | settings | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], last: str) -> str:
+    assert process.stdout
+    impatience = threading.Timer(20, process.kill)
+    impatience.start()
+    lines: list[str] = []
+    while not lines or last not in lines[-1]:
+        line = process.stdout.readline()
+        assert line, (lines, process.communicate())
+        lines.append(line)
+    impatience.cancel()
+    return "".join(lines)
+
+
+def fetch(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+@pytest.mark.parametrize("command", sorted(cli.fullmakt.commands))
+def test_every_command_explains_itself(command: str) -> None:
+    result = call(command, "--help")
+
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) >= 5
+
+
+@pytest.mark.parametrize("arguments", [["credit", "1", "30"], ["credit", "0", "30", "--reference", "x"], ["nonsense"]])
+def test_a_wrong_call_is_exit_code_2(arguments: list[str]) -> None:
+    assert call(*arguments).exit_code == 2
+
+
+def test_an_unusable_setting_is_one_line_and_exit_code_2() -> None:
+    result = call("serve", FULLMAKT_PROT="8000")
+
+    assert result.exit_code == 2
+    assert result.stderr == "Error: FULLMAKT_PROT is not a setting. Did you mean FULLMAKT_PORT?\n"
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_code_1() -> None:
+    result = call(
+        "migrate",
+        FULLMAKT_DATABASE_URL="postgresql://owner@127.0.0.1:1/fullmakt",
+        FULLMAKT_SECRET_KEY="k" * 32,
+        FULLMAKT_PUBLIC_URL="https://fullmakt.example.com",
+    )
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["serve", "--demo"]])
+def test_demo_data_is_for_development(arguments: list[str]) -> None:
+    result = call(
+        *arguments,
+        FULLMAKT_DATABASE_URL="postgresql://owner@127.0.0.1:1/fullmakt",
+        FULLMAKT_SECRET_KEY="k" * 32,
+        FULLMAKT_PUBLIC_URL="https://fullmakt.example.com",
+    )
+
+    assert result.exit_code == 2
+    assert "FULLMAKT_ENV=development" in result.stderr
+
+
+def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
+    path = tmp_path / "var" / "secret.key"
+
+    key = cli.secret_key(path)
+
+    assert len(key) >= 32
+    assert cli.secret_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_serve_announces_itself_and_stops_with_its_database(var: Path, port: int, number: signal.Signals) -> None:
+    process = start(var, port)
+    said = read_until(process, "Ctrl-C")
+
+    assert f"http://127.0.0.1:{port}/graphql" in said
+    assert f"http://127.0.0.1:{port}/mailbox" in said
+    assert "owner       anna@example.com  demo" in said
+    assert fetch(port) == str(process.pid)
+
+    process.send_signal(number)
+
+    assert process.communicate(timeout=10)[1] == ""
+    assert process.returncode == 0
+    assert embedded.running(var / "postgres" / "cluster") is None
+
+
+def test_workers_share_the_port_and_the_database(var: Path, port: int) -> None:
+    process = start(var, port, FULLMAKT_WORKERS="2")
+    read_until(process, "Ctrl-C")
+
+    assert fetch(port) != str(process.pid)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.communicate(timeout=15)[1] == ""
+    assert process.returncode == 0
+    assert embedded.running(var / "postgres" / "cluster") is None
+
+
+def test_a_taken_port_is_one_line_and_stops_nothing(var: Path, port: int) -> None:
+    first = start(var, port)
+    read_until(first, "Ctrl-C")
+
+    second = start(var, port)
+    _, stderr = second.communicate(timeout=10)
+
+    assert second.returncode == 1
+    assert stderr == (
+        f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. FULLMAKT_PORT chooses another port.\n"
+    )
+    assert embedded.running(var / "postgres" / "cluster")
+    first.terminate()
+    first.communicate(timeout=10)
+
+
+def test_a_second_start_takes_less_than_three_seconds(var: Path, port: int) -> None:
+    took = 0.0
+    for _ in range(2):
+        began = time.monotonic()
+        process = start(var, port)
+        read_until(process, "Ctrl-C")
+        took = time.monotonic() - began
+        process.terminate()
+        process.communicate(timeout=10)
+
+    assert took < 3
+
+
+def test_production_refuses_a_database_that_lacks_migrations(var: Path, port: int) -> None:
+    with embedded.postgres(var / "postgres", durable=False) as url:
+        process = start(
+            var,
+            port,
+            FULLMAKT_ENV="production",
+            FULLMAKT_DATABASE_URL=url,
+            FULLMAKT_SECRET_KEY="k" * 32,
+            FULLMAKT_PUBLIC_URL="https://fullmakt.example.com",
+        )
+        _, stderr = process.communicate(timeout=10)
+
+    assert process.returncode == 1
+    assert stderr == "Error: The database lacks 0001_first: run fullmakt migrate first.\n"

@@ -1,0 +1,129 @@
+import pytest
+
+import settings
+from settings import SettingsError, read
+
+KEY = "k" * settings.SHORTEST_SECRET_BYTES
+PASSWORD = "hunter2"
+DEVELOPMENT = {
+    "FULLMAKT_ENV": "development",
+    "FULLMAKT_DATABASE_URL": f"postgresql://owner:{PASSWORD}@db.example.com:5433/fullmakt?ssl=true",
+    "FULLMAKT_SECRET_KEY": KEY,
+}
+PRODUCTION = DEVELOPMENT | {"FULLMAKT_ENV": "production", "FULLMAKT_PUBLIC_URL": "https://fullmakt.example.com"}
+
+
+def refusal(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read(environ)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert PASSWORD not in message
+    return message
+
+
+def test_production_is_the_default() -> None:
+    given = {name: value for name, value in PRODUCTION.items() if name != "FULLMAKT_ENV"}
+
+    assert read(given).env == "production"
+
+
+def test_defaults() -> None:
+    found = read(DEVELOPMENT)
+
+    assert (found.host, found.port, found.workers, found.trial_days) == ("127.0.0.1", 8000, 1, 30)
+    assert found.public_url == "http://127.0.0.1:8000"
+    assert found.mail_from == "Fullmakt <no-reply@localhost>"
+    assert found.smtp_url is None
+    assert found.is_development
+
+
+def test_other_programs_variables_are_left_alone() -> None:
+    assert read(DEVELOPMENT | {"PORT": "x", "FULL": "y"}) == read(DEVELOPMENT)
+
+
+def test_every_spelling_of_postgresql_becomes_the_drivers() -> None:
+    for scheme in settings.DATABASE_SCHEMES:
+        url = f"{scheme}://owner@/fullmakt?host=/run/a%20b"
+        assert read(DEVELOPMENT | {"FULLMAKT_DATABASE_URL": url}).database_url == "asyncpg" + url[len(scheme) :]
+
+
+def test_the_public_address_follows_the_port_and_loses_its_slash() -> None:
+    assert read(DEVELOPMENT | {"FULLMAKT_PORT": "8123"}).public_url == "http://127.0.0.1:8123"
+    assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": "https://a.example.com/"}).public_url == "https://a.example.com"
+
+
+def test_mail_comes_from_the_public_host() -> None:
+    assert read(PRODUCTION).mail_from == "Fullmakt <no-reply@fullmakt.example.com>"
+
+
+def test_blanks_around_a_value_do_not_count() -> None:
+    assert read(DEVELOPMENT | {"FULLMAKT_PORT": " 8123 "}).port == 8123
+
+
+@pytest.mark.parametrize("name", ["FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY", "FULLMAKT_PUBLIC_URL"])
+def test_production_names_what_is_missing(name: str) -> None:
+    given = {variable: value for variable, value in PRODUCTION.items() if variable != name}
+
+    assert refusal(given).startswith(f"{name} is not set")
+
+
+def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
+    assert (
+        refusal(DEVELOPMENT | {"FULLMAKT_PROT": "1"}) == "FULLMAKT_PROT is not a setting. Did you mean FULLMAKT_PORT?"
+    )
+    assert "FULLMAKT_TRIAL_DAYS" in refusal(DEVELOPMENT | {"FULLMAKT_XYZZY": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FULLMAKT_ENV", "staging"),
+        ("FULLMAKT_ENV", ""),
+        ("FULLMAKT_HOST", "  "),
+        ("FULLMAKT_HOST", "a\nb"),
+        ("FULLMAKT_PORT", "0"),
+        ("FULLMAKT_PORT", "65536"),
+        ("FULLMAKT_PORT", "http"),
+        ("FULLMAKT_WORKERS", "0"),
+        ("FULLMAKT_WORKERS", "1.5"),
+        ("FULLMAKT_TRIAL_DAYS", "-1"),
+        ("FULLMAKT_TRIAL_DAYS", "367"),
+        ("FULLMAKT_SECRET_KEY", PASSWORD),
+        ("FULLMAKT_DATABASE_URL", f"sqlite://{PASSWORD}.db"),
+        ("FULLMAKT_DATABASE_URL", f"postgresql://owner:{PASSWORD}@db.example.com"),
+        ("FULLMAKT_DATABASE_URL", f"postgresql://owner:{PASSWORD}@db.example.com:port/fullmakt"),
+        ("FULLMAKT_SMTP_URL", f"owner:{PASSWORD}@mail.example.com"),
+        ("FULLMAKT_SMTP_URL", "smtp://"),
+        ("FULLMAKT_MAIL_FROM", "Fullmakt"),
+        ("FULLMAKT_PUBLIC_URL", "fullmakt.example.com"),
+        ("FULLMAKT_PUBLIC_URL", "http://fullmakt.example.com"),
+        ("FULLMAKT_PUBLIC_URL", "https://fullmakt.example.com/#here"),
+        ("FULLMAKT_PUBLIC_URL", f"https://me:{PASSWORD}@fullmakt.example.com"),
+        ("FULLMAKT_PUBLIC_URL", "https://[::1"),
+    ],
+)
+def test_an_unusable_value_is_refused_by_its_name(name: str, text: str) -> None:
+    assert refusal(PRODUCTION | {name: text}).startswith(name)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000"])
+def test_plain_http_is_for_this_machine(host: str) -> None:
+    assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": f"http://{host}"}).public_url == f"http://{host}"
+
+
+@pytest.mark.parametrize("scheme", settings.SMTP_SCHEMES)
+def test_every_kind_of_mail_server_is_taken(scheme: str) -> None:
+    url = f"{scheme}://user:{PASSWORD}@mail.example.com:2525"
+
+    assert read(PRODUCTION | {"FULLMAKT_SMTP_URL": url}).smtp_url == url
+
+
+def test_no_secret_is_shown() -> None:
+    found = read(PRODUCTION | {"FULLMAKT_SMTP_URL": f"smtp://user:{PASSWORD}@mail.example.com"})
+
+    for shown in (repr(found), str(found), str(found.__rich_repr__())):
+        assert PASSWORD not in shown
+        assert KEY not in shown
+    assert "asyncpg://owner:***@db.example.com:5433/fullmakt'" in repr(found)
+    assert "smtp://user:***@mail.example.com'" in repr(found)
