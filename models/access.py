@@ -1,0 +1,251 @@
+"""Access is what one user may do in one account right now: his grant, seen through the policy.
+
+It is read from the database for every request and every operation, and kept no longer. An
+operation on an account declares the permission it needs with `within`; the schema prints what is
+declared there, so that the rule is written once.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar, cast
+from uuid import UUID
+
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role, Standing
+from i18n import mark
+from models import db, event
+from models.caller import Caller
+from models.errors import Forbidden, UserErrorCode, not_found, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An active grant of a user on an account, with its effective permissions as a bit set."""
+
+    account_id: UUID
+    grant_id: UUID
+    last_used_at: datetime | None
+    standing: Standing
+    bits: int
+
+    @property
+    def role(self) -> Role:
+        """The role that the grant gives."""
+        return self.standing.role
+
+
+class StandingRow(db.Row):
+    """The columns from which a standing is made; every grant row has them."""
+
+    id: UUID
+    account_id: UUID
+    role: str
+    status: str
+    listed: int | None
+    valid_until: datetime | None
+    last_used_at: datetime | None
+    subscription_until: datetime
+    simple_user_restrictions: int
+    locks: int
+
+
+STANDING: Final = """
+g.id, g.account_id, g.role, g.status, g.listed, g.valid_until, g.last_used_at,
+a.subscription_until, a.simple_user_restrictions, a.locks
+"""
+_LOAD: Final = f"""
+SELECT {STANDING} FROM grants g JOIN accounts a ON a.id = g.account_id
+WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
+  AND (g.valid_until IS NULL OR g.valid_until > $3) AND a.closed_at IS NULL
+"""
+
+
+def status(row: StandingRow, now: datetime) -> GrantStatus:
+    """A grant's status at `now`: one whose end has passed is EXPIRED, before any job says so."""
+    found = GrantStatus(row.status)
+    over = row.valid_until is not None and row.valid_until <= now
+    return GrantStatus.EXPIRED if over and found is GrantStatus.ACTIVE else found
+
+
+def standing(row: StandingRow, now: datetime) -> Standing:
+    """The facts that decide what the holder of a grant may do at `now`."""
+    return Standing(
+        role=Role(row.role),
+        status=status(row, now),
+        listed=row.listed,
+        restrictions=row.simple_user_restrictions,
+        locks=row.locks,
+        subscription_over=row.subscription_until <= now,
+    )
+
+
+async def load(user_id: UUID, account_ids: Sequence[UUID], *, now: datetime) -> list[Access]:
+    """The user's access to those of `account_ids` that he can enter: one statement."""
+    rows = await db.fetch(_LOAD, user_id, account_ids, now, row=StandingRow)
+    found = (_access(row, now) for row in rows)
+    return [access for access in found if access.bits]
+
+
+async def load_one(user_id: UUID, account_id: UUID, *, now: datetime) -> Access | None:
+    """The user's access to one account, or None."""
+    found = await load(user_id, [account_id], now=now)
+    return found[0] if found else None
+
+
+def holding(permission: Permission, params: db.Params, *, alias: str) -> str:
+    """The condition that a row of grants, called `alias`, is in a role that holds `permission`.
+
+    For lists, which are filtered where the rows are. Not for permissions that an account can take.
+    """
+    always, where_given = policy.holders(permission)
+    roles, listed, bit = params.add(always), params.add(where_given), params.add(policy.mask([permission]))
+    return (
+        f"({alias}.role = ANY({roles}::text[]) OR "
+        f"{alias}.role = ANY({listed}::text[]) AND {alias}.listed & {bit}::bigint <> 0)"
+    )
+
+
+def _access(row: StandingRow, now: datetime) -> Access:
+    facts = standing(row, now)
+    return Access(row.account_id, row.id, row.last_used_at, facts, policy.effective(facts))
+
+
+# ---- Operations on an account ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An operation under way: its caller, and his access to the account that it changes.
+
+    The account's row is locked until the operation ends, so that changes of one account follow one
+    another and each sees what the one before it left.
+    """
+
+    caller: Caller
+    user_id: UUID
+    account_id: UUID
+    access: Access
+
+    @property
+    def now(self) -> datetime:
+        """The instant at which it was asked for."""
+        return self.caller.now
+
+    async def record(self, type: str, **facts: Any) -> None:  # noqa: A002 - as event.record
+        """Write an event of this account, in the caller's role of the moment."""
+        await event.record(self.caller, type, account_id=self.account_id, role=self.access.role, **facts)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Table = Literal["account", "grant", "invitation"]
+
+
+class Operation(Protocol[P, T_co]):
+    """An operation that knows the permission it needs."""
+
+    permission: Permission
+
+    def __call__(self, caller: Caller, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T_co]:
+        """Run it, in one transaction."""
+        ...
+
+
+def within(
+    permission: Permission, *, of: Table = "account"
+) -> Callable[[Callable[Concatenate[Act, P], Awaitable[T]]], Operation[P, T]]:
+    """Make an operation on the account of the row that its first argument, `<of>_id`, names.
+
+    It runs in a transaction of its own, with the account locked, after the caller's access has been
+    read under that lock.
+
+    Raises:
+        Unauthenticated: nobody is signed in.
+        Refusal: NOT_FOUND for an id that is unknown or foreign; SUBSCRIPTION_EXPIRED.
+        Forbidden: the caller can enter the account, but lacks `permission`.
+    """
+
+    def declare(operation: Callable[Concatenate[Act, P], Awaitable[T]]) -> Operation[P, T]:
+        @wraps(operation)
+        async def run(caller: Caller, *args: P.args, **kwargs: P.kwargs) -> T:
+            key = args[0] if args else kwargs[f"{of}_id"]
+            async with db.transaction():
+                act = await enter(caller, cast("UUID", key), permission, of=of)
+                return await operation(act, *args, **kwargs)
+
+        return cast("Operation[P, T]", _demands(run, permission))
+
+    return declare
+
+
+def demanding(
+    permission: Permission,
+) -> Callable[[Callable[Concatenate[Caller, P], Awaitable[T]]], Operation[P, T]]:
+    """Declare what an operation demands in an account that it checks by itself."""
+
+    def declare(run: Callable[Concatenate[Caller, P], Awaitable[T]]) -> Operation[P, T]:
+        return cast("Operation[P, T]", _demands(run, permission))
+
+    return declare
+
+
+def _demands(run: object, permission: Permission) -> object:
+    setattr(run, "permission", permission)  # noqa: B010 - a function, with one attribute more
+    return run
+
+
+class _Key(db.Row):
+    id: UUID
+
+
+_ACCOUNT_OF: Final[dict[Table, str]] = {
+    "account": "$1",
+    "grant": "(SELECT account_id FROM grants WHERE id = $1)",
+    "invitation": "(SELECT account_id FROM invitations WHERE id = $1)",
+}
+# One statement for foreign and made-up ids alike, and it locks nothing of strangers.
+_LOCK: Final = {
+    table: f"""
+SELECT a.id FROM accounts a
+WHERE a.id = {account} AND EXISTS (
+    SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id = $2 AND g.status = 'ACTIVE')
+FOR NO KEY UPDATE
+"""
+    for table, account in _ACCOUNT_OF.items()
+}
+
+
+async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table = "account") -> Act:
+    """Lock an account and check the caller's permission in it; the first step of an operation."""
+    user_id = caller.user()
+    locked = await db.fetch_one(_LOCK[of], key, user_id, row=_Key)
+    # Read after the lock: what was true before it may have changed while we waited.
+    access = await load_one(user_id, locked.id, now=caller.now) if locked else None
+    if locked is None or access is None:
+        raise not_found(f"{of}_id")
+    demand(access, permission)
+    return Act(caller, user_id, locked.id, access)
+
+
+def demand(access: Access, permission: Permission) -> None:
+    """Raise unless `access` holds `permission`: Forbidden, or Refusal SUBSCRIPTION_EXPIRED."""
+    decision = policy.decide(permission, access.standing)
+    if decision.reason is policy.DecisionReason.SUBSCRIPTION_EXPIRED:
+        raise refuse(
+            UserErrorCode.SUBSCRIPTION_EXPIRED,
+            None,
+            mark("The account's subscription is over; extend it to go on."),
+        )
+    if not decision.allowed:
+        raise Forbidden(decision, access.role)
+
+
+_LOCK_BOTH: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+
+
+async def lock(*account_ids: UUID) -> None:
+    """Lock accounts, always in the order of their ids, so that crossing operations never deadlock."""
+    await db.fetch(_LOCK_BOTH, list(account_ids), row=_Key)

@@ -1,0 +1,475 @@
+"""An account is a company or person that issues invoices; users enter it by grants.
+
+    open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
+    open (at registration) --> PENDING_ACTIVATION --activate--^       derived from the date, not stored
+
+A number that the law or a bank gives belongs to one owner: all accounts that carry it are his. The
+database holds that, by a table of numbers with their owners that the accounts refer to.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role
+from i18n import mark
+from models import access, db, event, keys, subscription
+from models.access import Act, within
+from models.caller import Caller
+from models.check import Checks
+from models.errors import UserErrorCode, not_found, refuse
+from models.grant import Grant
+from models.keep import KEEP, Keep
+from models.session import Session
+
+
+class AccountKind(StrEnum):
+    """Whether an account only invoices, or also works for clients."""
+
+    BUSINESS = "BUSINESS"
+    BUREAU = "BUREAU"
+
+
+class AccountStatus(StrEnum):
+    """What can be done with an account."""
+
+    PENDING_ACTIVATION = "PENDING_ACTIVATION"
+    ACTIVE = "ACTIVE"
+    READ_ONLY = "READ_ONLY"
+    CLOSED = "CLOSED"
+
+
+class Account(Model):
+    """A company or person, with its settings and the end of its subscription."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    number = fields.IntField()
+    name = fields.TextField()
+    kind = fields.CharEnumField(AccountKind, max_length=20, default=AccountKind.BUSINESS)
+    owner_id = fields.UUIDField()
+    country: str | None = fields.TextField(null=True)
+    organization_number: str | None = fields.TextField(null=True)
+    created_at = fields.DatetimeField()
+    activated_at: datetime | None = fields.DatetimeField(null=True)
+    closed_at: datetime | None = fields.DatetimeField(null=True)
+    subscription_until = fields.DatetimeField()
+    invoice_prefix = fields.TextField(default="")
+    vat_number: str | None = fields.TextField(null=True)
+    bank_account_number: str | None = fields.TextField(null=True)
+    default_currency = fields.TextField(default="EUR")
+    default_locale = fields.TextField(default="en")
+    payment_term_days = fields.IntField(default=14)
+    simple_user_restrictions = fields.BigIntField(default=0)
+    locks = fields.BigIntField(default=0)
+    requires_two_factor = fields.BooleanField(default=False)
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "accounts"
+
+
+class AccountRow(db.Row):
+    """An account as it is listed."""
+
+    id: UUID
+    number: int
+    name: str
+    kind: str
+    owner_id: UUID
+    country: str | None
+    organization_number: str | None
+    created_at: datetime
+    activated_at: datetime | None
+    closed_at: datetime | None
+    subscription_until: datetime
+    simple_user_restrictions: int
+    locks: int
+
+
+COLUMNS: Final = """
+a.id, a.number, a.name, a.kind, a.owner_id, a.country, a.organization_number, a.created_at,
+a.activated_at, a.closed_at, a.subscription_until, a.invoice_prefix, a.vat_number,
+a.bank_account_number, a.default_currency, a.default_locale, a.payment_term_days,
+a.simple_user_restrictions, a.locks, a.requires_two_factor
+"""
+STATUS: Final = """CASE WHEN a.closed_at IS NOT NULL THEN 'CLOSED'
+    WHEN a.activated_at IS NULL THEN 'PENDING_ACTIVATION'
+    WHEN a.subscription_until <= {0} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
+"""The status at the instant {0}, as `status` tells it, for filters."""
+_BY_IDS: Final = f"SELECT {COLUMNS} FROM accounts a WHERE a.id = ANY($1::uuid[])"
+_BY_NUMBER: Final = f"SELECT {COLUMNS} FROM accounts a WHERE a.number = $1"
+
+
+async def by_ids(ids: list[UUID]) -> list[AccountRow | None]:
+    """The accounts with these ids, in this order; whoever asks still checks the access."""
+    return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=AccountRow))
+
+
+async def by_number(number: int) -> AccountRow | None:
+    """The account with a public number; whoever asks still checks the access."""
+    return await db.fetch_one(_BY_NUMBER, number, row=AccountRow)
+
+
+def status(row: AccountRow, now: datetime) -> AccountStatus:
+    """An account's status at `now`."""
+    if row.closed_at is not None:
+        return AccountStatus.CLOSED
+    if row.activated_at is None:
+        return AccountStatus.PENDING_ACTIVATION
+    return AccountStatus.READ_ONLY if row.subscription_until <= now else AccountStatus.ACTIVE
+
+
+# ---- Opening ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an account is opened with, checked."""
+
+    name: str
+    kind: AccountKind = AccountKind.BUSINESS
+    country: str | None = None
+    organization_number: str | None = None
+    bank_account_number: str | None = None
+
+
+def checked(
+    check: Checks,
+    *,
+    name: str,
+    name_field: str = "name",
+    kind: AccountKind | None = None,
+    country: str | None = None,
+    organization_number: str | None = None,
+    bank_account_number: str | None = None,
+) -> Details:
+    """The details of a new account, in the form in which they are stored."""
+    land = check.country("country", country) if country is not None else None
+    return Details(
+        name=check.line(name_field, name),
+        kind=kind or AccountKind.BUSINESS,
+        country=land,
+        organization_number=organization_number
+        and check.organization_number("organization_number", organization_number, land),
+        bank_account_number=bank_account_number
+        and check.bank_account("bank_account_number", bank_account_number, land),
+    )
+
+
+async def create(
+    caller: Caller,
+    *,
+    name: str,
+    organization_number: str | None = None,
+    country: str | None = None,
+    kind: AccountKind | None = None,
+    bank_account_number: str | None = None,
+) -> UUID:
+    """Open one more account of the caller's own, active at once. Returns its id."""
+    with Checks() as check:
+        details = checked(
+            check,
+            name=name,
+            kind=kind,
+            country=country,
+            organization_number=organization_number,
+            bank_account_number=bank_account_number,
+        )
+    async with db.transaction():
+        return await open_for(caller, caller.user(), details, activated_at=caller.now)
+
+
+async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
+    """The account of a registration: pending, like its owner. A second registration replaces it."""
+    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending is None:
+        await open_for(caller, user_id, details, activated_at=None)
+        return
+    await _claim(user_id, details)
+    await Account.filter(id=pending.id).update(
+        name=details.name, country=details.country, organization_number=details.organization_number
+    )
+    await _release(pending.country, pending.organization_number, None)
+
+
+async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated_at: datetime | None) -> UUID:
+    """Open an account with its owner's grant and its trial days, within a transaction."""
+    await _claim(user_id, details)
+    account_id = keys.uuid7()
+    trial_ends_at = caller.now + timedelta(days=caller.site.trial_days)
+    _ = await Account.create(
+        id=account_id,
+        number=await _free_number(),
+        name=details.name,
+        kind=details.kind,
+        owner_id=user_id,
+        country=details.country,
+        organization_number=details.organization_number,
+        bank_account_number=details.bank_account_number,
+        created_at=caller.now,
+        activated_at=activated_at,
+        subscription_until=trial_ends_at,
+        default_locale=caller.locale,
+    )
+    _ = await Grant.create(
+        account_id=account_id,
+        user_id=user_id,
+        role=Role.OWNER,
+        status=GrantStatus.ACTIVE,
+        created_at=caller.now,
+    )
+    await subscription.record_trial(caller, account_id, ends_at=trial_ends_at)
+    await event.record(
+        replace(caller, user_id=user_id),
+        "account:account:create",
+        account_id=account_id,
+        role=Role.OWNER,
+        after={"name": details.name, "kind": details.kind},
+    )
+    return account_id
+
+
+async def activate_owned(caller: Caller, user_id: UUID) -> None:
+    """Accounts opened at registration become active with their owner."""
+    await Account.filter(owner_id=user_id, activated_at=None).update(activated_at=caller.now)
+
+
+async def _free_number() -> int:
+    """A number that no account has; the constraint has the last word."""
+    while await Account.exists(number=(number := keys.account_number())):
+        pass
+    return number
+
+
+# ---- Numbers that belong to one owner --------------------------------------------------------
+
+
+class _Owner(db.Row):
+    owner_id: UUID
+
+
+# The no-change update makes the statement return the owner who was there before, and wait for one
+# who is just claiming the number in another transaction.
+_CLAIM_ORGANIZATION: Final = """
+INSERT INTO organization_numbers AS n (country, number, owner_id) VALUES ($1, $2, $3)
+ON CONFLICT (country, number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
+"""
+_CLAIM_BANK_ACCOUNT: Final = """
+INSERT INTO bank_accounts AS n (number, owner_id) VALUES ($1, $2)
+ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
+"""
+_RELEASE: Final = (
+    """
+DELETE FROM organization_numbers n WHERE country = $1 AND number = $2 AND NOT EXISTS (
+    SELECT FROM accounts a WHERE a.country = n.country AND a.organization_number = n.number)
+""",
+    """
+DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
+    SELECT FROM accounts a WHERE a.bank_account_number = n.number)
+""",
+)
+
+
+async def _claim(owner_id: UUID, details: Details) -> None:
+    if details.organization_number is not None:
+        found = await db.fetch_one(
+            _CLAIM_ORGANIZATION, details.country, details.organization_number, owner_id, row=_Owner
+        )
+        if found is None or found.owner_id != owner_id:
+            raise refuse(
+                UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
+                "organization_number",
+                mark("An account with this organization number exists. You can ask for access to it."),
+            )
+    if details.bank_account_number is not None:
+        found = await db.fetch_one(_CLAIM_BANK_ACCOUNT, details.bank_account_number, owner_id, row=_Owner)
+        if found is None or found.owner_id != owner_id:
+            raise refuse(
+                UserErrorCode.BANK_ACCOUNT_TAKEN,
+                "bank_account_number",
+                mark("An account with this bank account exists. You can ask for access to it."),
+            )
+
+
+async def _release(country: str | None, organization: str | None, bank: str | None) -> None:
+    """Give numbers free that no account carries any more."""
+    if organization is not None:
+        await db.execute(_RELEASE[0], country, organization)
+    if bank is not None:
+        await db.execute(_RELEASE[1], bank)
+
+
+# ---- Changing --------------------------------------------------------------------------------
+
+
+@within(Permission.SETTINGS_WRITE)
+async def update(
+    act: Act,
+    account_id: UUID,
+    *,
+    name: str | None = None,
+    organization_number: str | None | Keep = KEEP,
+    country: str | None | Keep = KEEP,
+) -> UUID:
+    """Change an account's name or its organization number; what is not given stays."""
+    account = await Account.get(id=account_id)
+    with Checks() as check:
+        changes: dict[str, object] = {}
+        if name is not None:
+            changes["name"] = check.line("name", name)
+        land = account.country
+        if country is not KEEP:
+            land = changes["country"] = check.country("country", country) if country else None
+        if (organization_number, country) != (KEEP, KEEP):
+            number = account.organization_number if organization_number is KEEP else organization_number
+            changes["organization_number"] = (
+                check.organization_number("organization_number", number, land) if number else None
+            )
+    return await _change(act, account, changes, "account:account:update")
+
+
+@within(Permission.SETTINGS_WRITE)
+async def update_settings(
+    act: Act,
+    account_id: UUID,
+    *,
+    invoice_prefix: str | None = None,
+    vat_number: str | None | Keep = KEEP,
+    bank_account_number: str | None | Keep = KEEP,
+    default_currency: str | None = None,
+    default_locale: str | None = None,
+    payment_term_days: int | None = None,
+    simple_user_restrictions: list[Permission] | None = None,
+    locks: list[Permission] | None = None,
+    requires_two_factor: bool | None = None,
+) -> UUID:
+    """Change an account's settings; what is not given stays. Restrictions and locks act at once."""
+    account = await Account.get(id=account_id)
+    with Checks() as check:
+        changes: dict[str, object] = {}
+        if invoice_prefix is not None:
+            changes["invoice_prefix"] = _prefix(check, invoice_prefix)
+        if vat_number is not KEEP:
+            changes["vat_number"] = check.vat_number("vat_number", vat_number, account.country) if vat_number else None
+        if bank_account_number is not KEEP:
+            changes["bank_account_number"] = (
+                check.bank_account("bank_account_number", bank_account_number, account.country)
+                if bank_account_number
+                else None
+            )
+        if default_currency is not None:
+            changes["default_currency"] = check.currency("default_currency", default_currency)
+        if default_locale is not None:
+            changes["default_locale"] = check.locale("default_locale", default_locale)
+        if payment_term_days is not None:
+            changes["payment_term_days"] = check.whole_number("payment_term_days", payment_term_days, least=0, most=365)
+        if simple_user_restrictions is not None:
+            changes["simple_user_restrictions"] = _restrictable(
+                check, "simple_user_restrictions", simple_user_restrictions
+            )
+        if locks is not None:
+            changes["locks"] = _restrictable(check, "locks", locks)
+        if requires_two_factor:
+            # Nobody can have a second factor yet; a demand for it would shut everybody out.
+            check.problem(
+                UserErrorCode.INVALID_STATE,
+                "requires_two_factor",
+                mark("A second factor cannot be set up yet."),
+            )
+    return await _change(act, account, changes, "account:settings:update")
+
+
+def _prefix(check: Checks, value: str) -> str:
+    return check.line("invoice_prefix", value, longest=20) if value.strip() else ""
+
+
+def _restrictable(check: Checks, field: str, taken: list[Permission]) -> int:
+    bits = policy.mask(taken)
+    if bits & ~policy.RESTRICTABLE:
+        check.problem(
+            UserErrorCode.INVALID,
+            field,
+            mark("These cannot be taken away: %(permissions)s."),
+            permissions=", ".join(policy.permissions(bits & ~policy.RESTRICTABLE)),
+        )
+    return bits
+
+
+async def _change(act: Act, account: Account, changes: dict[str, object], done: str) -> UUID:
+    before = {key: getattr(account, key) for key in changes}
+    changed = {key: value for key, value in changes.items() if before[key] != value}
+    if not changed:
+        return account.id
+    await _claim(
+        account.owner_id,
+        Details(
+            name=account.name,
+            country=_text(changed.get("country", account.country)),
+            organization_number=_text(changed.get("organization_number", account.organization_number)),
+            bank_account_number=_text(changed.get("bank_account_number", account.bank_account_number)),
+        ),
+    )
+    await Account.filter(id=account.id).update(**changed)
+    if "organization_number" in changed or "country" in changed:
+        await _release(account.country, account.organization_number, None)
+    if "bank_account_number" in changed:
+        await _release(None, None, account.bank_account_number)
+    await act.record(
+        done,
+        before={key: _shown(key, before[key]) for key in changed},
+        after={key: _shown(key, value) for key, value in changed.items()},
+    )
+    return account.id
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _shown(key: str, value: object) -> object:
+    """Sets of permissions by their names: an event is read without the code."""
+    is_set = key in {"locks", "simple_user_restrictions"} and isinstance(value, int)
+    return policy.permissions(value) if is_set and isinstance(value, int) else value
+
+
+# ---- Switching -------------------------------------------------------------------------------
+
+
+async def switch(caller: Caller, account_id: UUID) -> UUID:
+    """Make an account the session's default. Returns its id. Raises Refusal NOT_FOUND."""
+    user_id = caller.user()
+    async with db.transaction():
+        found = await access.load_one(user_id, account_id, now=caller.now)
+        if found is None:
+            raise not_found("account_id")
+        await Session.filter(id=caller.session_id).update(account_id=account_id)
+        await _enter(caller, found)
+    return account_id
+
+
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
+ENTRY_RECORDED_AFTER: Final = timedelta(hours=1)
+
+
+async def note_use(caller: Caller, entered: access.Access) -> None:
+    """Remember that a grant is in use: at most one write a minute, one event an hour."""
+    last = entered.last_used_at
+    if last is not None and caller.now - last < USE_NOTED_EVERY:
+        return
+    async with db.transaction():
+        if last is None or caller.now - last >= ENTRY_RECORDED_AFTER:
+            await _enter(caller, entered)
+        else:
+            await Grant.filter(id=entered.grant_id).update(last_used_at=caller.now)
+
+
+async def _enter(caller: Caller, entered: access.Access) -> None:
+    await Grant.filter(id=entered.grant_id).update(last_used_at=caller.now)
+    await event.record(caller, "account:account:enter", account_id=entered.account_id, role=entered.role)

@@ -1,0 +1,35 @@
+"""Who asks for an operation, from where, and when."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from models.errors import Unauthenticated
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What operations need to know of the installation."""
+
+    link_key: str = field(repr=False)
+    trial_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The origin of an operation; `user_id` is None while nobody is signed in."""
+
+    now: datetime
+    site: Site
+    locale: str = "en"
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+    def user(self) -> UUID:
+        """The signed-in user. Raises Unauthenticated."""
+        if self.user_id is None:
+            raise Unauthenticated
+        return self.user_id

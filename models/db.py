@@ -1,0 +1,180 @@
+"""The database, behind three words: `connection` opens it, `transaction` changes it, `fetch` reads.
+
+Tortoise's models define the tables and write single rows; lists come as driver rows, which cost a
+seventh of a model instance.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, cast
+
+import asyncpg
+from tortoise import Tortoise
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.connection import get_connection, get_connections
+from tortoise.exceptions import DBConnectionError
+from tortoise.transactions import in_transaction
+
+POOL_SIZE: Final = 20
+WAIT_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 10
+
+MODULES: Final = [
+    "models.user",
+    "models.session",
+    "models.account",
+    "models.subscription",
+    "models.grant",
+    "models.invitation",
+    "models.event",
+    "models.message",
+]
+
+UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    DBConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+)
+"""What the driver raises when the database is away, restarting, or too busy to answer in time."""
+
+
+class Row(asyncpg.Record):
+    """A driver row whose columns read as attributes, like a model's."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Params:
+    """The arguments of a statement, numbered as they are added."""
+
+    def __init__(self, *values: object) -> None:
+        self.values: list[object] = list(values)
+
+    def add(self, value: object) -> str:
+        """Add one, and give its place in the statement: `$1`, `$2`, ..."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+R = TypeVar("R", bound=asyncpg.Record)
+
+
+def config(url: str, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
+    """Tortoise's configuration for the database at `url`."""
+    joint = "&" if "?" in url else "?"
+    options = f"minsize=1&maxsize={pool_size}&command_timeout={STATEMENT_SECONDS}"
+    return {
+        "connections": {"default": f"{url}{joint}{options}"},
+        "apps": {"models": {"models": MODULES, "migrations": "models.migrations"}},
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+@asynccontextmanager
+async def connection(url: str, *, pool_size: int = POOL_SIZE) -> AsyncGenerator[None]:
+    """Bind the models to the database at `url` for the whole process, until the block ends."""
+    # The server's lifespan runs in another task than its requests: without the fallback they
+    # would find no database.
+    await Tortoise.init(config=config(url, pool_size=pool_size), _enable_global_fallback=True)
+    # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
+    client = cast("AsyncpgDBClient", _client())
+    client.extra["reset"] = _no_reset
+    try:
+        yield
+    finally:
+        await Tortoise.close_connections()
+
+
+async def _no_reset(_: object) -> None:
+    return None
+
+
+@asynccontextmanager
+async def transaction() -> AsyncGenerator[None]:
+    """One transaction, READ COMMITTED; every statement of the block's task runs inside it.
+
+    Operations open it, and nothing else does. Never start a task inside: it would outlive the
+    connection it inherits.
+
+    Raises:
+        TimeoutError: no connection was free within WAIT_SECONDS.
+    """
+    context = in_transaction("default")
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await context.__aenter__()
+    except BaseException:
+        await _give_back(context)
+        raise
+    try:
+        yield
+    except BaseException as error:
+        await context.__aexit__(type(error), error, error.__traceback__)
+        raise
+    else:
+        await context.__aexit__(None, None, None)
+
+
+async def _give_back(context: Any) -> None:
+    """Release what Tortoise took before its BEGIN failed; it forgets, and the pool would run dry."""
+    if token := getattr(context, "token", None):
+        get_connections().reset(token)
+    taken, pool = context.client._connection, context.client._parent._pool  # noqa: SLF001
+    if taken is not None and pool is not None:
+        await pool.release(taken)
+
+
+async def fetch(sql: str, *args: object, row: type[R]) -> list[R]:
+    """The rows that `sql` yields, as `row`."""
+    async with asyncio.timeout(WAIT_SECONDS + STATEMENT_SECONDS):
+        async with _client().acquire_connection() as driver:
+            rows: list[R] = await driver.fetch(sql, *args, record_class=row)
+            return rows
+
+
+async def fetch_one(sql: str, *args: object, row: type[R]) -> R | None:
+    """The first row that `sql` yields, as `row`, or None."""
+    rows = await fetch(sql, *args, row=row)
+    return rows[0] if rows else None
+
+
+async def execute(sql: str, *args: object) -> int:
+    """Run `sql` and tell how many rows it touched."""
+    async with asyncio.timeout(WAIT_SECONDS + STATEMENT_SECONDS):
+        async with _client().acquire_connection() as driver:
+            status: str = await driver.execute(sql, *args)
+            return int(status.rpartition(" ")[2])
+
+
+async def is_reachable() -> bool:
+    """Whether the database answers within a second."""
+    try:
+        async with asyncio.timeout(1):
+            await execute("SELECT 1")
+    except UNAVAILABLE:
+        return False
+    return True
+
+
+def in_order(ids: Sequence[object], rows: Sequence[R], *, by: str = "id") -> list[R | None]:
+    """`rows` in the order of `ids`, None where there is none."""
+    found = {row[by]: row for row in rows}
+    return [found.get(key) for key in ids]
+
+
+def _client() -> BaseDBAsyncClient:
+    return get_connection("default")

@@ -1,0 +1,313 @@
+"""A grant lets one user into one account in a role. It is never deleted.
+
+    ACTIVE --revoke--> REVOKED --restore--> ACTIVE          AWAITING_PERMISSIONS --update--> ACTIVE
+    ACTIVE --resign--> RESIGNED                             expired: derived from `valid_until`
+
+A user has at most one live grant on an account. Who resigned comes back by a new invitation only,
+which makes a new grant: the old one keeps its role and its history. The owner's grant is nobody's
+to change; ownership is transferred.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role, Standing
+from i18n import mark
+from models import access, db, event, keys
+from models.access import STANDING, Act, StandingRow, within
+from models.caller import Caller
+from models.check import Checks
+from models.errors import Refusal, UserErrorCode, not_found, refuse
+from models.keep import KEEP, Keep
+
+
+class Grant(Model):
+    """A user's place in an account."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    account_id = fields.UUIDField()
+    user_id = fields.UUIDField()
+    role = fields.CharEnumField(Role, max_length=20)
+    status = fields.CharEnumField(GrantStatus, max_length=30)
+    listed: int | None = fields.BigIntField(null=True)
+    valid_until: datetime | None = fields.DatetimeField(null=True)
+    last_used_at: datetime | None = fields.DatetimeField(null=True)
+    created_at = fields.DatetimeField()
+    granted_by_id: UUID | None = fields.UUIDField(null=True)
+    ended_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "grants"
+
+
+class GrantRow(StandingRow):
+    """A grant as it is listed, with what its account adds to its effect."""
+
+    user_id: UUID
+    account_name: str
+    created_at: datetime
+    granted_by_id: UUID | None
+
+
+COLUMNS: Final = f"{STANDING}, g.user_id, g.created_at, g.granted_by_id, a.name AS account_name"
+SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
+STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
+    ELSE g.status END"""
+"""The status at the instant {0}, as `access.status` tells it, for filters."""
+_BY_IDS: Final = f"SELECT {COLUMNS} FROM {SOURCE} WHERE g.id = ANY($1::uuid[])"
+
+
+async def by_ids(ids: list[UUID]) -> list[GrantRow | None]:
+    """These grants, in this order; whoever asks still checks the access."""
+    return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=GrantRow))
+
+
+# ---- What may be given -----------------------------------------------------------------------
+
+
+def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> int | None:
+    """The permissions of a grant as they are stored: only roles that are cut to a list have one.
+
+    A list that gives anything gives ACCOUNT_READ too: without it nothing of it could be reached.
+    """
+    if wanted is None:
+        return None
+    bits = policy.mask(wanted)
+    if role not in policy.LISTED:
+        check.problem(
+            UserErrorCode.INVALID,
+            "permissions",
+            mark("Only consultants and simple users have permissions of their own."),
+        )
+        return None
+    if excess := bits & ~policy.ROLES[role]:
+        check.problem(
+            UserErrorCode.INVALID,
+            "permissions",
+            mark("This role cannot have: %(permissions)s."),
+            permissions=", ".join(policy.permissions(excess)),
+        )
+    return bits | policy.mask([Permission.ACCOUNT_READ]) if bits else 0
+
+
+def initial_status(role: Role, listed: int | None) -> GrantStatus:
+    """A grant that gives nothing yet waits for permissions; any other is active at once."""
+    return GrantStatus.ACTIVE if policy.given(role, listed) else GrantStatus.AWAITING_PERMISSIONS
+
+
+def demand_may_give(giver: Standing | None, role: Role, listed: int | None) -> None:
+    """Raise Refusal ROLE_TOO_HIGH unless `giver` may put somebody into `role`."""
+    if not policy.may_give(giver, role, listed):
+        raise refuse(UserErrorCode.ROLE_TOO_HIGH, "role", mark("You cannot give more than you have yourself."))
+
+
+# ---- Giving ----------------------------------------------------------------------------------
+
+_LIVE: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
+_EXPIRE: Final = """
+UPDATE grants SET status = 'EXPIRED', ended_at = valid_until
+WHERE user_id = $1 AND account_id = $2 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+  AND valid_until <= $3
+"""
+
+
+async def is_member(user_id: UUID, account_id: UUID, *, now: datetime) -> bool:
+    """Whether the user has a live grant on the account; one whose end has passed is put to rest."""
+    await db.execute(_EXPIRE, user_id, account_id, now)
+    return await Grant.exists(user_id=user_id, account_id=account_id, status__in=_LIVE)
+
+
+async def give(
+    caller: Caller,
+    *,
+    account_id: UUID,
+    user_id: UUID,
+    role: Role,
+    listed: int | None,
+    valid_until: datetime | None,
+    granted_by_id: UUID,
+) -> UUID:
+    """A new grant, within the transaction and the account's lock of what it follows from."""
+    if await is_member(user_id, account_id, now=caller.now):
+        raise already_member(None)
+    made = await Grant.create(
+        account_id=account_id,
+        user_id=user_id,
+        role=role,
+        status=initial_status(role, listed),
+        listed=listed,
+        valid_until=valid_until,
+        created_at=caller.now,
+        granted_by_id=granted_by_id,
+    )
+    await event.record(
+        caller,
+        "account:grant:give",
+        account_id=account_id,
+        actor_id=user_id,
+        role=role,
+        after={"grant": str(made.id), "user": str(user_id), **_terms(made)},
+    )
+    return made.id
+
+
+def already_member(field: str | None) -> Refusal:
+    """The refusal for somebody who has a live grant on the account."""
+    return refuse(UserErrorCode.ALREADY_MEMBER, field, mark("This person already has access to the account."))
+
+
+# ---- Changing --------------------------------------------------------------------------------
+
+
+@within(Permission.USERS_WRITE, of="grant")
+async def update(
+    act: Act,
+    grant_id: UUID,
+    *,
+    role: Role | None = None,
+    permissions: list[Permission] | None | Keep = KEEP,
+    valid_until: datetime | None | Keep = KEEP,
+) -> UUID:
+    """Change a live grant's role, list or end; what is not given stays. Returns its id.
+
+    A new role starts without the old role's list. Permissions for a consultant who waits for them
+    make his grant active.
+    """
+    grant = await _others(grant_id)
+    if grant.status not in _LIVE or _is_over(grant, act.now):
+        raise _not_in_state(mark("This access has ended. Restore it first."))
+    new_role = role or grant.role
+    with Checks() as check:
+        if permissions is not KEEP:
+            listed = checked_list(check, new_role, permissions)
+        else:
+            listed = grant.listed if new_role is grant.role else None
+        if valid_until is KEEP:
+            valid_until = grant.valid_until
+        else:
+            check.end("valid_until", valid_until, now=act.now)
+    # A change of the end alone still vouches for the whole grant.
+    demand_may_give(act.access.standing, new_role, listed)
+    before = _terms(grant)
+    await Grant.filter(id=grant.id).update(
+        role=new_role,
+        listed=listed,
+        status=initial_status(new_role, listed),
+        valid_until=valid_until,
+    )
+    await grant.refresh_from_db()
+    if _terms(grant) != before:
+        await act.record(
+            "account:grant:update",
+            before={"grant": str(grant.id), **before},
+            after={"grant": str(grant.id), **_terms(grant)},
+        )
+    return grant.id
+
+
+@within(Permission.USERS_WRITE, of="grant")
+async def revoke(act: Act, grant_id: UUID) -> UUID:
+    """Take a live grant back, from the very next request on. Returns its id."""
+    grant = await _others(grant_id)
+    if grant.status not in _LIVE:
+        raise _not_in_state(mark("This access has already ended."))
+    return await _end(act, grant, GrantStatus.REVOKED, "account:grant:revoke")
+
+
+@within(Permission.USERS_WRITE, of="grant")
+async def restore(act: Act, grant_id: UUID) -> UUID:
+    """Give a revoked grant again, with its former role and permissions. Returns its id."""
+    grant = await _others(grant_id)
+    if grant.status is not GrantStatus.REVOKED:
+        raise _not_in_state(mark("Only access that was taken back can be restored."))
+    if _is_over(grant, act.now):
+        raise _not_in_state(mark("The end that this access had has passed. Invite again."))
+    demand_may_give(act.access.standing, grant.role, grant.listed)
+    if await is_member(grant.user_id, grant.account_id, now=act.now):
+        raise already_member("grant_id")
+    status = initial_status(grant.role, grant.listed)
+    await Grant.filter(id=grant.id).update(status=status, ended_at=None)
+    await act.record(
+        "account:grant:restore",
+        before={"grant": str(grant.id), "status": grant.status},
+        after={"grant": str(grant.id), "status": status},
+    )
+    return grant.id
+
+
+async def resign(caller: Caller, grant_id: UUID) -> UUID:
+    """Give one's own live grant up, for good. Returns its id.
+
+    Raises Refusal: NOT_FOUND unless it is the caller's own, LAST_OWNER for an owner.
+    """
+    user_id = caller.user()
+    async with db.transaction():
+        mine = await Grant.filter(id=grant_id, user_id=user_id).first()
+        if mine is None:
+            raise not_found("grant_id")
+        await access.lock(mine.account_id)
+        grant = await Grant.get(id=grant_id)
+        if grant.status not in _LIVE:
+            raise _not_in_state(mark("This access has already ended."))
+        if grant.role is Role.OWNER:
+            raise refuse(
+                UserErrorCode.LAST_OWNER,
+                "grant_id",
+                mark("An account always has an owner. Transfer the ownership first."),
+            )
+        await Grant.filter(id=grant.id).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
+        await event.record(
+            caller,
+            "account:grant:resign",
+            account_id=grant.account_id,
+            role=grant.role,
+            before={"grant": str(grant.id), "status": grant.status},
+            after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
+        )
+    return grant_id
+
+
+async def _others(grant_id: UUID) -> Grant:
+    """The grant to be changed. Raises Refusal OWNER_PROTECTED for the owner's."""
+    grant = await Grant.get(id=grant_id)
+    if grant.role is Role.OWNER:
+        raise refuse(
+            UserErrorCode.OWNER_PROTECTED,
+            "grant_id",
+            mark("The owner's access cannot be changed. Ownership can only be transferred."),
+        )
+    return grant
+
+
+async def _end(act: Act, grant: Grant, status: GrantStatus, done: str) -> UUID:
+    await Grant.filter(id=grant.id).update(status=status, ended_at=act.now)
+    await act.record(
+        done, before={"grant": str(grant.id), "status": grant.status}, after={"grant": str(grant.id), "status": status}
+    )
+    return grant.id
+
+
+def _is_over(grant: Grant, now: datetime) -> bool:
+    return grant.valid_until is not None and grant.valid_until <= now
+
+
+def _not_in_state(text: str) -> Refusal:
+    return refuse(UserErrorCode.INVALID_STATE, "grant_id", text)
+
+
+def _terms(grant: Grant) -> Mapping[str, object]:
+    """What a grant gives, as events show it."""
+    return {
+        "role": grant.role,
+        "permissions": None if grant.listed is None else policy.permissions(grant.listed),
+        "valid_until": grant.valid_until,
+        "status": grant.status,
+    }

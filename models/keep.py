@@ -1,0 +1,13 @@
+"""The difference between "not given" and "given as nothing", for changes that clear a value."""
+
+from enum import Enum
+from typing import Final
+
+
+class Keep(Enum):
+    """Stands where an input field was left out: what is there stays."""
+
+    KEEP = "KEEP"
+
+
+KEEP: Final = Keep.KEEP

@@ -1,0 +1,236 @@
+"""Lists in pages, for many parents at once, with cursors that stay in place while rows are added.
+
+A cursor holds the sort key of its row, so a page starts where the last one ended whatever has been
+added or removed in between.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Final, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+
+from models import db
+from models.errors import BadInput
+
+R = TypeVar("R", bound=db.Row)
+DEFAULT_SIZE: Final = 50
+MAX_SIZE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: the first `first` after a cursor, or the last `last` before one."""
+
+    size: int = DEFAULT_SIZE
+    backward: bool = False
+    after: str | None = None
+    before: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> "Page":
+        """A page from a connection's arguments. Raises BadInput."""
+        if first is not None and last is not None:
+            raise BadInput("Give either first or last, not both.")
+        size = DEFAULT_SIZE if first is None and last is None else (first if last is None else last)
+        if size is None or not 1 <= size <= MAX_SIZE:
+            raise BadInput(f"A page has from 1 to {MAX_SIZE} entries.")
+        return cls(size, last is not None, after, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By which columns a list is sorted; the last one is unique."""
+
+    columns: tuple[tuple[str, str], ...]  # SQL expression and its PostgreSQL type
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[R]):
+    """A list of rows under each of many parents.
+
+    `parent` is the SQL condition that ties a row to its parent, with `{key}` in the parent's place;
+    `where` are further conditions, their arguments in `params`, whose first is the parents' keys.
+    """
+
+    row: type[R]
+    columns: str
+    source: str
+    parent: str
+    order: Order
+    where: list[str] = field(default_factory=list[str])
+    params: db.Params = field(default_factory=partial(db.Params, None))
+
+    def only(self, condition: str, *values: object) -> None:
+        """Keep the rows that satisfy `condition`, with a `{}` for each of `values`."""
+        self.where.append(condition.format(*(self.params.add(value) for value in values)))
+
+    async def pages(self, keys: Sequence[UUID], page: Page) -> "list[Connection[R]]":
+        """One page for each parent, in order: one statement."""
+        params = db.Params(list(keys), *self.params.values[1:])
+        bounds = [
+            *_bound(self.order, page.after, params, below=self.order.descending, argument="after"),
+            *_bound(self.order, page.before, params, below=not self.order.descending, argument="before"),
+        ]
+        descending = self.order.descending is not page.backward
+        limit = params.add(page.size + 1)
+        sql = _PAGES.format(
+            columns=self.columns,
+            keys=", ".join(f"{sql} AS order_{n}" for n, (sql, _) in enumerate(self.order.columns)),
+            source=self.source,
+            conditions=" AND ".join([self.parent.format(key="k.key"), *self.where, *bounds]),
+            inner=_by([sql for sql, _ in self.order.columns], descending=descending),
+            limit=limit,
+            outer=_by([f"x.order_{n}" for n in range(len(self.order.columns))], descending=descending),
+        )
+        groups: dict[UUID, list[R]] = {key: [] for key in keys}
+        for row in await db.fetch(sql, *params.values, row=self.row):
+            groups[row.parent_key].append(row)
+        return [Connection(self, key, page, groups[key]) for key in keys]
+
+    async def counts(self, keys: Sequence[UUID]) -> list[int]:
+        """How many rows each parent has in all, in order: one statement."""
+        sql = _COUNTS.format(
+            source=self.source,
+            conditions=" AND ".join([self.parent.format(key="k.key"), *self.where]),
+        )
+        rows = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
+        found = {row["key"]: row["count"] for row in rows}
+        return [found[key] for key in keys]
+
+
+_PAGES: Final = """
+SELECT k.key AS parent_key, x.* FROM unnest($1::uuid[]) WITH ORDINALITY k(key, place)
+CROSS JOIN LATERAL (
+    SELECT {columns}, {keys} FROM {source} WHERE {conditions} ORDER BY {inner} LIMIT {limit}) x
+ORDER BY k.place, {outer}
+"""
+_COUNTS: Final = """
+SELECT k.key, x.count FROM unnest($1::uuid[]) k(key)
+CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {conditions}) x
+"""
+
+
+def _by(columns: list[str], *, descending: bool) -> str:
+    return ", ".join(f"{column} DESC" if descending else column for column in columns)
+
+
+def _bound(order: Order, cursor: str | None, params: db.Params, *, below: bool, argument: str) -> list[str]:
+    if cursor is None:
+        return []
+    values = _decoded(order, cursor, argument)
+    columns = ", ".join(sql for sql, _ in order.columns)
+    places = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in zip(values, order.columns, strict=True))
+    return [f"({columns}) {'<' if below else '>'} ({places})"]
+
+
+# ---- What a list gives -----------------------------------------------------------------------
+
+
+class Connection(Generic[R]):
+    """One page of a list under one parent."""
+
+    __slots__ = ("_page", "_surplus", "key", "listing", "nodes")
+
+    def __init__(self, listing: Listing[R], key: UUID, page: Page, rows: list[R]) -> None:
+        self.listing = listing
+        self.key = key
+        self._page = page
+        self._surplus = len(rows) > page.size  # one more was asked for, to know if there is more
+        kept = rows[: page.size]
+        self.nodes = kept[::-1] if page.backward else kept
+
+    @property
+    def edges(self) -> "list[Edge[R]]":
+        """The nodes with their cursors."""
+        return [Edge(self.listing.order, row) for row in self.nodes]
+
+    @property
+    def page_info(self) -> "PageInfo":
+        """Whether there is more on either side."""
+        further, behind = self._surplus, self._page.after is not None
+        if self._page.backward:
+            further, behind = self._page.before is not None, self._surplus
+        ends = (self.nodes[0], self.nodes[-1]) if self.nodes else ()
+        start, end = (encoded(self.listing.order, row) for row in ends) if ends else (None, None)
+        return PageInfo(further, behind, start, end)
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """Relay's page info."""
+
+    has_next_page: bool
+    has_previous_page: bool
+    start_cursor: str | None
+    end_cursor: str | None
+
+
+class Edge(Generic[R]):
+    """A row and its place in the list."""
+
+    __slots__ = ("_order", "node")
+
+    def __init__(self, order: Order, node: R) -> None:
+        self._order = order
+        self.node = node
+
+    @property
+    def cursor(self) -> str:
+        """The row's place."""
+        return encoded(self._order, self.node)
+
+
+def encoded(order: Order, row: db.Row) -> str:
+    """The cursor of a row: its sort key, opaque."""
+    values = [row[f"order_{place}"] for place in range(len(order.columns))]
+    return urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
+
+
+def _small_integer(value: object) -> int:
+    number = int(str(value))
+    if abs(number) >= 2**31:
+        raise ValueError(number)
+    return number
+
+
+def _instant(value: object) -> datetime:
+    instant = datetime.fromisoformat(str(value))
+    if instant.tzinfo is None:
+        raise ValueError(value)
+    return instant
+
+
+_READ: Final[Mapping[str, Callable[[object], object]]] = {
+    "text": str,
+    "int": _small_integer,
+    "timestamptz": _instant,
+    "uuid": lambda value: UUID(str(value)),
+}
+
+
+def _decoded(order: Order, cursor: str, argument: str) -> list[object]:
+    try:
+        values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        kinds = [kind for _, kind in order.columns]
+        decoded: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise BadInput(f"The cursor given as {argument} is none of this list's.") from error
+    return decoded
+
+
+def search_pattern(text: str) -> str:
+    """A LIKE pattern that finds `text` anywhere, its own wildcards taken literally."""
+    escaped = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

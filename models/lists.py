@@ -1,0 +1,293 @@
+"""The lists of the graph: whose rows they hold, how they are filtered and sorted.
+
+Everything that decides what a list shows is in its SQL, so that counts, cursors and `hasNextPage`
+tell nothing of rows that the caller may not see.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypedDict
+from uuid import UUID
+
+from auth.policy import GrantStatus, Permission, Role
+from models import access, account, grant, invitation, message, session, subscription
+from models.account import AccountKind, AccountRow, AccountStatus
+from models.event import COLUMNS as EVENT_COLUMNS
+from models.event import EventRow
+from models.grant import GrantRow
+from models.invitation import InvitationRow, InvitationStatus
+from models.listing import Listing, Order, search_pattern
+from models.message import MessageRow
+from models.session import SessionRow
+from models.subscription import SubscriptionEntryRow
+
+
+class AccountOrder(StrEnum):
+    """How accounts are sorted; LAST_USED has the latest first."""
+
+    NAME = "NAME"
+    NUMBER = "NUMBER"
+    LAST_USED = "LAST_USED"
+    VALID_UNTIL = "VALID_UNTIL"
+
+
+class GrantOrder(StrEnum):
+    """How grants are sorted; LAST_USED has the latest first."""
+
+    CREATED_AT = "CREATED_AT"
+    USER_NAME = "USER_NAME"
+    LAST_USED = "LAST_USED"
+
+
+class AccountFilter(TypedDict, total=False):
+    """Which accounts."""
+
+    search: str | None
+    role: list[Role] | None
+    status: list[AccountStatus] | None
+    kind: AccountKind | None
+    expires_before: datetime | None
+
+
+class GrantFilter(TypedDict, total=False):
+    """Which grants."""
+
+    account_id: UUID | None
+    user_id: UUID | None
+    role: list[Role] | None
+    status: list[GrantStatus] | None
+    search: str | None
+    not_used_since: datetime | None
+    ends_before: datetime | None
+
+
+class InvitationFilter(TypedDict, total=False):
+    """Which invitations."""
+
+    status: list[InvitationStatus] | None
+    search: str | None
+
+
+class EventFilter(TypedDict, total=False):
+    """Which events; `type` matches whole types and their beginnings, up to a colon."""
+
+    type: str | None
+    actor_id: UUID | None
+    since: datetime | None
+    until: datetime | None
+
+
+_LAST_USED: Final = ("COALESCE(g.last_used_at, 'epoch'::timestamptz)", "timestamptz")
+_ACCOUNT_ORDERS: Final = {
+    AccountOrder.NAME: Order((("lower(a.name)", "text"), ("a.id", "uuid"))),
+    AccountOrder.NUMBER: Order((("a.number", "int"),)),
+    AccountOrder.LAST_USED: Order((_LAST_USED, ("a.id", "uuid")), descending=True),
+    AccountOrder.VALID_UNTIL: Order((("a.subscription_until", "timestamptz"), ("a.id", "uuid"))),
+}
+_GRANT_ORDERS: Final = {
+    GrantOrder.CREATED_AT: Order((("g.id", "uuid"),)),
+    GrantOrder.USER_NAME: Order((("lower(u.name)", "text"), ("g.id", "uuid"))),
+    GrantOrder.LAST_USED: Order((_LAST_USED, ("g.id", "uuid")), descending=True),
+}
+
+
+def _newest_first(column: str) -> Order:
+    return Order(((column, "uuid"),), descending=True)
+
+
+# ---- Accounts --------------------------------------------------------------------------------
+
+
+def accounts(
+    now: datetime, wanted: AccountFilter | None = None, order: AccountOrder | None = None
+) -> Listing[AccountRow]:
+    """The accounts that a user can enter, under his id; the most recently used first."""
+    listing = Listing(
+        row=AccountRow,
+        columns=account.COLUMNS,
+        source="grants g JOIN accounts a ON a.id = g.account_id",
+        parent="g.user_id = {key}",
+        order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
+    )
+    listing.only(
+        "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL",
+        now,
+    )
+    f = wanted or {}
+    if search := f.get("search"):
+        listing.only(
+            "(a.name ILIKE {0} OR a.number::text LIKE {0} OR a.organization_number ILIKE {0})",
+            search_pattern(search),
+        )
+    if (roles := f.get("role")) is not None:
+        listing.only("g.role = ANY({}::text[])", roles)
+    if (kind := f.get("kind")) is not None:
+        listing.only("a.kind = {}", kind)
+    if (before := f.get("expires_before")) is not None:
+        listing.only("a.subscription_until < {}", before)
+    if (states := f.get("status")) is not None:
+        listing.only(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
+    return listing
+
+
+# ---- Grants ----------------------------------------------------------------------------------
+
+
+def _grants(parent: str, now: datetime, wanted: GrantFilter | None, order: GrantOrder | None) -> Listing[GrantRow]:
+    listing = Listing(
+        row=GrantRow,
+        columns=grant.COLUMNS,
+        source=f"{grant.SOURCE} JOIN users u ON u.id = g.user_id",
+        parent=parent,
+        order=_GRANT_ORDERS[order or GrantOrder.CREATED_AT],
+    )
+    f = wanted or {}
+    if (account_id := f.get("account_id")) is not None:
+        listing.only("g.account_id = {}", account_id)
+    if (user_id := f.get("user_id")) is not None:
+        listing.only("g.user_id = {}", user_id)
+    if (roles := f.get("role")) is not None:
+        listing.only("g.role = ANY({}::text[])", roles)
+    if (states := f.get("status")) is not None:
+        listing.only(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
+    if search := f.get("search"):
+        listing.only("(u.name ILIKE {0} OR u.email ILIKE {0})", search_pattern(search))
+    if (since := f.get("not_used_since")) is not None:
+        listing.only("(g.last_used_at IS NULL OR g.last_used_at < {})", since)
+    if (before := f.get("ends_before")) is not None:
+        listing.only("g.valid_until < {}", before)
+    return listing
+
+
+def grants_of_accounts(
+    now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
+) -> Listing[GrantRow]:
+    """All grants on an account, ended ones too, under the account's id."""
+    return _grants("g.account_id = {key}", now, wanted, order)
+
+
+def grants_of_user(
+    now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
+) -> Listing[GrantRow]:
+    """A user's own grants, under his id."""
+    return _grants("g.user_id = {key}", now, wanted, order)
+
+
+_SEEN: Final = """(g.user_id = {key} OR g.account_id IN (
+    SELECT mine.account_id FROM grants mine WHERE mine.user_id = {key} AND mine.status = 'ACTIVE'
+    AND (mine.valid_until IS NULL OR mine.valid_until > {now}) AND {holds}))"""
+
+
+def grants_seen_by(
+    now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
+) -> Listing[GrantRow]:
+    """A user's own grants and those on accounts where he may read the users, under his id."""
+    listing = _grants("TRUE", now, wanted, order)
+    holds = access.holding(Permission.USERS_READ, listing.params, alias="mine")
+    seen = _SEEN.format(key="{key}", now=listing.params.add(now), holds=holds)
+    return replace(listing, parent=seen)
+
+
+# ---- Everything else -------------------------------------------------------------------------
+
+
+def invitations_of_accounts(now: datetime, wanted: InvitationFilter | None = None) -> Listing[InvitationRow]:
+    """All invitations of an account, under the account's id; the newest first."""
+    listing = Listing(
+        row=InvitationRow,
+        columns=invitation.COLUMNS,
+        source=invitation.SOURCE,
+        parent="i.account_id = {key}",
+        order=_newest_first("i.id"),
+    )
+    f = wanted or {}
+    if (states := f.get("status")) is not None:
+        listing.only(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
+    if search := f.get("search"):
+        listing.only("i.email ILIKE {}", search_pattern(search))
+    return listing
+
+
+def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
+    """The pending invitations for a user's address, under his id; the newest first."""
+    listing = Listing(
+        row=InvitationRow,
+        columns=invitation.COLUMNS,
+        source=f"{invitation.SOURCE} JOIN users u ON u.email_key = i.email_key",
+        parent="u.id = {key}",
+        order=_newest_first("i.id"),
+    )
+    listing.only("i.status = 'PENDING' AND i.expires_at > {}", now)
+    return listing
+
+
+def sessions(now: datetime) -> Listing[SessionRow]:
+    """A user's open sessions, under his id; the newest first."""
+    listing = Listing(
+        row=SessionRow,
+        columns=session.COLUMNS,
+        source="sessions s",
+        parent="s.user_id = {key}",
+        order=_newest_first("s.id"),
+    )
+    listing.only("s.ended_at IS NULL AND s.expires_at > {0} AND s.last_used_at > {0} - interval '14 days'", now)
+    return listing
+
+
+def entries() -> Listing[SubscriptionEntryRow]:
+    """The ledger of an account, under its id; the newest first."""
+    return Listing(
+        row=SubscriptionEntryRow,
+        columns=subscription.COLUMNS,
+        source="subscription_entries e",
+        parent="e.account_id = {key}",
+        order=_newest_first("e.id"),
+    )
+
+
+def messages() -> Listing[MessageRow]:
+    """The mails of an account, under its id; the newest first."""
+    return Listing(
+        row=MessageRow,
+        columns=message.COLUMNS,
+        source="messages m",
+        parent="m.account_id = {key}",
+        order=_newest_first("m.id"),
+    )
+
+
+def events_of_accounts(wanted: EventFilter | None = None) -> Listing[EventRow]:
+    """What happened in an account, under its id; the newest first."""
+    return _events("e.account_id = {key}", wanted)
+
+
+def events_of_user(now: datetime) -> Listing[EventRow]:
+    """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
+    listing = _events(
+        "(e.actor_id = {key} OR e.type = 'account:account:enter' AND e.account_id IN "
+        "(SELECT id FROM accounts WHERE owner_id = {key}))",
+        None,
+    )
+    listing.only("e.occurred_at <= {}", now)
+    return listing
+
+
+def _events(parent: str, wanted: EventFilter | None) -> Listing[EventRow]:
+    listing = Listing(
+        row=EventRow,
+        columns=EVENT_COLUMNS,
+        source="events e",
+        parent=parent,
+        order=_newest_first("e.id"),
+    )
+    f = wanted or {}
+    if kind := f.get("type"):
+        listing.only("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
+    if (actor_id := f.get("actor_id")) is not None:
+        listing.only("e.actor_id = {}", actor_id)
+    if (since := f.get("since")) is not None:
+        listing.only("e.occurred_at >= {}", since)
+    if (until := f.get("until")) is not None:
+        listing.only("e.occurred_at < {}", until)
+    return listing

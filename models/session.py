@@ -1,0 +1,184 @@
+"""A session is one sign-in of one user on one device; its token is in no row, only its digest.
+
+    start --> open --end--> ended           also ended: idle for 14 days, or 30 days old
+
+Every request reads its session from the database, so that an ended one is refused at once.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+from tortoise.queryset import QuerySet
+
+from auth import tokens
+from models import db, event, keys
+from models.caller import Caller
+from models.errors import not_found
+
+LASTS: Final = timedelta(days=30)
+IDLE_AFTER: Final = timedelta(days=14)
+MOST_PER_USER: Final = 20
+_NOTED_EVERY: Final = timedelta(minutes=1)
+
+
+class Session(Model):
+    """A sign-in."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    user_id = fields.UUIDField()
+    account_id: UUID | None = fields.UUIDField(null=True)
+    token_digest = fields.BinaryField()
+    created_at = fields.DatetimeField()
+    last_used_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    ended_at: datetime | None = fields.DatetimeField(null=True)
+    user_agent: str | None = fields.TextField(null=True)
+    ip_address: str | None = fields.TextField(null=True)
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "sessions"
+
+
+class SessionRow(db.Row):
+    """An open session, without its digest."""
+
+    id: UUID
+    user_id: UUID
+    account_id: UUID | None
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    ip_address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """What signing in gives: the session, and its token, which is shown this once."""
+
+    session: SessionRow
+    access_token: str = field(repr=False)
+
+
+COLUMNS: Final = """
+s.id, s.user_id, s.account_id, s.created_at, s.last_used_at, s.user_agent, s.ip_address,
+LEAST(s.expires_at, s.last_used_at + interval '14 days') AS expires_at
+"""
+_OPEN: Final = """
+s.ended_at IS NULL AND s.expires_at > $2 AND s.last_used_at > $2 - interval '14 days'
+"""
+_BY_TOKEN: Final = f"""
+SELECT {COLUMNS}, u.locale FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.token_digest = $1 AND {_OPEN}
+"""
+_BY_IDS: Final = f"SELECT {COLUMNS} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
+
+
+class Bearer(SessionRow):
+    """The session that a request came with, and the language of its user."""
+
+    locale: str
+
+
+async def by_token(token: str, *, now: datetime) -> Bearer | None:
+    """The open session of a bearer token, or None."""
+    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, row=Bearer)
+
+
+async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:
+    """The open ones of these sessions, in this order."""
+    return db.in_order(ids, await db.fetch(_BY_IDS, ids, now, row=SessionRow))
+
+
+async def start(caller: Caller, user_id: UUID, *, account_id: UUID | None = None) -> SignedIn:
+    """Open a session with a new token, within the caller's transaction.
+
+    It begins in `account_id`, or in the account that the user was in last. A user has at most
+    MOST_PER_USER sessions; the one used longest ago makes room.
+    """
+    token = tokens.random_token()
+    session_id = keys.uuid7()
+    last = await db.fetch_one(_LAST_ACCOUNT, user_id, caller.now, row=_Account)
+    _ = await Session.create(
+        id=session_id,
+        user_id=user_id,
+        account_id=account_id or (last and last.account_id),
+        token_digest=tokens.digest(token),
+        created_at=caller.now,
+        last_used_at=caller.now,
+        expires_at=caller.now + LASTS,
+        user_agent=caller.user_agent,
+        ip_address=caller.ip_address,
+    )
+    await db.execute(_MAKE_ROOM, user_id, caller.now, MOST_PER_USER)
+    await event.record(caller, "user:session:start", actor_id=user_id)
+    row = await db.fetch_one(_BY_IDS, [session_id], caller.now, row=SessionRow)
+    assert row is not None  # just written  # noqa: S101
+    return SignedIn(row, token)
+
+
+class _Account(db.Row):
+    account_id: UUID
+
+
+_LAST_ACCOUNT: Final = """
+SELECT account_id FROM grants WHERE user_id = $1 AND status = 'ACTIVE'
+    AND (valid_until IS NULL OR valid_until > $2)
+ORDER BY last_used_at DESC NULLS LAST, id LIMIT 1
+"""
+_MAKE_ROOM: Final = """
+UPDATE sessions SET ended_at = $2 WHERE id IN (
+    SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL
+    ORDER BY last_used_at DESC, id DESC OFFSET $3)
+"""
+
+
+async def note_use(row: SessionRow, *, now: datetime) -> None:
+    """Remember that a session is in use; at most one write a minute."""
+    if now - row.last_used_at >= _NOTED_EVERY:
+        await Session.filter(id=row.id, last_used_at__lt=now).update(last_used_at=now)
+
+
+async def end_current(caller: Caller) -> None:
+    """Sign out: end the session that asks."""
+    user_id = caller.user()
+    async with db.transaction():
+        if await _open(user_id).filter(id=caller.session_id).update(ended_at=caller.now):
+            await event.record(caller, "user:session:end")
+
+
+async def revoke(caller: Caller, session_id: UUID) -> UUID:
+    """End one session of the caller's own. Returns its id."""
+    user_id = caller.user()
+    async with db.transaction():
+        if not await _open(user_id).filter(id=session_id).update(ended_at=caller.now):
+            raise not_found("session_id")
+        await event.record(caller, "user:session:revoke", after={"session": str(session_id)})
+    return session_id
+
+
+async def revoke_others(caller: Caller) -> int:
+    """End all sessions of the caller but the one that asks. Returns how many."""
+    async with db.transaction():
+        return await end_others(caller, caller.user())
+
+
+async def end_others(caller: Caller, user_id: UUID) -> int:
+    """End all sessions of a user but the caller's, within a transaction. Returns how many."""
+    others = _open(user_id)
+    if caller.session_id is not None:
+        others = others.exclude(id=caller.session_id)
+    ended = await others.update(ended_at=caller.now)
+    if ended:
+        await event.record(caller, "user:session:revoke-others", actor_id=user_id, after={"sessions": ended})
+    return ended
+
+
+def _open(user_id: UUID) -> QuerySet[Session]:
+    return Session.filter(user_id=user_id, ended_at=None)

@@ -1,0 +1,379 @@
+"""A user is a person with a login; which accounts he may enter is said by grants.
+
+    register --> inactive --activate--> active          (sign-in needs active)
+    accepting an invitation with a new login is active at once: the link proved the address
+
+Registering again before activation starts afresh: the newest name and password count, and the
+older link dies. Addresses are unique by `email_key`, and no answer tells whether one is taken.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth import passwords, tokens
+from auth.policy import Permission
+from i18n import mark
+from models import access, account, db, event, keys, message, session
+from models.caller import Caller
+from models.check import Checks, email_key
+from models.errors import Refusal, UserErrorCode, refuse
+from models.message import LinkPurpose, MessageKind
+from models.session import SignedIn
+
+ACTIVATION_LASTS: Final = timedelta(hours=24)
+RESET_LASTS: Final = timedelta(hours=1)
+
+
+class User(Model):
+    """A person who can sign in."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    email = fields.TextField()
+    email_key = fields.TextField()
+    name = fields.TextField()
+    locale = fields.TextField()
+    password_hash: str | None = fields.TextField(null=True)
+    activated_at: datetime | None = fields.DatetimeField(null=True)
+    created_at = fields.DatetimeField()
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "users"
+
+
+class UserToken(Model):
+    """A mailed link of a user: at most one open one of each purpose."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    user_id = fields.UUIDField()
+    purpose = fields.CharEnumField(LinkPurpose, max_length=20)
+    token_digest = fields.BinaryField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    used_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "user_tokens"
+
+
+class UserRow(db.Row):
+    """A user as others may see him; never with his password."""
+
+    id: UUID
+    name: str
+    email: str
+    locale: str
+    activated_at: datetime | None
+    created_at: datetime
+
+
+_BY_IDS = """
+SELECT id, name, email, locale, activated_at, created_at FROM users WHERE id = ANY($1::uuid[])
+"""
+
+
+async def by_ids(ids: list[UUID]) -> list[UserRow | None]:
+    """The users with these ids, in this order."""
+    return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=UserRow))
+
+
+_READABLE: Final = """
+SELECT DISTINCT theirs.user_id AS id FROM grants theirs
+JOIN grants mine ON mine.account_id = theirs.account_id
+WHERE theirs.user_id = ANY($1::uuid[]) AND mine.user_id = $2 AND mine.status = 'ACTIVE'
+  AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND {holds}
+"""
+_KNOWN: Final = """
+SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
+    SELECT FROM grants theirs JOIN grants mine ON mine.account_id = theirs.account_id
+    WHERE theirs.user_id = u.id AND mine.user_id = $2 AND mine.status = 'ACTIVE'
+      AND (mine.valid_until IS NULL OR mine.valid_until > $3))
+  OR EXISTS (SELECT FROM grants mine WHERE mine.user_id = $2 AND mine.granted_by_id = u.id)
+  OR EXISTS (SELECT FROM invitations i JOIN users me ON me.email_key = i.email_key
+    WHERE me.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))
+"""
+
+
+class _Id(db.Row):
+    id: UUID
+
+
+async def readable(ids: list[UUID], *, by: UUID, now: datetime) -> set[UUID]:
+    """Those users who have or had a grant on an account where `by` may read the users."""
+    params = db.Params(ids, by, now)
+    sql = _READABLE.format(holds=access.holding(Permission.USERS_READ, params, alias="mine"))
+    return {row.id for row in await db.fetch(sql, *params.values, row=_Id)}
+
+
+async def known(ids: list[UUID], *, to: UUID, now: datetime) -> set[UUID]:
+    """Those users whose name `to` can come across: they share an account, or let him into one."""
+    return {row.id for row in await db.fetch(_KNOWN, ids, to, now, row=_Id)}
+
+
+# ---- Signing up ------------------------------------------------------------------------------
+
+
+async def register(
+    caller: Caller,
+    *,
+    name: str,
+    email: str,
+    password: str,
+    account_name: str | None = None,
+    organization_number: str | None = None,
+    country: str | None = None,
+    locale: str | None = None,
+) -> None:
+    """Create a user with one account of his own, and mail him the activation link.
+
+    A taken address answers and costs the same; its owner gets a mail instead. The account is
+    named after the user unless `account_name` is given.
+    """
+    with Checks() as check:
+        name = check.line("name", name)
+        email = check.email("email", email)
+        check.password("password", password, about=(name, email))
+        details = account.checked(
+            check,
+            name=name if account_name is None else account_name,
+            name_field="name" if account_name is None else "account_name",
+            organization_number=organization_number,
+            country=country,
+        )
+        locale = caller.locale if locale is None else check.locale("locale", locale)
+    password_hash = await passwords.hash_password(password)
+    async with db.transaction():
+        user, is_new = await _claim_address(caller, email=email, name=name, locale=locale)
+        if user.activated_at is not None:
+            await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user.email, name=user.name, locale=user.locale)
+            return
+        await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash)
+        if is_new:
+            await event.record(caller, "user:login:register", actor_id=user.id)
+        await account.open_first(replace(caller, user_id=user.id), user.id, details)
+        await _send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+
+
+_CLAIM = """
+INSERT INTO users (id, email, email_key, name, locale, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (email_key) DO NOTHING
+"""
+
+
+async def _claim_address(caller: Caller, *, email: str, name: str, locale: str) -> tuple[User, bool]:
+    """The user of an address, locked: made now, or there before. And whether it was made now."""
+    key = email_key(email)
+    made = await db.execute(_CLAIM, keys.uuid7(), email, key, name, locale, caller.now)
+    user = await User.filter(email_key=key).select_for_update(no_key=True).get()
+    return user, made == 1
+
+
+async def new_login(caller: Caller, *, email: str, name: str, password_hash: str, locale: str) -> UUID | None:
+    """An active login for an address that its holder has just proved; None if it has one already.
+
+    Part of accepting an invitation; runs in its transaction. A login that was registered but never
+    activated is taken over: whoever registered it did not show that the address is his.
+    """
+    user, is_new = await _claim_address(caller, email=email, name=name, locale=locale)
+    if user.activated_at is not None:
+        return None
+    await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash, activated_at=caller.now)
+    await _close_links(user.id, caller.now)
+    done = "user:login:register" if is_new else "user:login:activate"
+    await event.record(caller, done, actor_id=user.id)
+    return user.id
+
+
+async def activate(caller: Caller, *, token: str, password: str | None = None) -> SignedIn:
+    """Follow the activation link: the login becomes active, and its holder is signed in.
+
+    `password` replaces the one given at registration; it is required where there was none.
+    """
+    user = await _user_of_link(caller, LinkPurpose.ACTIVATION, token)
+    hashed = await _checked_hash("password", password, user) if password is not None else None
+    async with db.transaction():
+        await _use_link(caller, LinkPurpose.ACTIVATION, token)
+        user = await User.filter(id=user.id).select_for_update(no_key=True).get()
+        if hashed is None and user.password_hash is None:
+            raise refuse(UserErrorCode.REQUIRED, "password", mark("Choose a password."))
+        await User.filter(id=user.id).update(
+            activated_at=user.activated_at or caller.now,
+            password_hash=hashed or user.password_hash,
+        )
+        await account.activate_owned(caller, user.id)
+        await event.record(caller, "user:login:activate", actor_id=user.id)
+        return await session.start(caller, user.id)
+
+
+async def resend_activation(caller: Caller, *, email: str) -> None:
+    """Mail the activation link again, if the address has a login that needs it; says nothing."""
+    with Checks() as check:
+        email = check.email("email", email)
+    async with db.transaction():
+        user = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        waits = user is not None and user.activated_at is None
+        # Written for unknown addresses too: a commit takes the time that would tell them apart.
+        await event.record(caller, "user:login:resend", actor_id=user.id if user else None)
+        if user is not None and waits:
+            await _send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+
+
+# ---- Passwords -------------------------------------------------------------------------------
+
+
+async def request_password_reset(caller: Caller, *, email: str) -> None:
+    """Mail a link to choose a new password, if the address has a login; says nothing."""
+    with Checks() as check:
+        email = check.email("email", email)
+    async with db.transaction():
+        user = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        known = user is not None and user.activated_at is not None
+        await event.record(caller, "user:password:forget", actor_id=user.id if user else None)
+        if user is not None and known:
+            await _send_link(caller, user, MessageKind.PASSWORD_RESET, LinkPurpose.RESET)
+
+
+async def reset_password(caller: Caller, *, token: str, password: str) -> None:
+    """Choose a new password with the mailed link; every session of the user ends."""
+    user = await _user_of_link(caller, LinkPurpose.RESET, token)
+    hashed = await _checked_hash("password", password, user)
+    async with db.transaction():
+        await _use_link(caller, LinkPurpose.RESET, token)
+        await _set_password(caller, user, hashed, "user:password:reset")
+
+
+async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
+    """Choose a new password; every other session of the user ends."""
+    user = await User.get(id=caller.user())
+    if not await passwords.verify(current_password, user.password_hash):
+        raise refuse(UserErrorCode.INVALID_CREDENTIALS, "current_password", mark("This is not your password."))
+    hashed = await _checked_hash("new_password", new_password, user)
+    async with db.transaction():
+        locked = await User.filter(id=user.id).select_for_update(no_key=True).get()
+        if locked.password_hash != user.password_hash:
+            raise refuse(UserErrorCode.CONFLICT, "current_password", mark("Your password has just been changed."))
+        await _set_password(caller, user, hashed, "user:password:change")
+
+
+async def _set_password(caller: Caller, user: User, hashed: str, done: str) -> None:
+    await User.filter(id=user.id).update(password_hash=hashed)
+    await session.end_others(caller, user.id)
+    await event.record(caller, done, actor_id=user.id)
+    await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=user.email, name=user.name, locale=user.locale)
+
+
+async def _checked_hash(field: str, password: str, user: User) -> str:
+    with Checks() as check:
+        check.password(field, password, about=(user.name, user.email))
+    return await passwords.hash_password(password)
+
+
+# ---- Signing in ------------------------------------------------------------------------------
+
+
+async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: str | None = None) -> SignedIn:
+    """Start a session. Unknown address and wrong password answer and cost the same.
+
+    `one_time_code` is asked for only where a second factor is set up.
+    """
+    del one_time_code  # nobody has a second factor yet
+    user = await User.filter(email_key=email_key(email.strip())).first()
+    hashed = user.password_hash if user else None
+    if not await passwords.verify(password, hashed) or user is None or hashed is None:
+        raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
+    if user.activated_at is None:
+        raise refuse(
+            UserErrorCode.NOT_ACTIVATED,
+            "email",
+            mark("This login is not activated yet. Follow the link in the mail we sent."),
+        )
+    fresh = await passwords.hash_password(password) if passwords.is_outdated(hashed) else hashed
+    async with db.transaction():
+        # The password may have been changed, and its sessions ended, while it was being checked.
+        if not await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh):
+            raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
+        return await session.start(caller, user.id)
+
+
+async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:
+    """Change the user's own name or language; what is not given stays. Returns his id."""
+    with Checks() as check:
+        changes: dict[str, str] = {}
+        if name is not None:
+            changes["name"] = check.line("name", name)
+        if locale is not None:
+            changes["locale"] = check.locale("locale", locale)
+    async with db.transaction():
+        user = await User.filter(id=caller.user()).select_for_update(no_key=True).get()
+        before = {key: getattr(user, key) for key in changes}
+        changed = {key: value for key, value in changes.items() if before[key] != value}
+        if changed:
+            await User.filter(id=user.id).update(**changed)
+            await event.record(
+                caller, "user:profile:update", before={key: before[key] for key in changed}, after=changed
+            )
+    return user.id
+
+
+# ---- Mailed links ----------------------------------------------------------------------------
+
+_LIFETIME: Final = {
+    LinkPurpose.ACTIVATION: ACTIVATION_LASTS,
+    LinkPurpose.RESET: RESET_LASTS,
+}
+
+
+async def _send_link(caller: Caller, user: User, kind: MessageKind, purpose: LinkPurpose) -> None:
+    """Make a link that ends the former ones, and put its mail into the outbox."""
+    seed = tokens.seed()
+    expires_at = caller.now + _LIFETIME[purpose]
+    await UserToken.filter(user_id=user.id, purpose=purpose, used_at=None).update(used_at=caller.now)
+    _ = await UserToken.create(
+        user_id=user.id,
+        purpose=purpose,
+        token_digest=tokens.digest(tokens.derive(caller.site.link_key, purpose, seed)),
+        created_at=caller.now,
+        expires_at=expires_at,
+    )
+    await message.queue(
+        caller,
+        kind,
+        to=user.email,
+        name=user.name,
+        locale=user.locale,
+        link=(purpose, seed),
+        params={"expires_at": expires_at.isoformat()},
+    )
+
+
+async def _close_links(user_id: UUID, now: datetime) -> None:
+    await UserToken.filter(user_id=user_id, used_at=None).update(used_at=now)
+
+
+async def _user_of_link(caller: Caller, purpose: LinkPurpose, token: str) -> User:
+    """The user of a link that works now. Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED."""
+    link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
+    if link is None:
+        raise _dead_link()
+    if link.expires_at <= caller.now:
+        raise refuse(UserErrorCode.TOKEN_EXPIRED, "token", mark("This link has expired."))
+    return await User.get(id=link.user_id)
+
+
+async def _use_link(caller: Caller, purpose: LinkPurpose, token: str) -> None:
+    """Use a link up, once: the second of two at the same instant is refused."""
+    open_links = UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None)
+    if not await open_links.update(used_at=caller.now):
+        raise _dead_link()
+
+
+def _dead_link() -> Refusal:
+    return refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer."))
