@@ -1,0 +1,17 @@
+"""Running an operation: batch resolvers, guards, and the room's one door.
+
+Knows graphql-core and the standard library, and nothing of accounts or grants.
+
+A schema tells the executor what it needs in the `extensions` of its types and fields:
+
+    type   rights   (objects, context) -> bit sets: what the caller may do with each object
+    field  needs    a bit set: the caller needs one of these
+    field  refuse   (object, context) -> the exception for a refused field
+    field  batch    async (objects, info, **arguments) -> one result for each object, in order
+    field  resolve  (object, info, **arguments) -> the result; plain, sync or async
+    field  convert  arguments as graphql-core coerces them -> arguments as resolvers take them
+"""
+
+from executor.reference import install
+
+__all__ = ["install"]
