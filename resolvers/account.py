@@ -1,0 +1,132 @@
+"""Accounts: those that the caller can enter; others do not exist for him."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from auth import policy
+from auth.policy import Decision, Permission
+from models import account, lists, subscription
+from models.account import AccountRow
+from models.errors import BadInput
+from models.grant import GrantRow
+from models.listing import Connection
+from resolvers import grant, ids
+from resolvers.context import Context, Info
+from resolvers.pages import pages
+from resolvers.perform import perform
+
+
+async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[AccountRow | None]:
+    """The accounts with these ids that the caller can enter, None for any other."""
+    await context.access.load(keys)
+    entered = [key for key in keys if key is not None and context.access.bits(key)]
+    found = {row.id: row for row in await account.by_ids(entered) if row} if entered else {}
+    return [found.get(key) if key else None for key in keys]
+
+
+async def one(key: UUID | None, context: Context) -> AccountRow | None:
+    """The account with this id, if the caller can enter it."""
+    return (await by_ids([key], context))[0]
+
+
+# ---- Where accounts are found ----------------------------------------------------------------
+
+
+async def by_id_or_number(
+    parents: Sequence[object],
+    info: Info,
+    id: str | None = None,  # noqa: A002 - the argument's name
+    number: int | None = None,
+) -> list[AccountRow | None]:
+    """`account(id:)` or `account(number:)`."""
+    if (id is None) == (number is None):
+        raise BadInput("Give exactly one of id and number.")
+    row = await account.by_number(number) if number is not None else None
+    key = row.id if row else ids.decode("Account", id or "")
+    return [await one(key, info.context)] * len(parents)
+
+
+async def of_viewer(
+    parents: Sequence[object],
+    info: Info,
+    filter: lists.AccountFilter | None = None,  # noqa: A002 - the argument's name
+    order_by: lists.AccountOrder | None = None,
+    **page: Any,
+) -> list[Connection[AccountRow]]:
+    """The accounts that the caller can enter."""
+    listing = lists.accounts(info.context.now, filter, order_by)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+async def current(parents: Sequence[object], info: Info) -> list[AccountRow | None]:
+    """The account that the request is in."""
+    chosen = info.context.current
+    return await by_ids([chosen.account_id if chosen else None] * len(parents), info.context)
+
+
+async def of_rows(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
+    """The account of each grant or invitation, if the caller can enter it."""
+    return await by_ids([row.account_id for row in rows], info.context)
+
+
+# ---- What an account shows -------------------------------------------------------------------
+
+
+def status(row: AccountRow, info: Info) -> account.AccountStatus:
+    """Whether it can be used, only read, or waits for its owner."""
+    return account.status(row, info.context.now)
+
+
+async def viewer_grant(accounts: Sequence[AccountRow], info: Info) -> list[GrantRow | None]:
+    """The caller's own grant on each account."""
+    found = [info.context.access.get(row.id) for row in accounts]
+    return await grant.by_ids([access.grant_id if access else None for access in found], info.context)
+
+
+def viewer_permissions(row: AccountRow, info: Info) -> list[Permission]:
+    """What the caller may do here."""
+    return policy.permissions(info.context.access.bits(row.id))
+
+
+def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:
+    """Whether the caller may, and why not."""
+    found = info.context.access.get(row.id)
+    return policy.decide(permission, found.standing if found else None)
+
+
+def itself(row: AccountRow, _: Info) -> AccountRow:
+    """Settings and subscription are parts of the account's own row."""
+    return row
+
+
+def locks(row: AccountRow, _: Info) -> list[Permission]:
+    """What is taken from everyone."""
+    return policy.permissions(row.locks)
+
+
+def simple_user_restrictions(row: AccountRow, _: Info) -> list[Permission]:
+    """What is taken from simple users."""
+    return policy.permissions(row.simple_user_restrictions)
+
+
+def days_left(row: AccountRow, info: Info) -> int:
+    """Whole days to the end of the subscription."""
+    return subscription.days_left(row.subscription_until, info.context.now)
+
+
+def is_expired(row: AccountRow, info: Info) -> bool:
+    """Whether the subscription is over."""
+    return row.subscription_until <= info.context.now
+
+
+# ---- Changing --------------------------------------------------------------------------------
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    return {"account": await one(key, context)}
+
+
+create_account = perform(account.create, _shown)
+update_account = perform(account.update, _shown)
+update_account_settings = perform(account.update_settings, _shown)

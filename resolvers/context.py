@@ -1,0 +1,165 @@
+"""What one request knows: who asks, when, in which account, and what he may do where.
+
+Nothing here outlives the request, so that access taken back is gone with the next one.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from graphql import GraphQLSchema
+
+from models import access, account, session
+from models.access import Access
+from models.caller import Caller, Site
+from models.errors import AccountRequired
+from models.session import SessionRow
+from resolvers import ids
+
+_LONGEST_NUMBER = 10  # digits; more would not be an int of the database
+
+
+class AccessCache:
+    """The caller's access to the accounts that the request touches, read once each."""
+
+    def __init__(self, user_id: UUID | None, now: datetime) -> None:
+        self._user_id = user_id
+        self._now = now
+        self._found: dict[UUID, Access | None] = {}
+        self._reading = asyncio.Lock()
+        self.reads = 0
+
+    async def load(self, account_ids: Iterable[UUID | None]) -> None:
+        """Read what is not known yet: one statement, or none."""
+        wanted = {key for key in account_ids if key is not None}
+        # One at a time: a batch that runs beside this one must not take half an answer for a no.
+        async with self._reading:
+            missing = wanted - self._found.keys()
+            if missing:
+                self._found |= await self._read(missing)
+
+    async def _read(self, account_ids: set[UUID]) -> dict[UUID, Access | None]:
+        self.reads += 1
+        found: dict[UUID, Access | None] = dict.fromkeys(account_ids)
+        if self._user_id is not None:
+            loaded = await access.load(self._user_id, list(account_ids), now=self._now)
+            found |= {entry.account_id: entry for entry in loaded}
+        return found
+
+    async def feign(self) -> None:
+        """Take the time of a read, for the sake of who must not learn that there was none."""
+        if self._user_id is not None:
+            await access.load(self._user_id, [ids.NOBODY], now=self._now)
+
+    def get(self, account_id: UUID) -> Access | None:
+        """The caller's access to an account that was loaded before, or None.
+
+        Raises LookupError where it was not: a resolver that lets rows of an account into the graph
+        without loading its access is a mistake, and must not look like a refusal.
+        """
+        return self._found[account_id]
+
+    def bits(self, account_id: UUID) -> int:
+        """The caller's permissions in an account that was loaded before."""
+        found = self._found[account_id]
+        return 0 if found is None else found.bits
+
+
+@dataclass(slots=True)
+class Context:
+    """One request."""
+
+    caller: Caller
+    session: SessionRow | None = None
+    current: Access | None = None
+    access: AccessCache = field(init=False)
+    readable_users: set[UUID] = field(default_factory=set[UUID])
+    """Users of whom the caller may see all, because they share an account where he may read users."""
+
+    def __post_init__(self) -> None:
+        """Start with nothing known."""
+        self.forget()
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the request, the same for everything in it."""
+        return self.caller.now
+
+    @property
+    def viewer_id(self) -> UUID | None:
+        """The signed-in user."""
+        return self.caller.user_id
+
+    def forget(self) -> None:
+        """Drop what was read before a mutation: it may have changed."""
+        self.access = AccessCache(self.caller.user_id, self.caller.now)
+        self.readable_users = set()
+
+    async def become(self, row: SessionRow | None) -> None:
+        """Go on as the holder of a session that the request itself has started, or as nobody."""
+        self.session = row
+        self.caller = _as(self.caller, row)
+        self.current = None
+        self.forget()
+        if row is not None and row.account_id is not None:
+            self.current = await access.load_one(row.user_id, row.account_id, now=self.now)
+
+
+class Info(Protocol):
+    """What of the executor's info resolvers use."""
+
+    @property
+    def context(self) -> Context:
+        """The request."""
+        ...
+
+    @property
+    def schema(self) -> GraphQLSchema:
+        """The schema, whose types carry their rules."""
+        ...
+
+
+def _as(caller: Caller, row: SessionRow | None) -> Caller:
+    return replace(caller, user_id=row.user_id if row else None, session_id=row.id if row else None)
+
+
+async def open_context(
+    *,
+    site: Site,
+    now: datetime,
+    token: str | None,
+    account_key: str | None,
+    locale: str,
+    **origin: Any,
+) -> Context:
+    """The context of a request with a bearer token and an X-Account header, both optional.
+
+    A token that does not work is nobody's. A header that names no account which the signed-in user
+    can enter fails the whole request: another account must never answer in its place.
+    """
+    row = await session.by_token(token, now=now) if token else None
+    spoken = row.locale if row else locale
+    caller = _as(Caller(now=now, site=site, locale=spoken, **origin), row)
+    context = Context(caller, row)
+    if row is None:
+        return context
+    await session.note_use(row, now=now)
+    chosen = row.account_id if account_key is None else await _named(account_key)
+    if chosen is not None:
+        context.current = await access.load_one(row.user_id, chosen, now=now)
+    if account_key is not None and context.current is None:
+        raise AccountRequired
+    if context.current is not None:
+        await account.note_use(caller, context.current)
+    return context
+
+
+async def _named(account_key: str) -> UUID | None:
+    """The account of an X-Account header: its id, or its public number."""
+    if account_key.isascii() and account_key.isdigit() and len(account_key) < _LONGEST_NUMBER:
+        row = await account.by_number(int(account_key))
+        return row.id if row else None
+    return ids.decode("Account", account_key)

@@ -1,0 +1,97 @@
+"""Grants: the caller's own, and those of accounts whose users he may read."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from auth import policy
+from auth.policy import GrantStatus, Permission
+from models import access, grant, lists
+from models.grant import GrantRow
+from models.listing import Connection
+from resolvers.context import Context, Info
+from resolvers.pages import pages, prepare
+from resolvers.perform import perform
+
+
+async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[GrantRow | None]:
+    """The grants with these ids, None for None."""
+    wanted = [key for key in keys if key is not None]
+    found = {row.id: row for row in await grant.by_ids(wanted) if row} if wanted else {}
+    await prepare(list(found.values()), context)
+    return [found.get(key) if key else None for key in keys]
+
+
+async def one(key: UUID | None, context: Context) -> GrantRow | None:
+    """The grant with this id."""
+    return (await by_ids([key], context))[0]
+
+
+# ---- Where grants are found ------------------------------------------------------------------
+
+
+async def of_accounts(
+    accounts: Sequence[Any],
+    info: Info,
+    filter: lists.GrantFilter | None = None,  # noqa: A002 - the argument's name
+    order_by: lists.GrantOrder | None = None,
+    **page: Any,
+) -> list[Connection[GrantRow]]:
+    """All grants on each account."""
+    listing = lists.grants_of_accounts(info.context.now, filter, order_by)
+    return await pages(listing, [row.id for row in accounts], info, page)
+
+
+async def of_viewer(
+    parents: Sequence[object],
+    info: Info,
+    filter: lists.GrantFilter | None = None,  # noqa: A002 - the argument's name
+    **page: Any,
+) -> list[Connection[GrantRow]]:
+    """The caller's own grants."""
+    listing = lists.grants_of_user(info.context.now, filter)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+async def seen(
+    parents: Sequence[object],
+    info: Info,
+    filter: lists.GrantFilter | None = None,  # noqa: A002 - the argument's name
+    order_by: lists.GrantOrder | None = None,
+    **page: Any,
+) -> list[Connection[GrantRow]]:
+    """The caller's own grants, and those of accounts whose users he may read."""
+    listing = lists.grants_seen_by(info.context.now, filter, order_by)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+async def current(parents: Sequence[object], info: Info) -> list[GrantRow | None]:
+    """The grant by which the caller is in the request's account."""
+    chosen = info.context.current
+    return await by_ids([chosen.grant_id if chosen else None] * len(parents), info.context)
+
+
+# ---- What a grant shows ----------------------------------------------------------------------
+
+
+def status(row: GrantRow, info: Info) -> GrantStatus:
+    """Where it stands at this instant."""
+    return access.status(row, info.context.now)
+
+
+def permissions(row: GrantRow, info: Info) -> list[Permission]:
+    """What it allows at this instant, after every restriction."""
+    return policy.permissions(policy.effective(access.standing(row, info.context.now)))
+
+
+# ---- Changing --------------------------------------------------------------------------------
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    return {"grant": await one(key, context)}
+
+
+update_grant = perform(grant.update, _shown)
+revoke_grant = perform(grant.revoke, _shown)
+restore_grant = perform(grant.restore, _shown)
+resign_grant = perform(grant.resign, _shown)

@@ -1,0 +1,80 @@
+"""Invitations: those of accounts whose users the caller may read, and those for himself."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from auth import policy
+from auth.policy import Permission
+from models import invitation, lists
+from models.invitation import InvitationRow, InvitationStatus, Preview
+from models.listing import Connection
+from resolvers import account, grant, session
+from resolvers.context import Context, Info
+from resolvers.pages import pages, prepare
+from resolvers.perform import perform
+
+
+async def by_ids(keys: Sequence[UUID], context: Context) -> list[InvitationRow | None]:
+    """The invitations with these ids."""
+    rows = await invitation.by_ids(list(keys))
+    await prepare(rows, context)
+    return rows
+
+
+async def of_accounts(
+    accounts: Sequence[Any],
+    info: Info,
+    filter: lists.InvitationFilter | None = None,  # noqa: A002 - the argument's name
+    **page: Any,
+) -> list[Connection[InvitationRow]]:
+    """All invitations of each account."""
+    listing = lists.invitations_of_accounts(info.context.now, filter)
+    return await pages(listing, [row.id for row in accounts], info, page)
+
+
+async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[InvitationRow]]:
+    """The pending invitations for the caller's address."""
+    listing = lists.invitations_for_user(info.context.now)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+async def preview(parents: Sequence[object], info: Info, token: str) -> list[Preview | None]:
+    """What the holder of a link sees."""
+    return [await invitation.preview(token, now=info.context.now)] * len(parents)
+
+
+def status(row: InvitationRow, info: Info) -> InvitationStatus:
+    """Where it stands at this instant."""
+    return invitation.status(row, info.context.now)
+
+
+def permissions(row: InvitationRow, _: Info) -> list[Permission] | None:
+    """The list that the grant will have; None where the role has no list."""
+    return None if row.listed is None else policy.permissions(row.listed)
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    return {"invitation": (await by_ids([key], context))[0]}
+
+
+async def _accepted(context: Context, outcome: invitation.Accepted) -> dict[str, object]:
+    shown = await session.signed_in(context, outcome.signed_in) if outcome.signed_in else {}
+    return shown | {
+        "viewer": context.session,
+        "grant": await grant.one(outcome.grant_id, context),
+        "account": await account.one(outcome.account_id, context),
+    }
+
+
+async def _declined(context: Context, key: UUID) -> dict[str, object]:
+    """Whoever declines by the link alone is nobody, and sees nothing more of the invitation."""
+    return await _shown(context, key) if context.viewer_id else {}
+
+
+invite_user = perform(invitation.issue, _shown)
+update_invitation = perform(invitation.update, _shown)
+resend_invitation = perform(invitation.resend, _shown)
+revoke_invitation = perform(invitation.revoke, _shown)
+accept_invitation = perform(invitation.accept, _accepted)
+decline_invitation = perform(invitation.decline, _declined)

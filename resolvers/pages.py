@@ -1,0 +1,39 @@
+"""Lists under many parents: the one way in which rows of a list enter the graph."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from models import db
+from models.listing import Connection, Listing, Page
+from resolvers.context import Context, Info
+
+R = TypeVar("R", bound=db.Row)
+
+
+async def pages(
+    listing: Listing[R], keys: Sequence[UUID], info: Info, arguments: dict[str, Any]
+) -> list[Connection[R]]:
+    """One page under each key, with the access that the rules of its rows will look at."""
+    page = Page.of(**{name: arguments[name] for name in _PAGE & arguments.keys()})
+    found = await listing.pages(keys, page)
+    await prepare([row for connection in found for row in connection.nodes], info.context)
+    return found
+
+
+_PAGE = frozenset({"first", "after", "last", "before"})
+
+
+async def prepare(rows: Sequence[Any], context: Context) -> None:
+    """Load the caller's access to the accounts that rows belong to: one statement at most."""
+    await context.access.load(
+        row.account_id if "account_id" in row.keys() else row.id  # noqa: SIM118 - a record, not a dict
+        for row in rows
+        if row is not None
+    )
+
+
+async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:
+    """How long each list is: one statement, and only when it is asked for."""
+    listing = connections[0].listing
+    return await listing.counts([connection.key for connection in connections])

@@ -1,0 +1,59 @@
+"""What happened, and what was sent: events and messages."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from models import event, lists, message
+from models.event import EventRow
+from models.listing import Connection
+from models.message import MessageRow
+from resolvers.context import Context, Info
+from resolvers.pages import pages, prepare
+
+
+async def events_of_accounts(
+    accounts: Sequence[Any],
+    info: Info,
+    filter: lists.EventFilter | None = None,  # noqa: A002 - the argument's name
+    **page: Any,
+) -> list[Connection[EventRow]]:
+    """What happened in each account."""
+    return await pages(lists.events_of_accounts(filter), [row.id for row in accounts], info, page)
+
+
+async def events_of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[EventRow]]:
+    """What the caller did, and who entered his accounts."""
+    listing = lists.events_of_user(info.context.now)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+async def events_by_ids(keys: Sequence[UUID], context: Context) -> list[EventRow | None]:
+    """The events with these ids."""
+    rows = await event.by_ids(list(keys))
+    await prepare(rows, context)
+    return rows
+
+
+def before(row: EventRow, _: Info) -> object:
+    """What was there."""
+    return None if row.before is None else orjson.loads(row.before)
+
+
+def after(row: EventRow, _: Info) -> object:
+    """What is there now."""
+    return None if row.after is None else orjson.loads(row.after)
+
+
+async def messages_of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[MessageRow]]:
+    """The mails of each account."""
+    return await pages(lists.messages(), [row.id for row in accounts], info, page)
+
+
+async def messages_by_ids(keys: Sequence[UUID], context: Context) -> list[MessageRow | None]:
+    """The messages with these ids."""
+    rows = await message.by_ids(list(keys))
+    await prepare(rows, context)
+    return rows

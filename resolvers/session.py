@@ -1,0 +1,85 @@
+"""Sessions, and the mutations by which people sign up, in and out."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from models import account as accounts
+from models import lists, session, user
+from models.listing import Connection
+from models.session import SessionRow, SignedIn
+from resolvers import account, ids
+from resolvers import user as users
+from resolvers.context import Context, Info
+from resolvers.pages import pages
+from resolvers.perform import nothing, perform
+
+
+async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[SessionRow]]:
+    """The caller's open sessions."""
+    listing = lists.sessions(info.context.now)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+def viewer(_: object, info: Info) -> SessionRow | None:
+    """The door to everything of the signed-in user: his session."""
+    return info.context.session
+
+
+def current(_: object, info: Info) -> SessionRow | None:
+    """The session that the request came with."""
+    return info.context.session
+
+
+def is_current(row: SessionRow, info: Info) -> bool:
+    """Whether this is the session that asks."""
+    return row.id == info.context.caller.session_id
+
+
+async def signed_in(context: Context, outcome: SignedIn) -> dict[str, object]:
+    """The token of a new session; the rest of the request goes on as its holder."""
+    await context.become(outcome.session)
+    return {"access_token": outcome.access_token, "viewer": outcome.session}
+
+
+async def _signed_out(context: Context, _: None) -> dict[str, object]:
+    await context.become(None)
+    return {}
+
+
+async def _viewer(context: Context, _: object) -> dict[str, object]:
+    return {"viewer": context.session}
+
+
+async def _session(context: Context, key: UUID) -> dict[str, object]:
+    if key == context.caller.session_id:
+        await context.become(None)
+    return {"session_id": ids.encode("Session", key), "viewer": context.session}
+
+
+async def _ended(context: Context, count: int) -> dict[str, object]:
+    return {"ended": count, "viewer": context.session}
+
+
+async def _switched(context: Context, key: UUID) -> dict[str, object]:
+    row = (await session.by_ids([context.caller.session_id or key], now=context.now))[0]
+    await context.become(row)
+    return {"account": await account.one(key, context), "viewer": row}
+
+
+async def _profile(context: Context, key: UUID) -> dict[str, object]:
+    return {"user": (await users.by_ids([key], context))[0], "viewer": context.session}
+
+
+register = perform(user.register, nothing)
+activate = perform(user.activate, signed_in)
+resend_activation = perform(user.resend_activation, nothing)
+sign_in = perform(user.sign_in, signed_in)
+sign_out = perform(session.end_current, _signed_out)
+request_password_reset = perform(user.request_password_reset, nothing)
+reset_password = perform(user.reset_password, nothing)
+change_password = perform(user.change_password, _viewer)
+update_profile = perform(user.update_profile, _profile)
+revoke_session = perform(session.revoke, _session)
+revoke_other_sessions = perform(session.revoke_others, _ended)
+switch_account = perform(accounts.switch, _switched)

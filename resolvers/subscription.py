@@ -1,0 +1,62 @@
+"""Subscription days: the ledger, and moving them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from models import account as accounts
+from models import lists, subscription
+from models.account import AccountRow
+from models.listing import Connection
+from models.subscription import SubscriptionEntryRow
+from resolvers import account, user
+from resolvers.context import Context, Info
+from resolvers.pages import pages, prepare
+from resolvers.perform import perform
+
+
+async def entries(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[SubscriptionEntryRow]]:
+    """The ledger of each account."""
+    return await pages(lists.entries(), [row.id for row in accounts], info, page)
+
+
+async def by_ids(keys: Sequence[UUID], context: Context) -> list[SubscriptionEntryRow | None]:
+    """The lines of ledgers with these ids."""
+    rows = await subscription.entries_by_ids(list(keys))
+    await prepare(rows, context)
+    return rows
+
+
+async def counterparts(rows: Sequence[SubscriptionEntryRow], info: Info) -> list[AccountRow | None]:
+    """The little that the other side of a transfer shows of itself."""
+    return await linked([row.counterpart_id for row in rows], info.context)
+
+
+async def of_events(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
+    """The account that an event happened in."""
+    return await linked([row.account_id for row in rows], info.context)
+
+
+async def linked(keys: Sequence[UUID | None], context: Context) -> list[AccountRow | None]:
+    """Accounts by the little that they show to those they deal with, entered or not."""
+    wanted = list({key for key in keys if key is not None})
+    found = {row.id: row for row in await accounts.by_ids(wanted) if row} if wanted else {}
+    await user.by_ids([row.owner_id for row in found.values()], context)
+    return [found.get(key) if key else None for key in keys]
+
+
+async def owner_emails(rows: Sequence[AccountRow], info: Info) -> list[str | None]:
+    """The address by which a linked account is known."""
+    owners = await user.by_ids([row.owner_id for row in rows], info.context)
+    return [owner.email if owner else None for owner in owners]
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    entry = (await by_ids([key], context))[0]
+    if entry is None:
+        return {}
+    receiver, payer = await account.by_ids([entry.account_id, entry.counterpart_id], context)
+    return {"account": receiver, "payer": payer, "entry": entry}
+
+
+extend_subscription = perform(subscription.extend, _shown)

@@ -1,0 +1,163 @@
+"""Where changing starts: every operation, its input, its rule."""
+
+import resolvers.account
+import resolvers.grant
+import resolvers.invitation
+import resolvers.session
+import resolvers.subscription
+from auth.rules import ANYONE, ONESELF, SIGNED_IN
+from schema import change as c
+from schema import session as s
+from schema.declare import graph_type, mutation
+
+
+@graph_type(None, description="Changing. Each mutation is one transaction.")
+class Mutation:
+    """Every operation."""
+
+    # Signing up and in
+    register: s.RegisterPayload | None = mutation(
+        resolvers.session.register,
+        s.RegisterInput,
+        rule=ANYONE,
+        description="Create a login with one account, and mail the activation link. A taken address answers alike.",
+    )
+    activate: s.ActivatePayload | None = mutation(
+        resolvers.session.activate, s.ActivateInput, rule=ANYONE, description="Follow the activation link; signs in."
+    )
+    resend_activation: s.ResendActivationPayload | None = mutation(
+        resolvers.session.resend_activation,
+        s.ResendActivationInput,
+        rule=ANYONE,
+        description="Mail the activation link again. Unknown addresses answer alike.",
+    )
+    sign_in: s.SignInPayload | None = mutation(
+        resolvers.session.sign_in, s.SignInInput, rule=ANYONE, description="Start a session."
+    )
+    sign_out: s.SignOutPayload | None = mutation(
+        resolvers.session.sign_out, rule=ONESELF, description="End the session that asks."
+    )
+    request_password_reset: s.RequestPasswordResetPayload | None = mutation(
+        resolvers.session.request_password_reset,
+        s.RequestPasswordResetInput,
+        rule=ANYONE,
+        description="Mail a link to choose a new password. Unknown addresses answer alike.",
+    )
+    reset_password: s.ResetPasswordPayload | None = mutation(
+        resolvers.session.reset_password,
+        s.ResetPasswordInput,
+        rule=ANYONE,
+        description="Choose a new password by the mailed link; ends all sessions.",
+    )
+    change_password: s.ChangePasswordPayload | None = mutation(
+        resolvers.session.change_password,
+        s.ChangePasswordInput,
+        rule=ONESELF,
+        description="Choose a new password; ends all other sessions.",
+    )
+    update_profile: s.UpdateProfilePayload | None = mutation(
+        resolvers.session.update_profile,
+        s.UpdateProfileInput,
+        rule=ONESELF,
+        description="Change one's own name or language.",
+    )
+    revoke_session: s.RevokeSessionPayload | None = mutation(
+        resolvers.session.revoke_session,
+        s.RevokeSessionInput,
+        rule=ONESELF,
+        description="End one of one's own sessions.",
+    )
+    revoke_other_sessions: s.RevokeOtherSessionsPayload | None = mutation(
+        resolvers.session.revoke_other_sessions,
+        rule=ONESELF,
+        description="End all of one's sessions but the one that asks.",
+    )
+
+    # Accounts
+    create_account: c.CreateAccountPayload | None = mutation(
+        resolvers.account.create_account,
+        c.CreateAccountInput,
+        rule=SIGNED_IN,
+        description="Open one more account of one's own, with its own subscription.",
+    )
+    update_account: c.UpdateAccountPayload | None = mutation(
+        resolvers.account.update_account,
+        c.UpdateAccountInput,
+        description="Change an account's name or numbers.",
+    )
+    update_account_settings: c.UpdateAccountSettingsPayload | None = mutation(
+        resolvers.account.update_account_settings,
+        c.UpdateAccountSettingsInput,
+        description="Change an account's settings, restrictions and locks.",
+    )
+    switch_account: s.SwitchAccountPayload | None = mutation(
+        resolvers.session.switch_account,
+        s.SwitchAccountInput,
+        rule=SIGNED_IN,
+        description="Go on in another account, without signing in again.",
+    )
+
+    # Invitations
+    invite_user: c.InviteUserPayload | None = mutation(
+        resolvers.invitation.invite_user,
+        c.InviteUserInput,
+        description="Mail somebody a link by which he can accept a role.",
+    )
+    update_invitation: c.UpdateInvitationPayload | None = mutation(
+        resolvers.invitation.update_invitation,
+        c.UpdateInvitationInput,
+        description="Change what a pending invitation offers.",
+    )
+    resend_invitation: c.ResendInvitationPayload | None = mutation(
+        resolvers.invitation.resend_invitation,
+        c.ResendInvitationInput,
+        description="Mail a new link with a new term; the old link dies.",
+    )
+    revoke_invitation: c.RevokeInvitationPayload | None = mutation(
+        resolvers.invitation.revoke_invitation,
+        c.RevokeInvitationInput,
+        description="Take an invitation back; its link dies.",
+    )
+    accept_invitation: c.AcceptInvitationPayload | None = mutation(
+        resolvers.invitation.accept_invitation,
+        c.AcceptInvitationInput,
+        rule=ANYONE,
+        description="Accept with the login that is signed in, or create one for the invited address.",
+    )
+    decline_invitation: c.DeclineInvitationPayload | None = mutation(
+        resolvers.invitation.decline_invitation,
+        c.DeclineInvitationInput,
+        rule=ANYONE,
+        description="Turn an invitation down; the link is enough.",
+    )
+
+    # Grants
+    update_grant: c.UpdateGrantPayload | None = mutation(
+        resolvers.grant.update_grant,
+        c.UpdateGrantInput,
+        description="Change a role, its permissions or its end.",
+    )
+    revoke_grant: c.RevokeGrantPayload | None = mutation(
+        resolvers.grant.revoke_grant,
+        c.RevokeGrantInput,
+        description="Take access back, from the very next request on.",
+    )
+    restore_grant: c.RestoreGrantPayload | None = mutation(
+        resolvers.grant.restore_grant,
+        c.RestoreGrantInput,
+        description="Give revoked access again, with its former role and permissions.",
+    )
+    resign_grant: c.ResignGrantPayload | None = mutation(
+        resolvers.grant.resign_grant,
+        c.ResignGrantInput,
+        rule=ONESELF,
+        description="Give up one's own access, for good.",
+    )
+
+    # Subscription
+    extend_subscription: c.ExtendSubscriptionPayload | None = mutation(
+        resolvers.subscription.extend_subscription,
+        c.ExtendSubscriptionInput,
+        description="Move 10 to 365 days from the payer's subscription to the account's. The caller "
+        "needs the permission in the payer, and an active grant on the account.",
+    )

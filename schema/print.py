@@ -1,0 +1,12 @@
+"""The schema as text: what partners read, and what is committed."""
+
+from strawberry.printer import print_schema
+
+from schema.build import mark, strawberry_schema
+
+
+def sdl() -> str:
+    """The printed schema, with directives and the rules in the descriptions."""
+    written = strawberry_schema()
+    mark(written)
+    return print_schema(written) + "\n"

@@ -1,0 +1,70 @@
+"""Scalars, and the one gate that every argument passes before anything looks at it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final, NewType, cast
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+from models.errors import BadInput
+
+MAX_TEXT: Final = 10_000
+MAX_ITEMS: Final = 100
+_UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+JSON = NewType("JSON", object)
+
+
+def _written(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read(text: object) -> datetime:
+    try:
+        instant = datetime.fromisoformat(cast("str", text))
+    except (ValueError, TypeError):
+        raise ValueError("A DateTime looks like 2026-11-21T12:00:00Z.") from None
+    if instant.tzinfo is None:
+        raise ValueError("A DateTime needs its offset, such as Z.")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This DateTime is out of range.") from None
+
+
+SCALARS: Final[dict[object, ScalarDefinition]] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant in ISO 8601, in UTC, ending in Z.",
+        serialize=_written,
+        parse_value=_read,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
+    ),
+}
+
+
+def gate(value: Any) -> None:
+    """Refuse what no field could want: NUL, other control characters, endless text or lists.
+
+    Lines may break in text (a mail's message has several); what a single field allows beyond that,
+    its own check says. Raises BadInput.
+    """
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise BadInput(f"A text has at most {MAX_TEXT} characters.")
+        if _UNFIT.search(value):
+            raise BadInput("Control characters and lone surrogates are not text.")
+    elif isinstance(value, dict):
+        for entry in value.values():
+            gate(entry)
+    elif isinstance(value, list):
+        if len(value) > MAX_ITEMS:
+            raise BadInput(f"A list has at most {MAX_ITEMS} entries.")
+        for entry in value:
+            gate(entry)

@@ -1,0 +1,72 @@
+"""The signed-in user's door to the graph."""
+
+from datetime import datetime
+
+import strawberry
+
+import resolvers.account
+import resolvers.grant
+import resolvers.invitation
+import resolvers.record
+import resolvers.session
+import resolvers.user
+from auth.rules import ONESELF
+from resolvers import rights
+from schema.account import ACCOUNT_LIST, Account
+from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
+from schema.declare import field, global_id, graph_type
+from schema.grant import Grant, GrantFilter
+from schema.invitation import Invitation
+from schema.record import Event
+from schema.user import User
+
+
+@graph_type(ONESELF, rights.of_sessions, description="One sign-in on one device.")
+class Session(Node):
+    """A session."""
+
+    id: strawberry.ID = global_id("Session")
+    created_at: datetime = field(description="When it was started.")
+    last_used_at: datetime = field(description="When it was last used, to the minute.")
+    expires_at: datetime = field(description="When it ends unless it is used before.")
+    user_agent: str | None = field(description="The program that started it.")
+    ip_address: str | None = field(description="From where it was started.")
+    is_current: bool = field(resolve=resolvers.session.is_current, description="Whether it is the one that asks.")
+
+
+@graph_type(ONESELF, rights.of_viewer, description="The signed-in user's door to the graph.")
+class Viewer:
+    """The viewer; stands on the session of the request."""
+
+    user: User = field(batch=resolvers.user.viewers, description="Who is signed in.")
+    session: Session = field(resolve=resolvers.session.current, description="The session that asks.")
+    current_account: Account | None = field(
+        batch=resolvers.account.current,
+        description="The request's X-Account header, else the session's default, else null.",
+    )
+    current_grant: Grant | None = field(
+        batch=resolvers.grant.current, description="The grant by which the viewer is in it."
+    )
+    accounts: Connection[Account] = field(
+        batch=resolvers.account.of_viewer,
+        given=ACCOUNT_LIST,
+        description="Every account that can be entered, the most recently used first.",
+    )
+    grants: Connection[Grant] = field(
+        batch=resolvers.grant.of_viewer,
+        given=BOTH_WAYS | {"filter": GrantFilter | None},
+        description="The viewer's own grants, ended ones too.",
+    )
+    invitations: Connection[Invitation] = field(
+        batch=resolvers.invitation.of_viewer,
+        given=FORWARD,
+        description="Pending invitations for the viewer's address.",
+    )
+    sessions: Connection[Session] = field(
+        batch=resolvers.session.of_viewer, given=FORWARD, description="Where the viewer is signed in."
+    )
+    events: Connection[Event] = field(
+        batch=resolvers.record.events_of_viewer,
+        given=FORWARD,
+        description="What the viewer did, and who entered the accounts that he owns.",
+    )
