@@ -1,0 +1,72 @@
+"""The composition root: settings in, a running application out."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+
+import schema
+import settings as environment
+from mailer import mailbox, smtp, worker
+from models import db
+from models.caller import Site
+from server import graphiql, health, pages
+from server.endpoint import Clock, Endpoint, utc_now
+from settings import Settings
+
+
+def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+    """The application for one installation; it opens the database when it starts."""
+    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
+    endpoint = Endpoint(schema.build(), site, development=settings.is_development, clock=clock)
+    routes: Sequence[BaseRoute] = [
+        Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+        Route("/livez", health.live),
+        Route("/readyz", health.ready),
+        *graphiql.routes(),
+        *(_development(settings) if settings.is_development else []),
+    ]
+    return Starlette(routes=routes, lifespan=lambda _: _lifespan(settings, clock))
+
+
+def factory() -> Starlette:
+    """The application that the environment asks for: what each worker process starts."""
+    return create(environment.read(os.environ))
+
+
+def _development(settings: Settings) -> list[BaseRoute]:
+    """What only development has: pages for the mailed links, and the mailbox of unsent mail."""
+    has_mailbox = settings.smtp_url is None
+    letters = mailbox.routes(settings.secret_key, settings.public_url) if has_mailbox else []
+    return [*pages.routes(), *letters]
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, clock: Clock) -> AsyncGenerator[None]:
+    async with db.connection(settings.database_url), _mail(settings, clock):
+        yield
+
+
+@asynccontextmanager
+async def _mail(settings: Settings, clock: Clock) -> AsyncGenerator[None]:
+    """The worker that sends the outbox; in production without a mail server nothing is sent."""
+    if settings.smtp_url is None and not settings.is_development:
+        yield
+        return
+    office = worker.Office(
+        server=smtp.parse(settings.smtp_url) if settings.smtp_url else None,
+        link_key=settings.secret_key,
+        public_url=settings.public_url,
+        mail_from=settings.mail_from,
+        clock=clock,
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(office, stop=stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task

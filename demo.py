@@ -1,0 +1,113 @@
+"""Demo data: a small firm, its accountant's bureau and a colleague, made by the product's own operations."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from auth import tokens
+from auth.policy import Permission, Role
+from models import account, db, invitation, subscription, user
+from models.account import Account, AccountKind
+from models.caller import Caller, Site
+from models.message import LinkPurpose, Message
+from models.user import User
+from settings import Settings
+
+PASSWORD: Final = "kestrel-orbit-lantern"  # noqa: S105 - published, for development only
+OWNER: Final = "anna@example.com"
+ACCOUNTANT: Final = "marek@example.com"
+SIMPLE_USER: Final = "ola@example.com"
+BUREAU: Final = "ingrid@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A login to try."""
+
+    label: str
+    email: str
+    password: str
+
+
+SIGN_INS: Final = [
+    SignIn("owner", OWNER, PASSWORD),
+    SignIn("accountant", ACCOUNTANT, PASSWORD),
+    SignIn("simple user", SIMPLE_USER, PASSWORD),
+    SignIn("bureau", BUREAU, PASSWORD),
+]
+
+
+async def write(settings: Settings) -> list[SignIn]:
+    """Write the demo data unless it is there; gives the logins either way.
+
+    Each step is one operation of the product, and left alone where it was done before, so a run
+    that was cut short is completed by the next.
+    """
+    async with db.connection(settings.database_url, pool_size=2):
+        await _write(settings)
+    return SIGN_INS
+
+
+async def _write(settings: Settings) -> None:
+    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
+    caller = Caller(now=datetime.now(UTC), site=site)
+    owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
+    bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")
+    await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
+    await _login(caller, SIMPLE_USER, "Ola Kowalska", account_name="Ola Kowalska", country="PL")
+    firm = await _own_account(owner.user())
+    office = await _own_account(bureau.user())
+    await Account.filter(id=office.id).update(kind=AccountKind.BUREAU)
+    await _share(owner, firm.id, ACCOUNTANT, Role.ACCOUNTANT)
+    await _share(owner, firm.id, SIMPLE_USER, Role.SIMPLE_USER)
+    await _share(owner, firm.id, BUREAU, Role.COLLABORATOR)
+    await _sell_days(caller, office)
+    if not await account.Account.exists(owner_id=owner.user(), name="Nowak Transport"):
+        await account.create(owner, name="Nowak Transport", country="PL")
+    await account.update_settings(
+        owner,
+        firm.id,
+        invoice_prefix="NM/",
+        default_currency="PLN",
+        simple_user_restrictions=[Permission.PURCHASE_PRICES_READ],
+    )
+    if not await Message.exists(to_address="new.colleague@example.com"):
+        await invitation.issue(owner, firm.id, email="new.colleague@example.com", role=Role.COLLABORATOR)
+
+
+async def _login(caller: Caller, email: str, name: str, *, account_name: str, country: str) -> Caller:
+    """Register and activate somebody, as he would do it himself."""
+    found = await User.filter(email_key=email).first()
+    if found is None or found.activated_at is None:
+        await user.register(
+            caller, name=name, email=email, password=PASSWORD, account_name=account_name, country=country
+        )
+        await user.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
+        found = await User.get(email_key=email)
+    return replace(caller, user_id=found.id)
+
+
+async def _mailed_token(caller: Caller, email: str, purpose: LinkPurpose) -> str:
+    mail = await Message.filter(to_address=email, link_purpose=purpose).order_by("-id").first()
+    if mail is None or mail.link_seed is None:
+        raise LookupError(f"no mail with a link of {purpose} was written to {email}")
+    return tokens.derive(caller.site.link_key, purpose, mail.link_seed)
+
+
+async def _own_account(user_id: UUID) -> Account:
+    return (await Account.filter(owner_id=user_id).order_by("id"))[0]
+
+
+async def _share(owner: Caller, account_id: UUID, email: str, role: Role) -> None:
+    if await invitation.Invitation.exists(account_id=account_id, email_key=email):
+        return
+    await invitation.issue(owner, account_id, email=email, role=role)
+    guest = await User.get(email_key=email)
+    token = await _mailed_token(owner, email, LinkPurpose.INVITATION)
+    await invitation.accept(replace(owner, user_id=guest.id), token=token)
+
+
+async def _sell_days(caller: Caller, office: Account) -> None:
+    if not await subscription.SubscriptionEntry.exists(reference="demo"):
+        await subscription.credit(caller, office.number, 365, reference="demo")

@@ -1,0 +1,1 @@
+"""How the graph is served: HTTP in, HTTP out."""

@@ -1,0 +1,167 @@
+"""The one endpoint: a GraphQL request in, its answer out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from inspect import isawaitable
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    execute,
+    get_operation_ast,
+    parse,
+    validate,
+)
+from starlette.requests import Request
+from starlette.responses import Response
+
+import i18n
+from models.caller import Site
+from resolvers.context import Context, open_context
+from server import errors, graphiql
+from server.request import Asked, NotARequest, read
+
+MAX_TOKENS: Final = 4000
+CACHED_DOCUMENTS: Final = 500
+LONGEST_CACHED: Final = 8 * 1024
+GRAPHQL_JSON: Final = "application/graphql-response+json"
+JSON: Final = "application/json"
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Exception):
+    """A request that ends before it is executed."""
+
+    status: int
+    answer: dict[str, Any]
+
+
+class Endpoint:
+    """Answers /graphql for one schema."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        site: Site,
+        *,
+        development: bool,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._schema = schema
+        self._site = site
+        self._development = development
+        self._clock = clock
+        self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
+
+    async def handle(self, request: Request) -> Response:
+        """POST is a request; GET is GraphiQL for a browser."""
+        request_id = request.scope.setdefault("state", {}).setdefault("request_id", uuid4().hex)
+        if request.method == "GET":
+            return graphiql.page()
+        try:
+            status, answer = await self._answer(request, request_id)
+        except NotARequest as error:
+            status, answer = error.status, errors.answer(str(error), error.code, request_id)
+        except Refused as refused:
+            status, answer = refused.status, refused.answer
+        except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
+            message, extensions = errors.described(error, request_id)
+            status = _STATUS.get(extensions["code"], 500)
+            answer = errors.answer(message, request_id=request_id, **extensions)
+        return _response(request, status, answer, request_id)
+
+    async def _answer(self, request: Request, request_id: str) -> tuple[int, dict[str, Any]]:
+        asked = await read(request)
+        document = self._document(asked, request_id)
+        context = await self._context(request, request_id)
+        result = await self._executed(document, asked, context)
+        if result.data is None and all(error.path is None for error in result.errors or []):
+            raise Refused(400, errors.of_request(result.errors or [], errors.BAD_USER_INPUT, request_id))
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = errors.of_execution(result.errors, request_id)
+        return 200, answer
+
+    def _document(self, asked: Asked, request_id: str) -> DocumentNode:
+        check = self._remembered if len(asked.query) <= LONGEST_CACHED else self._checked
+        found = check(asked.query)
+        if isinstance(found, DocumentNode):
+            if get_operation_ast(found, asked.operation_name) is None:
+                raise NotARequest(400, "The operationName names no operation, or is missing.")
+            return found
+        code, problems = found
+        raise Refused(400, errors.of_request(list(problems), code, request_id))
+
+    def _checked(self, query: str) -> DocumentNode | tuple[str, tuple[GraphQLError, ...]]:
+        try:
+            document = parse(query, max_lexical_tokens=MAX_TOKENS)
+        except GraphQLError as error:
+            return errors.PARSE_FAILED, (error,)
+        problems = validate(self._schema, document, max_errors=5, hide_suggestions=not self._development)
+        return (errors.VALIDATION_FAILED, tuple(problems)) if problems else document
+
+    async def _context(self, request: Request, request_id: str) -> Context:
+        return await open_context(
+            site=self._site,
+            now=self._clock(),
+            token=_bearer(request),
+            account_key=request.headers.get("x-account"),
+            locale=i18n.negotiate(request.headers.get("accept-language")),
+            ip_address=request.client.host if request.client else None,
+            user_agent=_plain(request.headers.get("user-agent")),
+            request_id=request_id,
+        )
+
+    async def _executed(self, document: DocumentNode, asked: Asked, context: Context) -> ExecutionResult:
+        result = execute(
+            self._schema,
+            document,
+            context_value=context,
+            variable_values=asked.variables,
+            operation_name=asked.operation_name,
+            hide_suggestions=not self._development,
+        )
+        return await result if isawaitable(result) else result
+
+
+_STATUS: Final = {
+    errors.ACCOUNT_REQUIRED: 403,
+    errors.UNAUTHENTICATED: 401,
+    errors.RATE_LIMITED: 429,
+    errors.SERVICE_UNAVAILABLE: 503,
+}
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _plain(text: str | None) -> str | None:
+    """A header as it can be stored: printable, and not for ever long."""
+    return None if text is None else "".join(c for c in text[:300] if c.isprintable())
+
+
+def _response(request: Request, status: int, answer: dict[str, Any], request_id: str) -> Response:
+    accepts = request.headers.get("accept", "")
+    media_type = GRAPHQL_JSON if GRAPHQL_JSON in accepts else JSON
+    return Response(
+        orjson.dumps(answer),
+        status_code=status,
+        media_type=f"{media_type}; charset=utf-8",
+        headers={"X-Request-Id": request_id, "Cache-Control": "no-store"},
+    )

@@ -1,0 +1,103 @@
+"""Top-level errors: one place that says what a client learns of what went wrong.
+
+Expected refusals have their codes; whatever else happens is an INTERNAL_SERVER_ERROR with nothing
+in it but the id under which the log knows more.
+"""
+
+import traceback
+from typing import Any, Final
+
+import structlog
+from graphql import GraphQLError
+
+from auth.passwords import Busy
+from models import db
+from models.errors import AccountRequired, BadInput, Forbidden, Refusal, Unauthenticated
+
+LONGEST: Final = 300
+log = structlog.get_logger()
+
+UNAUTHENTICATED: Final = "UNAUTHENTICATED"
+FORBIDDEN: Final = "FORBIDDEN"
+ACCOUNT_REQUIRED: Final = "ACCOUNT_REQUIRED"
+BAD_USER_INPUT: Final = "BAD_USER_INPUT"
+PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
+VALIDATION_FAILED: Final = "GRAPHQL_VALIDATION_FAILED"
+RATE_LIMITED: Final = "RATE_LIMITED"
+SERVICE_UNAVAILABLE: Final = "SERVICE_UNAVAILABLE"
+INTERNAL: Final = "INTERNAL_SERVER_ERROR"
+
+
+_EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
+    ((Unauthenticated,), UNAUTHENTICATED, "Sign in first."),
+    ((AccountRequired,), ACCOUNT_REQUIRED, "X-Account names no account that you can enter."),
+    ((Forbidden,), FORBIDDEN, None),
+    ((BadInput, Refusal), BAD_USER_INPUT, None),
+    ((Busy,), RATE_LIMITED, "Too much at once. Try again in a moment."),
+    (db.UNAVAILABLE, SERVICE_UNAVAILABLE, "The service is not available right now."),
+]
+"""Exceptions with their code and message; None for their own text, which is written for clients."""
+
+
+def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any]]:
+    """The message and the extensions for an exception, wherever it came from."""
+    for kinds, code, message in _EXPECTED:
+        if isinstance(error, kinds):
+            if code == SERVICE_UNAVAILABLE:
+                log.warning("database unavailable", request_id=request_id, type=type(error).__name__)
+            more = _decision(error) if isinstance(error, Forbidden) else {}
+            return message or str(error), {"code": code, **more}
+    _log_unexpected(error, request_id)
+    return "Something went wrong on our side.", {"code": INTERNAL}
+
+
+def _decision(error: Forbidden) -> dict[str, Any]:
+    decision = error.decision
+    return {
+        "permission": decision.permission,
+        "role": error.role,
+        "reason": decision.reason,
+        "grantableBy": decision.grantable_by,
+    }
+
+
+def _log_unexpected(error: BaseException, request_id: str) -> None:
+    # Where, not what: an exception's text can hold what the client sent, a password included.
+    frames = [f"{f.filename.rpartition('/')[2]}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    log.error("unexpected", request_id=request_id, type=type(error).__qualname__, where=frames[-8:])
+
+
+def answer(message: str, code: str, request_id: str, **more: object) -> dict[str, Any]:
+    """A whole answer that is nothing but one error."""
+    extensions = {"code": code, "requestId": request_id, **more}
+    return {"errors": [{"message": message[:LONGEST], "extensions": extensions}]}
+
+
+def of_request(errors: list[GraphQLError], code: str, request_id: str) -> dict[str, Any]:
+    """A whole answer for a document that does not parse, does not validate, or cannot start."""
+    return {"errors": [_located(error, error.message, {"code": code}, request_id) for error in errors[:5]]}
+
+
+def of_execution(errors: list[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+    """The errors of an executed operation, each at its path."""
+    return [_of_field(error, request_id) for error in errors]
+
+
+def _of_field(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if cause is None or isinstance(cause, GraphQLError):
+        # graphql-core itself: an argument that cannot be coerced.
+        return _located(error, error.message, {"code": BAD_USER_INPUT}, request_id)
+    message, extensions = described(cause, request_id)
+    return _located(error, message, extensions, request_id)
+
+
+def _located(error: GraphQLError, message: str, extensions: dict[str, Any], request_id: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {"message": message[:LONGEST]}
+    if error.locations:
+        shown["locations"] = [place.formatted for place in error.locations[:5]]
+    if error.path is not None:
+        shown["path"] = error.path
+    return shown | {"extensions": extensions | {"requestId": request_id}}
