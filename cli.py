@@ -48,6 +48,8 @@ class Commands(click.Group):
         """Run the command named on the command line."""
         try:
             return super().invoke(ctx)
+        except (SystemExit, KeyboardInterrupt, click.ClickException, click.exceptions.Exit):
+            raise
         except SettingsError as error:
             raise Unusable(str(error)) from None
         except expected() as error:

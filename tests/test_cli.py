@@ -116,6 +116,16 @@ def test_every_command_explains_itself(command: str) -> None:
     assert len(result.stdout.splitlines()) >= 5
 
 
+def test_help_does_not_wait_for_the_models() -> None:
+    script = (
+        "import sys, cli\ntry: cli.fullmakt(['serve', '--help'])\nexcept SystemExit: sys.exit('models' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize("arguments", [["credit", "1", "30"], ["credit", "0", "30", "--reference", "x"], ["nonsense"]])
 def test_a_wrong_call_is_exit_code_2(arguments: list[str]) -> None:
     assert call(*arguments).exit_code == 2
