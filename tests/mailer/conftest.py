@@ -1,0 +1,204 @@
+"""An outbox to fill, and a mail server that says what a test wants it to say."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+
+from mailer import worker
+from mailer.smtp import Security, Server
+from models import db, keys, message
+from models.caller import Caller, Site
+from models.message import LinkPurpose, MessageKind, OutgoingRow
+
+LINK_KEY = "a key for tests, which is long enough"
+PUBLIC_URL = "https://fullmakt.example.com"
+NOW = datetime(2026, 11, 21, 19, 45, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """A time that stands still until it is moved."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, by: timedelta) -> None:
+        self.now += by
+
+
+@dataclass
+class Peer:
+    """A mail server's handler: `replies` are its answers in order, then it takes everything."""
+
+    replies: list[str] = field(default_factory=list)
+    taken: list[EmailMessage] = field(default_factory=list)
+    receivers: list[list[str]] = field(default_factory=list)
+    delay_seconds: float = 0
+    port: int = 0
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802 - the library's
+        await asyncio.sleep(self.delay_seconds)
+        reply = self.replies.pop(0) if self.replies else "250 taken"
+        if reply.startswith("250"):
+            assert isinstance(envelope.content, bytes)
+            self.taken.append(message_from_bytes(envelope.content, policy=policy.default))
+            self.receivers.append(list(envelope.rcpt_tos))
+        return reply
+
+    @property
+    def server(self) -> Server:
+        return Server("127.0.0.1", self.port, Security.NONE)
+
+
+@contextmanager
+def serving(peer: Peer, **options: Any) -> Generator[Peer]:
+    peer.port = free_port()
+    controller = Controller(peer, hostname="127.0.0.1", port=peer.port, **options)
+    controller.start()
+    try:
+        yield peer
+    finally:
+        controller.stop()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with serving(Peer()) as started:
+        yield started
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def outbox(database_url: str) -> AsyncIterator[None]:
+    async with db.connection(database_url, pool_size=6):
+        yield
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller(now=NOW, site=Site(link_key=LINK_KEY))
+
+
+def office(server: Server | None, clock: Clock, **options: Any) -> worker.Office:
+    return worker.Office(
+        server=server,
+        link_key=LINK_KEY,
+        public_url=PUBLIC_URL,
+        mail_from="Fullmakt <no-reply@example.com>",
+        clock=clock,
+        chance=lambda: 0.5,
+        **options,
+    )
+
+
+@asynccontextmanager
+async def at_work(*offices: worker.Office) -> AsyncGenerator[None]:
+    """Workers that run during the block, and have finished after it."""
+    stop = asyncio.Event()
+    running = [asyncio.create_task(worker.run(one, stop=stop)) for one in offices]
+    try:
+        yield
+    finally:
+        stop.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*running)
+
+
+async def until(is_so: Callable[[], bool], *, seconds: float = 8) -> None:
+    async with asyncio.timeout(seconds):
+        while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def until_rows(is_so: Callable[[list[Any]], bool]) -> list[Any]:
+    """The outbox, as soon as it is as wanted."""
+    async with asyncio.timeout(8):
+        while not is_so(rows := await rows_now()):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.02)
+    return rows
+
+
+async def rows_now() -> list[Any]:
+    return await db.fetch("SELECT * FROM messages ORDER BY id", row=db.Row)
+
+
+async def queue_plain(caller: Caller, to: str = "anna@example.com", name: str | None = "Anna") -> None:
+    """A mail that has no link."""
+    await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=to, name=name, locale="en")
+
+
+PARAMS: dict[str, object] = {
+    "inviter_name": "Olga Owner",
+    "account_name": "Kowalski Sp. z o.o.",
+    "role": "ACCOUNTANT",
+    "message": None,
+    "expires_at": "2026-11-28T19:45:00+00:00",
+    "invitee_email": "bo@example.com",
+    "invited_email": "bo@example.com",
+}
+LINKS = {
+    MessageKind.INVITATION: LinkPurpose.INVITATION,
+    MessageKind.ACTIVATION: LinkPurpose.ACTIVATION,
+    MessageKind.PASSWORD_RESET: LinkPurpose.RESET,
+}
+
+
+async def queued(
+    caller: Caller, kind: MessageKind, *, to: str = "anna@example.com", name: str | None = "Anna", **params: object
+) -> OutgoingRow:
+    """A message of `kind` as the worker would get it."""
+    purpose = LINKS.get(kind)
+    await message.queue(
+        caller,
+        kind,
+        to=to,
+        name=name,
+        locale=str(params.pop("locale", "en")),
+        link=(purpose, b"s" * 32) if purpose else None,
+        params={**PARAMS, **params},
+    )
+    return (await message.newest(1))[0]
+
+
+async def new_account() -> tuple[Any, Any]:
+    """The ids of a user and an account of his, as few columns as the database takes."""
+    user_id, account_id = keys.uuid7(), keys.uuid7()
+    await db.execute(
+        "INSERT INTO users (id, email, email_key, name, locale, password_hash, activated_at, created_at)"
+        " VALUES ($1, 'olga@example.com', 'olga@example.com', 'Olga Owner', 'en', 'none', $2, $2)",
+        user_id,
+        NOW,
+    )
+    await db.execute(
+        "INSERT INTO accounts (id, number, name, kind, owner_id, created_at, activated_at, subscription_until,"
+        " invoice_prefix, default_currency, default_locale, payment_term_days, simple_user_restrictions, locks,"
+        " requires_two_factor)"
+        " VALUES ($1, 123456, 'Kowalski Sp. z o.o.', 'BUSINESS', $2, $3, $3, $3, 'F', 'PLN', 'en', 14, 0, 0, false)",
+        account_id,
+        user_id,
+        NOW,
+    )
+    return user_id, account_id
