@@ -1,0 +1,56 @@
+"""Development's plain pages for the three mailed links, so that a person can finish a path.
+
+A product has its own pages at these addresses; in production these do not exist. A page is opened
+by GET and changes nothing by that: the token is behind the `#`, which never reaches a server, and
+only a press of a button sends it, in the body of POST /graphql.
+"""
+
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import Route
+
+FOLDER: Final = Path(__file__).parent / "static" / "pages"
+TITLES: Final = {
+    "invitation": "You are invited",
+    "activate": "Activate your login",
+    "reset": "Choose a new password",
+}
+_TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
+_FILES: Final = {path.name: path for path in FOLDER.iterdir() if path.suffix in _TYPES}
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def routes() -> list[Route]:
+    """The pages and their files, for the composition root to mount in development only.
+
+    Must stand before any mount of /static.
+    """
+    pages = [Route(f"/{name}", _page, name=name) for name in TITLES]
+    return [*pages, Route("/static/pages/{name}", _file)]
+
+
+async def _page(request: Request) -> Response:
+    name = request.url.path.strip("/")
+    layout = Template((FOLDER / "layout.html").read_text(encoding="utf-8"))
+    step = (FOLDER / f"{name}.html").read_text(encoding="utf-8")
+    return HTMLResponse(layout.substitute(title=TITLES[name], name=name, step=step), headers=HEADERS)
+
+
+async def _file(request: Request) -> Response:
+    path = _FILES.get(request.path_params["name"])
+    if path is None:
+        raise HTTPException(404)
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=HEADERS)

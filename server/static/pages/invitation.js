@@ -1,0 +1,60 @@
+import { ask, demand, finish, onSubmit, showProblem, token } from "./graph.js";
+
+const PREVIEW = `query ($token: String!) {
+  invitation(token: $token) { status accountName invitedByName email role expiresAt hasLogin }
+}`;
+const SIGN_IN = `mutation ($input: SignInInput!) {
+  signIn(input: $input) { accessToken errors { code message field } }
+}`;
+const ACCEPT = `mutation ($input: AcceptInvitationInput!) {
+  acceptInvitation(input: $input) { accessToken account { name } errors { code message field } }
+}`;
+const DECLINE = `mutation ($input: DeclineInvitationInput!) {
+  declineInvitation(input: $input) { errors { code message field } }
+}`;
+
+const element = (id) => document.getElementById(id);
+let accountName = "";
+
+async function accept(input, accessToken) {
+  const data = await ask(ACCEPT, { input: { token, ...input } }, accessToken);
+  const payload = demand(data.acceptInvitation);
+  finish(`You now have access to ${payload.account?.name ?? accountName}.`, payload.accessToken ?? accessToken);
+}
+
+// A second try after a refused acceptance signs in no second time.
+let signedIn;
+onSubmit(element("sign-in"), async ({ email, password }) => {
+  if (signedIn?.email !== email || signedIn.password !== password) {
+    const data = await ask(SIGN_IN, { input: { email, password } });
+    signedIn = { email, password, accessToken: demand(data.signIn).accessToken };
+  }
+  await accept({}, signedIn.accessToken);
+});
+
+onSubmit(element("new-login"), ({ name, password }) => accept({ name, password }));
+
+onSubmit(element("decline"), async () => {
+  demand((await ask(DECLINE, { input: { token } })).declineInvitation);
+  finish("You declined the invitation. No access was given.");
+});
+
+function show(invitation) {
+  accountName = invitation.accountName;
+  element("account").textContent = invitation.accountName;
+  element("inviter").textContent = invitation.invitedByName;
+  element("role").textContent = invitation.role.toLowerCase().replaceAll("_", " ");
+  element("address").textContent = invitation.email;
+  element("expires").textContent = new Date(invitation.expiresAt).toLocaleString();
+  element(invitation.hasLogin ? "with-login" : "without-login").open = true;
+  element("step").hidden = false;
+}
+
+try {
+  const { invitation } = await ask(PREVIEW, { token });
+  if (invitation?.status === "PENDING") show(invitation);
+  else if (invitation?.status === "EXPIRED") showProblem("This invitation has expired. Ask for a new one.");
+  else showProblem("This link does not work, or no longer.");
+} catch (error) {
+  showProblem(error.message);
+}
