@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 
 import schema
@@ -13,8 +14,9 @@ import settings as environment
 from mailer import mailbox, smtp, worker
 from models import db
 from models.caller import Site
-from server import graphiql, health, pages
+from server import graphiql, health, log, pages, refusal
 from server.endpoint import Clock, Endpoint, utc_now
+from server.headers import Headers
 from settings import Settings
 
 
@@ -26,15 +28,28 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
         Route("/livez", health.live),
         Route("/readyz", health.ready),
-        *graphiql.routes(),
         *(_development(settings) if settings.is_development else []),
+        *graphiql.routes(),
     ]
-    return Starlette(routes=routes, lifespan=lambda _: _lifespan(settings, clock))
+    application = Starlette(
+        routes=routes,
+        lifespan=lambda _: _lifespan(settings, clock),
+        exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
+    )
+    # It would redirect /graphql/ to whatever host the client names.
+    application.router.redirect_slashes = False
+    # Around everything: what Starlette answers to an unexpected error has the headers too.
+    application.middleware_stack = Headers(
+        application.build_middleware_stack(), https=settings.public_url.startswith("https:")
+    )
+    return application
 
 
 def factory() -> Starlette:
     """The application that the environment asks for: what each worker process starts."""
-    return create(environment.read(os.environ))
+    settings = environment.read(os.environ)
+    log.configure(development=settings.is_development)
+    return create(settings)
 
 
 def _development(settings: Settings) -> list[BaseRoute]:

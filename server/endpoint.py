@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from inspect import isawaitable
 from typing import Any, Final
-from uuid import uuid4
 
-import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLSchema,
+    OperationType,
     execute,
     get_operation_ast,
     parse,
@@ -25,7 +24,7 @@ from starlette.responses import Response
 import i18n
 from models.caller import Site
 from resolvers.context import Context, open_context
-from server import errors, graphiql
+from server import errors, graphiql, refusal
 from server.request import Asked, NotARequest, read
 
 MAX_TOKENS: Final = 4000
@@ -68,21 +67,22 @@ class Endpoint:
         self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
 
     async def handle(self, request: Request) -> Response:
-        """POST is a request; GET is GraphiQL for a browser."""
-        request_id = request.scope.setdefault("state", {}).setdefault("request_id", uuid4().hex)
-        if request.method == "GET":
+        """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
+        if request.method != "POST" and _is_browser(request):
             return graphiql.page()
+        request_id = refusal.request_id(request)
+        headers: dict[str, str] = {}
         try:
             status, answer = await self._answer(request, request_id)
         except NotARequest as error:
-            status, answer = error.status, errors.answer(str(error), error.code, request_id)
+            status, answer, headers = error.status, errors.answer(str(error), error.code, request_id), error.headers
         except Refused as refused:
             status, answer = refused.status, refused.answer
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             message, extensions = errors.described(error, request_id)
-            status = _STATUS.get(extensions["code"], 500)
+            status = errors.STATUS.get(extensions["code"], 500)
             answer = errors.answer(message, request_id=request_id, **extensions)
-        return _response(request, status, answer, request_id)
+        return _response(request, status, answer, headers)
 
     async def _answer(self, request: Request, request_id: str) -> tuple[int, dict[str, Any]]:
         asked = await read(request)
@@ -94,14 +94,17 @@ class Endpoint:
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = errors.of_execution(result.errors, request_id)
-        return 200, answer
+        return (503 if _is_outage(answer) else 200), answer
 
     def _document(self, asked: Asked, request_id: str) -> DocumentNode:
         check = self._remembered if len(asked.query) <= LONGEST_CACHED else self._checked
         found = check(asked.query)
         if isinstance(found, DocumentNode):
-            if get_operation_ast(found, asked.operation_name) is None:
+            operation = get_operation_ast(found, asked.operation_name)
+            if operation is None:
                 raise NotARequest(400, "The operationName names no operation, or is missing.")
+            if asked.is_get and operation.operation is not OperationType.QUERY:
+                raise NotARequest(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
             return found
         code, problems = found
         raise Refused(400, errors.of_request(list(problems), code, request_id))
@@ -138,12 +141,16 @@ class Endpoint:
         return await result if isawaitable(result) else result
 
 
-_STATUS: Final = {
-    errors.ACCOUNT_REQUIRED: 403,
-    errors.UNAUTHENTICATED: 401,
-    errors.RATE_LIMITED: 429,
-    errors.SERVICE_UNAVAILABLE: 503,
-}
+def _is_browser(request: Request) -> bool:
+    """Whether a person looks: a program that takes JSON says so first, or takes anything."""
+    accepts = request.headers.get("accept", "")
+    return "text/html" in accepts.partition("json")[0]
+
+
+def _is_outage(answer: dict[str, Any]) -> bool:
+    """Whether nothing at all could be answered because the database is away: infrastructure should know."""
+    codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+    return errors.SERVICE_UNAVAILABLE in codes and not any((answer["data"] or {}).values())
 
 
 def _bearer(request: Request) -> str | None:
@@ -156,12 +163,7 @@ def _plain(text: str | None) -> str | None:
     return None if text is None else "".join(c for c in text[:300] if c.isprintable())
 
 
-def _response(request: Request, status: int, answer: dict[str, Any], request_id: str) -> Response:
+def _response(request: Request, status: int, answer: dict[str, Any], headers: dict[str, str]) -> Response:
     accepts = request.headers.get("accept", "")
     media_type = GRAPHQL_JSON if GRAPHQL_JSON in accepts else JSON
-    return Response(
-        orjson.dumps(answer),
-        status_code=status,
-        media_type=f"{media_type}; charset=utf-8",
-        headers={"X-Request-Id": request_id, "Cache-Control": "no-store"},
-    )
+    return refusal.as_json(status, answer, headers, media_type=media_type)

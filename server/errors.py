@@ -4,7 +4,6 @@ Expected refusals have their codes; whatever else happens is an INTERNAL_SERVER_
 in it but the id under which the log knows more.
 """
 
-import traceback
 from typing import Any, Final
 
 import structlog
@@ -13,12 +12,14 @@ from graphql import GraphQLError
 from auth.passwords import Busy
 from models import db
 from models.errors import AccountRequired, BadInput, Forbidden, Refusal, Unauthenticated
+from server.log import place
 
 LONGEST: Final = 300
 log = structlog.get_logger()
 
 UNAUTHENTICATED: Final = "UNAUTHENTICATED"
 FORBIDDEN: Final = "FORBIDDEN"
+NOT_FOUND: Final = "NOT_FOUND"
 ACCOUNT_REQUIRED: Final = "ACCOUNT_REQUIRED"
 BAD_USER_INPUT: Final = "BAD_USER_INPUT"
 PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
@@ -27,6 +28,15 @@ RATE_LIMITED: Final = "RATE_LIMITED"
 SERVICE_UNAVAILABLE: Final = "SERVICE_UNAVAILABLE"
 INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
+STATUS: Final = {
+    UNAUTHENTICATED: 401,
+    FORBIDDEN: 403,
+    ACCOUNT_REQUIRED: 403,
+    BAD_USER_INPUT: 400,
+    RATE_LIMITED: 429,
+    SERVICE_UNAVAILABLE: 503,
+}
+"""The HTTP status of a whole answer with that code; 500 for others."""
 
 _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
     ((Unauthenticated,), UNAUTHENTICATED, "Sign in first."),
@@ -47,7 +57,8 @@ def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any
                 log.warning("database unavailable", request_id=request_id, type=type(error).__name__)
             more = _decision(error) if isinstance(error, Forbidden) else {}
             return message or str(error), {"code": code, **more}
-    _log_unexpected(error, request_id)
+    # Where, not what: an exception's text can hold what the client sent, a password included.
+    log.error("unexpected", request_id=request_id, **place(error))
     return "Something went wrong on our side.", {"code": INTERNAL}
 
 
@@ -59,12 +70,6 @@ def _decision(error: Forbidden) -> dict[str, Any]:
         "reason": decision.reason,
         "grantableBy": decision.grantable_by,
     }
-
-
-def _log_unexpected(error: BaseException, request_id: str) -> None:
-    # Where, not what: an exception's text can hold what the client sent, a password included.
-    frames = [f"{f.filename.rpartition('/')[2]}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    log.error("unexpected", request_id=request_id, type=type(error).__qualname__, where=frames[-8:])
 
 
 def answer(message: str, code: str, request_id: str, **more: object) -> dict[str, Any]:

@@ -1,23 +1,28 @@
 """Reading a GraphQL request out of an HTTP request, and refusing what is none."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from server.errors import BAD_USER_INPUT
 
 MAX_BODY: Final = 128 * 1024
+BODY_SECONDS: Final = 10
 
 
 class NotARequest(Exception):
     """The HTTP request holds no GraphQL request; `status` and `code` say why."""
 
-    def __init__(self, status: int, message: str, code: str = BAD_USER_INPUT) -> None:
+    def __init__(
+        self, status: int, message: str, code: str = BAD_USER_INPUT, *, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,37 @@ class Asked:
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
+    is_get: bool = False
 
 
 async def read(request: Request) -> Asked:
-    """The GraphQL request of a POST. Raises NotARequest."""
+    """The GraphQL request of a POST, or in the address of a GET. Raises NotARequest."""
+    if request.method != "POST":
+        return _in_address(request)
     _check_headers(request)
-    return asked(_decoded(await _body(request)))
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request)
+    except ClientDisconnect:
+        raise NotARequest(400, "The body is cut short.") from None
+    except TimeoutError:
+        raise NotARequest(408, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
+    return asked(_decoded(body, "body"))
+
+
+def _in_address(request: Request) -> Asked:
+    if len(request.scope["query_string"]) > MAX_BODY:
+        raise NotARequest(414, f"The address has more than {MAX_BODY} bytes.")
+    given = request.query_params
+    variables = given.get("variables")
+    return asked(
+        {
+            "query": given.get("query"),
+            "variables": _decoded(variables.encode(errors="replace"), "variables") if variables else None,
+            "operationName": given.get("operationName"),
+        },
+        is_get=True,
+    )
 
 
 def _check_headers(request: Request) -> None:
@@ -60,26 +90,26 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(body: bytes) -> object:
+def _decoded(text: bytes, what: str) -> object:
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise NotARequest(400, "The body is not JSON in UTF-8.") from None
+        raise NotARequest(400, f"The {what} cannot be read as JSON in UTF-8.") from None
 
 
-def asked(body: object) -> Asked:
+def asked(body: object, *, is_get: bool = False) -> Asked:
     """The request that a decoded body holds. Raises NotARequest."""
     if not isinstance(body, dict):
         raise NotARequest(400, "The body is not a JSON object.")
     query, variables = body.get("query"), body.get("variables")
     operation_name = body.get("operationName")
     if not isinstance(query, str) or not query.strip():
-        raise NotARequest(400, "The body has no query.")
+        raise NotARequest(400, "The request has no query.")
     if variables is not None and not isinstance(variables, dict):
         raise NotARequest(400, "The variables are not a JSON object.")
     if operation_name is not None and not isinstance(operation_name, str):
         raise NotARequest(400, "The operationName is not a string.")
-    return Asked(query, variables, operation_name or None)
+    return Asked(query, variables, operation_name or None, is_get)
 
 
 def _too_large() -> NotARequest:

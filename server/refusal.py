@@ -1,0 +1,49 @@
+"""What a request gets that never reaches the graph: JSON with a code, like every other refusal."""
+
+from typing import Any, Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from server import errors
+
+_MESSAGES: Final = {404: "There is nothing here.", 405: "This method is not for this address."}
+_CODES: Final = {404: errors.NOT_FOUND}
+
+
+def request_id(request: Request) -> str:
+    """The id under which the log knows a request."""
+    known: str = request.scope["state"]["request_id"]
+    return known
+
+
+async def http(request: Request, error: Exception) -> Response:
+    """For what the routes refuse: an unknown address, a wrong method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these alone
+    status = error.status_code
+    message = _MESSAGES.get(status, "The request cannot be answered.")
+    headers = dict(error.headers or {})
+    if status == 405:  # noqa: PLR2004 - Method Not Allowed; files forget to say which are
+        headers.setdefault("Allow", "GET, HEAD")
+    answer = errors.answer(message, _CODES.get(status, errors.BAD_USER_INPUT), request_id(request))
+    return as_json(status, answer, headers)
+
+
+async def unexpected(request: Request, error: Exception) -> Response:
+    """For what a page or a probe did not expect: coded, masked, logged."""
+    message, extensions = errors.described(error, request_id(request))
+    status = errors.STATUS.get(extensions["code"], 500)
+    return as_json(status, errors.answer(message, request_id=request_id(request), **extensions))
+
+
+def as_json(
+    status: int,
+    answer: dict[str, Any],
+    headers: dict[str, str] | None = None,
+    *,
+    media_type: str = "application/json",
+) -> Response:
+    """An answer in JSON."""
+    return Response(orjson.dumps(answer), status, headers, media_type=f"{media_type}; charset=utf-8")

@@ -1,0 +1,27 @@
+"""The application as it stands in production, and what a test sends to it."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+import app
+from settings import Settings
+from tests.api import KEY
+
+PRODUCTION_URL = "https://fullmakt.example.com"
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the application in production; the application's own failures come as answers."""
+    application = app.create(Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL))
+    transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
+    async with (
+        application.router.lifespan_context(application),
+        httpx2.AsyncClient(transport=transport, base_url=PRODUCTION_URL) as http,
+    ):
+        yield http
