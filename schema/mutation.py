@@ -6,12 +6,13 @@ import resolvers.invitation
 import resolvers.session
 import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
+from resolvers import rights
 from schema import change as c
 from schema import session as s
 from schema.declare import graph_type, mutation
 
 
-@graph_type(None, description="Changing. Each mutation is one transaction.")
+@graph_type(None, rights.of_viewer, description="Changing. Each mutation is one transaction.")
 class Mutation:
     """Every operation."""
 
