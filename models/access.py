@@ -94,17 +94,19 @@ async def load_one(user_id: UUID, account_id: UUID, *, now: datetime) -> Access 
     return found[0] if found else None
 
 
-def holding(permission: Permission, params: db.Params, *, alias: str) -> str:
+def holding(permission: Permission, *, alias: str) -> str:
     """The condition that a row of grants, called `alias`, is in a role that holds `permission`.
 
     For lists, which are filtered where the rows are. Not for permissions that an account can take.
     """
-    always, where_given = policy.holders(permission)
-    roles, listed, bit = params.add(always), params.add(where_given), params.add(policy.mask([permission]))
-    return (
-        f"({alias}.role = ANY({roles}::text[]) OR "
-        f"{alias}.role = ANY({listed}::text[]) AND {alias}.listed & {bit}::bigint <> 0)"
-    )
+    bit = policy.mask([permission])
+    # Without a list a consultant has nothing, and a simple user all that his role can have.
+    by_role = dict.fromkeys(policy.holders(permission)[1], f"({alias}.listed & {bit}) <> 0")
+    if Role.SIMPLE_USER in by_role:
+        by_role[Role.SIMPLE_USER] = f"COALESCE({alias}.listed & {bit}, {bit}) <> 0"
+    by_role |= dict.fromkeys(policy.holders(permission)[0], "TRUE")
+    cases = " ".join(f"WHEN '{role}' THEN {held}" for role, held in by_role.items())
+    return f"COALESCE(CASE {alias}.role {cases} END, FALSE)"
 
 
 def _access(row: StandingRow, now: datetime) -> Access:

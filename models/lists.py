@@ -79,11 +79,14 @@ class EventFilter(TypedDict, total=False):
 
 
 _LAST_USED: Final = ("COALESCE(g.last_used_at, 'epoch'::timestamptz)", "timestamptz")
+# What somebody may not read must not sort or filter for him either, nor stand in his cursors.
+_SEES_END: Final = access.holding(Permission.SUBSCRIPTION_READ, alias="g")
+_END: Final = (f"CASE WHEN {_SEES_END} THEN a.subscription_until ELSE 'epoch'::timestamptz END", "timestamptz")
 _ACCOUNT_ORDERS: Final = {
     AccountOrder.NAME: Order((("lower(a.name)", "text"), ("a.id", "uuid"))),
     AccountOrder.NUMBER: Order((("a.number", "int"),)),
     AccountOrder.LAST_USED: Order((_LAST_USED, ("a.id", "uuid")), descending=True),
-    AccountOrder.VALID_UNTIL: Order((("a.subscription_until", "timestamptz"), ("a.id", "uuid"))),
+    AccountOrder.VALID_UNTIL: Order((_END, ("a.id", "uuid"))),
 }
 _GRANT_ORDERS: Final = {
     GrantOrder.CREATED_AT: Order((("g.id", "uuid"),)),
@@ -125,7 +128,7 @@ def accounts(
     if (kind := f.get("kind")) is not None:
         listing.only("a.kind = {}", kind)
     if (before := f.get("expires_before")) is not None:
-        listing.only("a.subscription_until < {}", before)
+        listing.only(f"a.subscription_until < {{}} AND {_SEES_END}", before)
     if (states := f.get("status")) is not None:
         listing.only(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
     return listing
@@ -184,7 +187,7 @@ def grants_seen_by(
 ) -> Listing[GrantRow]:
     """A user's own grants and those on accounts where he may read the users, under his id."""
     listing = _grants("TRUE", now, wanted, order)
-    holds = access.holding(Permission.USERS_READ, listing.params, alias="mine")
+    holds = access.holding(Permission.USERS_READ, alias="mine")
     seen = _SEEN.format(key="{key}", now=listing.params.add(now), holds=holds)
     return replace(listing, parent=seen)
 

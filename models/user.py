@@ -108,9 +108,8 @@ class _Id(db.Row):
 
 async def readable(ids: list[UUID], *, by: UUID, now: datetime) -> set[UUID]:
     """Those users who have or had a grant on an account where `by` may read the users."""
-    params = db.Params(ids, by, now)
-    sql = _READABLE.format(holds=access.holding(Permission.USERS_READ, params, alias="mine"))
-    return {row.id for row in await db.fetch(sql, *params.values, row=_Id)}
+    sql = _READABLE.format(holds=access.holding(Permission.USERS_READ, alias="mine"))
+    return {row.id for row in await db.fetch(sql, ids, by, now, row=_Id)}
 
 
 async def known(ids: list[UUID], *, to: UUID, now: datetime) -> set[UUID]:
