@@ -7,10 +7,11 @@ added or removed in between.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 from uuid import UUID
+from zlib import crc32
 
 import orjson
 
@@ -78,10 +79,11 @@ class Listing(Generic[R]):
 
     async def pages(self, keys: Sequence[UUID], page: Page) -> "list[Connection[R]]":
         """One page for each parent, in order: one statement."""
-        params = db.Params(list(keys), *self.params.values[1:])
+        # Several parents can be the same one, reached by several ways.
+        params = db.Params(list(dict.fromkeys(keys)), *self.params.values[1:])
         bounds = [
-            *_bound(self.order, page.after, params, below=self.order.descending, argument="after"),
-            *_bound(self.order, page.before, params, below=not self.order.descending, argument="before"),
+            *self._bound(page.after, params, below=self.order.descending, argument="after"),
+            *self._bound(page.before, params, below=not self.order.descending, argument="before"),
         ]
         descending = self.order.descending is not page.backward
         limit = params.add(page.size + 1)
@@ -109,6 +111,35 @@ class Listing(Generic[R]):
         found = {row["key"]: row["count"] for row in rows}
         return [found[key] for key in keys]
 
+    def cursor(self, row: R) -> str:
+        """The place of a row: its sort key and the list's mark, opaque."""
+        values = [row[f"order_{place}"] for place in range(len(self.order.columns))]
+        return urlsafe_b64encode(orjson.dumps([self._mark, *values], default=str)).rstrip(b"=").decode()
+
+    @property
+    def _mark(self) -> int:
+        """Tells the cursors of one kind of list, in one order, from all others."""
+        return crc32(f"{self.row.__name__} {self.order}".encode())
+
+    def _bound(self, cursor: str | None, params: db.Params, *, below: bool, argument: str) -> list[str]:
+        if cursor is None:
+            return []
+        columns = ", ".join(sql for sql, _ in self.order.columns)
+        values = zip(self._decoded(cursor, argument), self.order.columns, strict=True)
+        places = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in values)
+        return [f"({columns}) {'<' if below else '>'} ({places})"]
+
+    def _decoded(self, cursor: str, argument: str) -> list[object]:
+        try:
+            mark, *values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            kinds = [kind for _, kind in self.order.columns]
+            decoded: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            mark, decoded = None, []
+        if mark != self._mark:
+            raise BadInput(f"The cursor given as {argument} is none of this list's.")
+        return decoded
+
 
 _PAGES: Final = """
 SELECT k.key AS parent_key, x.* FROM unnest($1::uuid[]) WITH ORDINALITY k(key, place)
@@ -124,15 +155,6 @@ CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {condition
 
 def _by(columns: list[str], *, descending: bool) -> str:
     return ", ".join(f"{column} DESC" if descending else column for column in columns)
-
-
-def _bound(order: Order, cursor: str | None, params: db.Params, *, below: bool, argument: str) -> list[str]:
-    if cursor is None:
-        return []
-    values = _decoded(order, cursor, argument)
-    columns = ", ".join(sql for sql, _ in order.columns)
-    places = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in zip(values, order.columns, strict=True))
-    return [f"({columns}) {'<' if below else '>'} ({places})"]
 
 
 # ---- What a list gives -----------------------------------------------------------------------
@@ -154,7 +176,7 @@ class Connection(Generic[R]):
     @property
     def edges(self) -> "list[Edge[R]]":
         """The nodes with their cursors."""
-        return [Edge(self.listing.order, row) for row in self.nodes]
+        return [Edge(self.listing, row) for row in self.nodes]
 
     @property
     def page_info(self) -> "PageInfo":
@@ -163,7 +185,7 @@ class Connection(Generic[R]):
         if self._page.backward:
             further, behind = self._page.before is not None, self._surplus
         ends = (self.nodes[0], self.nodes[-1]) if self.nodes else ()
-        start, end = (encoded(self.listing.order, row) for row in ends) if ends else (None, None)
+        start, end = (self.listing.cursor(row) for row in ends) if ends else (None, None)
         return PageInfo(further, behind, start, end)
 
 
@@ -180,22 +202,22 @@ class PageInfo:
 class Edge(Generic[R]):
     """A row and its place in the list."""
 
-    __slots__ = ("_order", "node")
+    __slots__ = ("_listing", "node")
 
-    def __init__(self, order: Order, node: R) -> None:
-        self._order = order
+    def __init__(self, listing: Listing[R], node: R) -> None:
+        self._listing = listing
         self.node = node
 
     @property
     def cursor(self) -> str:
         """The row's place."""
-        return encoded(self._order, self.node)
+        return self._listing.cursor(self.node)
 
 
-def encoded(order: Order, row: db.Row) -> str:
-    """The cursor of a row: its sort key, opaque."""
-    values = [row[f"order_{place}"] for place in range(len(order.columns))]
-    return urlsafe_b64encode(orjson.dumps(values, default=str)).rstrip(b"=").decode()
+def _text(value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:  # which PostgreSQL does not know as text
+        raise ValueError(value)
+    return value
 
 
 def _small_integer(value: object) -> int:
@@ -209,25 +231,15 @@ def _instant(value: object) -> datetime:
     instant = datetime.fromisoformat(str(value))
     if instant.tzinfo is None:
         raise ValueError(value)
-    return instant
+    return instant.astimezone(UTC)
 
 
 _READ: Final[Mapping[str, Callable[[object], object]]] = {
-    "text": str,
+    "text": _text,
     "int": _small_integer,
     "timestamptz": _instant,
     "uuid": lambda value: UUID(str(value)),
 }
-
-
-def _decoded(order: Order, cursor: str, argument: str) -> list[object]:
-    try:
-        values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        kinds = [kind for _, kind in order.columns]
-        decoded: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise BadInput(f"The cursor given as {argument} is none of this list's.") from error
-    return decoded
 
 
 def search_pattern(text: str) -> str:

@@ -34,6 +34,13 @@ async def prepare(rows: Sequence[Any], context: Context) -> None:
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:
-    """How long each list is: one statement, and only when it is asked for."""
-    listing = connections[0].listing
-    return await listing.counts([connection.key for connection in connections])
+    """How long each list is, and only when it is asked for: one statement for each kind of list.
+
+    A fragment can ask several lists at once, each with a filter of its own.
+    """
+    found: dict[tuple[int, UUID], int] = {}
+    for listing in {id(connection.listing): connection.listing for connection in connections}.values():
+        keys = list({connection.key: None for connection in connections if connection.listing is listing})
+        counts = await listing.counts(keys)
+        found |= {(id(listing), key): count for key, count in zip(keys, counts, strict=True)}
+    return [found[id(connection.listing), connection.key] for connection in connections]
