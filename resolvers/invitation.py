@@ -67,14 +67,9 @@ async def _accepted(context: Context, outcome: invitation.Accepted) -> dict[str,
     }
 
 
-async def _declined(context: Context, key: UUID) -> dict[str, object]:
-    """Whoever declines by the link alone is nobody, and sees nothing more of the invitation."""
-    return await _shown(context, key) if context.viewer_id else {}
-
-
 invite_user = perform(invitation.issue, _shown)
 update_invitation = perform(invitation.update, _shown)
 resend_invitation = perform(invitation.resend, _shown)
 revoke_invitation = perform(invitation.revoke, _shown)
 accept_invitation = perform(invitation.accept, _accepted)
-decline_invitation = perform(invitation.decline, _declined)
+decline_invitation = perform(invitation.decline, _shown)

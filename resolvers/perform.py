@@ -6,6 +6,7 @@ from typing import Any
 
 from auth.policy import Permission
 from models.errors import Problem, Refusal
+from resolvers import rights
 from resolvers.context import Context
 
 Operation = Callable[..., Awaitable[Any]]
@@ -45,7 +46,7 @@ class Performed:
         except Refusal as refusal:
             return Payload({}, refusal.problems)
         context.forget()
-        return Payload(await self.show(context, outcome))
+        return Payload(rights.existing(await self.show(context, outcome), context))
 
 
 def perform(operation: Operation, show: Shown) -> Performed:

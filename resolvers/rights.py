@@ -4,16 +4,20 @@ Each type of the graph has one function here, from its rows to the caller's righ
 looks: whoever lets rows into the graph has loaded the access that they need.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
 from auth.rules import AUTHENTICATED, PUBLIC, SELF, Rule
 from models.access import Access
+from models.account import AccountRow
 from models.errors import Forbidden, Refused, Unauthenticated
+from models.grant import GrantRow
+from models.invitation import InvitationRow
+from models.subscription import SubscriptionEntryRow
 from resolvers.context import Context
 
 Rights = Callable[[Sequence[Any], Context], Sequence[int]]
@@ -66,6 +70,10 @@ class OfAccount:
         base = _base(context)
         return [base | self._bits(row, context) | self._self(row, context) for row in rows]
 
+    def exists(self, row: object, context: Context) -> bool:
+        """Whether the row exists for the caller: he can enter its account, or it is his own."""
+        return self.access(row, context) is not None or bool(self._self(row, context))
+
     def access(self, row: object, context: Context) -> Access | None:
         """The caller's access to the account of a row."""
         key = self.account_id(row)
@@ -84,6 +92,23 @@ of_account_parts = OfAccount(lambda row: row.account_id)
 of_grants = OfAccount(lambda row: row.account_id, own=lambda row, context: row.user_id == context.viewer_id)
 of_invitations = OfAccount(lambda row: row.account_id, own=lambda row, context: row.invitee_id == context.viewer_id)
 of_events = OfAccount(lambda row: row.account_id, own=lambda row, context: row.actor_id == context.viewer_id)
+
+_OF_ROWS: Final[dict[type, OfAccount]] = {
+    AccountRow: of_accounts,
+    GrantRow: of_grants,
+    InvitationRow: of_invitations,
+    SubscriptionEntryRow: of_account_parts,
+}
+
+
+def existing(entities: Mapping[str, object], context: Context) -> dict[str, object]:
+    """What a mutation changed, None in the place of what does not exist for the caller."""
+    return {name: entity if _exists(entity, context) else None for name, entity in entities.items()}
+
+
+def _exists(entity: object, context: Context) -> bool:
+    found = _OF_ROWS.get(type(entity))
+    return found is None or found.exists(entity, context)
 
 
 def refusal(rights: Rights, rule: Rule, row: object, context: Context) -> Refused:
