@@ -67,8 +67,13 @@ async def seen(
 
 async def current(parents: Sequence[object], info: Info) -> list[GrantRow | None]:
     """The grant by which the caller is in the request's account."""
-    chosen = info.context.current
-    return await by_ids([chosen.grant_id if chosen else None] * len(parents), info.context)
+    chosen, known = info.context.current, info.context.access
+    if chosen is None:
+        return [None] * len(parents)
+    # Asked again: a mutation of this very request may have ended it.
+    await known.load([chosen.account_id])
+    found = known.get(chosen.account_id)
+    return await by_ids([found.grant_id if found else None] * len(parents), info.context)
 
 
 # ---- What a grant shows ----------------------------------------------------------------------
