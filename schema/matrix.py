@@ -6,7 +6,7 @@ from graphql import GraphQLObjectType
 
 from auth import policy
 from auth.policy import Permission, Role
-from auth.rules import Rule
+from auth.rules import SELF, Rule
 from schema.build import build
 
 _SHORT = {
@@ -30,10 +30,15 @@ def fields() -> Iterator[tuple[str, str, Rule]]:
 def matrix() -> str:
     """Role x permission, then role x field; `x` has it, `o` up to what his grant lists."""
     legend = ", ".join(f"{short} {role.value.lower()}" for role, short in _SHORT.items())
-    lines = [f"{legend}; x: has it, o: where given", "", _row("Permission", " ".join(_SHORT.values()))]
+    lines = [
+        legend,
+        "x: has it, o: where his grant lists it, s: his own only",
+        "",
+        _row("Permission", " ".join(_SHORT.values())),
+    ]
     lines += [_row(permission, _marks(permission)) for permission in Permission]
     lines += ["", _row("Field", " ".join(_SHORT.values()), "Rule")]
-    lines += [_row(f"{type_}.{name}", _marks(rule.permission), str(rule)) for type_, name, rule in fields()]
+    lines += [_row(f"{type_}.{name}", _allowed(rule), str(rule)) for type_, name, rule in fields()]
     return "\n".join(lines) + "\n"
 
 
@@ -41,8 +46,12 @@ def _row(name: str, marks: str, rule: str = "") -> str:
     return f"{name:<48} {marks}  {rule}".rstrip()
 
 
-def _marks(permission: Permission | None) -> str:
-    if permission is None:
-        return " ".join("." * len(_SHORT))
+def _allowed(rule: Rule) -> str:
+    if rule.permission is None:
+        return " ".join(("s" if rule.bits == SELF else "x") * len(_SHORT))
+    return _marks(rule.permission).replace(".", "s" if rule.or_self else ".")
+
+
+def _marks(permission: Permission) -> str:
     always, where_given = policy.holders(permission)
     return " ".join("x" if role in always else "o" if role in where_given else "." for role in _SHORT)
