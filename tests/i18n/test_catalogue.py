@@ -147,6 +147,7 @@ def test_a_tag_means_a_language_of_ours_or_none(tag: str, language: str | None) 
         ("de, nb-NO;q=0.3, *;q=0.1", "nb"),
         ("fr, it", "fr"),
         ("pl;q=0, it;q=0.1", "it"),
+        ("pl;q=0", "en"),
         ("pl ; q = 0.5, fr;q=0.4", "pl"),
         ("pl;q=nan, fr;q=0.1", "fr"),
         ("pl;q=9, fr;q=0.1", "fr"),

@@ -244,6 +244,18 @@ async def test_a_whole_send_has_a_limit_and_holds_nobody_up(peer: Peer, clock: C
     assert (row.status, row.failure) == ("QUEUED", "no answer in time")
 
 
+async def test_no_more_is_claimed_than_can_be_sent_at_once(peer: Peer, clock: Clock, caller: Caller) -> None:
+    peer.delay_seconds = 0.5
+    for number in range(worker.SENDERS + 2):
+        await queue_plain(caller, f"user{number}@example.com")
+
+    async with at_work(office(peer.server, clock)):
+        rows = await until_rows(lambda rows: any(row.attempts for row in rows))
+        await asyncio.sleep(0.1)
+        assert [row.attempts for row in rows].count(1) == worker.SENDERS
+        await until_rows(lambda rows: all(row.status == "SENT" for row in rows))
+
+
 async def test_stopping_lets_what_is_under_way_finish(peer: Peer, clock: Clock, caller: Caller) -> None:
     peer.delay_seconds = 0.5
     await queue_plain(caller)
