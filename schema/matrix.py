@@ -31,6 +31,8 @@ def matrix() -> str:
     """Role x permission, then role x field; `x` has it, `o` up to what his grant lists."""
     legend = ", ".join(f"{short} {role.value.lower()}" for role, short in _SHORT.items())
     lines = [
+        "Who may what. Written by: .venv/bin/fullmakt matrix > docs/matrix.txt",
+        "",
         legend,
         "x: has it, o: where his grant lists it, s: his own only",
         "",
@@ -39,7 +41,7 @@ def matrix() -> str:
     lines += [_row(permission, _marks(permission)) for permission in Permission]
     lines += ["", _row("Field", " ".join(_SHORT.values()), "Rule")]
     lines += [_row(f"{type_}.{name}", _allowed(rule), str(rule)) for type_, name, rule in fields()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _row(name: str, marks: str, rule: str = "") -> str:
