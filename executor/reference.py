@@ -11,12 +11,10 @@ from typing import Any, Final
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
+from executor.errors import WrongLength
+
 Batch = Callable[..., Awaitable[list[Any]]]
 Resolve = Callable[..., Any]
-
-
-class WrongLength(Exception):
-    """A batch resolver did not give one result for each object."""
 
 
 def install(schema: GraphQLSchema) -> None:
@@ -45,6 +43,9 @@ def _resolver(type_: GraphQLObjectType, name: str, field_: GraphQLField) -> Reso
 def _answer(name: str, marks: dict[str, Any]) -> Callable[[object, Any, dict[str, Any]], object]:
     batch: Batch | None = marks.get("batch")
     resolve: Resolve | None = marks.get("resolve")
+    column: Resolve | None = marks.get("column")
+    if column is not None:
+        return lambda parent, info, arguments: column([parent], info, **arguments)[0]
     if batch is not None:
         return lambda parent, info, arguments: _collect(batch, parent, info, arguments)
     if resolve is not None:
