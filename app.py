@@ -23,7 +23,9 @@ from settings import Settings
 def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     """The application for one installation; it opens the database when it starts."""
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
-    endpoint = Endpoint(schema.build(), site, development=settings.is_development, clock=clock)
+    # Set after every mutation, so that a mail leaves at once and not when the worker looks again.
+    wake = asyncio.Event()
+    endpoint = Endpoint(schema.build(), site, development=settings.is_development, clock=clock, on_change=wake.set)
     routes: Sequence[BaseRoute] = [
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
         Route("/livez", health.live),
@@ -33,7 +35,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, clock),
+        lifespan=lambda _: _lifespan(settings, clock, wake),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
     # It would redirect /graphql/ to whatever host the client names.
@@ -60,13 +62,13 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, clock: Clock) -> AsyncGenerator[None]:
-    async with db.connection(settings.database_url), _mail(settings, clock):
+async def _lifespan(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+    async with db.connection(settings.database_url), _mail(settings, clock, wake):
         yield
 
 
 @asynccontextmanager
-async def _mail(settings: Settings, clock: Clock) -> AsyncGenerator[None]:
+async def _mail(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
     """The worker that sends the outbox; in production without a mail server nothing is sent."""
     if settings.smtp_url is None and not settings.is_development:
         yield
@@ -79,7 +81,7 @@ async def _mail(settings: Settings, clock: Clock) -> AsyncGenerator[None]:
         clock=clock,
     )
     stop = asyncio.Event()
-    task = asyncio.create_task(worker.run(office, stop=stop))
+    task = asyncio.create_task(worker.run(office, stop=stop, wake=wake))
     try:
         yield
     finally:

@@ -41,6 +41,10 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def nobody() -> None:
+    """Who is told of changes when nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """A request that ends before it is executed."""
@@ -59,11 +63,14 @@ class Endpoint:
         *,
         development: bool,
         clock: Clock = utc_now,
+        on_change: Callable[[], None] = nobody,
     ) -> None:
+        """`on_change` is called after every mutation: there may be mail to send."""
         self._schema = schema
         self._site = site
         self._development = development
         self._clock = clock
+        self._on_change = on_change
         self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
 
     async def handle(self, request: Request) -> Response:
@@ -86,9 +93,11 @@ class Endpoint:
 
     async def _answer(self, request: Request, request_id: str) -> tuple[int, dict[str, Any]]:
         asked = await read(request)
-        document = self._document(asked, request_id)
+        document, kind = self._document(asked, request_id)
         context = await self._context(request, request_id)
         result = await self._executed(document, asked, context)
+        if kind is OperationType.MUTATION:
+            self._on_change()
         if result.data is None and all(error.path is None for error in result.errors or []):
             raise Refused(400, errors.of_request(result.errors or [], errors.BAD_USER_INPUT, request_id))
         answer: dict[str, Any] = {"data": result.data}
@@ -96,7 +105,7 @@ class Endpoint:
             answer["errors"] = errors.of_execution(result.errors, request_id)
         return (503 if _is_outage(answer) else 200), answer
 
-    def _document(self, asked: Asked, request_id: str) -> DocumentNode:
+    def _document(self, asked: Asked, request_id: str) -> tuple[DocumentNode, OperationType]:
         check = self._remembered if len(asked.query) <= LONGEST_CACHED else self._checked
         found = check(asked.query)
         if isinstance(found, DocumentNode):
@@ -105,7 +114,7 @@ class Endpoint:
                 raise NotARequest(400, "The operationName names no operation, or is missing.")
             if asked.is_get and operation.operation is not OperationType.QUERY:
                 raise NotARequest(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-            return found
+            return found, operation.operation
         code, problems = found
         raise Refused(400, errors.of_request(list(problems), code, request_id))
 

@@ -13,7 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 _DEEPEST: Final = 8
-_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio")
+_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "tortoise")
 
 
 def configure(*, development: bool) -> None:
