@@ -79,6 +79,7 @@ class _Collected:
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)
+                future.exception()  # seen: where its field is gone already, the log is not told of it
             else:
                 future.set_result(result)
 
