@@ -89,8 +89,11 @@ class Served:
 
 
 @asynccontextmanager
-async def serve(database_url: str, **environ: str) -> AsyncGenerator[Served]:
-    """A server in production, unless told otherwise, on a free port; killed if it is left running."""
+async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ: str) -> AsyncGenerator[Served]:
+    """A server in production, unless told otherwise, on a free port; killed if it is left running.
+
+    `program` may be another that ends in `cli.main()`, with something broken on the way.
+    """
     port = free_port()
     settings = {
         "FULLMAKT_DATABASE_URL": database_url,
@@ -100,9 +103,9 @@ async def serve(database_url: str, **environ: str) -> AsyncGenerator[Served]:
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "cli.py"),
+        str(program),
         "serve",
-        env={"PATH": os.environ["PATH"]} | settings | environ,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | settings | environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
