@@ -14,7 +14,7 @@ import settings as environment
 from mailer import mailbox, smtp, worker
 from models import db
 from models.caller import Site
-from server import graphiql, health, log, pages, refusal
+from server import execution, graphiql, health, log, pages, refusal
 from server.endpoint import Clock, Endpoint, utc_now
 from server.headers import Headers
 from settings import Settings
@@ -25,7 +25,14 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
     # Set after every mutation, so that a mail leaves at once and not when the worker looks again.
     wake = asyncio.Event()
-    endpoint = Endpoint(schema.build(), site, development=settings.is_development, clock=clock, on_change=wake.set)
+    endpoint = Endpoint(
+        schema.build(),
+        site,
+        development=settings.is_development,
+        clock=clock,
+        on_change=wake.set,
+        executor=_EXECUTORS[settings.executor],
+    )
     routes: Sequence[BaseRoute] = [
         Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
         Route("/livez", health.live),
@@ -45,6 +52,9 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         application.build_middleware_stack(), https=settings.public_url.startswith("https:")
     )
     return application
+
+
+_EXECUTORS = {"compiled": execution.compiled, "reference": execution.reference}
 
 
 def factory() -> Starlette:

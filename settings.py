@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mail_from: str = ""
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     secret_key: str = ""
+    executor: Literal["compiled", "reference"] = "compiled"
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
 
     @property

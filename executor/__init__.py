@@ -5,7 +5,6 @@ Knows graphql-core and the standard library, and nothing of accounts or grants.
 A schema tells the executor what it needs in the `extensions` of its types and fields:
 
     type   rights   (objects, context) -> bit sets: what the caller may do with each object
-    type   columns  true where objects are rows that are read by column name, row["name"]
     scalar written  the Python type that the host's JSON writer writes just as the scalar would
     field  needs    a bit set: the caller needs one of these
     field  refuse   (object, context) -> the exception for a refused field

@@ -130,7 +130,6 @@ class Selection:
     fields: list[Field]
     build: Callable[..., list[dict[str, Any]]]
     rights: Callable[[Sequence[Any], Any], Sequence[int]] | None
-    columns: bool
     wanted: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict[tuple[str, ...], frozenset[str]])
 
 
@@ -213,7 +212,6 @@ class _Compiler:
             fields=fields,
             build=builder(tuple(field.key for field in fields)),
             rights=type_.extensions.get("rights"),
-            columns=bool(type_.extensions.get("columns")),
         )
 
     # ---- Collecting --------------------------------------------------------------------------

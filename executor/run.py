@@ -88,21 +88,26 @@ class Run:
         self, selection: Selection, objects: list[Any], place: Place, *, serially: bool = False
     ) -> list[Any]:
         """All objects of one type at one level, as the answer has them."""
+        if not objects:
+            return []
         columns: list[list[Any]] = [[]] * len(selection.fields)
         rights = selection.rights(objects, self.context) if selection.rights else None
         kinds = set(rights) if rights is not None else None
         work: list[tuple[int, Coroutine[Any, Any, list[Any]]]] = []
         for field in selection.fields:
+            if serially and selection.rights:  # a mutation may change what the next one may
+                rights = selection.rights(objects, self.context)
+                kinds = set(rights)
             is_free = kinds is None or field.needs == 0 or all(bits & field.needs for bits in kinds)
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
-                values = self._column(selection, field, objects)
+                values = self._column(field, objects)
                 columns[field.place] = self._leaves(field, field.shape, values, At(place, field))
             elif field.constant is not None:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
-                columns[field.place] = await self._answer(selection, field, objects, rights, place, is_free=is_free)
+                columns[field.place] = await self._answer(field, objects, rights, place, is_free=is_free)
             else:
-                work.append((field.place, self._answer(selection, field, objects, rights, place, is_free=is_free)))
+                work.append((field.place, self._answer(field, objects, rights, place, is_free=is_free)))
         await get.together(work, columns)
         if not columns:
             return [{} for _ in objects]
@@ -119,7 +124,6 @@ class Run:
 
     async def _answer(
         self,
-        selection: Selection,
         field: Field,
         objects: list[Any],
         rights: Sequence[int] | None,
@@ -130,12 +134,12 @@ class Run:
         """One field of all objects: guarded, resolved, completed."""
         at = At(place, field)
         if is_free or rights is None:
-            values = await self._values(selection, field, objects)
+            values = await self._values(field, objects)
             return await self._complete(field, field.shape, values, at)
         allowed = [number for number, bits in enumerate(rights) if bits & field.needs]
         column = self._refused(field, objects, rights, at)
         if allowed:
-            values = await self._values(selection, field, [objects[number] for number in allowed])
+            values = await self._values(field, [objects[number] for number in allowed])
             done = await self._complete(field, field.shape, values, Some(at, allowed))
             for number, value in zip(allowed, done, strict=True):
                 column[number] = value
@@ -159,10 +163,10 @@ class Run:
 
     # ---- Resolving ---------------------------------------------------------------------------
 
-    def _column(self, selection: Selection, field: Field, objects: list[Any]) -> list[Any]:
+    def _column(self, field: Field, objects: list[Any]) -> list[Any]:
         """The values that need no waiting: read off the objects, or worked out for all of them at once."""
         if field.attribute is not None:
-            return get.attributes(selection, field.attribute, objects)
+            return get.attributes(field.attribute, objects)
         assert field.column is not None  # noqa: S101 - a field has one of the four
         try:
             values: list[Any] = field.column(objects, self._info(field), **field.arguments(self.variables))
@@ -170,7 +174,7 @@ class Run:
             return [error] * len(objects)
         return values if len(values) == len(objects) else [get.wrong_length(field, values, objects)] * len(objects)
 
-    async def _values(self, selection: Selection, field: Field, objects: list[Any]) -> list[Any]:
+    async def _values(self, field: Field, objects: list[Any]) -> list[Any]:
         """What the field's resolver gives for each object; an exception where it raised one."""
         try:
             arguments = field.arguments(self.variables)
@@ -179,7 +183,7 @@ class Run:
         if field.batch is not None:
             return await self._batched(field, objects, arguments)
         if field.resolve is None:
-            return self._column(selection, field, objects)
+            return self._column(field, objects)
         info = self._info(field)
         return await get.awaited([get.called(field, object_, info, arguments) for object_ in objects])
 

@@ -23,12 +23,19 @@ _MARKS: Final = {
 }
 _TYPES: Final = {mark: name for name, mark in _MARKS.items()}
 TYPES: Final = tuple(_MARKS)
+_WIDTH: Final = 23  # characters, without the padding
 _LENGTH: Final = 17  # the mark and a UUID
 
 
 def encode(type_name: str, key: UUID) -> str:
     """The global id of the row `key` of a type."""
     return urlsafe_b64encode(_MARKS[type_name] + key.bytes).rstrip(b"=").decode()
+
+
+def encode_all(type_name: str, keys: list[UUID]) -> list[str]:
+    """The global ids of many rows of a type."""
+    mark = _MARKS[type_name]
+    return [urlsafe_b64encode(mark + key.bytes).decode()[:_WIDTH] for key in keys]
 
 
 def decode_any(text: str) -> tuple[str, UUID] | None:

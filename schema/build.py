@@ -27,7 +27,7 @@ from schema.declare import TYPE_RULES, Declared, TypeRule
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.record import Event, Message
-from schema.scalars import SCALARS, gate
+from schema.scalars import SCALARS, WRITTEN, gate
 from schema.subscription import SubscriptionEntry
 
 BACKREF: Final = "strawberry-definition"
@@ -67,6 +67,9 @@ def mark(written: strawberry.Schema) -> GraphQLSchema:
             _mark_type(type_)
         elif isinstance(type_, GraphQLInterfaceType):
             type_.resolve_type = _type_of_row
+    for scalar, python_type in WRITTEN.items():
+        if scalar in schema.type_map:
+            schema.type_map[scalar].extensions["written"] = python_type
     executor.install(schema)
     return schema
 

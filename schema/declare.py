@@ -84,6 +84,7 @@ def field(
     rule: Rule | None = None,
     *,
     batch: Callable[..., Awaitable[Any]] | None = None,
+    column: Callable[..., list[Any]] | None = None,
     resolve: Callable[..., object] | None = None,
     attr: str | None = None,
     given: Mapping[str, Any] | None = None,
@@ -92,11 +93,12 @@ def field(
 ) -> Any:
     """A field with its rule, or its type's when None.
 
-    It is answered by a `batch` resolver (all objects at once), by a plain `resolve` of one object,
-    or by the attribute `attr` of the row, by default the one of the field's own name. `given` are
-    its arguments, by Python name; `name` is for a name that Python would not allow.
+    It is answered by a `batch` resolver (all objects at once), by a `column` (the same without
+    waiting), by a plain `resolve` of one object, or by the attribute `attr` of the row, by default
+    the one of the field's own name. `given` are its arguments, by Python name; `name` is for a name
+    that Python would not allow.
     """
-    marks: dict[str, object] = {"batch": batch, "resolve": resolve, "attribute": attr}
+    marks: dict[str, object] = {"batch": batch, "column": column, "resolve": resolve, "attribute": attr}
     made = StrawberryField(
         graphql_name=name,
         description=description,
@@ -176,7 +178,7 @@ def graph_type(
 def global_id(type_name: str) -> Any:
     """The opaque id of an object of this type."""
 
-    def resolve(row: Any, _: object) -> str:
-        return ids.encode(type_name, row.id)
+    def column(rows: list[Any], _: object) -> list[str]:
+        return ids.encode_all(type_name, [row["id"] for row in rows])
 
-    return field(resolve=resolve, description="Opaque, and the same for as long as the object lives.")
+    return field(column=column, description="Opaque, and the same for as long as the object lives.")

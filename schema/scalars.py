@@ -49,6 +49,10 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
 }
 
 
+WRITTEN: Final = {"DateTime": datetime}
+"""Scalars whose values our JSON writer writes just so: those from the database are all in UTC."""
+
+
 def gate(value: Any) -> None:
     """Refuse what no field could want: NUL, other control characters, endless text or lists.
 

@@ -4,16 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from inspect import isawaitable
 from typing import Any, Final
 
 from graphql import (
     DocumentNode,
-    ExecutionResult,
     GraphQLError,
     GraphQLSchema,
     OperationType,
-    execute,
     get_operation_ast,
     parse,
     validate,
@@ -25,6 +22,7 @@ import i18n
 from models.caller import Site
 from resolvers.context import Context, open_context
 from server import errors, graphiql, refusal
+from server.execution import Execute, compiled
 from server.request import Asked, NotARequest, read
 
 MAX_TOKENS: Final = 4000
@@ -64,6 +62,7 @@ class Endpoint:
         development: bool,
         clock: Clock = utc_now,
         on_change: Callable[[], None] = nobody,
+        executor: Callable[..., Execute] = compiled,
     ) -> None:
         """`on_change` is called after every mutation: there may be mail to send."""
         self._schema = schema
@@ -71,6 +70,7 @@ class Endpoint:
         self._development = development
         self._clock = clock
         self._on_change = on_change
+        self._execute = executor(schema, hide_suggestions=not development)
         self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
 
     async def handle(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class Endpoint:
         asked = await read(request)
         document, kind = self._document(asked, request_id)
         context = await self._context(request, request_id)
-        result = await self._executed(document, asked, context)
+        result = await self._execute(document, asked, context)
         if kind is OperationType.MUTATION:
             self._on_change()
         if result.data is None and all(error.path is None for error in result.errors or []):
@@ -137,17 +137,6 @@ class Endpoint:
             user_agent=_plain(request.headers.get("user-agent")),
             request_id=request_id,
         )
-
-    async def _executed(self, document: DocumentNode, asked: Asked, context: Context) -> ExecutionResult:
-        result = execute(
-            self._schema,
-            document,
-            context_value=context,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
-            hide_suggestions=not self._development,
-        )
-        return await result if isawaitable(result) else result
 
 
 def _is_browser(request: Request) -> bool:

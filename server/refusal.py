@@ -46,4 +46,6 @@ def as_json(
     media_type: str = "application/json",
 ) -> Response:
     """An answer in JSON."""
-    return Response(orjson.dumps(answer), status, headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(
+        orjson.dumps(answer, option=orjson.OPT_UTC_Z), status, headers, media_type=f"{media_type}; charset=utf-8"
+    )
