@@ -3,6 +3,7 @@
 postgres      one server for the whole run, forgetful and fast
 template      one migrated database on it, never connected to again
 database_url  a copy of the template for one test, dropped afterwards
+clock, api    the application on such a database, its time in the test's hands, and a client of it
 """
 
 import asyncio
@@ -14,9 +15,13 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx2
 import pytest
 
+import app
 import embedded
+from settings import Settings
+from tests.api import KEY, PUBLIC_URL, Api, Clock
 
 NUMBERS = count(1)
 
@@ -77,3 +82,30 @@ async def administer(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The application's time; stands still until the test moves it."""
+    return Clock()
+
+
+@pytest.fixture
+async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
+    """A client of the whole application, on a database of its own."""
+    application = app.create(
+        Settings(
+            env="development",
+            database_url=database_url,
+            secret_key=KEY,
+            public_url=PUBLIC_URL,
+            mail_from="Fullmakt <no-reply@example.com>",
+        ),
+        clock=clock,
+    )
+    transport = httpx2.ASGITransport(app=application)
+    async with (
+        application.router.lifespan_context(application),
+        httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http,
+    ):
+        yield Api(http, clock)
