@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 128
+PRODUCT: Final = "fullmakt"  # what comes to everybody's mind here adds nothing to the length
 _TELLING: Final = 4  # shorter words of a name turn up in any sentence
 _EASY_TO_GUESS: Final = 1  # zxcvbn scores 0-4; 1 and below falls to an online attack
 
@@ -55,7 +56,7 @@ def weakness(password: str, *, about: Iterable[str]) -> Weakness | None:
     own = [word for text in about for word in _words(text)]
     if any(word in folded for word in own):
         return Weakness.PERSONAL
-    if int(zxcvbn(text, ["fullmakt", *own]).score) <= _EASY_TO_GUESS:
+    if len(folded.replace(PRODUCT, "")) < MIN_LENGTH or int(zxcvbn(text, own).score) <= _EASY_TO_GUESS:
         return Weakness.GUESSABLE
     return None
 
@@ -77,9 +78,10 @@ async def verify(password: str, hashed: str | None) -> bool:
 
     Same cost for an unknown address, or the time of a sign-in tells who has a login.
     """
-    if len(password) > MAX_LENGTH:
-        password = ""
-    return await _in_thread(_verify, unicodedata.normalize("NFC", password), hashed or _NOBODY) and (hashed is not None)
+    text = unicodedata.normalize("NFC", password)
+    if len(text) > MAX_LENGTH:
+        text = ""
+    return await _in_thread(_verify, text, hashed or _NOBODY) and (hashed is not None)
 
 
 def is_outdated(hashed: str) -> bool:

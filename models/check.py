@@ -6,7 +6,6 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from types import ModuleType, TracebackType
 from typing import Final, Self
@@ -35,7 +34,7 @@ MAX_MESSAGE: Final = 2000
 MAX_END: Final = timedelta(days=3660)
 
 # Text that reorders or hides what stands beside it: a name must not rewrite a sentence.
-_DECEIVING: Final = re.compile("[\u200b\u2028-\u202e\u2060-\u2069\ufeff]")
+_DECEIVING: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ORGANIZATION: Final[dict[str, ModuleType]] = {
     "PL": nip,
     "FR": siren,
@@ -52,10 +51,12 @@ _CURRENCIES: Final = list_currencies(locale="en")
 
 def email_key(email: str) -> str:
     """What two spellings of one address have in common: case and Unicode form do not count."""
-    local, _, domain = unicodedata.normalize("NFC", email).rpartition("@")
-    with suppress(UnicodeError):  # not a host name: the key is only looked up, and will not be found
-        domain = domain.encode("idna").decode()
-    return unicodedata.normalize("NFC", f"{local}@{domain}".casefold())
+    try:
+        found = validate_email(email.strip(), check_deliverability=False)
+    except EmailNotValidError:  # the key is only looked up, and will not be found
+        return unicodedata.normalize("NFC", email.casefold())
+    # The domain as name servers know it: folded, straße.de would be strasse.de, which is another's.
+    return unicodedata.normalize("NFC", f"{found.local_part}@{found.ascii_domain}".casefold())
 
 
 class Checks:
@@ -74,8 +75,10 @@ class Checks:
             raise Refusal(*self._problems)
 
     def problem(self, code: UserErrorCode, field: str, text: str, **params: object) -> None:
-        """Note one more problem."""
-        self._problems.append(Problem(code, field, text, params))
+        """Note one more problem; twice the same is one."""
+        found = Problem(code, field, text, params)
+        if found not in self._problems:
+            self._problems.append(found)
 
     def line(self, field: str, value: str, *, longest: int = MAX_NAME) -> str:
         """A single line of text: trimmed, NFC, nothing invisible in it."""
