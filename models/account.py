@@ -23,7 +23,7 @@ from models import access, db, event, keys, subscription
 from models.access import Act, within
 from models.caller import Caller
 from models.check import Checks
-from models.errors import UserErrorCode, not_found, refuse
+from models.errors import Refusal, UserErrorCode, not_found, refuse
 from models.grant import Grant
 from models.keep import KEEP, Keep
 from models.session import Session
@@ -151,15 +151,17 @@ def checked(
     bank_account_number: str | None = None,
 ) -> Details:
     """The details of a new account, in the form in which they are stored."""
-    land = check.country("country", country) if country is not None else None
+    land = check.country("country", country) if country else None
     return Details(
         name=check.line(name_field, name),
         kind=kind or AccountKind.BUSINESS,
         country=land,
-        organization_number=organization_number
-        and check.organization_number("organization_number", organization_number, land),
-        bank_account_number=bank_account_number
-        and check.bank_account("bank_account_number", bank_account_number, land),
+        organization_number=(
+            check.organization_number("organization_number", organization_number, land) if organization_number else None
+        ),
+        bank_account_number=(
+            check.bank_account("bank_account_number", bank_account_number, land) if bank_account_number else None
+        ),
     )
 
 
@@ -197,6 +199,31 @@ async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
         name=details.name, country=details.country, organization_number=details.organization_number
     )
     await _release(pending.country, pending.organization_number, None)
+    await event.record(
+        caller,
+        "account:account:update",
+        account_id=pending.id,
+        role=Role.OWNER,
+        before=_named(pending),
+        after=_named(details),
+    )
+
+
+def _named(account: Account | Details) -> dict[str, object]:
+    return {
+        "name": account.name,
+        "country": account.country,
+        "organization_number": account.organization_number,
+    }
+
+
+async def demand_free(details: Details) -> None:
+    """Refuse a number that any account carries, as opening one more for a stranger would.
+
+    For a registration that must not tell that its address is taken.
+    """
+    if await db.fetch(_TAKEN, details.country, details.organization_number, row=db.Row):
+        raise _organization_taken()
 
 
 async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated_at: datetime | None) -> UUID:
@@ -237,8 +264,14 @@ async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated
 
 
 async def activate_owned(caller: Caller, user_id: UUID) -> None:
-    """Accounts opened at registration become active with their owner."""
-    await Account.filter(owner_id=user_id, activated_at=None).update(activated_at=caller.now)
+    """The account opened at registration becomes active with its owner."""
+    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending is None:
+        return
+    await Account.filter(id=pending.id).update(activated_at=caller.now)
+    await event.record(
+        replace(caller, user_id=user_id), "account:account:activate", account_id=pending.id, role=Role.OWNER
+    )
 
 
 async def _free_number() -> int:
@@ -265,6 +298,7 @@ _CLAIM_BANK_ACCOUNT: Final = """
 INSERT INTO bank_accounts AS n (number, owner_id) VALUES ($1, $2)
 ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
 """
+_TAKEN: Final = "SELECT FROM organization_numbers WHERE country = $1 AND number = $2"
 _RELEASE: Final = (
     """
 DELETE FROM organization_numbers n WHERE country = $1 AND number = $2 AND NOT EXISTS (
@@ -283,11 +317,7 @@ async def _claim(owner_id: UUID, details: Details) -> None:
             _CLAIM_ORGANIZATION, details.country, details.organization_number, owner_id, row=_Owner
         )
         if found is None or found.owner_id != owner_id:
-            raise refuse(
-                UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
-                "organization_number",
-                mark("An account with this organization number exists. You can ask for access to it."),
-            )
+            raise _organization_taken()
     if details.bank_account_number is not None:
         found = await db.fetch_one(_CLAIM_BANK_ACCOUNT, details.bank_account_number, owner_id, row=_Owner)
         if found is None or found.owner_id != owner_id:
@@ -296,6 +326,14 @@ async def _claim(owner_id: UUID, details: Details) -> None:
                 "bank_account_number",
                 mark("An account with this bank account exists. You can ask for access to it."),
             )
+
+
+def _organization_taken() -> Refusal:
+    return refuse(
+        UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
+        "organization_number",
+        mark("An account with this organization number exists. You can ask for access to it."),
+    )
 
 
 async def _release(country: str | None, organization: str | None, bank: str | None) -> None:
@@ -450,7 +488,9 @@ async def switch(caller: Caller, account_id: UUID) -> UUID:
         if found is None:
             raise not_found("account_id")
         await Session.filter(id=caller.session_id).update(account_id=account_id)
-        await _enter(caller, found)
+        # The request itself has just been noted in the account that it leaves: this one comes after.
+        await Grant.filter(id=found.grant_id).update(last_used_at=caller.now + timedelta(microseconds=1))
+        await _record_entry(caller, found)
     return account_id
 
 
@@ -464,12 +504,12 @@ async def note_use(caller: Caller, entered: access.Access) -> None:
     if last is not None and caller.now - last < USE_NOTED_EVERY:
         return
     async with db.transaction():
+        # Of requests that come at once, one notes it.
+        if not await Grant.filter(id=entered.grant_id, last_used_at=last).update(last_used_at=caller.now):
+            return
         if last is None or caller.now - last >= ENTRY_RECORDED_AFTER:
-            await _enter(caller, entered)
-        else:
-            await Grant.filter(id=entered.grant_id).update(last_used_at=caller.now)
+            await _record_entry(caller, entered)
 
 
-async def _enter(caller: Caller, entered: access.Access) -> None:
-    await Grant.filter(id=entered.grant_id).update(last_used_at=caller.now)
+async def _record_entry(caller: Caller, entered: access.Access) -> None:
     await event.record(caller, "account:account:enter", account_id=entered.account_id, role=entered.role)

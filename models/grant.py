@@ -196,6 +196,8 @@ async def update(
             check.end("valid_until", valid_until, now=act.now)
     # A change of the end alone still vouches for the whole grant.
     demand_may_give(act.access.standing, new_role, listed)
+    if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
+        raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
     before = _terms(grant)
     await Grant.filter(id=grant.id).update(
         role=new_role,
@@ -293,6 +295,10 @@ async def _end(act: Act, grant: Grant, status: GrantStatus, done: str) -> UUID:
         done, before={"grant": str(grant.id), "status": grant.status}, after={"grant": str(grant.id), "status": status}
     )
     return grant.id
+
+
+def _outlasts(end: datetime | None, other: datetime | None) -> bool:
+    return other is not None and (end is None or end > other)
 
 
 def _is_over(grant: Grant, now: datetime) -> bool:

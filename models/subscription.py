@@ -237,12 +237,13 @@ ON CONFLICT (user_id, key) DO NOTHING
 """
 _READ_KEY: Final = "SELECT input_digest, entry_id FROM idempotency_keys WHERE user_id = $1 AND key = $2"
 _KEEP_OUTCOME: Final = "UPDATE idempotency_keys SET entry_id = $3 WHERE user_id = $1 AND key = $2"
-_FORGET: Final = "DELETE FROM idempotency_keys WHERE created_at < $1"
+_FORGET: Final = "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at < $2"
 
 
 async def _claim_key(user_id: UUID, key: str, asked: bytes, *, now: datetime) -> UUID | None:
     """The outcome of an earlier call with this key, or None when this call is the first."""
     digest = hashlib.sha256(asked).digest()
+    await db.execute(_FORGET, user_id, now - KEYS_KEPT)
     if await db.execute(_CLAIM_KEY, user_id, key, digest, now):
         return None
     found = await db.fetch_one(_READ_KEY, user_id, key, row=_Outcome)
@@ -253,11 +254,6 @@ async def _claim_key(user_id: UUID, key: str, asked: bytes, *, now: datetime) ->
             mark("This key was used for another transfer."),
         )
     return found.entry_id
-
-
-async def forget_old_keys(*, now: datetime) -> int:
-    """Drop idempotency keys older than KEYS_KEPT. Returns how many."""
-    return await db.execute(_FORGET, now - KEYS_KEPT)
 
 
 # ---- The operator ----------------------------------------------------------------------------

@@ -150,13 +150,13 @@ async def register(
         locale = caller.locale if locale is None else check.locale("locale", locale)
     password_hash = await passwords.hash_password(password)
     async with db.transaction():
-        user, is_new = await _claim_address(caller, email=email, name=name, locale=locale)
+        user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
         if user.activated_at is not None:
+            await account.demand_free(details)
             await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user.email, name=user.name, locale=user.locale)
             return
         await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash)
-        if is_new:
-            await event.record(caller, "user:login:register", actor_id=user.id)
+        await event.record(caller, "user:login:register", actor_id=user.id)
         await account.open_first(replace(caller, user_id=user.id), user.id, details)
         await _send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
 
@@ -186,6 +186,7 @@ async def new_login(caller: Caller, *, email: str, name: str, password_hash: str
         return None
     await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash, activated_at=caller.now)
     await _close_links(user.id, caller.now)
+    await account.activate_owned(caller, user.id)
     done = "user:login:register" if is_new else "user:login:activate"
     await event.record(caller, done, actor_id=user.id)
     return user.id
@@ -264,6 +265,7 @@ async def change_password(caller: Caller, *, current_password: str, new_password
 
 async def _set_password(caller: Caller, user: User, hashed: str, done: str) -> None:
     await User.filter(id=user.id).update(password_hash=hashed)
+    await _close_links(user.id, caller.now)  # who had asked for a reset may have been the reason
     await session.end_others(caller, user.id)
     await event.record(caller, done, actor_id=user.id)
     await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=user.email, name=user.name, locale=user.locale)
@@ -296,10 +298,10 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
         )
     fresh = await passwords.hash_password(password) if passwords.is_outdated(hashed) else hashed
     async with db.transaction():
-        # The password may have been changed, and its sessions ended, while it was being checked.
-        if not await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh):
-            raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
-        return await session.start(caller, user.id)
+        if await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh):
+            return await session.start(caller, user.id)
+    # Changed, or hashed anew, while it was being checked: what is there now decides.
+    return await sign_in(caller, email=email, password=password)
 
 
 async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:
