@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
-from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.client import BaseDBAsyncClient, PoolConnectionWrapper
 from tortoise.connection import get_connection, get_connections
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
@@ -93,6 +93,8 @@ async def connection(url: str, *, pool_size: int = POOL_SIZE) -> AsyncGenerator[
     # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
     client = cast("AsyncpgDBClient", _client())
     client.extra["reset"] = _no_reset
+    # Statements of models pass here too: none may wait for a connection without end.
+    client.acquire_connection = lambda: _Place(client, client._pool_init_lock)  # type: ignore[method-assign] # noqa: SLF001
     try:
         yield
     finally:
@@ -101,6 +103,15 @@ async def connection(url: str, *, pool_size: int = POOL_SIZE) -> AsyncGenerator[
 
 async def _no_reset(_: object) -> None:
     return None
+
+
+class _Place(PoolConnectionWrapper[Any]):
+    """A connection of the pool for one statement."""
+
+    async def __aenter__(self) -> Any:
+        """Raises TimeoutError when none was free within WAIT_SECONDS."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            return await super().__aenter__()
 
 
 @asynccontextmanager
@@ -140,10 +151,9 @@ async def _give_back(context: Any) -> None:
 
 async def fetch(sql: str, *args: object, row: type[R]) -> list[R]:
     """The rows that `sql` yields, as `row`."""
-    async with asyncio.timeout(WAIT_SECONDS + STATEMENT_SECONDS):
-        async with _client().acquire_connection() as driver:
-            rows: list[R] = await driver.fetch(sql, *args, record_class=row)
-            return rows
+    async with _client().acquire_connection() as driver:
+        rows: list[R] = await driver.fetch(sql, *args, record_class=row)
+        return rows
 
 
 async def fetch_one(sql: str, *args: object, row: type[R]) -> R | None:
@@ -154,10 +164,9 @@ async def fetch_one(sql: str, *args: object, row: type[R]) -> R | None:
 
 async def execute(sql: str, *args: object) -> int:
     """Run `sql` and tell how many rows it touched."""
-    async with asyncio.timeout(WAIT_SECONDS + STATEMENT_SECONDS):
-        async with _client().acquire_connection() as driver:
-            status: str = await driver.execute(sql, *args)
-            return int(status.rpartition(" ")[2])
+    async with _client().acquire_connection() as driver:
+        status: str = await driver.execute(sql, *args)
+        return int(status.rpartition(" ")[2])
 
 
 async def is_reachable() -> bool:
