@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from functools import lru_cache
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -23,21 +23,24 @@ from executor.plan import Plan, compile_plan, condition_variables
 from executor.run import Run
 
 MOST_PLANS: Final = 1000
-MOST_BYTES: Final = 4 * 1024 * 1024
+MOST_BYTES: Final = 512 * 1024
+_BYTES_OF_FIELD: Final = 4
+"""What a compiled field weighs, in bytes of text: one of those holds about 100 bytes of syntax tree."""
 
 
 class Engine:
     """Executes operations of one schema; plans are kept by document text, operation and shape.
 
-    The caches hold at most `most_plans` plans of documents of at most `most_bytes` in all; the one
-    used longest ago makes room.
+    At most `most_plans` of them, and at most `most_bytes` of text in all, a plan weighing as much as
+    its document's text and a little for each of its fields. What a byte of text stands for takes
+    about 130 bytes of memory. The document used longest ago makes room.
     """
 
     def __init__(self, schema: GraphQLSchema, *, most_plans: int = MOST_PLANS, most_bytes: int = MOST_BYTES) -> None:
         self.schema = schema
-        self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
-        self._conditions = lru_cache(maxsize=most_plans)(_condition_variables)
-        self._sizes = 0
+        self._known: OrderedDict[str, _Document] = OrderedDict()
+        self._plans = 0
+        self._bytes = 0
         self._most_plans = most_plans
         self._most_bytes = most_bytes
 
@@ -68,14 +71,17 @@ class Engine:
         variables: dict[str, Any] | None = None,
         context: Any = None,
         root_value: object = None,
+        hide_suggestions: bool = False,
     ) -> AsyncIterator[ExecutionResult]:
         """The answers to a subscription: graphql-core's source stream, each event through the plan."""
-        started = self._start(document, source, operation_name, variables, hide_suggestions=False)
+        started = self._start(document, source, operation_name, variables, hide_suggestions=hide_suggestions)
         if isinstance(started, list):
             yield ExecutionResult(None, started)
             return
         plan, values = started
-        built = Executor.build(self.schema, document, root_value, context, variables, operation_name)
+        built = Executor.build(
+            self.schema, document, root_value, context, variables, operation_name, hide_suggestions=hide_suggestions
+        )
         if isinstance(built, list):
             yield ExecutionResult(None, built)
             return
@@ -84,8 +90,13 @@ class Engine:
         if isinstance(events, ExecutionResult):
             yield events
             return
-        async for event in events:
-            yield await Run(plan, root_value=event, context=context, variables=values).result()
+        try:
+            async for event in events:
+                yield await Run(plan, root_value=event, context=context, variables=values).result()
+        finally:
+            close = getattr(events, "aclose", None)
+            if close is not None:
+                await close()
 
     def _start(
         self,
@@ -99,8 +110,7 @@ class Engine:
         """The plan and the coerced variables, or why the operation cannot start."""
         operation = get_operation_ast(document, operation_name)
         if operation is None:
-            said = f"Unknown operation named '{operation_name}'." if operation_name else "Must provide an operation."
-            return [GraphQLError(said)]
+            return [GraphQLError(_no_operation(document, operation_name))]
         definitions = operation.variable_definitions or ()
         values = get_variable_values(
             self.schema, definitions, variables or {}, max_errors=50, hide_suggestions=hide_suggestions
@@ -117,37 +127,45 @@ class Engine:
     def plan(
         self, document: DocumentNode, source: str, operation: OperationDefinitionNode, variables: dict[str, Any]
     ) -> Plan:
-        """The plan of an operation, compiled on first sight."""
-        name = operation.name.value if operation.name else None
-        names = self._conditions(_ByIdentity(document))
-        key = (source, name, *(variables.get(condition) for condition in names))
-        found = self._plans.get(key)
-        if found is not None:
-            self._plans.move_to_end(key)
-            return found
-        conditions = {condition: variables.get(condition) for condition in names}
-        made = self._plans[key] = compile_plan(self.schema, document, operation, conditions)
-        self._sizes += len(source)
-        while self._plans and (len(self._plans) > self._most_plans or self._sizes > self._most_bytes):
-            gone, _ = self._plans.popitem(last=False)
-            self._sizes -= len(str(gone[0]))
-        return made
+        """The plan of an operation, compiled on first sight. Raises GraphQLError."""
+        known = self._known.get(source) or _Document(condition_variables(document))
+        # What is no truth value belongs to another operation's variable of the same name.
+        decided = {
+            name: variables.get(name) if variables.get(name).__class__ is bool else None for name in known.conditions
+        }
+        shape = (operation.name and operation.name.value, *decided.values())
+        found = known.plans.get(shape)
+        if found is None:
+            found = known.plans[shape] = compile_plan(self.schema, document, operation, decided)
+            self._known[source] = known
+            self._plans += 1
+            self._bytes += _weight(source, found)
+        self._known.move_to_end(source)
+        self._make_room()
+        return found
+
+    def _make_room(self) -> None:
+        while self._plans > self._most_plans or self._bytes > self._most_bytes:
+            source, gone = self._known.popitem(last=False)
+            self._plans -= len(gone.plans)
+            self._bytes -= sum(_weight(source, plan) for plan in gone.plans.values())
 
 
-class _ByIdentity:
-    """A document as a key: the same tree, not an equal one, which would take long to find out."""
+@dataclass(slots=True)
+class _Document:
+    """The variables that decide about its shapes, and the plans of its operations by name and shape."""
 
-    __slots__ = ("document",)
-
-    def __init__(self, document: DocumentNode) -> None:
-        self.document = document
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.document is self.document
-
-    def __hash__(self) -> int:
-        return id(self.document)
+    conditions: tuple[str, ...]
+    plans: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
 
 
-def _condition_variables(key: _ByIdentity) -> tuple[str, ...]:
-    return condition_variables(key.document)
+def _no_operation(document: DocumentNode, operation_name: str | None) -> str:
+    if operation_name is not None:
+        return f"Unknown operation named '{operation_name}'."
+    if any(isinstance(definition, OperationDefinitionNode) for definition in document.definitions):
+        return "Must provide operation name if query contains multiple operations."
+    return "Must provide an operation."
+
+
+def _weight(source: str, plan: Plan) -> int:
+    return len(source) + plan.size * _BYTES_OF_FIELD

@@ -1,11 +1,13 @@
 """What a resolver learns of the field that it answers, and which columns are wanted below it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import iscoroutine
 from itertools import chain
 from typing import Any
 
-from graphql import FieldNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
+from graphql import FieldNode, GraphQLObjectType, GraphQLResolveInfoHelpers, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues
+from graphql.pyutils import gather_with_cancel, is_awaitable
 
 from executor.plan import Field, Items, Object, Plan, Selection, Shape
 
@@ -59,9 +61,29 @@ class Info:
         """The document's fragments."""
         return self._plan.fragments
 
+    @property
+    def is_awaitable(self) -> Callable[[Any], bool]:
+        """Tells what must be awaited; graphql-core's own resolver of types asks for it."""
+        return is_awaitable
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        """Awaiting several together, and dropping what is not wanted any more; as `is_awaitable`."""
+        return GraphQLResolveInfoHelpers(gather=_gathered, track=_dropped)
+
     def wanted(self, *path: str) -> frozenset[str] | None:
         """The columns that the fields selected under `path` take from their rows; None for all."""
         return wanted(self._field.shape, path)
+
+
+async def _gathered(values: Sequence[Awaitable[Any]]) -> list[Any]:
+    return await gather_with_cancel(*values)
+
+
+def _dropped(values: Sequence[Any]) -> None:
+    for value in values:
+        if iscoroutine(value):
+            value.close()
 
 
 def wanted(shape: Shape, path: Sequence[str]) -> frozenset[str] | None:
@@ -93,6 +115,11 @@ def _columns(selection: Selection) -> frozenset[str] | None:
         uses = field.definition.extensions.get("uses")
         if field.attribute is not None:
             names.add(field.attribute)
+        elif field.definition.extensions.get("same"):
+            below = wanted(field.shape, ())
+            if below is None:
+                return None
+            names |= below
         elif uses is not None:
             names.update(uses)
         elif field.constant is None:

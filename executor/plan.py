@@ -4,6 +4,8 @@
 
 Fragments are merged, @skip and @include decided, rules and resolvers looked up: what is left for
 running is walking levels. Selections below abstract types are compiled when a type first turns up.
+The same selection sets on the same type are compiled once, so that fragments which spread others
+twice do not double the plan with each of them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +47,14 @@ from graphql.execution.values import VariableValues
 Resolver: TypeAlias = Callable[..., Any]
 NOTHING: Final = VariableValues({}, {})
 NO_ARGUMENTS: Final[dict[str, Any]] = {}
+MOST_FIELDS: Final = 10_000
+MOST_LEVELS: Final = 75  # running takes up to ten frames of the stack for each
+TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
+TOO_MANY: Final = "The operation selects too many fields. Execution aborted."
+
+
+class TooLarge(GraphQLError):
+    """The operation is beyond what is compiled."""
 
 
 # ---- Shapes ----------------------------------------------------------------------------------
@@ -124,12 +134,16 @@ class Field:
 
 @dataclass(slots=True)
 class Selection:
-    """The fields wanted of objects of one type, in the order in which they are answered."""
+    """The fields wanted of objects of one type, in the order in which they are answered.
+
+    `broken` says why there are none: a condition cannot be decided. Each object fails by it.
+    """
 
     type: GraphQLObjectType
     fields: list[Field]
     build: Callable[..., list[dict[str, Any]]]
     rights: Callable[[Sequence[Any], Any], Sequence[int]] | None
+    broken: GraphQLError | None = None
     wanted: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict[tuple[str, ...], frozenset[str]])
 
 
@@ -142,6 +156,7 @@ class Plan:
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
     root: Selection
+    size: int
 
     @property
     def is_mutation(self) -> bool:
@@ -155,7 +170,10 @@ def compile_plan(
     operation: OperationDefinitionNode,
     conditions: Mapping[str, Any],
 ) -> Plan:
-    """The plan of a validated operation, where its variables in @skip and @include are `conditions`."""
+    """The plan of a validated operation, where its variables in @skip and @include are `conditions`.
+
+    Raises GraphQLError: no such root, a condition at the root that cannot be decided, or TooLarge.
+    """
     fragments = {
         definition.name.value: definition
         for definition in document.definitions
@@ -165,8 +183,14 @@ def compile_plan(
     if root_type is None:
         raise GraphQLError(f"Schema is not configured to execute {operation.operation.value} operation.", operation)
     compiler = _Compiler(schema, fragments, VariableValues({}, dict(conditions)))
-    root = compiler.selection(root_type, [operation.selection_set])
-    return Plan(schema, document, operation, fragments, root)
+    try:
+        compiler.check_levels(operation.selection_set)
+        root = compiler.selection(root_type, [operation.selection_set])
+    except RecursionError:  # fragments in fragments, which take no level
+        raise TooLarge(TOO_DEEP, operation) from None
+    if root.broken is not None:
+        raise root.broken
+    return Plan(schema, document, operation, fragments, root, compiler.size)
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
@@ -195,14 +219,46 @@ class _Compiler:
         self.schema = schema
         self.fragments = fragments
         self.conditions = conditions
+        self.size = 0
+        self._known: dict[tuple[object, ...], Selection] = {}
+        self._levels: dict[int, int] = {}
+
+    def check_levels(self, selection_set: SelectionSetNode, level: int = 1) -> int:
+        """How many levels a selection set has, whichever types and conditions. Raises TooLarge."""
+        found = self._levels.get(id(selection_set))
+        if found is None:
+            found = self._levels[id(selection_set)] = max(
+                (self._levels_of(node, level) for node in selection_set.selections), default=0
+            )
+        if level + found > MOST_LEVELS:
+            raise TooLarge(TOO_DEEP)
+        return found
+
+    def _levels_of(self, node: Any, level: int) -> int:
+        if isinstance(node, FragmentSpreadNode):
+            fragment = self.fragments.get(node.name.value)
+            return self.check_levels(fragment.selection_set, level) if fragment else 0
+        if isinstance(node, FieldNode):
+            return 1 + self.check_levels(node.selection_set, level + 1) if node.selection_set else 1
+        return self.check_levels(node.selection_set, level)
 
     def selection(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> Selection:
-        """The merged selection of several selection sets on one object type."""
-        grouped: dict[str, list[FieldNode]] = {}
-        visited: set[str] = set()
-        for selection_set in sets:
-            self._collect(type_, selection_set, grouped, visited)
+        """The merged selection of several selection sets on one object type. Raises TooLarge."""
+        known = (type_.name, *map(id, sets))
+        found = self._known.get(known)
+        if found is None:
+            found = self._known[known] = self._selection(type_, sets)
+        return found
+
+    def _selection(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> Selection:
         fields: list[Field] = []
+        broken: GraphQLError | None = None
+        try:
+            grouped = self._grouped(type_, sets)
+        except TooLarge:
+            raise
+        except GraphQLError as error:
+            grouped, broken = {}, error
         for key, nodes in grouped.items():
             definition = self.schema.get_field(type_, nodes[0].name.value)
             if definition is not None:
@@ -212,7 +268,18 @@ class _Compiler:
             fields=fields,
             build=builder(tuple(field.key for field in fields)),
             rights=type_.extensions.get("rights"),
+            broken=broken,
         )
+
+    def _grouped(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
+        grouped: dict[str, list[FieldNode]] = {}
+        visited: set[str] = set()
+        for selection_set in sets:
+            self._collect(type_, selection_set, grouped, visited)
+        self.size += len(grouped)
+        if self.size > MOST_FIELDS:
+            raise TooLarge(TOO_MANY)
+        return grouped
 
     # ---- Collecting --------------------------------------------------------------------------
 
@@ -272,6 +339,8 @@ class _Compiler:
         if nodes[0].name.value == "__typename":
             made.constant = parent.name
         elif "needs" in marks:
+            if marks["needs"] and parent.extensions.get("rights") is None:
+                raise TypeError(f"{parent.name}.{nodes[0].name.value} has a rule, but {parent.name} has no rights.")
             made.needs, made.refuse, made.convert = marks["needs"], marks["refuse"], marks.get("convert")
             made.batch, made.column, made.resolve = marks.get("batch"), marks.get("column"), marks.get("resolve")
             if made.batch is None and made.column is None and made.resolve is None:
@@ -299,22 +368,35 @@ class _Compiler:
         def of(type_: GraphQLObjectType) -> Selection:
             found = known.get(type_.name)
             if found is None:
-                found = known[type_.name] = self.selection(type_, sets)
+                found = known[type_.name] = self._late(type_, sets)
             return found
 
         return of
 
+    def _late(self, type_: GraphQLObjectType, sets: list[SelectionSetNode]) -> Selection:
+        """As `selection`, while the operation runs: what goes wrong fails these objects alone."""
+        try:
+            return self.selection(type_, sets)
+        except TooLarge as error:
+            return Selection(type_, [], builder(()), None, broken=error)
+        except RecursionError:
+            return Selection(type_, [], builder(()), None, broken=TooLarge(TOO_DEEP))
+
 
 def _fixed_arguments(field_: Field) -> dict[str, Any] | None:
-    """The arguments if they are the same in every run: none, or literals without variables."""
+    """The arguments if they are the same in every run: none, or literals without variables.
+
+    Lists and objects are made anew for each run, lest a resolver that changes one changes it for all.
+    """
     if not field_.definition.args:
         return NO_ARGUMENTS
     if _has_variables(field_.nodes[0]):
         return None
     try:
-        return field_.arguments(NOTHING)
+        made = field_.arguments(NOTHING)
     except Exception:  # noqa: BLE001 - said at the field when it runs, where it can be located
         return None
+    return None if any(isinstance(value, list | dict) for value in made.values()) else made
 
 
 def _has_variables(node: Any) -> bool:
@@ -339,6 +421,8 @@ def builder(keys: tuple[str, ...]) -> Callable[..., list[dict[str, Any]]]:
     keys. The keys are GraphQL names, letters, digits and underscores, so that nothing can be
     injected; they are quoted all the same.
     """
+    if not keys:
+        return list
     found = _builders.get(keys)
     if found is None:
         if len(_builders) >= _MOST_BUILDERS:

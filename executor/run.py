@@ -5,11 +5,18 @@ over the whole list, one call of the batch resolver, and the completion of all i
 are columns. Only what has gone wrong is looked at one by one.
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from itertools import accumulate, chain
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from graphql import ExecutionResult, GraphQLError, GraphQLObjectType, default_type_resolver, located_error
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLObjectType,
+    Undefined,
+    default_type_resolver,
+    located_error,
+)
 from graphql.execution.values import VariableValues
 
 from executor import leaf
@@ -18,7 +25,9 @@ from executor.info import Info
 from executor.place import At, Each, Order, Place, Root, Some
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
-_NULL: Final = type(None)
+_NULLS: Final = frozenset({type(None), type(Undefined)})
+_NONE: Final = (0,)
+Rights: TypeAlias = Sequence[int] | Exception | None
 
 
 class Fail:
@@ -75,11 +84,13 @@ class Run:
 
     def _reported(self) -> list[GraphQLError]:
         """The errors, without those that stand behind the one for which their place became null."""
-        kept = [
-            (order, error)
-            for order, error in self._errors
-            if not any(order[: len(gone)] == gone and order > cause for gone, cause in self._nulled)
-        ]
+        causes = dict(self._nulled)
+
+        def is_moot(order: Order) -> bool:
+            above = (causes.get(order[:length]) for length in range(len(order) + 1))
+            return any(cause is not None and order > cause for cause in above)
+
+        kept = [entry for entry in self._errors if not (causes and is_moot(entry[0]))]
         return [error for _, error in sorted(kept, key=lambda entry: entry[0])]
 
     # ---- One level ---------------------------------------------------------------------------
@@ -91,13 +102,11 @@ class Run:
         if not objects:
             return []
         columns: list[list[Any]] = [[]] * len(selection.fields)
-        rights = selection.rights(objects, self.context) if selection.rights else None
-        kinds = set(rights) if rights is not None else None
+        rights, kinds = self._rights(selection, objects)
         work: list[tuple[int, Coroutine[Any, Any, list[Any]]]] = []
         for field in selection.fields:
             if serially and selection.rights:  # a mutation may change what the next one may
-                rights = selection.rights(objects, self.context)
-                kinds = set(rights)
+                rights, kinds = self._rights(selection, objects)
             is_free = kinds is None or field.needs == 0 or all(bits & field.needs for bits in kinds)
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
                 values = self._column(field, objects)
@@ -106,6 +115,8 @@ class Run:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
                 columns[field.place] = await self._answer(field, objects, rights, place, is_free=is_free)
+                if type(columns[field.place][0]) is Fail:  # nothing of this is answered: do no more
+                    return columns[field.place]
             else:
                 work.append((field.place, self._answer(field, objects, rights, place, is_free=is_free)))
         await get.together(work, columns)
@@ -113,6 +124,17 @@ class Run:
             return [{} for _ in objects]
         built: list[Any] = selection.build(*columns)
         return self._without_failed(columns, built) if self._failing else built
+
+    def _rights(self, selection: Selection, objects: list[Any]) -> tuple[Rights, Iterable[int] | None]:
+        """What the caller may do with each object, and which kinds of it there are."""
+        if selection.rights is None:
+            return None, None
+        rights = get.tried(selection.rights, objects, self.context)
+        if isinstance(rights, Exception):
+            return rights, _NONE
+        if not isinstance(rights, Sequence) or len(rights) != len(objects):
+            return get.wrong_length(f"rights of {selection.type}", rights, objects), _NONE
+        return rights, set(rights)
 
     def _without_failed(self, columns: list[list[Any]], built: list[Any]) -> list[Any]:
         """Objects that have a failure in them fail themselves, by their first."""
@@ -126,13 +148,15 @@ class Run:
         self,
         field: Field,
         objects: list[Any],
-        rights: Sequence[int] | None,
+        rights: Rights,
         place: Place,
         *,
         is_free: bool,
     ) -> list[Any]:
         """One field of all objects: guarded, resolved, completed."""
         at = At(place, field)
+        if isinstance(rights, Exception):
+            return await self._complete(field, field.shape, [rights] * len(objects), at)
         if is_free or rights is None:
             values = await self._values(field, objects)
             return await self._complete(field, field.shape, values, at)
@@ -151,7 +175,7 @@ class Run:
         assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
         for number, bits in enumerate(rights):
             if not bits & field.needs:
-                error = field.refuse(objects[number], self.context)
+                error = get.tried(field.refuse, objects[number], self.context)
                 column[number] = self._null(field, field.shape, at, number, error)
         return column
 
@@ -172,18 +196,18 @@ class Run:
             values: list[Any] = field.column(objects, self._info(field), **field.arguments(self.variables))
         except Exception as error:  # noqa: BLE001 - located at each field
             return [error] * len(objects)
-        return values if len(values) == len(objects) else [get.wrong_length(field, values, objects)] * len(objects)
+        return get.counted(field, values, objects)
 
     async def _values(self, field: Field, objects: list[Any]) -> list[Any]:
         """What the field's resolver gives for each object; an exception where it raised one."""
+        if field.batch is None and field.resolve is None:
+            return self._column(field, objects)
         try:
             arguments = field.arguments(self.variables)
         except Exception as error:  # noqa: BLE001 - located at each field
             return [error] * len(objects)
         if field.batch is not None:
             return await self._batched(field, objects, arguments)
-        if field.resolve is None:
-            return self._column(field, objects)
         info = self._info(field)
         return await get.awaited([get.called(field, object_, info, arguments) for object_ in objects])
 
@@ -194,9 +218,7 @@ class Run:
             results: list[Any] = await batch(objects, self._info(field), **arguments)
         except Exception as error:  # noqa: BLE001 - located at each field
             return [error] * len(objects)
-        if len(results) != len(objects):
-            return [get.wrong_length(field, results, objects)] * len(objects)
-        return results
+        return get.counted(field, results, objects)
 
     # ---- Completing --------------------------------------------------------------------------
 
@@ -205,7 +227,7 @@ class Run:
         if type(shape) is Leaf:
             return self._leaves(field, shape, values, place)
         types = set(map(type, values))
-        if _NULL in types or any(issubclass(kind, Exception) for kind in types):
+        if not types.isdisjoint(_NULLS) or any(issubclass(kind, Exception) for kind in types):
             return await self._complete_rest(field, shape, values, place)
         if type(shape) is Items:
             done = await self._lists(field, shape, values, place)
@@ -222,7 +244,7 @@ class Run:
         for number, value in enumerate(values):
             if isinstance(value, Exception):
                 column[number] = self._null(field, shape, place, number, value)
-            elif value is not None:
+            elif value is not None and value is not Undefined:
                 there.append(number)
             elif not shape.nullable:
                 column[number] = self._fail(field, place, number, get.no_null(field))
@@ -239,9 +261,8 @@ class Run:
             return values
         column = list(values)
         for number, value in enumerate(values):
-            if value is None:
-                if not shape.nullable:
-                    column[number] = self._fail(field, place, number, get.no_null(field))
+            if value is None or value is Undefined:
+                column[number] = None if shape.nullable else self._fail(field, place, number, get.no_null(field))
                 continue
             done = value if plain or isinstance(value, Exception) else get.tried(leaf.coerce, shape.type, value)
             failed = isinstance(done, Exception)
@@ -267,7 +288,7 @@ class Run:
     async def _objects(self, field: Field, shape: Object, values: list[Any], place: Place) -> list[Any]:
         type_ = shape.selection.type
         if type_.is_type_of is None:
-            return await self._select(shape.selection, values, place)
+            return await self._selected(field, shape, values, place)
         info = self._info(field)
         verdicts = await get.awaited([get.tried(type_.is_type_of, value, info) for value in values])
         column: list[Any] = [None] * len(values)
@@ -278,10 +299,16 @@ class Run:
                 continue
             error = verdict if isinstance(verdict, Exception) else get.not_of_type(type_, values[number], field)
             column[number] = self._null(field, shape, place, number, error)
-        done = await self._select(shape.selection, [values[number] for number in right], Some(place, right))
+        done = await self._selected(field, shape, [values[number] for number in right], Some(place, right))
         for number, value in zip(right, done, strict=True):
             column[number] = value
         return column
+
+    async def _selected(self, field: Field, shape: Object, values: list[Any], place: Place) -> list[Any]:
+        broken = shape.selection.broken
+        if broken is None:
+            return await self._select(shape.selection, values, place)
+        return [self._null(field, shape, place, number, broken) for number in range(len(values))]
 
     async def _abstract(self, field: Field, shape: Abstract, values: list[Any], place: Place) -> list[Any]:
         """Objects of several types: each type's objects together, then back into their places."""

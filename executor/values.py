@@ -4,10 +4,11 @@ Nothing here raises for what a resolver did: an exception is a value, located wh
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from operator import getitem
-from typing import Any
+from types import GeneratorType
+from typing import Any, Final
 
 from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType, GraphQLSchema
 from graphql.pyutils import inspect
@@ -15,6 +16,8 @@ from graphql.pyutils import inspect
 from executor.errors import WrongLength
 from executor.info import Info
 from executor.plan import Field
+
+_ONE: Final = (str, bytes, bytearray, memoryview, Mapping)  # can be iterated, and are no lists all the same
 
 
 def attributes(name: str, objects: list[Any]) -> list[Any]:
@@ -45,7 +48,10 @@ def tried(function: Any, *arguments: Any) -> Any:
 
 async def awaited(values: list[Any]) -> list[Any]:
     """The values, those that can be awaited awaited together; exceptions as values."""
-    waiting = [number for number, value in enumerate(values) if isawaitable(value)]
+    kinds = {kind for kind in set(map(type, values)) if _can_wait(kind)}
+    if not kinds:
+        return values
+    waiting = [number for number, value in enumerate(values) if type(value) in kinds and isawaitable(value)]
     if waiting:
         done = await asyncio.gather(*(values[number] for number in waiting), return_exceptions=True)
         for number, value in zip(waiting, done, strict=True):
@@ -53,6 +59,11 @@ async def awaited(values: list[Any]) -> list[Any]:
                 raise value
             values[number] = value
     return values
+
+
+def _can_wait(kind: type) -> bool:
+    """Whether values of a type may be awaited; generators are, where they were made coroutines."""
+    return issubclass(kind, GeneratorType) or hasattr(kind, "__await__")
 
 
 async def together(work: list[tuple[int, Coroutine[Any, Any, list[Any]]]], columns: list[list[Any]]) -> None:
@@ -71,7 +82,7 @@ async def listed(field: Field, value: Any) -> Any:
     try:
         if isinstance(value, AsyncIterable):
             return [item async for item in value]
-        if isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | memoryview | dict):
+        if isinstance(value, Iterable) and not isinstance(value, _ONE):
             return list(value)
     except Exception as error:  # noqa: BLE001 - located at the field
         return error
@@ -79,10 +90,18 @@ async def listed(field: Field, value: Any) -> Any:
     return GraphQLError(f"Expected Iterable, but did not find one for field '{where}'.")
 
 
-def wrong_length(field: Field, results: list[Any], objects: list[Any]) -> WrongLength:
-    """The error of a resolver for many that lost or invented some."""
-    where = f"{field.parent_type}.{field.name}"
-    return WrongLength(f"{where}: {len(results)} results for {len(objects)} objects")
+def counted(field: Field, results: Any, objects: list[Any]) -> list[Any]:
+    """The results of a resolver for many if there is one for each object; what is wrong with them otherwise."""
+    if isinstance(results, list | tuple) and len(results) == len(objects):
+        return list(results) if isinstance(results, tuple) else results
+    wrong = wrong_length(f"{field.parent_type}.{field.name}", results, objects)
+    return [wrong] * len(objects)
+
+
+def wrong_length(where: str, results: Any, objects: list[Any]) -> WrongLength:
+    """The error of a resolver for many that lost or invented some, or gave no list at all."""
+    given = f"{len(results)} results" if isinstance(results, Sequence) else f"{inspect(results)} instead of a list"
+    return WrongLength(f"{where}: {given} for {len(objects)} objects")
 
 
 def no_null(field: Field) -> TypeError:
