@@ -1,0 +1,148 @@
+"""How each mutation of the schema is called so that it succeeds, by whoever may."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.api import PASSWORD, Person
+from tests.schema.world import World
+
+Input = dict[str, Any] | None
+Make = Callable[[World, Person], Awaitable[Input]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The input, made afresh for each call, and whether another session than the person's asks."""
+
+    make: Make
+    aside: bool = False
+
+
+def _account(**more: object) -> Make:
+    async def make(world: World, _: Person) -> Input:
+        return {"accountId": world.owner.account_id, **more}
+
+    return make
+
+
+def _nothing() -> Make:
+    async def make(_: World, __: Person) -> Input:
+        return None
+
+    return make
+
+
+async def _register(world: World, _: Person) -> Input:
+    return {"name": "Nils Ny", "email": world.address(), "password": PASSWORD}
+
+
+async def _somebody(_: World, __: Person) -> Input:
+    return {"email": "nobody@example.com"}
+
+
+async def _activation(world: World, person: Person) -> Input:
+    given = await _register(world, person)
+    assert given is not None
+    await world.api.do("register", given)
+    return {"token": await world.api.link(given["email"], "activation")}
+
+
+async def _sign_in(_: World, person: Person) -> Input:
+    return {"email": person.email, "password": PASSWORD}
+
+
+async def _reset(world: World, _: Person) -> Input:
+    new = await world.api.person(world.address())
+    await world.api.do("requestPasswordReset", {"email": new.email})
+    return {"token": await world.api.link(new.email, "reset"), "password": PASSWORD + " anew"}
+
+
+async def _password(_: World, __: Person) -> Input:
+    return {"currentPassword": PASSWORD, "newPassword": PASSWORD}
+
+
+async def _profile(_: World, __: Person) -> Input:
+    return {"locale": "en"}
+
+
+async def _session(world: World, person: Person) -> Input:
+    given = {"email": person.email, "password": PASSWORD}
+    done = await world.api.do("signIn", given, "viewer { session { id } }")
+    return {"sessionId": done["viewer"]["session"]["id"]}
+
+
+async def _name(_: World, __: Person) -> Input:
+    return {"name": "One more AS"}
+
+
+async def _invitation_for(world: World, _: Person) -> Input:
+    given = {"email": world.address(), "role": "SIMPLE_USER", "permissions": ["DOCUMENTS_READ"]}
+    return {"accountId": world.owner.account_id, **given}
+
+
+async def _invitation(world: World, _: Person) -> Input:
+    return {"invitationId": await world.invited()}
+
+
+async def _changed_invitation(world: World, _: Person) -> Input:
+    return {"invitationId": await world.invited(), "permissions": ["DOCUMENTS_READ"]}
+
+
+async def _offer(world: World, person: Person) -> Input:
+    return {"invitationId": await world.offered(person)}
+
+
+async def _grant(world: World, _: Person) -> Input:
+    permissions = ["DOCUMENTS_READ", "EXPENSES_READ"]
+    _, grant = await world.api.guest(world.owner, world.address(), "SIMPLE_USER", permissions=permissions)
+    return {"grantId": grant}
+
+
+async def _changed_grant(world: World, person: Person) -> Input:
+    return {**(await _grant(world, person) or {}), "permissions": ["DOCUMENTS_READ"]}
+
+
+async def _revoked_grant(world: World, person: Person) -> Input:
+    given = await _grant(world, person)
+    assert (await world.api.do("revokeGrant", given, by=world.owner))["errors"] == []
+    return given
+
+
+async def _own_grant(world: World, person: Person) -> Input:
+    return {"grantId": await world.joined(person)}
+
+
+async def _days(world: World, person: Person) -> Input:
+    _ = await world.joined(person)
+    return {"accountId": world.side, "payerAccountId": world.owner.account_id, "days": 10}
+
+
+CALLS: Final = {
+    "register": Call(_register),
+    "activate": Call(_activation),
+    "resendActivation": Call(_somebody),
+    "signIn": Call(_sign_in),
+    "signOut": Call(_nothing(), aside=True),
+    "requestPasswordReset": Call(_somebody),
+    "resetPassword": Call(_reset),
+    "changePassword": Call(_password),
+    "updateProfile": Call(_profile),
+    "revokeSession": Call(_session),
+    "revokeOtherSessions": Call(_nothing()),
+    "createAccount": Call(_name),
+    "updateAccount": Call(_account(name="Nowak AS")),
+    "updateAccountSettings": Call(_account(invoicePrefix="N")),
+    "switchAccount": Call(_account()),
+    "inviteUser": Call(_invitation_for),
+    "updateInvitation": Call(_changed_invitation),
+    "resendInvitation": Call(_invitation),
+    "revokeInvitation": Call(_invitation),
+    "acceptInvitation": Call(_offer),
+    "declineInvitation": Call(_offer),
+    "updateGrant": Call(_changed_grant),
+    "revokeGrant": Call(_grant),
+    "restoreGrant": Call(_revoked_grant),
+    "resignGrant": Call(_own_grant),
+    "extendSubscription": Call(_days),
+}

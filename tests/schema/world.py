@@ -1,0 +1,246 @@
+"""One account with every kind of object in it, and everybody who could look at it.
+
+The world also says what each of them may see of a row: from the rows themselves and the permission
+table, by a way of its own beside the resolvers'.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import httpx2
+
+import app
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.rules import AUTHENTICATED, PUBLIC, SELF
+from models import db, subscription
+from models.caller import Caller, Site
+from resolvers import ids
+from settings import Settings
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person
+
+NUMBERS = count(1)
+EXECUTORS: Final[tuple[Literal["compiled", "reference"], ...]] = ("compiled", "reference")
+EVERYTHING = policy.permissions(policy.ROLES[Role.CONSULTANT])
+GUESTS: Final[dict[str, tuple[Role, Sequence[Permission] | None]]] = {
+    "administrator": (Role.ADMINISTRATOR, None),
+    "collaborator": (Role.COLLABORATOR, None),
+    "accountant": (Role.ACCOUNTANT, None),
+    "consultant": (Role.CONSULTANT, EVERYTHING),
+    "consultant with little": (Role.CONSULTANT, [Permission.DOCUMENTS_READ]),
+    "simple user": (Role.SIMPLE_USER, None),
+    "simple user with little": (Role.SIMPLE_USER, [Permission.DOCUMENTS_READ]),
+}
+OUTSIDERS: Final = ("revoked", "stranger", "anonymous")
+EVERYBODY: Final = ("owner", *GUESTS, *OUTSIDERS)
+INSIDERS: Final = ("owner", *GUESTS)
+USERS_READ = policy.mask([Permission.USERS_READ])
+
+
+@dataclass
+class World:
+    """The account, its people, and the ids of what is in it."""
+
+    api: Api
+    people: dict[str, Person | None] = field(default_factory=dict[str, Person | None])
+    objects: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    invitation_token: str = ""
+    number: int = 0
+    side: str = ""
+    """A second account of the owner, which guests join and leave."""
+    walks: dict[str, object] = field(default_factory=dict[str, object])
+    payloads: list[object] = field(default_factory=list[object])
+    """What walks and payloads came by, kept for the question whether anything was left out."""
+    fresh: "count[int]" = field(default_factory=lambda: count(1))
+
+    @property
+    def owner(self) -> Person:
+        """The account's owner."""
+        return self.somebody("owner")
+
+    def somebody(self, name: str) -> Person:
+        """One of the people who are signed in."""
+        found = self.people[name]
+        assert found is not None
+        return found
+
+    def address(self) -> str:
+        """An address that nobody has had yet."""
+        return f"new-{next(self.fresh)}@example.com"
+
+    async def grant_of(self, person: Person, account: str) -> str | None:
+        """The id of somebody's live grant on an account."""
+        sql = "SELECT id FROM grants WHERE user_id = $1 AND account_id = $2 AND status = 'ACTIVE'"
+        found = await db.fetch_one(sql, key(person.user_id), key(account), row=db.Row)
+        return ids.encode("Grant", found.id) if found else None
+
+    async def offered(self, person: Person) -> str:
+        """The id of a pending invitation of somebody to the owner's other account."""
+        if (grant := await self.grant_of(person, self.side)) is not None:
+            assert (await self.api.do("resignGrant", {"grantId": grant}, by=person))["errors"] == []
+        sql = "SELECT id FROM invitations WHERE lower(email) = $1 AND account_id = $2 AND status = 'PENDING'"
+        found = await db.fetch_one(sql, person.email, key(self.side), row=db.Row)
+        if found is not None:
+            return ids.encode("Invitation", found.id)
+        given = {"accountId": self.side, "email": person.email, "role": "SIMPLE_USER"}
+        done = await self.api.do("inviteUser", given, "invitation { id }", by=self.owner)
+        assert done["errors"] == []
+        return str(done["invitation"]["id"])
+
+    async def joined(self, person: Person) -> str:
+        """The id of somebody's grant on the owner's other account."""
+        if (grant := await self.grant_of(person, self.side)) is not None:
+            return grant
+        given = {"invitationId": await self.offered(person)}
+        done = await self.api.do("acceptInvitation", given, "grant { id }", by=person)
+        assert done["errors"] == []
+        return str(done["grant"]["id"])
+
+    async def invited(self) -> str:
+        """The id of a pending invitation of somebody new."""
+        given = {"accountId": self.owner.account_id, "email": self.address(), "role": "SIMPLE_USER"}
+        done = await self.api.do("inviteUser", given, "invitation { id }", by=self.owner)
+        return str(done["invitation"]["id"])
+
+    # ---- What may be seen --------------------------------------------------------------------
+
+    async def standing(self, name: str, account: UUID | None) -> Standing | None:
+        """What the rows say of somebody in an account: no grant that counts is None."""
+        person = self.people[name]
+        if person is None or account is None:
+            return None
+        sql = "SELECT role, listed FROM grants WHERE user_id = $1 AND account_id = $2 AND status = 'ACTIVE'"
+        found = await db.fetch_one(sql, key(person.user_id), account, row=db.Row)
+        if found is None:
+            return None
+        return Standing(Role(found.role), GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=False)
+
+    async def rights(self, name: str, type_name: str, row: UUID | None) -> tuple[int, Standing | None]:
+        """What somebody may do with an object; `row` is its key, or its account's for parts of one."""
+        person = self.people[name]
+        if person is None:
+            return PUBLIC, None
+        me, held = key(person.user_id), PUBLIC | AUTHENTICATED
+        if type_name in {"Viewer", "Mutation"}:
+            return held | SELF, None
+        if type_name == "Session":
+            return held | (SELF if await owned("sessions", "user_id", row) == me else 0), None
+        if type_name in {"User", "LinkedAccount"}:
+            user = row if type_name == "User" else await owned("accounts", "owner_id", row)
+            shared = await db.fetch("SELECT DISTINCT account_id FROM grants WHERE user_id = $1", user, row=db.Row)
+            reads = [await self.permissions(name, grant.account_id) & USERS_READ for grant in shared]
+            return held | (SELF if user == me else 0) | (USERS_READ if any(reads) else 0), None
+        if type_name in PARTS:
+            table, own = PARTS[type_name]
+            account = row if table == "accounts" else await owned(table, "account_id", row)
+            mine = SELF if own and await owned(table, own, row) == me else 0
+            if type_name == "Invitation":
+                mine = SELF if await owned(table, "lower(email)", row) == person.email else 0
+            standing = await self.standing(name, account)
+            return held | mine | policy.effective(standing), standing
+        return held, None
+
+    async def permissions(self, name: str, account: UUID) -> int:
+        """Somebody's permissions in an account."""
+        return policy.effective(await self.standing(name, account))
+
+
+PARTS: Final = {
+    "Account": ("accounts", ""),
+    "AccountSettings": ("accounts", ""),
+    "AccountSubscription": ("accounts", ""),
+    "Grant": ("grants", "user_id"),
+    "Invitation": ("invitations", ""),
+    "SubscriptionEntry": ("subscription_entries", ""),
+    "Event": ("events", "actor_id"),
+    "Message": ("messages", ""),
+}
+"""Types whose rights come from an account: their table, and the column that makes one's own."""
+
+
+def key(text: str) -> UUID:
+    """The primary key in a global id."""
+    found = ids.decode_any(text)
+    assert found is not None, text
+    return found[1]
+
+
+async def owned(table: str, column: str, row: UUID | None) -> Any:  # a column of any table
+    """One column of one row."""
+    found = await db.fetch_one(f"SELECT {column} AS value FROM {table} WHERE id = $1", row, row=db.Row)
+    return found and found.value
+
+
+@asynccontextmanager
+async def application(url: str, executor: Literal["compiled", "reference"], clock: Clock) -> AsyncGenerator[Api]:
+    """A client of the application on a database, run by one of the two executors."""
+    settings = Settings(
+        env="development",
+        database_url=url,
+        secret_key=KEY,
+        public_url=PUBLIC_URL,
+        mail_from="Fullmakt <no-reply@example.com>",
+        executor=executor,
+    )
+    running = app.create(settings, clock=clock)
+    async with (
+        running.router.lifespan_context(running),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=running), base_url=PUBLIC_URL) as http,
+    ):
+        yield Api(http, clock)
+
+
+async def created(api: Api) -> World:
+    """A world on an empty database."""
+    world = World(api)
+    owner = await api.person("owner@example.com", "Anna Nowak", accountName="Nowak AS")
+    world.people["owner"] = owner
+    for name, (role, permissions) in GUESTS.items():
+        more = {"permissions": permissions} if permissions is not None else {}
+        world.people[name], _ = await api.guest(owner, f"{name.replace(' ', '-')}@example.com", role, **more)
+    world.people["revoked"], gone = await api.guest(owner, "revoked@example.com", "ADMINISTRATOR")
+    assert (await api.do("revokeGrant", {"grantId": gone}, by=owner))["errors"] == []
+    world.people["stranger"] = await api.person("stranger@example.com", "Stig Storm", accountName="Storm AS")
+    world.people["anonymous"] = None
+    done = await api.do("createAccount", {"name": "Side AS"}, "account { id }", by=owner)
+    world.side = done["account"]["id"]
+    caller = Caller(now=api.clock(), site=Site(KEY))
+    for number, account in enumerate((owner.account_id, world.side)):
+        world.number = await owned("accounts", "number", key(account))
+        await subscription.credit(caller, world.number, 1000, reference=f"order {number}")
+    world.number = await owned("accounts", "number", key(owner.account_id))
+    given = {"accountId": owner.account_id, "payerAccountId": world.side, "days": 10}
+    assert (await api.do("extendSubscription", given, by=owner))["errors"] == []
+    await api.do(
+        "inviteUser", {"accountId": owner.account_id, "email": "pending@example.com", "role": "CONSULTANT"}, by=owner
+    )
+    world.invitation_token = await api.link("pending@example.com", "invitation")
+    for name in (*GUESTS, "revoked", "stranger"):
+        await world.offered(world.somebody(name))
+    await _find(world, key(owner.account_id))
+    return world
+
+
+async def _find(world: World, account: UUID) -> None:
+    """The ids of everything in the account, of each type some."""
+    tables = {
+        "Grant": "SELECT id FROM grants WHERE account_id = $1",
+        "Invitation": "SELECT id FROM invitations WHERE account_id = $1",
+        "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
+        "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
+        "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",
+        "User": "SELECT user_id AS id FROM grants WHERE account_id = $1",
+        "Session": "SELECT s.id FROM sessions s JOIN grants g USING (user_id) WHERE g.account_id = $1",
+        "Account": "SELECT $1::uuid AS id",
+    }
+    for type_name, sql in tables.items():
+        rows = await db.fetch(sql, account, row=db.Row)
+        world.objects[type_name] = [ids.encode(type_name, row.id) for row in rows]
+        assert rows, type_name
+
+
+__all__ = ["EVERYBODY", "EXECUTORS", "GUESTS", "INSIDERS", "PASSWORD", "World", "application", "created", "key"]
