@@ -8,7 +8,7 @@ declared there, so that the rule is written once.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -24,11 +24,14 @@ from models.errors import Forbidden, UserErrorCode, not_found, refuse
 class Access:
     """An active grant of a user on an account, with its effective permissions as a bit set."""
 
-    account_id: UUID
-    grant_id: UUID
-    last_used_at: datetime | None
+    grant: "GrantRow"
     standing: Standing
     bits: int
+
+    @property
+    def account_id(self) -> UUID:
+        """The account that it opens."""
+        return self.grant.account_id
 
     @property
     def role(self) -> Role:
@@ -36,40 +39,46 @@ class Access:
         return self.standing.role
 
 
-class StandingRow(db.Row):
-    """The columns from which a standing is made; every grant row has them."""
+class GrantRow(db.Row):
+    """A grant as it is listed, with what its account adds to its effect."""
 
     id: UUID
     account_id: UUID
+    user_id: UUID
     role: str
     status: str
     listed: int | None
     valid_until: datetime | None
     last_used_at: datetime | None
+    created_at: datetime
+    granted_by_id: UUID | None
+    account_name: str
     subscription_until: datetime
     simple_user_restrictions: int
     locks: int
 
 
-STANDING: Final = """
-g.id, g.account_id, g.role, g.status, g.listed, g.valid_until, g.last_used_at,
-a.subscription_until, a.simple_user_restrictions, a.locks
-"""
+COLUMNS: Final = {
+    **db.columns("g", "id account_id user_id role status listed valid_until last_used_at created_at granted_by_id"),
+    **db.columns("a", "subscription_until simple_user_restrictions locks"),
+    "account_name": "a.name AS account_name",
+}
+SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
 _LOAD: Final = f"""
-SELECT {STANDING} FROM grants g JOIN accounts a ON a.id = g.account_id
+SELECT {", ".join(COLUMNS.values())} FROM {SOURCE}
 WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
   AND (g.valid_until IS NULL OR g.valid_until > $3) AND a.closed_at IS NULL
 """
 
 
-def status(row: StandingRow, now: datetime) -> GrantStatus:
+def status(row: GrantRow, now: datetime) -> GrantStatus:
     """A grant's status at `now`: one whose end has passed is EXPIRED, before any job says so."""
     found = GrantStatus(row.status)
     over = row.valid_until is not None and row.valid_until <= now
     return GrantStatus.EXPIRED if over and found is GrantStatus.ACTIVE else found
 
 
-def standing(row: StandingRow, now: datetime) -> Standing:
+def standing(row: GrantRow, now: datetime) -> Standing:
     """The facts that decide what the holder of a grant may do at `now`."""
     return Standing(
         role=Role(row.role),
@@ -83,7 +92,7 @@ def standing(row: StandingRow, now: datetime) -> Standing:
 
 async def load(user_id: UUID, account_ids: Sequence[UUID], *, now: datetime) -> list[Access]:
     """The user's access to those of `account_ids` that he can enter: one statement."""
-    rows = await db.fetch(_LOAD, user_id, account_ids, now, row=StandingRow)
+    rows = await db.fetch(_LOAD, user_id, account_ids, now, row=GrantRow)
     found = (_access(row, now) for row in rows)
     return [access for access in found if access.bits]
 
@@ -109,9 +118,16 @@ def holding(permission: Permission, *, alias: str) -> str:
     return f"COALESCE(CASE {alias}.role {cases} END, FALSE)"
 
 
-def _access(row: StandingRow, now: datetime) -> Access:
-    facts = standing(row, now)
-    return Access(row.account_id, row.id, row.last_used_at, facts, policy.effective(facts))
+def _access(row: GrantRow, now: datetime) -> Access:
+    over = row["subscription_until"] <= now
+    return Access(row, *_effect(row["role"], row["listed"], row["simple_user_restrictions"], row["locks"], over=over))
+
+
+@lru_cache(maxsize=4096)
+def _effect(role: str, listed: int | None, restrictions: int, locks: int, *, over: bool) -> tuple[Standing, int]:
+    """What an active grant gives; few combinations recur in thousands of accounts."""
+    facts = Standing(Role(role), GrantStatus.ACTIVE, listed, restrictions, locks, over)
+    return facts, policy.effective(facts)
 
 
 # ---- Operations on an account ----------------------------------------------------------------

@@ -93,18 +93,18 @@ class AccountRow(db.Row):
     locks: int
 
 
-COLUMNS: Final = """
-a.id, a.number, a.name, a.kind, a.owner_id, a.country, a.organization_number, a.created_at,
-a.activated_at, a.closed_at, a.subscription_until, a.invoice_prefix, a.vat_number,
-a.bank_account_number, a.default_currency, a.default_locale, a.payment_term_days,
-a.simple_user_restrictions, a.locks, a.requires_two_factor
-"""
+COLUMNS: Final = db.columns(
+    "a",
+    "id number name kind owner_id country organization_number created_at activated_at closed_at subscription_until"
+    " invoice_prefix vat_number bank_account_number default_currency default_locale payment_term_days"
+    " simple_user_restrictions locks requires_two_factor",
+)
 STATUS: Final = """CASE WHEN a.closed_at IS NOT NULL THEN 'CLOSED'
     WHEN a.activated_at IS NULL THEN 'PENDING_ACTIVATION'
     WHEN a.subscription_until <= {0} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
 """The status at the instant {0}, as `status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM accounts a WHERE a.id = ANY($1::uuid[])"
-_BY_NUMBER: Final = f"SELECT {COLUMNS} FROM accounts a WHERE a.number = $1"
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.id = ANY($1::uuid[])"
+_BY_NUMBER: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.number = $1"
 
 
 async def by_ids(ids: list[UUID]) -> list[AccountRow | None]:
@@ -489,7 +489,7 @@ async def switch(caller: Caller, account_id: UUID) -> UUID:
             raise not_found("account_id")
         await Session.filter(id=caller.session_id).update(account_id=account_id)
         # The request itself has just been noted in the account that it leaves: this one comes after.
-        await Grant.filter(id=found.grant_id).update(last_used_at=caller.now + timedelta(microseconds=1))
+        await Grant.filter(id=found.grant.id).update(last_used_at=caller.now + timedelta(microseconds=1))
         await _record_entry(caller, found)
     return account_id
 
@@ -500,12 +500,12 @@ ENTRY_RECORDED_AFTER: Final = timedelta(hours=1)
 
 async def note_use(caller: Caller, entered: access.Access) -> None:
     """Remember that a grant is in use: at most one write a minute, one event an hour."""
-    last = entered.last_used_at
+    last = entered.grant.last_used_at
     if last is not None and caller.now - last < USE_NOTED_EVERY:
         return
     async with db.transaction():
         # Of requests that come at once, one notes it.
-        if not await Grant.filter(id=entered.grant_id, last_used_at=last).update(last_used_at=caller.now):
+        if not await Grant.filter(id=entered.grant.id, last_used_at=last).update(last_used_at=caller.now):
             return
         if last is None or caller.now - last >= ENTRY_RECORDED_AFTER:
             await _record_entry(caller, entered)

@@ -69,6 +69,11 @@ class Params:
         return f"${len(self.values)}"
 
 
+def columns(table: str, names: str) -> dict[str, str]:
+    """Columns by their names, each with its SQL: `columns("g", "id role")`."""
+    return {name: f"{table}.{name}" for name in names.split()}
+
+
 R = TypeVar("R", bound=asyncpg.Record)
 
 

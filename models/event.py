@@ -90,11 +90,11 @@ class EventRow(db.Row):
     after: str | None
 
 
-COLUMNS: Final = """
-e.id, e.type, e.occurred_at, e.actor_id, e.actor_role, e.account_id, e.ip_address, e.request_id,
-e.before, e.after
-"""
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM events e WHERE e.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns(
+    "e",
+    "id type occurred_at actor_id actor_role account_id ip_address request_id before after",
+)
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM events e WHERE e.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[EventRow | None]:

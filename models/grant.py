@@ -20,7 +20,7 @@ from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
 from models import access, db, event, keys
-from models.access import STANDING, Act, StandingRow, within
+from models.access import COLUMNS, SOURCE, Act, GrantRow, within
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -48,21 +48,10 @@ class Grant(Model):
         table = "grants"
 
 
-class GrantRow(StandingRow):
-    """A grant as it is listed, with what its account adds to its effect."""
-
-    user_id: UUID
-    account_name: str
-    created_at: datetime
-    granted_by_id: UUID | None
-
-
-COLUMNS: Final = f"{STANDING}, g.user_id, g.created_at, g.granted_by_id, a.name AS account_name"
-SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
 STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
     ELSE g.status END"""
 """The status at the instant {0}, as `access.status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM {SOURCE} WHERE g.id = ANY($1::uuid[])"
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM {SOURCE} WHERE g.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[GrantRow | None]:

@@ -92,16 +92,17 @@ class InvitationRow(db.Row):
     grant_valid_until: datetime | None
 
 
-COLUMNS: Final = """
-i.id, i.account_id, a.name AS account_name, i.email, i.email_key, i.role, i.listed, i.status,
-i.invited_by_id, i.created_at, i.expires_at, i.grant_valid_until,
-(SELECT l.id FROM users l WHERE l.email_key = i.email_key) AS invitee_id
-"""
+COLUMNS: Final = {
+    **db.columns("i", "id account_id email email_key role listed status invited_by_id created_at expires_at"),
+    **db.columns("i", "grant_valid_until"),
+    "account_name": "a.name AS account_name",
+    "invitee_id": "(SELECT l.id FROM users l WHERE l.email_key = i.email_key) AS invitee_id",
+}
 SOURCE: Final = "invitations i JOIN accounts a ON a.id = i.account_id"
 STATUS: Final = """CASE WHEN i.status = 'PENDING' AND i.expires_at <= {0} THEN 'EXPIRED'
     ELSE i.status END"""
 """The status at the instant {0}, as `status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM {SOURCE} WHERE i.id = ANY($1::uuid[])"
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM {SOURCE} WHERE i.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[InvitationRow | None]:

@@ -4,6 +4,7 @@ A cursor holds the sort key of its row, so a page starts where the last one ende
 added or removed in between.
 """
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,15 +62,19 @@ class Order:
 class Listing(Generic[R]):
     """A list of rows under each of many parents.
 
-    `parent` is the SQL condition that ties a row to its parent, with `{key}` in the parent's place;
-    `where` are further conditions, their arguments in `params`, whose first is the parents' keys.
+    `columns` are all that a row can have, by name; those in `always` are selected whatever is
+    wanted, because rules look at them. `parent` is the SQL condition that ties a row to its parent,
+    with `{key}` in the parent's place; `joins` are taken where their alias is spoken of. `where`
+    are further conditions, their arguments in `params`, whose first is the parents' keys.
     """
 
     row: type[R]
-    columns: str
+    columns: Mapping[str, str]
     source: str
     parent: str
     order: Order
+    always: tuple[str, ...] = ("id",)
+    joins: Mapping[str, str] = field(default_factory=dict[str, str])
     where: list[str] = field(default_factory=list[str])
     params: db.Params = field(default_factory=partial(db.Params, None))
 
@@ -77,43 +82,66 @@ class Listing(Generic[R]):
         """Keep the rows that satisfy `condition`, with a `{}` for each of `values`."""
         self.where.append(condition.format(*(self.params.add(value) for value in values)))
 
-    async def pages(self, keys: Sequence[UUID], page: Page) -> "list[Connection[R]]":
-        """One page for each parent, in order: one statement."""
-        # Several parents can be the same one, reached by several ways.
-        params = db.Params(list(dict.fromkeys(keys)), *self.params.values[1:])
+    async def pages(
+        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None
+    ) -> "list[Connection[R]]":
+        """One page for each parent, in order: one statement. Rows have the `wanted` columns, or all."""
+        distinct = list(dict.fromkeys(keys))  # several parents can be the same one, reached by several ways
+        params = db.Params(distinct, *self.params.values[1:])
         bounds = [
             *self._bound(page.after, params, below=self.order.descending, argument="after"),
             *self._bound(page.before, params, below=not self.order.descending, argument="before"),
         ]
         descending = self.order.descending is not page.backward
         limit = params.add(page.size + 1)
+        selected = self._selected(wanted)
+        conditions = " AND ".join([self.parent.format(key="k.key"), *self.where, *bounds])
+        inner = _by([sql for sql, _ in self.order.columns], descending=descending)
         sql = _PAGES.format(
-            columns=self.columns,
-            keys=", ".join(f"{sql} AS order_{n}" for n, (sql, _) in enumerate(self.order.columns)),
-            source=self.source,
-            conditions=" AND ".join([self.parent.format(key="k.key"), *self.where, *bounds]),
-            inner=_by([sql for sql, _ in self.order.columns], descending=descending),
+            columns=", ".join(selected.values()),
+            source=self._source(" ".join([*selected.values(), conditions, inner])),
+            conditions=conditions,
+            inner=inner,
             limit=limit,
-            outer=_by([f"x.order_{n}" for n in range(len(self.order.columns))], descending=descending),
+            outer=_by([f"x.{name}" for name in self._sort_names], descending=descending),
         )
-        groups: dict[UUID, list[R]] = {key: [] for key in keys}
+        groups: list[list[R]] = [[] for _ in distinct]
         for row in await db.fetch(sql, *params.values, row=self.row):
-            groups[row.parent_key].append(row)
-        return [Connection(self, key, page, groups[key]) for key in keys]
+            groups[row["place"] - 1].append(row)
+        by_key = dict(zip(distinct, groups, strict=True))
+        return [Connection(self, key, page, by_key[key]) for key in keys]
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
         """How many rows each parent has in all, in order: one statement."""
+        conditions = " AND ".join([self.parent.format(key="k.key"), *self.where])
         sql = _COUNTS.format(
-            source=self.source,
-            conditions=" AND ".join([self.parent.format(key="k.key"), *self.where]),
+            source=self._source(conditions),
+            conditions=conditions,
         )
         rows = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
         found = {row["key"]: row["count"] for row in rows}
         return [found[key] for key in keys]
 
+    @property
+    def _sort_names(self) -> list[str]:
+        """The names under which rows have their sort key; a column that sorts is not selected twice."""
+        names = {sql: name for name, sql in self.columns.items()}
+        return [names.get(sql, f"order_{place}") for place, (sql, _) in enumerate(self.order.columns)]
+
+    def _selected(self, wanted: frozenset[str] | None) -> dict[str, str]:
+        """The columns to select: what is wanted, what rules look at, and the sort key."""
+        needed = self.columns.keys() if wanted is None else wanted | {*self.always}
+        sort = zip(self._sort_names, self.order.columns, strict=True)
+        by = {name: sql if name in self.columns else f"{sql} AS {name}" for name, (sql, _) in sort}
+        return {name: sql for name, sql in self.columns.items() if name in needed} | by
+
+    def _source(self, spoken_of: str) -> str:
+        joins = [sql for alias, sql in self.joins.items() if re.search(rf"\b{alias}\.", spoken_of)]
+        return " ".join([self.source, *joins])
+
     def cursor(self, row: R) -> str:
         """The place of a row: its sort key and the list's mark, opaque."""
-        values = [row[f"order_{place}"] for place in range(len(self.order.columns))]
+        values = [row[name] for name in self._sort_names]
         return urlsafe_b64encode(orjson.dumps([self._mark, *values], default=str)).rstrip(b"=").decode()
 
     @property
@@ -142,9 +170,9 @@ class Listing(Generic[R]):
 
 
 _PAGES: Final = """
-SELECT k.key AS parent_key, x.* FROM unnest($1::uuid[]) WITH ORDINALITY k(key, place)
+SELECT k.place, x.* FROM unnest($1::uuid[]) WITH ORDINALITY k(key, place)
 CROSS JOIN LATERAL (
-    SELECT {columns}, {keys} FROM {source} WHERE {conditions} ORDER BY {inner} LIMIT {limit}) x
+    SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {inner} LIMIT {limit}) x
 ORDER BY k.place, {outer}
 """
 _COUNTS: Final = """

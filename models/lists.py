@@ -12,10 +12,10 @@ from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
 from models import access, account, grant, invitation, message, session, subscription
+from models.access import GrantRow
 from models.account import AccountKind, AccountRow, AccountStatus
 from models.event import COLUMNS as EVENT_COLUMNS
 from models.event import EventRow
-from models.grant import GrantRow
 from models.invitation import InvitationRow, InvitationStatus
 from models.listing import Listing, Order, search_pattern
 from models.message import MessageRow
@@ -140,8 +140,10 @@ def accounts(
 def _grants(parent: str, now: datetime, wanted: GrantFilter | None, order: GrantOrder | None) -> Listing[GrantRow]:
     listing = Listing(
         row=GrantRow,
-        columns=grant.COLUMNS,
-        source=f"{grant.SOURCE} JOIN users u ON u.id = g.user_id",
+        columns=access.COLUMNS,
+        source="grants g",
+        joins={"a": "JOIN accounts a ON a.id = g.account_id", "u": "JOIN users u ON u.id = g.user_id"},
+        always=("id", "account_id", "user_id"),
         parent=parent,
         order=_GRANT_ORDERS[order or GrantOrder.CREATED_AT],
     )
@@ -200,6 +202,7 @@ def invitations_of_accounts(now: datetime, wanted: InvitationFilter | None = Non
     listing = Listing(
         row=InvitationRow,
         columns=invitation.COLUMNS,
+        always=("id", "account_id", "invitee_id"),
         source=invitation.SOURCE,
         parent="i.account_id = {key}",
         order=_newest_first("i.id"),
@@ -217,6 +220,7 @@ def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
     listing = Listing(
         row=InvitationRow,
         columns=invitation.COLUMNS,
+        always=("id", "account_id", "invitee_id"),
         source=f"{invitation.SOURCE} JOIN users u ON u.email_key = i.email_key",
         parent="u.id = {key}",
         order=_newest_first("i.id"),
@@ -230,6 +234,7 @@ def sessions(now: datetime) -> Listing[SessionRow]:
     listing = Listing(
         row=SessionRow,
         columns=session.COLUMNS,
+        always=("id", "user_id"),
         source="sessions s",
         parent="s.user_id = {key}",
         order=_newest_first("s.id"),
@@ -243,6 +248,7 @@ def entries() -> Listing[SubscriptionEntryRow]:
     return Listing(
         row=SubscriptionEntryRow,
         columns=subscription.COLUMNS,
+        always=("id", "account_id"),
         source="subscription_entries e",
         parent="e.account_id = {key}",
         order=_newest_first("e.id"),
@@ -254,6 +260,7 @@ def messages() -> Listing[MessageRow]:
     return Listing(
         row=MessageRow,
         columns=message.COLUMNS,
+        always=("id", "account_id"),
         source="messages m",
         parent="m.account_id = {key}",
         order=_newest_first("m.id"),
@@ -280,6 +287,7 @@ def _events(parent: str, wanted: EventFilter | None) -> Listing[EventRow]:
     listing = Listing(
         row=EventRow,
         columns=EVENT_COLUMNS,
+        always=("id", "account_id", "actor_id"),
         source="events e",
         parent=parent,
         order=_newest_first("e.id"),

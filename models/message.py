@@ -118,9 +118,10 @@ class MessageRow(db.Row):
     sent_at: datetime | None
 
 
-COLUMNS: Final = """
-m.id, m.account_id, m.kind, m.to_address, m.subject, m.status, m.attempts, m.created_at, m.sent_at
-"""
+COLUMNS: Final = db.columns(
+    "m",
+    "id account_id kind to_address subject status attempts created_at sent_at",
+)
 SOURCE: Final = "messages m"
 
 
@@ -134,10 +135,10 @@ class OutgoingRow(MessageRow):
     link_seed: bytes | None
 
 
-_OUTGOING: Final = f"{COLUMNS}, m.to_name, m.locale, m.params::text, m.link_purpose, m.link_seed"
+_OUTGOING: Final = f"{', '.join(COLUMNS.values())}, m.to_name, m.locale, m.params::text, m.link_purpose, m.link_seed"
 
 
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM {SOURCE} WHERE m.id = ANY($1::uuid[])"
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM {SOURCE} WHERE m.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[MessageRow | None]:

@@ -66,18 +66,19 @@ class SignedIn:
     access_token: str = field(repr=False)
 
 
-COLUMNS: Final = """
-s.id, s.user_id, s.account_id, s.created_at, s.last_used_at, s.user_agent, s.ip_address,
-LEAST(s.expires_at, s.last_used_at + interval '14 days') AS expires_at
-"""
+COLUMNS: Final = {
+    **db.columns("s", "id user_id account_id created_at last_used_at user_agent ip_address"),
+    "expires_at": "LEAST(s.expires_at, s.last_used_at + interval '14 days') AS expires_at",
+}
+_ALL: Final = ", ".join(COLUMNS.values())
 _OPEN: Final = """
 s.ended_at IS NULL AND s.expires_at > $2 AND s.last_used_at > $2 - interval '14 days'
 """
 _BY_TOKEN: Final = f"""
-SELECT {COLUMNS}, u.locale FROM sessions s JOIN users u ON u.id = s.user_id
+SELECT {_ALL}, u.locale FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.token_digest = $1 AND {_OPEN}
 """
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
+_BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
 
 class Bearer(SessionRow):

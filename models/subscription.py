@@ -74,11 +74,11 @@ class SubscriptionEntryRow(db.Row):
     valid_until_after: datetime
 
 
-COLUMNS: Final = """
-e.id, e.account_id, e.days, e.kind, e.counterpart_id, e.actor_id, e.created_at,
-e.valid_until_before, e.valid_until_after
-"""
-_BY_IDS: Final = f"SELECT {COLUMNS} FROM subscription_entries e WHERE e.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns(
+    "e",
+    "id account_id days kind counterpart_id actor_id created_at valid_until_before valid_until_after",
+)
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM subscription_entries e WHERE e.id = ANY($1::uuid[])"
 
 
 async def entries_by_ids(ids: list[UUID]) -> list[SubscriptionEntryRow | None]:

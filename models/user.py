@@ -75,14 +75,14 @@ class UserRow(db.Row):
     created_at: datetime
 
 
-_BY_IDS = """
-SELECT id, name, email, locale, activated_at, created_at FROM users WHERE id = ANY($1::uuid[])
-"""
+COLUMNS: Final = db.columns("u", "id name email locale activated_at created_at")
 
 
-async def by_ids(ids: list[UUID]) -> list[UserRow | None]:
-    """The users with these ids, in this order."""
-    return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=UserRow))
+async def by_ids(ids: list[UUID], *, wanted: frozenset[str] | None = None) -> dict[UUID, UserRow]:
+    """The users with these ids, by id; with the `wanted` columns and the id, or all."""
+    names = [name for name in COLUMNS if wanted is None or name in wanted or name == "id"]
+    sql = f"SELECT {', '.join(COLUMNS[name] for name in names)} FROM users u WHERE u.id = ANY($1::uuid[])"
+    return {row["id"]: row for row in await db.fetch(sql, ids, row=UserRow)}
 
 
 _READABLE: Final = """

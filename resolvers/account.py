@@ -7,11 +7,11 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Decision, Permission
 from models import account, lists, subscription
+from models.access import GrantRow
 from models.account import AccountRow
 from models.errors import BadInput
-from models.grant import GrantRow
 from models.listing import Connection
-from resolvers import grant, ids
+from resolvers import ids
 from resolvers.context import Context, Info
 from resolvers.pages import pages
 from resolvers.perform import perform
@@ -73,51 +73,51 @@ async def of_rows(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
 # ---- What an account shows -------------------------------------------------------------------
 
 
-def status(row: AccountRow, info: Info) -> account.AccountStatus:
-    """Whether it can be used, only read, or waits for its owner."""
-    return account.status(row, info.context.now)
+def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus]:
+    """Whether each can be used, only read, or waits for its owner."""
+    return [account.status(row, info.context.now) for row in rows]
 
 
-async def viewer_grant(accounts: Sequence[AccountRow], info: Info) -> list[GrantRow | None]:
+def viewer_grant(rows: Sequence[AccountRow], info: Info) -> list[GrantRow | None]:
     """The caller's own grant on each account."""
-    found = [info.context.access.get(row.id) for row in accounts]
-    return await grant.by_ids([access.grant_id if access else None for access in found], info.context)
+    found = [info.context.access.get(row["id"]) for row in rows]
+    return [access.grant if access else None for access in found]
 
 
-def viewer_permissions(row: AccountRow, info: Info) -> list[Permission]:
-    """What the caller may do here."""
-    return policy.permissions(info.context.access.bits(row.id))
+def viewer_permissions(rows: Sequence[AccountRow], info: Info) -> list[list[Permission]]:
+    """What the caller may do in each."""
+    return [policy.permissions(info.context.access.bits(row["id"])) for row in rows]
 
 
 def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:
     """Whether the caller may, and why not."""
-    found = info.context.access.get(row.id)
+    found = info.context.access.get(row["id"])
     return policy.decide(permission, found.standing if found else None)
 
 
-def itself(row: AccountRow, _: Info) -> AccountRow:
+def itself(rows: list[AccountRow], _: Info) -> list[AccountRow]:
     """Settings and subscription are parts of the account's own row."""
-    return row
+    return rows
 
 
-def locks(row: AccountRow, _: Info) -> list[Permission]:
+def locks(rows: Sequence[AccountRow], _: Info) -> list[list[Permission]]:
     """What is taken from everyone."""
-    return policy.permissions(row.locks)
+    return [policy.permissions(row["locks"]) for row in rows]
 
 
-def simple_user_restrictions(row: AccountRow, _: Info) -> list[Permission]:
+def simple_user_restrictions(rows: Sequence[AccountRow], _: Info) -> list[list[Permission]]:
     """What is taken from simple users."""
-    return policy.permissions(row.simple_user_restrictions)
+    return [policy.permissions(row["simple_user_restrictions"]) for row in rows]
 
 
-def days_left(row: AccountRow, info: Info) -> int:
-    """Whole days to the end of the subscription."""
-    return subscription.days_left(row.subscription_until, info.context.now)
+def days_left(rows: Sequence[AccountRow], info: Info) -> list[int]:
+    """Whole days to the end of each subscription."""
+    return [subscription.days_left(row["subscription_until"], info.context.now) for row in rows]
 
 
-def is_expired(row: AccountRow, info: Info) -> bool:
-    """Whether the subscription is over."""
-    return row.subscription_until <= info.context.now
+def is_expired(rows: Sequence[AccountRow], info: Info) -> list[bool]:
+    """Whether each subscription is over."""
+    return [row["subscription_until"] <= info.context.now for row in rows]
 
 
 # ---- Changing --------------------------------------------------------------------------------

@@ -108,6 +108,12 @@ class Context:
             self.current = await access.load_one(row.user_id, row.account_id, now=self.now)
 
 
+def wanted(info: "Info", *path: str) -> frozenset[str] | None:
+    """The columns that are selected below a field, where the executor knows; None for all."""
+    ask = getattr(info, "wanted", None)
+    return None if ask is None else ask(*path)
+
+
 class Info(Protocol):
     """What of the executor's info resolvers use."""
 

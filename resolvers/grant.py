@@ -1,13 +1,13 @@
 """Grants: the caller's own, and those of accounts whose users he may read."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from auth import policy
 from auth.policy import GrantStatus, Permission
 from models import access, grant, lists
-from models.grant import GrantRow
+from models.access import GrantRow
 from models.listing import Connection
 from resolvers.context import Context, Info
 from resolvers.pages import pages, prepare
@@ -39,7 +39,7 @@ async def of_accounts(
 ) -> list[Connection[GrantRow]]:
     """All grants on each account."""
     listing = lists.grants_of_accounts(info.context.now, filter, order_by)
-    return await pages(listing, [row.id for row in accounts], info, page)
+    return await pages(listing, [row["id"] for row in accounts], info, page)
 
 
 async def of_viewer(
@@ -73,20 +73,32 @@ async def current(parents: Sequence[object], info: Info) -> list[GrantRow | None
     # Asked again: a mutation of this very request may have ended it.
     await known.load([chosen.account_id])
     found = known.get(chosen.account_id)
-    return await by_ids([found.grant_id if found else None] * len(parents), info.context)
+    return [found.grant if found else None] * len(parents)
 
 
 # ---- What a grant shows ----------------------------------------------------------------------
 
 
-def status(row: GrantRow, info: Info) -> GrantStatus:
-    """Where it stands at this instant."""
-    return access.status(row, info.context.now)
+STANDING: Final = (
+    "role",
+    "status",
+    "listed",
+    "valid_until",
+    "subscription_until",
+    "simple_user_restrictions",
+    "locks",
+)
+"""The columns from which it is told what a grant allows."""
 
 
-def permissions(row: GrantRow, info: Info) -> list[Permission]:
-    """What it allows at this instant, after every restriction."""
-    return policy.permissions(policy.effective(access.standing(row, info.context.now)))
+def status(rows: Sequence[GrantRow], info: Info) -> list[GrantStatus]:
+    """Where each stands at this instant."""
+    return [access.status(row, info.context.now) for row in rows]
+
+
+def permissions(rows: Sequence[GrantRow], info: Info) -> list[list[Permission]]:
+    """What each allows at this instant, after every restriction."""
+    return [policy.permissions(policy.effective(access.standing(row, info.context.now))) for row in rows]
 
 
 # ---- Changing --------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ async def of_accounts(
 ) -> list[Connection[InvitationRow]]:
     """All invitations of each account."""
     listing = lists.invitations_of_accounts(info.context.now, filter)
-    return await pages(listing, [row.id for row in accounts], info, page)
+    return await pages(listing, [row["id"] for row in accounts], info, page)
 
 
 async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[InvitationRow]]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from models import db
 from models.listing import Connection, Listing, Page
-from resolvers.context import Context, Info
+from resolvers.context import Context, Info, wanted
 
 R = TypeVar("R", bound=db.Row)
 
@@ -16,7 +16,9 @@ async def pages(
 ) -> list[Connection[R]]:
     """One page under each key, with the access that the rules of its rows will look at."""
     page = Page.of(**{name: arguments[name] for name in _PAGE & arguments.keys()})
-    found = await listing.pages(keys, page)
+    nodes, edges = wanted(info, "nodes"), wanted(info, "edges", "node")
+    columns = None if nodes is None or edges is None else nodes | edges
+    found = await listing.pages(keys, page, wanted=columns)
     await prepare([row for connection in found for row in connection.nodes], info.context)
     return found
 
@@ -26,11 +28,10 @@ _PAGE = frozenset({"first", "after", "last", "before"})
 
 async def prepare(rows: Sequence[Any], context: Context) -> None:
     """Load the caller's access to the accounts that rows belong to: one statement at most."""
-    await context.access.load(
-        row.account_id if "account_id" in row.keys() else row.id  # noqa: SIM118 - a record, not a dict
-        for row in rows
-        if row is not None
-    )
+    first = next((row for row in rows if row is not None), None)
+    if first is not None:
+        column = "account_id" if "account_id" in first.keys() else "id"  # noqa: SIM118 - a record, not a dict
+        await context.access.load({row[column] for row in rows if row is not None})
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:

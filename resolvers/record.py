@@ -21,7 +21,7 @@ async def events_of_accounts(
     **page: Any,
 ) -> list[Connection[EventRow]]:
     """What happened in each account."""
-    return await pages(lists.events_of_accounts(filter), [row.id for row in accounts], info, page)
+    return await pages(lists.events_of_accounts(filter), [row["id"] for row in accounts], info, page)
 
 
 async def events_of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[EventRow]]:
@@ -49,7 +49,7 @@ def after(row: EventRow, _: Info) -> object:
 
 async def messages_of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[MessageRow]]:
     """The mails of each account."""
-    return await pages(lists.messages(), [row.id for row in accounts], info, page)
+    return await pages(lists.messages(), [row["id"] for row in accounts], info, page)
 
 
 async def messages_by_ids(keys: Sequence[UUID], context: Context) -> list[MessageRow | None]:

@@ -12,10 +12,9 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Permission
 from auth.rules import AUTHENTICATED, PUBLIC, SELF, Rule
-from models.access import Access
+from models.access import Access, GrantRow
 from models.account import AccountRow
 from models.errors import Forbidden, Refused, Unauthenticated
-from models.grant import GrantRow
 from models.invitation import InvitationRow
 from models.subscription import SubscriptionEntryRow
 from resolvers.context import Context
@@ -40,58 +39,66 @@ def of_viewer(rows: Sequence[object], context: Context) -> Sequence[int]:
 
 def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """Sessions are their user's."""
-    base = _base(context)
-    return [base | (SELF if row.user_id == context.viewer_id else 0) for row in rows]
+    base, me = _base(context), context.viewer_id
+    return [base | SELF if row["user_id"] == me else base for row in rows]
 
 
 def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """A user sees all of himself; whoever may read the users of a shared account, all of him."""
-    base, me, readable = _base(context), context.viewer_id, context.readable_users
-    return [base | (SELF if row.id == me else 0) | (_USERS_READ if row.id in readable else 0) for row in rows]
+    return _of_users([row["id"] for row in rows], context)
 
 
 def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """What a linked account shows of its owner is what the caller may see of that user."""
+    return _of_users([row["owner_id"] for row in rows], context)
+
+
+def _of_users(keys: list[UUID], context: Context) -> list[int]:
     base, me, readable = _base(context), context.viewer_id, context.readable_users
-    return [
-        base | (SELF if row.owner_id == me else 0) | (_USERS_READ if row.owner_id in readable else 0) for row in rows
-    ]
+    if readable.issuperset(keys):
+        base |= _USERS_READ
+        return [base | SELF if key == me else base for key in keys]
+    return [base | (SELF if key == me else 0) | (_USERS_READ if key in readable else 0) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
 class OfAccount:
-    """Objects of an account: the caller's permissions there, and SELF where `own` says so."""
+    """Objects of an account: the caller's permissions there, and SELF where the row is his own.
 
-    account_id: Callable[[Any], UUID | None]
-    own: Callable[[Any, Context], bool] | None = None
+    `account` is the column with the account's id, `own` the one with the id of whose row it is.
+    """
+
+    account: str = "account_id"
+    own: str | None = None
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        base = _base(context)
-        return [base | self._bits(row, context) | self._self(row, context) for row in rows]
+        base, bits = _base(context), context.access.bits
+        keys = [row[self.account] for row in rows]
+        by_account = {key: base | (0 if key is None else bits(key)) for key in {*keys}}
+        me = context.viewer_id
+        if self.own is None or me is None:
+            return [by_account[key] for key in keys]
+        owners = [row[self.own] for row in rows]
+        if me not in owners:
+            return [by_account[key] for key in keys]
+        return [by_account[key] | (SELF if owner == me else 0) for key, owner in zip(keys, owners, strict=True)]
 
-    def exists(self, row: object, context: Context) -> bool:
+    def exists(self, row: Any, context: Context) -> bool:
         """Whether the row exists for the caller: he can enter its account, or it is his own."""
-        return self.access(row, context) is not None or bool(self._self(row, context))
+        return self.access(row, context) is not None or bool(self([row], context)[0] & SELF)
 
-    def access(self, row: object, context: Context) -> Access | None:
+    def access(self, row: Any, context: Context) -> Access | None:
         """The caller's access to the account of a row."""
-        key = self.account_id(row)
+        key = row[self.account]
         return None if key is None else context.access.get(key)
 
-    def _bits(self, row: object, context: Context) -> int:
-        key = self.account_id(row)
-        return 0 if key is None else context.access.bits(key)
 
-    def _self(self, row: object, context: Context) -> int:
-        return SELF if self.own and context.viewer_id and self.own(row, context) else 0
-
-
-of_accounts = OfAccount(lambda row: row.id)
-of_account_parts = OfAccount(lambda row: row.account_id)
-of_grants = OfAccount(lambda row: row.account_id, own=lambda row, context: row.user_id == context.viewer_id)
-of_invitations = OfAccount(lambda row: row.account_id, own=lambda row, context: row.invitee_id == context.viewer_id)
-of_events = OfAccount(lambda row: row.account_id, own=lambda row, context: row.actor_id == context.viewer_id)
+of_accounts = OfAccount("id")
+of_account_parts = OfAccount()
+of_grants = OfAccount(own="user_id")
+of_invitations = OfAccount(own="invitee_id")
+of_events = OfAccount(own="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
     AccountRow: of_accounts,

@@ -17,7 +17,7 @@ from resolvers.perform import perform
 
 async def entries(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[SubscriptionEntryRow]]:
     """The ledger of each account."""
-    return await pages(lists.entries(), [row.id for row in accounts], info, page)
+    return await pages(lists.entries(), [row["id"] for row in accounts], info, page)
 
 
 async def by_ids(keys: Sequence[UUID], context: Context) -> list[SubscriptionEntryRow | None]:

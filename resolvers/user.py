@@ -8,54 +8,63 @@ from auth import policy
 from auth.policy import Permission
 from models import user
 from models.user import UserRow
-from resolvers.context import Context, Info
+from resolvers.context import Context, Info, wanted
 
 _USERS_READ = policy.mask([Permission.USERS_READ])
 
 
-async def by_ids(ids: Sequence[UUID | None], context: Context) -> list[UserRow | None]:
+async def by_ids(
+    ids: Sequence[UUID | None], context: Context, columns: frozenset[str] | None = None
+) -> list[UserRow | None]:
     """The users with these ids, None for None, and what the caller may see of them."""
-    wanted = list({key for key in ids if key is not None})
-    found = {row.id: row for row in await user.by_ids(wanted) if row} if wanted else {}
-    strangers = [key for key in wanted if key not in context.readable_users | {context.viewer_id}]
+    distinct = {*ids}
+    distinct.discard(None)
+    keys = [key for key in distinct if key is not None]
+    found = await user.by_ids(keys, wanted=columns) if keys else {}
+    strangers = distinct - context.readable_users - {context.viewer_id}
     if strangers and context.viewer_id is not None:
-        context.readable_users |= await user.readable(strangers, by=context.viewer_id, now=context.now)
+        some = [key for key in strangers if key is not None]
+        context.readable_users |= await user.readable(some, by=context.viewer_id, now=context.now)
     return [found.get(key) if key else None for key in ids]
+
+
+async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:
+    return await by_ids([row[column] for row in rows], info.context, wanted(info))
 
 
 async def of_grants(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
     """The holder of each grant; whoever may read an account's users may read all of them."""
-    for row in grants:
-        if info.context.access.bits(row.account_id) & _USERS_READ:
-            info.context.readable_users.add(row.user_id)
-    return await by_ids([row.user_id for row in grants], info.context)
+    bits = info.context.access.bits
+    readable = {key for key in {row["account_id"] for row in grants} if bits(key) & _USERS_READ}
+    info.context.readable_users.update(row["user_id"] for row in grants if row["account_id"] in readable)
+    return await _of(grants, "user_id", info)
 
 
 async def granted_by(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
     """Who gave each grant; None for an account's first owner."""
-    return await by_ids([row.granted_by_id for row in grants], info.context)
+    return await _of(grants, "granted_by_id", info)
 
 
 async def invited_by(invitations: Sequence[Any], info: Info) -> list[UserRow | None]:
     """Who stands behind each invitation."""
-    return await by_ids([row.invited_by_id for row in invitations], info.context)
+    return await _of(invitations, "invited_by_id", info)
 
 
 async def owners(accounts: Sequence[Any], info: Info) -> list[UserRow | None]:
     """The owner of each account."""
-    return await by_ids([row.owner_id for row in accounts], info.context)
+    return await _of(accounts, "owner_id", info)
 
 
 async def actors(rows: Sequence[Any], info: Info) -> list[UserRow | None]:
     """Who did what an event or a line of a ledger tells; None for the operator."""
-    return await by_ids([row.actor_id for row in rows], info.context)
+    return await _of(rows, "actor_id", info)
 
 
 async def viewers(parents: Sequence[object], info: Info) -> list[UserRow | None]:
     """The signed-in user."""
-    return await by_ids([info.context.viewer_id] * len(parents), info.context)
+    return await by_ids([info.context.viewer_id] * len(parents), info.context, wanted(info))
 
 
-def is_activated(row: UserRow, _: Info) -> bool:
-    """Whether the user has proved his address."""
-    return row.activated_at is not None
+def is_activated(rows: Sequence[Any], _: Info) -> list[bool]:
+    """Whether each user has proved his address."""
+    return [row["activated_at"] is not None for row in rows]

@@ -51,11 +51,12 @@ class AccountSettings:
     default_locale: str = field(description="The language of documents.")
     payment_term_days: int = field(description="Days that customers have to pay.")
     simple_user_restrictions: list[Permission] = field(
-        resolve=resolvers.account.simple_user_restrictions,
+        column=resolvers.account.simple_user_restrictions,
+        uses=("simple_user_restrictions",),
         description="Taken from every SIMPLE_USER of the account.",
     )
     locks: list[Permission] = field(
-        resolve=resolvers.account.locks, description="Taken from everyone, the owner included."
+        column=resolvers.account.locks, uses=("locks",), description="Taken from everyone, the owner included."
     )
     requires_two_factor: bool = field(description="Whether entering needs a second factor.")
 
@@ -72,49 +73,61 @@ class Account(Node):
     number: int = field(description="Eight digits, shown to people.")
     name: str = field(description="What it is called.")
     kind: AccountKind = field(description="Whether it also works for clients.")
-    status: AccountStatus = field(resolve=resolvers.account.status, description="What can be done with it.")
+    status: AccountStatus = field(
+        column=resolvers.account.status,
+        uses=("closed_at", "activated_at", "subscription_until"),
+        description="What can be done with it.",
+    )
     organization_number: str | None = field(description="By the rules of its country, normalised.")
     country: str | None = field(description="ISO 3166-1 alpha-2.")
     created_at: datetime = field(description="When it was opened.")
-    owner: User | None = field(batch=resolvers.user.owners, description="Whose it is.")
-    viewer_grant: Grant | None = field(batch=resolvers.account.viewer_grant, description="The viewer's own grant.")
+    owner: User | None = field(batch=resolvers.user.owners, uses=("owner_id",), description="Whose it is.")
+    viewer_grant: Grant | None = field(
+        column=resolvers.account.viewer_grant, uses=("id",), description="The viewer's own grant."
+    )
     viewer_permissions: list[Permission] = field(
-        resolve=resolvers.account.viewer_permissions, description="What the viewer may do here, right now."
+        column=resolvers.account.viewer_permissions, uses=("id",), description="What the viewer may do here, right now."
     )
     viewer_can: AccessDecision = field(
         resolve=resolvers.account.viewer_can,
+        uses=("id",),
         given={"permission": Permission},
         description="Whether the viewer may, why not, and who could change that.",
     )
     subscription: AccountSubscription | None = field(
         needs(Permission.SUBSCRIPTION_READ),
-        resolve=resolvers.account.itself,
+        column=resolvers.account.itself,
+        same=True,
         description="Until when it can be changed.",
     )
     settings: AccountSettings | None = field(
-        needs(Permission.SETTINGS_READ), resolve=resolvers.account.itself, description="How it invoices."
+        needs(Permission.SETTINGS_READ), column=resolvers.account.itself, same=True, description="How it invoices."
     )
     grants: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.of_accounts,
+        uses=("id",),
         given=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
         description="Who has, and had, access.",
     )
     invitations: Connection[Invitation] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.invitation.of_accounts,
+        uses=("id",),
         given=FORWARD | {"filter": InvitationFilter | None},
         description="Who is, and was, invited; the newest first.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),
         batch=resolvers.record.events_of_accounts,
+        uses=("id",),
         given=FORWARD | {"filter": EventFilter | None},
         description="What happened here; the newest first.",
     )
     messages: Connection[Message] | None = field(
         needs(Permission.MESSAGES_READ),
         batch=resolvers.record.messages_of_accounts,
+        uses=("id",),
         given=FORWARD,
         description="The mails sent for the account; the newest first.",
     )

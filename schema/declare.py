@@ -87,6 +87,8 @@ def field(
     column: Callable[..., list[Any]] | None = None,
     resolve: Callable[..., object] | None = None,
     attr: str | None = None,
+    uses: tuple[str, ...] | None = None,
+    same: bool = False,
     given: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
@@ -96,9 +98,17 @@ def field(
     It is answered by a `batch` resolver (all objects at once), by a `column` (the same without
     waiting), by a plain `resolve` of one object, or by the attribute `attr` of the row, by default
     the one of the field's own name. `given` are its arguments, by Python name; `name` is for a name
-    that Python would not allow.
+    that Python would not allow. `uses` names the columns that a resolver takes from its rows; the
+    executor then knows what to select; `same` says that the field's object is the row itself.
     """
-    marks: dict[str, object] = {"batch": batch, "column": column, "resolve": resolve, "attribute": attr}
+    marks: dict[str, object] = {
+        "batch": batch,
+        "column": column,
+        "resolve": resolve,
+        "attribute": attr,
+        "uses": uses,
+        "same": same or None,
+    }
     made = StrawberryField(
         graphql_name=name,
         description=description,
@@ -181,4 +191,4 @@ def global_id(type_name: str) -> Any:
     def column(rows: list[Any], _: object) -> list[str]:
         return ids.encode_all(type_name, [row["id"] for row in rows])
 
-    return field(column=column, description="Opaque, and the same for as long as the object lives.")
+    return field(column=column, uses=("id",), description="Opaque, and the same for as long as the object lives.")

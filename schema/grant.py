@@ -33,19 +33,27 @@ class Grant(Node):
 
     id: strawberry.ID = global_id("Grant")
     account: Annotated["Account", strawberry.lazy("schema.account")] | None = field(
-        batch=resolvers.account.of_rows, description="The account; null for who cannot enter it."
+        batch=resolvers.account.of_rows, uses=("account_id",), description="The account; null for who cannot enter it."
     )
     account_name: str = field(description="What the account is called.")
-    user: User = field(batch=resolvers.user.of_grants, description="Who holds the grant.")
+    user: User = field(
+        batch=resolvers.user.of_grants, uses=("account_id", "user_id"), description="Who holds the grant."
+    )
     role: Role = field(description="What he is in the account.")
-    status: GrantStatus = field(resolve=resolvers.grant.status, description="Where the grant stands now.")
+    status: GrantStatus = field(
+        column=resolvers.grant.status, uses=("status", "valid_until"), description="Where the grant stands now."
+    )
     permissions: list[Permission] = field(
-        resolve=resolvers.grant.permissions, description="What it allows now, after every restriction."
+        column=resolvers.grant.permissions,
+        uses=resolvers.grant.STANDING,
+        description="What it allows now, after every restriction.",
     )
     valid_until: datetime | None = field(description="When it ends by itself.")
     last_used_at: datetime | None = field(description="When the account was last entered with it.")
     created_at: datetime = field(description="When it was given.")
-    granted_by: User | None = field(batch=resolvers.user.granted_by, description="Who gave it.")
+    granted_by: User | None = field(
+        batch=resolvers.user.granted_by, uses=("granted_by_id",), description="Who gave it."
+    )
 
 
 @strawberry.input(description="Which grants.")

@@ -55,8 +55,12 @@ class AccountSubscription:
     """A subscription."""
 
     valid_until: datetime = field(attr="subscription_until", description="Its end.")
-    days_left: int = field(resolve=resolvers.account.days_left, description="Whole days, never negative.")
-    is_expired: bool = field(resolve=resolvers.account.is_expired, description="Whether it is over.")
+    days_left: int = field(
+        column=resolvers.account.days_left, uses=("subscription_until",), description="Whole days, never negative."
+    )
+    is_expired: bool = field(
+        column=resolvers.account.is_expired, uses=("subscription_until",), description="Whether it is over."
+    )
     entries: Connection[SubscriptionEntry] | None = field(
-        batch=resolvers.subscription.entries, given=FORWARD, description="The ledger, the newest first."
+        batch=resolvers.subscription.entries, uses=("id",), given=FORWARD, description="The ledger, the newest first."
     )

@@ -21,5 +21,7 @@ class User(Node):
     name: str = field(description="How the person wants to be called.")
     email: str | None = field(FULL, description="The address of the login.")
     locale: str | None = field(FULL, description="The language of mails to the person.")
-    is_activated: bool = field(resolve=resolvers.user.is_activated, description="The person has proved the address.")
+    is_activated: bool = field(
+        column=resolvers.user.is_activated, uses=("activated_at",), description="The person has proved the address."
+    )
     created_at: datetime | None = field(FULL, description="Since when the login exists.")
