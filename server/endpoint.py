@@ -21,11 +21,11 @@ from starlette.responses import Response
 import i18n
 from models.caller import Site
 from resolvers.context import Context, open_context
-from server import errors, graphiql, refusal
+from server import errors, graphiql, limits, refusal
 from server.execution import Execute, compiled
 from server.request import Asked, NotARequest, read
 
-MAX_TOKENS: Final = 4000
+MAX_TOKENS: Final = 2000
 CACHED_DOCUMENTS: Final = 500
 LONGEST_CACHED: Final = 8 * 1024
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -123,6 +123,8 @@ class Endpoint:
             document = parse(query, max_lexical_tokens=MAX_TOKENS)
         except GraphQLError as error:
             return errors.PARSE_FAILED, (error,)
+        if too_much := limits.excess(document):
+            return errors.TOO_COMPLEX, (GraphQLError(too_much),)
         problems = validate(self._schema, document, max_errors=5, hide_suggestions=not self._development)
         return (errors.VALIDATION_FAILED, tuple(problems)) if problems else document
 

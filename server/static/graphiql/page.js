@@ -7,7 +7,9 @@
   const SIGN_IN = "mutation SignIn($input: SignInInput!) { signIn(input: $input) { accessToken errors { message } } }";
   const SIGN_OUT = "mutation SignOut { signOut { errors { message } } }";
   const WELCOME = [
-    "# Sign in above, then try this. The documentation (top left) names each field's rule.",
+    "# Sign in above, then try this.",
+    "# The documentation, top left, names",
+    "# the rule of each field.",
     "",
     "query Accounts {",
     "  viewer {",
@@ -97,7 +99,12 @@
     show(null);
   });
 
-  const fetcher = (parameters, options) => send(parameters, (options && options.headers) || {});
+  const fetcher = async (parameters, options) => {
+    const answer = await send(parameters, (options && options.headers) || {});
+    // There may be an account more or less now, or nobody signed in.
+    if (token && /^\s*mutation\b/m.test(parameters.query)) refresh().catch(() => {});
+    return answer;
+  };
   const explorer = window.GraphiQLPluginExplorer.explorerPlugin();
   ReactDOM.createRoot(byId("graphiql")).render(
     React.createElement(GraphiQL, {
