@@ -2,7 +2,7 @@
 # Plain enough for GNU make 3.81, which is what macOS has.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema lock clean setup
+.PHONY: help run test check format schema messages bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -37,6 +37,12 @@ format: .venv/.dev ## Format the code and apply the safe lint fixes
 schema: setup ## Print the schema to schema/schema.graphql
 	@.venv/bin/fullmakt schema > schema/schema.graphql.new
 	@mv schema/schema.graphql.new schema/schema.graphql
+
+messages: setup ## Collect the texts to translate into i18n/messages.pot
+	$(PY) -m babel.messages.frontend -q extract -F i18n/babel.cfg -k mark -k translate_plural:2,3 --omit-header --no-wrap --sort-by-file --add-location=file -o i18n/messages.pot .
+
+bench: setup ## Measure, and print a table of ratios; ARGS="--only execution" narrows it
+	$(PY) -m benchmarks.run $(ARGS)
 
 lock: .venv/.uv ## Resolve the dependencies again; UPGRADE=--upgrade takes newer versions
 	$(COMPILE) $(UPGRADE) requirements.in -o requirements.lock

@@ -164,6 +164,46 @@ def credit(account_number: int, days: int, *, reference: str) -> None:
     click.echo(f"Account {account_number}: {days} days credited, valid until {until:%Y-%m-%d %H:%M} UTC.")
 
 
+@fullmakt.command()
+@click.option("--users", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option("--accounts", type=click.IntRange(min=1), default=20_000, show_default=True)
+@click.option("--grants", type=click.IntRange(min=1), default=200_000, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path), help="Use a private PostgreSQL there; by default var/seed.")
+@click.option("--peer-file", type=click.Path(path_type=Path, dir_okay=False), help="Write what a load harness needs.")
+def seed(users: int, accounts: int, grants: int, *, folder: Path | None, peer_file: Path | None) -> None:
+    """Fill an empty database with generated data, to measure on. Development only.
+
+    It is the one of FULLMAKT_DATABASE_URL, or one of its own, never that with the demo data.
+    """
+    from benchmarks import seed as data
+    from models import db
+
+    found = settings()
+    if not found.is_development:
+        raise click.UsageError("seed is for FULLMAKT_ENV=development.")
+    if folder is None and found.database_url == EMBEDDED_URL:
+        folder = VAR / "seed"
+
+    async def work(ready: Settings, amounts: data.Amounts) -> None:
+        await prepare(ready, with_demo=False)
+        async with db.connection(ready.database_url, pool_size=2):
+            await data.demand_empty()
+            with click.progressbar(length=amounts.rows, label="Writing") as bar:
+                await data.write(amounts, now=datetime.now(UTC), progress=bar.update)
+
+    began = time.monotonic()
+    try:
+        amounts = data.Amounts(users, accounts, grants)
+        with database(found, folder) as ready:
+            asyncio.run(work(ready, amounts))
+    except data.Unseedable as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Wrote {amounts.rows:,} rows in {time.monotonic() - began:.1f} s.")
+    if peer_file is not None:
+        data.write_peer_file(peer_file, f"{ready.public_url}/graphql")
+        click.echo(f"Wrote {peer_file}.")
+
+
 def settings() -> Settings:
     """The settings; in development with a key of this machine, and a stand-in for the database's address."""
     environ = dict(os.environ)
@@ -186,14 +226,17 @@ def secret_key(path: Path) -> str:
 
 
 @contextmanager
-def database(found: Settings) -> Generator[Settings]:
-    """The settings with the address of a database that runs: the given one, or our own for the length of the block."""
-    if found.database_url != EMBEDDED_URL:
+def database(found: Settings, folder: Path | None = None) -> Generator[Settings]:
+    """The settings with the address of a database that runs: the given one, or our own for the length of the block.
+
+    Our own lies in `folder` where that is given, and then goes before the given address.
+    """
+    if folder is None and found.database_url != EMBEDDED_URL:
         yield found
         return
     import embedded
 
-    with embedded.postgres(VAR / "postgres") as url:
+    with embedded.postgres(folder or VAR / "postgres") as url:
         yield msgspec.structs.replace(found, database_url=url)
 
 
