@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
+from executor import values
 from executor.errors import WrongLength
 
 Batch = Callable[..., Awaitable[list[Any]]]
@@ -51,7 +52,7 @@ def _answer(name: str, marks: dict[str, Any]) -> Callable[[object, Any, dict[str
     if resolve is not None:
         return lambda parent, info, arguments: resolve(parent, info, **arguments)
     attribute: str = marks.get("attribute", name)
-    return lambda parent, _info, _arguments: getattr(parent, attribute)
+    return lambda parent, _info, _arguments: values.attributes(attribute, [parent])[0]
 
 
 # ---- Collecting ------------------------------------------------------------------------------

@@ -24,14 +24,15 @@ from models.errors import Forbidden, UserErrorCode, not_found, refuse
 class Access:
     """An active grant of a user on an account, with its effective permissions as a bit set."""
 
-    grant: "GrantRow"
+    grant: db.Columns  # the columns of a GrantRow
     standing: Standing
     bits: int
 
     @property
     def account_id(self) -> UUID:
         """The account that it opens."""
-        return self.grant.account_id
+        account_id: UUID = self.grant["account_id"]
+        return account_id
 
     @property
     def role(self) -> Role:
@@ -71,30 +72,30 @@ WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
 """
 
 
-def status(row: GrantRow, now: datetime) -> GrantStatus:
+def status(row: db.Columns, now: datetime) -> GrantStatus:
     """A grant's status at `now`: one whose end has passed is EXPIRED, before any job says so."""
-    found = GrantStatus(row.status)
-    over = row.valid_until is not None and row.valid_until <= now
+    found, until = GrantStatus(row["status"]), row["valid_until"]
+    over = until is not None and until <= now
     return GrantStatus.EXPIRED if over and found is GrantStatus.ACTIVE else found
 
 
-def standing(row: GrantRow, now: datetime) -> Standing:
+def standing(row: db.Columns, now: datetime) -> Standing:
     """The facts that decide what the holder of a grant may do at `now`."""
     return Standing(
-        role=Role(row.role),
+        role=Role(row["role"]),
         status=status(row, now),
-        listed=row.listed,
-        restrictions=row.simple_user_restrictions,
-        locks=row.locks,
-        subscription_over=row.subscription_until <= now,
+        listed=row["listed"],
+        restrictions=row["simple_user_restrictions"],
+        locks=row["locks"],
+        subscription_over=row["subscription_until"] <= now,
     )
 
 
 async def load(user_id: UUID, account_ids: Sequence[UUID], *, now: datetime) -> list[Access]:
     """The user's access to those of `account_ids` that he can enter: one statement."""
     rows = await db.fetch(_LOAD, user_id, account_ids, now, row=GrantRow)
-    found = (_access(row, now) for row in rows)
-    return [access for access in found if access.bits]
+    found = (seen(row, now) for row in rows)
+    return [access for access in found if access is not None]
 
 
 async def load_one(user_id: UUID, account_id: UUID, *, now: datetime) -> Access | None:
@@ -118,9 +119,11 @@ def holding(permission: Permission, *, alias: str) -> str:
     return f"COALESCE(CASE {alias}.role {cases} END, FALSE)"
 
 
-def _access(row: GrantRow, now: datetime) -> Access:
-    over = row["subscription_until"] <= now
-    return Access(row, *_effect(row["role"], row["listed"], row["simple_user_restrictions"], row["locks"], over=over))
+def seen(grant: db.Columns, now: datetime) -> Access | None:
+    """What an active, unexpired grant gives at `now`; None where that is nothing."""
+    over = grant["subscription_until"] <= now
+    facts, bits = _effect(grant["role"], grant["listed"], grant["simple_user_restrictions"], grant["locks"], over=over)
+    return Access(grant, facts, bits) if bits else None
 
 
 @lru_cache(maxsize=4096)

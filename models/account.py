@@ -489,7 +489,7 @@ async def switch(caller: Caller, account_id: UUID) -> UUID:
             raise not_found("account_id")
         await Session.filter(id=caller.session_id).update(account_id=account_id)
         # The request itself has just been noted in the account that it leaves: this one comes after.
-        await Grant.filter(id=found.grant.id).update(last_used_at=caller.now + timedelta(microseconds=1))
+        await Grant.filter(id=found.grant["id"]).update(last_used_at=caller.now + timedelta(microseconds=1))
         await _record_entry(caller, found)
     return account_id
 
@@ -500,12 +500,12 @@ ENTRY_RECORDED_AFTER: Final = timedelta(hours=1)
 
 async def note_use(caller: Caller, entered: access.Access) -> None:
     """Remember that a grant is in use: at most one write a minute, one event an hour."""
-    last = entered.grant.last_used_at
+    last = entered.grant["last_used_at"]
     if last is not None and caller.now - last < USE_NOTED_EVERY:
         return
     async with db.transaction():
         # Of requests that come at once, one notes it.
-        if not await Grant.filter(id=entered.grant.id, last_used_at=last).update(last_used_at=caller.now):
+        if not await Grant.filter(id=entered.grant["id"], last_used_at=last).update(last_used_at=caller.now):
             return
         if last is None or caller.now - last >= ENTRY_RECORDED_AFTER:
             await _record_entry(caller, entered)

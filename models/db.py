@@ -7,7 +7,7 @@ seventh of a model instance.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
 from tortoise import Tortoise
@@ -55,6 +55,14 @@ class Row(asyncpg.Record):
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+class Columns(Protocol):
+    """What is read by column name: a driver row, or a dict with the same columns."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The column's value."""
+        ...
 
 
 class Params:

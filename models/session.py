@@ -15,7 +15,8 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from auth import tokens
-from models import db, event, keys
+from models import access, db, event, keys
+from models.access import Access
 from models.caller import Caller
 from models.errors import not_found
 
@@ -74,22 +75,45 @@ _ALL: Final = ", ".join(COLUMNS.values())
 _OPEN: Final = """
 s.ended_at IS NULL AND s.expires_at > $2 AND s.last_used_at > $2 - interval '14 days'
 """
+_GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
+# The session, its user, and his grant on the account that the request is in: one round trip.
 _BY_TOKEN: Final = f"""
-SELECT {_ALL}, u.locale FROM sessions s JOIN users u ON u.id = s.user_id
+SELECT {_ALL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_created_at,
+    {", ".join(f"{sql} AS {name}" for name, sql in _GRANT.items())}
+FROM sessions s JOIN users u ON u.id = s.user_id
+LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
+    ON g.user_id = s.user_id AND g.account_id = COALESCE($3::uuid, s.account_id) AND g.status = 'ACTIVE'
+    AND (g.valid_until IS NULL OR g.valid_until > $2)
 WHERE s.token_digest = $1 AND {_OPEN}
 """
 _BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
 
 class Bearer(SessionRow):
-    """The session that a request came with, and the language of its user."""
+    """The session that a request came with, its user, and his grant on the account it is in."""
 
+    name: str
+    email: str
     locale: str
+    activated_at: datetime
+    user_created_at: datetime
+    grant_id: UUID | None
+
+    def user(self) -> db.Columns:
+        """The user, with the columns that a row of users has."""
+        own = {name: self[name] for name in ("name", "email", "locale", "activated_at")}
+        return own | {"id": self["user_id"], "created_at": self["user_created_at"]}
+
+    def entered(self, now: datetime) -> Access | None:
+        """The user's access to the account that the request is in, or None."""
+        if self["grant_id"] is None:
+            return None
+        return access.seen({name: self[f"grant_{name}"] for name in access.COLUMNS}, now)
 
 
-async def by_token(token: str, *, now: datetime) -> Bearer | None:
-    """The open session of a bearer token, or None."""
-    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, row=Bearer)
+async def by_token(token: str, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
+    """The open session of a bearer token, or None; in an account, by default the session's own."""
+    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, account_id, row=Bearer)
 
 
 async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, Permission
-from models import account, lists, subscription
-from models.access import GrantRow
+from models import account, db, lists, subscription
 from models.account import AccountRow
 from models.errors import BadInput
 from models.listing import Connection
@@ -78,7 +77,7 @@ def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus
     return [account.status(row, info.context.now) for row in rows]
 
 
-def viewer_grant(rows: Sequence[AccountRow], info: Info) -> list[GrantRow | None]:
+def viewer_grant(rows: Sequence[AccountRow], info: Info) -> list[db.Columns | None]:
     """The caller's own grant on each account."""
     found = [info.context.access.get(row["id"]) for row in rows]
     return [access.grant if access else None for access in found]

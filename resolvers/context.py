@@ -12,7 +12,7 @@ from uuid import UUID
 
 from graphql import GraphQLSchema
 
-from models import access, account, session
+from models import access, account, db, session
 from models.access import Access
 from models.caller import Caller, Site
 from models.errors import AccountRequired
@@ -49,6 +49,10 @@ class AccessCache:
             found |= {entry.account_id: entry for entry in loaded}
         return found
 
+    def know(self, found: Access) -> None:
+        """Keep what was read together with the session."""
+        self._found[found.account_id] = found
+
     async def feign(self) -> None:
         """Take the time of a read, for the sake of who must not learn that there was none."""
         if self._user_id is not None:
@@ -75,6 +79,8 @@ class Context:
     caller: Caller
     session: SessionRow | None = None
     current: Access | None = None
+    me: db.Columns | None = None
+    """The signed-in user's row, until a mutation may have changed it."""
     access: AccessCache = field(init=False)
     readable_users: set[UUID] = field(default_factory=set[UUID])
     """Users of whom the caller may see all, because they share an account where he may read users."""
@@ -97,6 +103,7 @@ class Context:
         """Drop what was read before a mutation: it may have changed."""
         self.access = AccessCache(self.caller.user_id, self.caller.now)
         self.readable_users = set()
+        self.me = None
 
     async def become(self, row: SessionRow | None) -> None:
         """Go on as the holder of a session that the request itself has started, or as nobody."""
@@ -146,26 +153,27 @@ async def open_context(
     A token that does not work is nobody's. A header that names no account which the signed-in user
     can enter fails the whole request: another account must never answer in its place.
     """
-    row = await session.by_token(token, now=now) if token else None
+    wanted_account = await _named(account_key) if account_key is not None and token else None
+    row = await session.by_token(token, now=now, account_id=wanted_account) if token else None
     spoken = row.locale if row else locale
     caller = _as(Caller(now=now, site=site, locale=spoken, **origin), row)
     context = Context(caller, row)
     if row is None:
         return context
     await session.note_use(row, now=now)
-    chosen = row.account_id if account_key is None else await _named(account_key)
-    if chosen is not None:
-        context.current = await access.load_one(row.user_id, chosen, now=now)
+    context.me = row.user()
+    context.current = row.entered(now)
     if account_key is not None and context.current is None:
         raise AccountRequired
     if context.current is not None:
+        context.access.know(context.current)
         await account.note_use(caller, context.current)
     return context
 
 
-async def _named(account_key: str) -> UUID | None:
-    """The account of an X-Account header: its id, or its public number."""
+async def _named(account_key: str) -> UUID:
+    """The account of an X-Account header: its id, or its public number; NOBODY rather than none."""
     if account_key.isascii() and account_key.isdigit() and len(account_key) < _LONGEST_NUMBER:
         row = await account.by_number(int(account_key))
-        return row.id if row else None
+        return row.id if row else ids.NOBODY
     return ids.decode("Account", account_key)

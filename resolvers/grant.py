@@ -6,7 +6,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import GrantStatus, Permission
-from models import access, grant, lists
+from models import access, db, grant, lists
 from models.access import GrantRow
 from models.listing import Connection
 from resolvers.context import Context, Info
@@ -65,7 +65,7 @@ async def seen(
     return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
 
 
-async def current(parents: Sequence[object], info: Info) -> list[GrantRow | None]:
+async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
     """The grant by which the caller is in the request's account."""
     chosen, known = info.context.current, info.context.access
     if chosen is None:
@@ -91,12 +91,12 @@ STANDING: Final = (
 """The columns from which it is told what a grant allows."""
 
 
-def status(rows: Sequence[GrantRow], info: Info) -> list[GrantStatus]:
+def status(rows: Sequence[db.Columns], info: Info) -> list[GrantStatus]:
     """Where each stands at this instant."""
     return [access.status(row, info.context.now) for row in rows]
 
 
-def permissions(rows: Sequence[GrantRow], info: Info) -> list[list[Permission]]:
+def permissions(rows: Sequence[db.Columns], info: Info) -> list[list[Permission]]:
     """What each allows at this instant, after every restriction."""
     return [policy.permissions(policy.effective(access.standing(row, info.context.now))) for row in rows]
 

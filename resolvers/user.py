@@ -6,7 +6,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import user
+from models import db, user
 from models.user import UserRow
 from resolvers.context import Context, Info, wanted
 
@@ -60,8 +60,10 @@ async def actors(rows: Sequence[Any], info: Info) -> list[UserRow | None]:
     return await _of(rows, "actor_id", info)
 
 
-async def viewers(parents: Sequence[object], info: Info) -> list[UserRow | None]:
-    """The signed-in user."""
+async def viewers(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
+    """The signed-in user; his row came with the session."""
+    if info.context.me is not None:
+        return [info.context.me] * len(parents)
     return await by_ids([info.context.viewer_id] * len(parents), info.context, wanted(info))
 
 
