@@ -156,6 +156,9 @@ def already_member(field: str | None) -> Refusal:
 # ---- Changing --------------------------------------------------------------------------------
 
 
+_SET_TERMS: Final = "UPDATE grants SET role = $2, listed = $3, status = $4, valid_until = $5 WHERE id = $1"
+
+
 @within(Permission.USERS_WRITE, of="grant")
 async def update(
     act: Act,
@@ -188,14 +191,10 @@ async def update(
     if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
         raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
     before = _terms(grant)
-    await Grant.filter(id=grant.id).update(
-        role=new_role,
-        listed=listed,
-        status=initial_status(new_role, listed),
-        valid_until=valid_until,
-    )
-    await grant.refresh_from_db()
+    grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
+    grant.status = initial_status(new_role, listed)
     if _terms(grant) != before:
+        await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
         await act.record(
             "account:grant:update",
             before={"grant": str(grant.id), **before},
