@@ -288,6 +288,7 @@ class _Owner(db.Row):
     owner_id: UUID
 
 
+_LOCK_OWNER: Final = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 # The no-change update makes the statement return the owner who was there before, and wait for one
 # who is just claiming the number in another transaction.
 _CLAIM_ORGANIZATION: Final = """
@@ -312,6 +313,9 @@ DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
 
 
 async def _claim(owner_id: UUID, details: Details) -> None:
+    # One change of an owner's numbers at a time: two of his accounts that swap theirs would wait for
+    # each other, and one would let go what the other has just taken.
+    await db.execute(_LOCK_OWNER, owner_id)
     if details.organization_number is not None:
         found = await db.fetch_one(
             _CLAIM_ORGANIZATION, details.country, details.organization_number, owner_id, row=_Owner
