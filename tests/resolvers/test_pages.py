@@ -39,11 +39,17 @@ def more(found: Any) -> tuple[bool, bool]:  # JSON
 
 
 @pytest.mark.parametrize("order", ["NAME", "NUMBER", "LAST_USED", "VALID_UNTIL"])
-@pytest.mark.parametrize("size", [1, 2, 4, 5, 6])
-async def test_pages_forward_and_backward_hold_every_entry_once(api: Api, order: str, size: int) -> None:
+async def test_pages_forward_and_backward_hold_every_entry_once(api: Api, order: str) -> None:
     anna = await full(api)
     whole = names(await page(api, anna, order=order))
 
+    assert sorted(whole) == NAMES
+    for size in (1, 2, 4, 5, 6):
+        assert await both_ways(api, anna, order, size) == (whole, whole)
+
+
+async def both_ways(api: Api, anna: Person, order: str, size: int) -> tuple[list[str], list[str]]:
+    """All names, page by page from the start, and from the end."""
     forward, after = list[str](), None
     while True:
         found = await page(api, anna, order=order, first=size, after=after)
@@ -58,9 +64,7 @@ async def test_pages_forward_and_backward_hold_every_entry_once(api: Api, order:
         if not found["pageInfo"]["hasPreviousPage"]:
             break
         before = found["pageInfo"]["startCursor"]
-
-    assert sorted(whole) == NAMES
-    assert forward == backward == whole
+    return forward, backward
 
 
 async def test_a_page_knows_where_it_stands(api: Api) -> None:
@@ -105,38 +109,36 @@ async def test_rows_that_come_and_go_between_pages_shift_nothing(api: Api) -> No
     assert (names(first), names(second)) == (["Anna", "Bo"], ["Cora", "Eva"])
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"first": 0},
-        {"first": -1},
-        {"first": 101},
-        {"last": 0},
-        {"last": 101},
-        {"first": 2**31 - 1},
-        {"first": 1, "last": 1},
-        {"after": ""},
-        {"after": "!"},
-        {"after": "bm9uZQ"},
-        {"after": "Å"},
-        {"before": "\u200b"},
-        {"after": urlsafe_b64encode(b"[]").decode()},
-        {"after": urlsafe_b64encode(b"{}").decode()},
-        {"after": urlsafe_b64encode(b"[" * 5000).decode()},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("field", ["accounts", "grants", "viewer { events", "viewer { sessions"])
-async def test_a_page_that_makes_no_sense_is_bad_input(api: Api, field: str, given: dict[str, object]) -> None:
+SENSELESS: list[dict[str, object]] = [
+    {"first": 0},
+    {"first": -1},
+    {"first": 101},
+    {"last": 0},
+    {"last": 101},
+    {"first": 2**31 - 1},
+    {"first": 1, "last": 1},
+    {"after": ""},
+    {"after": "!"},
+    {"after": "bm9uZQ"},
+    {"after": "Å"},
+    {"before": "\u200b"},
+    {"after": urlsafe_b64encode(b"[]").decode()},
+    {"after": urlsafe_b64encode(b"{}").decode()},
+    {"after": urlsafe_b64encode(b"[" * 5000).decode()},
+]
+
+
+async def test_a_page_that_makes_no_sense_is_bad_input(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    if field.startswith("viewer") and not given.keys() <= {"first", "after"}:
-        return  # such lists go forward only
-    text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given.items())
-    close = "}" if "{" in field else ""
 
-    answer = await api.ask(f"{{ {field}({text}) {{ nodes {{ id }} }} {close} }}", by=anna)
+    for given in SENSELESS:
+        text = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given.items())
+        forward = ("events", "sessions") if given.keys() <= {"first", "after"} else ()
+        for field in ("accounts", "grants", *forward):
+            asked = f"{field}({text}) {{ nodes {{ id }} }}"
+            query = f"{{ {asked} }}" if field in {"accounts", "grants"} else f"{{ viewer {{ {asked} }} }}"
 
-    assert answer.codes == ["BAD_USER_INPUT"]
+            assert (await api.ask(query, by=anna)).codes == ["BAD_USER_INPUT"], query[:200]
 
 
 async def test_a_cursor_of_another_list_or_order_is_bad_input(api: Api) -> None:
