@@ -398,7 +398,8 @@ async def decline(caller: Caller, *, token: str | None = None, invitation_id: UU
             caller,
             "account:invitation:decline",
             account_id=offer.account_id,
-            before=_terms(offer),
+            # Without the address: whoever had the link reads his own events, and sees it masked.
+            before={"invitation": str(offer.id), "role": offer.role},
         )
         await _tell_inviter(caller, offer, MessageKind.INVITATION_DECLINED, offer.email)
     return offer.id

@@ -249,7 +249,10 @@ async def test_who_declines_by_a_link_that_is_not_his_sees_nothing_of_it(api: Ap
 
     done = await api.do("declineInvitation", {"token": token}, "invitation { id email }", by=stig)
 
+    answer = await api.ask("{ viewer { events { nodes { type before after } } } }", by=stig)
     assert (done["invitation"], codes(done)) == (None, [])
+    assert answer.data["viewer"]["events"]["nodes"][0]["type"] == "account:invitation:decline"
+    assert "pending@example.com" not in json.dumps(answer.data)
 
 
 async def test_a_transfer_shows_its_line_only_while_the_account_can_be_entered(api: Api) -> None:
