@@ -81,7 +81,7 @@ async def verify(password: str, hashed: str | None) -> bool:
     text = unicodedata.normalize("NFC", password)
     if len(text) > MAX_LENGTH:
         text = ""
-    return await _in_thread(_verify, text, hashed or _NOBODY) and (hashed is not None)
+    return await _in_thread(_verify, text, _NOBODY if hashed is None else hashed) and hashed is not None
 
 
 def is_outdated(hashed: str) -> bool:
