@@ -24,11 +24,8 @@ async def http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these alone
     status = error.status_code
     message = _MESSAGES.get(status, "The request cannot be answered.")
-    headers = dict(error.headers or {})
-    if status == 405:  # noqa: PLR2004 - Method Not Allowed; files forget to say which are
-        headers.setdefault("Allow", "GET, HEAD")
     answer = errors.answer(message, _CODES.get(status, errors.BAD_USER_INPUT), request_id(request))
-    return as_json(status, answer, headers)
+    return as_json(status, answer, dict(error.headers or {}))
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

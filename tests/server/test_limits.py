@@ -43,6 +43,8 @@ COSTLY = {
     "aliases": "{ " + " ".join(f"a{n}: roles {{ role }}" for n in range(250)) + " }",
     "conflicts": "{ " + " ".join(f"a: account(number: {n}) {{ name }}" for n in range(180)) + " }",
     "inline fragments": "{" + "... {" * 190 + "__typename" + "}" * 190 + "}",
+    "inline fragments in fragments": "{ ...F0 } fragment F3 on Query { __typename } "
+    + " ".join(f"fragment F{n} on Query {{ {'... {' * 190} ...F{n + 1} {'}' * 190} }}" for n in range(3)),
     "nesting": "{ account(number: 1) {" + "viewerGrant { account {" * 90 + "name" + "} }" * 90 + "} }",
     "directives": "{ roles " + "@include(if: true) " * 300 + "{ role } }",
     "20,000 tokens": "{ " + "a " * 20_000 + "}",

@@ -15,6 +15,7 @@ import demo
 import embedded
 from models import db, migrate
 from tests.api import PASSWORD, Api
+from tests.conftest import connect
 from tests.serving import serve
 
 VIEWER = "{ viewer { user { name } accounts { nodes { name } } } }"
@@ -74,18 +75,39 @@ async def test_a_server_outlives_its_database(folder: Path) -> None:
         assert "unexpected" not in log
 
 
-async def test_connections_that_were_cut_are_not_met_again(api: Api) -> None:
+OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+CUT_AT_ONCE = f"SELECT pg_terminate_backend(pid) {OTHERS}"
+# Waits until each is gone, five seconds at most.
+CUT = f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}"
+
+
+async def test_connections_that_were_cut_are_not_met_again(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
     await asyncio.gather(*(api.ask(VIEWER, by=anna) for _ in range(40)))
-    sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
-    (own,) = await db.fetch("SELECT pg_backend_pid() AS pid", row=db.Row)
-    with pytest.raises(db.UNAVAILABLE):
-        # Its own as well, last: the query that is under way fails, as it would in a restart.
-        await db.execute(sql.replace("pid <> $1", "pid <> $1 OR true"), own.pid)
+    knife = await connect(database_url)
+
+    gone = await knife.fetch(CUT)
+    await knife.close()
 
     answers = await asyncio.gather(*(api.ask(VIEWER, by=anna) for _ in range(40)))
 
+    assert len(gone) > 1
     assert [answer.status for answer in answers] == [200] * 40
+
+
+async def test_connections_cut_at_work_are_an_outage_and_no_failure_of_ours(api: Api, database_url: str) -> None:
+    anna = await api.person("anna@example.com")
+    knife = await connect(database_url)
+    codes: set[str] = set()
+
+    for _ in range(8):
+        asked = [asyncio.create_task(api.ask(VIEWER, by=anna)) for _ in range(20)]
+        await asyncio.sleep(0.01)
+        await knife.execute(CUT_AT_ONCE)
+        codes |= {code for answer in await asyncio.gather(*asked) for code in answer.codes}
+    await knife.close()
+
+    assert codes == {"SERVICE_UNAVAILABLE"}
 
 
 # ---- Too busy --------------------------------------------------------------------------------
