@@ -35,7 +35,9 @@ async def pending(url: str) -> list[str]:
     settings = db.config(url, pool_size=2)
     await Tortoise.init(config=settings)
     try:
-        executor = MigrationExecutor(get_connection("default"), settings["apps"])
+        database = get_connection("default")
+        await database.execute_query("SELECT 1")  # Tortoise takes a database that is away for an empty one
+        executor = MigrationExecutor(database, settings["apps"])
         return [step.migration.name for step in await executor.plan(_LATEST)]
     finally:
         await Tortoise.close_connections()

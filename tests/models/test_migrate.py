@@ -1,0 +1,88 @@
+"""Bringing a database up to date: from nothing, twice, at once, and back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import asyncpg
+import pytest
+
+from models import db, migrate
+from tests.conftest import administer, at, connect
+
+NUMBERS = count(1)
+
+
+@pytest.fixture
+async def empty(postgres: str) -> AsyncIterator[str]:
+    """The address of a database without any table."""
+    name = f"empty_{next(NUMBERS)}"
+    await administer(postgres, f"CREATE DATABASE {name}")
+    yield at(postgres, name)
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def tables(url: str) -> set[str]:
+    connection = await connect(url)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_what_is_missing_is_applied_once(empty: str) -> None:
+    missing = await migrate.pending(empty)
+    assert missing[0] == "0001_main_path"
+
+    await migrate.migrate(empty)
+
+    assert await migrate.pending(empty) == []
+    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty)
+    assert await migrate.pending(empty) == []
+
+
+async def test_processes_that_come_at_once_wait_for_each_other(empty: str) -> None:
+    """In processes of their own: Tortoise knows one database a process."""
+    program = "import asyncio, sys; from models import migrate; asyncio.run(migrate.migrate(sys.argv[1]))"
+    started = [
+        await asyncio.create_subprocess_exec(".venv/bin/python", "-c", program, empty, stderr=asyncio.subprocess.PIPE)
+        for _ in range(3)
+    ]
+
+    done = await asyncio.gather(*(process.communicate() for process in started))
+
+    assert [process.returncode for process in started] == [0, 0, 0], done
+    assert await migrate.pending(empty) == []
+
+
+async def test_the_way_back_leaves_nothing(empty: str) -> None:
+    await migrate.migrate(empty)
+
+    await migrate.migrate(empty, target="models.__first__")
+
+    assert not await tables(empty) & {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty)
+    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
+
+
+async def test_a_step_that_fails_leaves_nothing_behind(empty: str) -> None:
+    connection = await connect(empty)
+    try:
+        await connection.execute("CREATE TABLE messages (id int)")  # the last table of the first step is in its way
+    finally:
+        await connection.close()
+
+    with pytest.raises(Exception, match="messages"):
+        await migrate.migrate(empty)
+
+    assert "users" not in await tables(empty)
+    await administer(empty, "DROP TABLE messages")
+    await migrate.migrate(empty)
+    assert await migrate.pending(empty) == []
+
+
+async def test_a_database_that_is_away_is_said_so(postgres: str) -> None:
+    with pytest.raises((*db.UNAVAILABLE, asyncpg.InvalidCatalogNameError)):
+        await migrate.pending(at(postgres, "not_there"))
