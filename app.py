@@ -1,6 +1,7 @@
 """The composition root: settings in, a running application out."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -23,14 +24,14 @@ from settings import Settings
 def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     """The application for one installation; it opens the database when it starts."""
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
-    # Set after every mutation, so that a mail leaves at once and not when the worker looks again.
+    # Set when there is mail, so that it leaves at once and not when the worker looks again.
     wake = asyncio.Event()
     endpoint = Endpoint(
         schema.build(),
         site,
         development=settings.is_development,
         clock=clock,
-        on_change=wake.set,
+        on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
     )
     routes: Sequence[BaseRoute] = [
@@ -61,7 +62,13 @@ def factory() -> Starlette:
     """The application that the environment asks for: what each worker process starts."""
     settings = environment.read(os.environ)
     log.configure(development=settings.is_development)
-    return create(settings)
+    application = create(settings)
+    # What is loaded by now stays: the collector need not walk it again, nor run at every few hundred
+    # rows of an answer.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
+    return application
 
 
 def _development(settings: Settings) -> list[BaseRoute]:

@@ -27,6 +27,8 @@ class Caller:
     ip_address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
+    queued: list[str] = field(default_factory=list[str], compare=False, repr=False)
+    """The mails that its operations put into the outbox, by kind: somebody may want to send them."""
 
     def user(self) -> UUID:
         """The signed-in user. Raises Unauthenticated."""

@@ -176,6 +176,7 @@ async def queue(
         created_at=caller.now,
         next_attempt_at=caller.now,
     ).save()
+    caller.queued.append(kind)
 
 
 # ---- Sending -------------------------------------------------------------------------------------

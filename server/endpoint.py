@@ -40,7 +40,7 @@ def utc_now() -> datetime:
 
 
 def nobody() -> None:
-    """Who is told of changes when nobody wants to know."""
+    """Who is told of mail when nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ class Endpoint:
         *,
         development: bool,
         clock: Clock = utc_now,
-        on_change: Callable[[], None] = nobody,
+        on_mail: Callable[[], None] = nobody,
         executor: Callable[..., Execute] = compiled,
     ) -> None:
-        """`on_change` is called after every mutation: there may be mail to send."""
+        """`on_mail` is called when an operation has queued mail."""
         self._schema = schema
         self._site = site
         self._development = development
         self._clock = clock
-        self._on_change = on_change
+        self._on_mail = on_mail
         self._execute = executor(schema, hide_suggestions=not development)
         self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
 
@@ -93,11 +93,11 @@ class Endpoint:
 
     async def _answer(self, request: Request, request_id: str) -> tuple[int, dict[str, Any]]:
         asked = await read(request)
-        document, kind = self._document(asked, request_id)
+        document = self._document(asked, request_id)
         context = await self._context(request, request_id)
         result = await self._execute(document, asked, context)
-        if kind is OperationType.MUTATION:
-            self._on_change()
+        if context.caller.queued:
+            self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
             raise Refused(400, errors.of_request(result.errors or [], errors.BAD_USER_INPUT, request_id))
         answer: dict[str, Any] = {"data": result.data}
@@ -105,7 +105,7 @@ class Endpoint:
             answer["errors"] = errors.of_execution(result.errors, request_id)
         return (503 if _is_outage(answer) else 200), answer
 
-    def _document(self, asked: Asked, request_id: str) -> tuple[DocumentNode, OperationType]:
+    def _document(self, asked: Asked, request_id: str) -> DocumentNode:
         check = self._remembered if len(asked.query) <= LONGEST_CACHED else self._checked
         found = check(asked.query)
         if isinstance(found, DocumentNode):
@@ -114,7 +114,7 @@ class Endpoint:
                 raise NotARequest(400, "The operationName names no operation, or is missing.")
             if asked.is_get and operation.operation is not OperationType.QUERY:
                 raise NotARequest(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-            return found, operation.operation
+            return found
         code, problems = found
         raise Refused(400, errors.of_request(list(problems), code, request_id))
 
