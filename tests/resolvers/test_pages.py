@@ -2,14 +2,15 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from models import db
-from tests.api import Api, Person
+from tests.api import Api, Clock, Person
 from tests.resolvers.statements import counted
 from tests.schema import walk
+from tests.schema.world import EXECUTORS, application
 
 NAMES = ["Anna", "Bo", "Cora", "Dag", "Eva"]
 
@@ -211,18 +212,31 @@ async def test_nobody_counts_what_is_not_asked_for(api: Api) -> None:
     assert len([sql for sql in along if "count(*)" in sql]) == 1
 
 
-async def test_one_fragment_over_several_lists_counts_each_by_its_own_filter(api: Api) -> None:
-    anna = await full(api)
-    _ = await api.guest(anna, "kari@example.com", "ACCOUNTANT")
+@pytest.mark.parametrize("executor", EXECUTORS)
+async def test_one_fragment_over_several_lists_counts_each_by_its_own_filter(
+    database_url: str, clock: Clock, executor: Literal["compiled", "reference"]
+) -> None:
     query = """{
         all: grants { ...Count } guests: grants(filter: { role: [ACCOUNTANT] }) { ...Count }
         none: grants(filter: { search: "nobody" }) { ...Count } viewer { grants { ...Count } }
     } fragment Count on GrantConnection { totalCount nodes { id } }"""
+    async with application(database_url, executor, clock) as api:
+        anna = await full(api)
+        _ = await api.guest(anna, "kari@example.com", "ACCOUNTANT")
 
-    data = (await api.ask(query, by=anna)).data
+        data = (await api.ask(query, by=anna)).data
 
     found = {name: entry["totalCount"] for name, entry in (data | data.pop("viewer")).items()}
     assert found == {"all": 6, "guests": 1, "none": 0, "grants": 5}
+
+
+async def test_each_parent_has_a_count_of_its_own(api: Api) -> None:
+    anna = await full(api)
+    _ = await api.guest(anna, "kari@example.com", "ACCOUNTANT")
+
+    data = (await api.ask("{ accounts(orderBy: NAME) { nodes { grants { totalCount } } } }", by=anna)).data
+
+    assert [node["grants"]["totalCount"] for node in data["accounts"]["nodes"]] == [2, 1, 1, 1, 1]
 
 
 async def test_a_parent_reached_by_several_ways_has_its_list_once(api: Api) -> None:

@@ -39,8 +39,8 @@ DEFECTS = [
     Defect(
         "settings without their rule",
         "schema/account.py",
-        "needs(Permission.SETTINGS_READ), resolve=",
-        "resolve=",
+        "needs(Permission.SETTINGS_READ), column=",
+        "column=",
         MATRIX,
     ),
     Defect(
@@ -197,13 +197,17 @@ def main() -> int:
     """Seed them one by one."""
     chosen = [defect for defect in DEFECTS if not sys.argv[1:] or sys.argv[1] in defect.name]
     house = Path(tempfile.mkdtemp(prefix="fullmakt-defects-"))
+    outcomes: set[str] = set()
     try:
         copy(house)
-        outcomes = {defect.name: seen(defect, house) for defect in chosen}
+        for defect in chosen:
+            outcome = seen(defect, house)
+            outcomes.add(outcome)
+            _ = sys.stdout.write(f"{outcome:<7} {defect.name}\n")
+            _ = sys.stdout.flush()
     finally:
         shutil.rmtree(house, ignore_errors=True)
-    _ = sys.stdout.write("".join(f"{outcome:<7} {name}\n" for name, outcome in outcomes.items()))
-    return int(set(outcomes.values()) - {"seen"} != set())
+    return int(outcomes != {"seen"})
 
 
 if __name__ == "__main__":
