@@ -99,7 +99,7 @@ Shape: TypeAlias = Leaf | Items | Object | Abstract
 # ---- Fields and selections -------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Field:
     """One response key of a selection: what is demanded, who answers, and in which shape."""
 
@@ -132,7 +132,7 @@ class Field:
         return self.convert(given) if self.convert and given else given
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Selection:
     """The fields wanted of objects of one type, in the order in which they are answered.
 
@@ -147,7 +147,7 @@ class Selection:
     wanted: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict[tuple[str, ...], frozenset[str]])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Plan:
     """A compiled operation."""
 
