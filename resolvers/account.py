@@ -66,7 +66,7 @@ async def current(parents: Sequence[object], info: Info) -> list[AccountRow | No
 
 async def of_rows(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
     """The account of each grant or invitation, if the caller can enter it."""
-    return await by_ids([row.account_id for row in rows], info.context)
+    return await by_ids([row["account_id"] for row in rows], info.context)
 
 
 # ---- What an account shows -------------------------------------------------------------------
