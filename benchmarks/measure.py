@@ -2,8 +2,10 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Final, TypeVar
 
@@ -15,11 +17,12 @@ LOAD_CORE: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long everything is measured."""
+    """How long everything is measured, and by how many at once."""
 
     rounds: int = 5
     seconds: float = 4
     warm_seconds: float = 2
+    connections: int = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,21 @@ def pin(pid: int, place: int) -> None:
     if sys.platform == "linux":
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(pid, {cores[place % len(cores)]})
+
+
+def busy_cores(seconds: float = 0.5) -> float:
+    """How many cores are at work, while we are not; 0 where the system does not tell."""
+    if sys.platform != "linux":
+        return 0
+    before = _idle_seconds()
+    time.sleep(seconds)
+    idle = (_idle_seconds() - before) / seconds
+    return max(0.0, (os.cpu_count() or 1) - idle)
+
+
+def _idle_seconds() -> float:
+    fields = Path("/proc/stat").read_text().partition("\n")[0].split()
+    return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
 def table(rows: Sequence[Row]) -> str:

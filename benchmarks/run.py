@@ -19,10 +19,12 @@ import click
 
 import embedded
 from benchmarks import execution, ground, peers, rules, serving
-from benchmarks.measure import Pace, Section, table
+from benchmarks.measure import Pace, Section, busy_cores, table
 from benchmarks.server import ROOT
 
 VAR: Final = ROOT / "var" / "bench"
+QUIET: Final = 0.2
+"""Cores that others may keep busy without spoiling the figures."""
 SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages")
 
 
@@ -49,6 +51,7 @@ def main(
     wanted = only or (*SECTIONS, *(["peers"] if peers_folder else []))
     pace = Pace(rounds, seconds, warm)
     sections: list[Section] = []
+    busy: dict[str, float] = {}
     with ExitStack() as stack:
         url = stack.enter_context(embedded.postgres(folder)) if set(wanted) - {"execution", "peers"} else ""
         benchmarks: dict[str, Callable[[], Section]] = {
@@ -60,13 +63,15 @@ def main(
             "peers": lambda: peers.measure(harness(peers_folder), pace, folder),
         }
         for name in wanted:
+            busy[name] = busy_cores()
+            noise = f" (other programs keep {busy[name]:.1f} cores busy)" if busy[name] > QUIET else ""
+            click.echo(f"{name}{noise} ...", err=True, nl=False)
             began = time.monotonic()
-            click.echo(f"{name} ...", err=True, nl=False)
             sections.append(benchmarks[name]())
             click.echo(f" {time.monotonic() - began:.0f} s", err=True)
     out = out or folder / "results.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record(sections, pace), indent=1) + "\n")
+    out.write_text(json.dumps(record(sections, pace) | {"busy_cores_before": busy}, indent=1) + "\n")
     click.echo(table([row for section in sections for row in section.rows]))
     click.echo(f"\nRaw figures: {out}", err=True)
 

@@ -45,7 +45,7 @@ def bodies(query: str, variables: object = None) -> list[str]:
     return [_json({"query": query, **({"variables": one} if one else {})}) for one in each]
 
 
-def run(server: Server, question: Question, seconds: float, connections: int = 16) -> dict[str, float]:
+def run(server: Server, question: Question, seconds: float, connections: int) -> dict[str, float]:
     """Load on a server, as figures for the record."""
     before = server.cpu_seconds()
     figures = drive(Load(url=server.url, connections=connections, seconds=seconds, **question))
@@ -65,8 +65,8 @@ def executors(database_url: str, pace: Pace) -> Section:
         for name, question in questions().items():
             for server in servers.values():
                 check(server, name, question)
-                run(server, question, pace.warm_seconds)
-            found = interleave(_loads(servers, question, pace), pace.rounds)
+                run(server, question, pace.warm_seconds, pace.connections)
+            found = interleave(_loads(servers, question, pace, pace.connections), pace.rounds)
             raw[name] = found
             ours, other = ([figures["rate"] for figures in found[key]] for key in ("compiled", "reference"))
             rows.append(rates(f"{name} over HTTP: graphql-core (FULLMAKT_EXECUTOR=reference)", ours, other))
@@ -132,7 +132,7 @@ def pages(database_url: str, pace: Pace, *, users: int = ground.STANDARD.users) 
 
 
 def _loads(
-    servers: dict[str, Server], question: Question, pace: Pace, connections: int = 16
+    servers: dict[str, Server], question: Question, pace: Pace, connections: int
 ) -> dict[str, Callable[[], dict[str, float]]]:
     return {name: _load(server, question, pace, connections) for name, server in servers.items()}
 
