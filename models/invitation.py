@@ -227,7 +227,7 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
     if invitee and await grant.is_member(invitee.id, invitation.account_id, now=act.now):
         raise grant.already_member("invitation_id")
     await _rest_expired(invitation.account_id, invitation.email_key, act.now, but=invitation.id)
-    seed = tokens.seed()
+    seed, before = tokens.seed(), _terms(invitation)
     try:
         await Invitation.filter(id=invitation.id).update(
             status=InvitationStatus.PENDING,
@@ -238,7 +238,7 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
     except IntegrityError as error:
         raise _already_invited("invitation_id") from error
     await invitation.refresh_from_db()
-    await act.record("account:invitation:resend", after=_terms(invitation))
+    await act.record("account:invitation:resend", before=before, after=_terms(invitation))
     await _mail(act, invitation, seed)
     return invitation.id
 
@@ -250,7 +250,8 @@ async def revoke(act: Act, invitation_id: UUID) -> UUID:
     if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise _not_pending()
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
-    await act.record("account:invitation:revoke", before=_terms(invitation))
+    ended = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
+    await act.record("account:invitation:revoke", before=_terms(invitation), after=ended)
     return invitation.id
 
 
@@ -562,4 +563,6 @@ def _terms(invitation: Invitation) -> dict[str, object]:
         "role": invitation.role,
         "permissions": None if invitation.listed is None else policy.permissions(invitation.listed),
         "grant_valid_until": invitation.grant_valid_until,
+        "expires_at": invitation.expires_at,
+        "status": invitation.status,
     }
