@@ -233,6 +233,16 @@ async def test_an_owner_shares_his_account_with_his_accountant_and_a_colleague( 
         node["type"] for node in mine["nodes"]
     }
 
+    # The account sees its mails, and that each was sent.
+    mails = "{ viewer { currentAccount { messages(first: 100) { nodes { to status } } } } }"
+    async with asyncio.timeout(5):
+        statuses = {"QUEUED"}
+        while "QUEUED" in statuses:
+            nodes = (await api.ask(mails, by=anna, account=firm)).data["viewer"]["currentAccount"]["messages"]["nodes"]
+            statuses = {node["status"] for node in nodes}
+    assert statuses == {"SENT"}
+    assert {node["to"] for node in nodes} == {ANNA, MAREK, OLA, NILS}
+
     # Nothing was mailed twice, and the process has nothing to report.
     assert [mail["Subject"] for mail in world.post.to(NILS)] == [f"Anna Nowak invites you to {FIRM}"]
     assert len({mail["Message-ID"] for mail in world.post.taken}) == len(world.post.taken)
