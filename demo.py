@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth import tokens
 from auth.policy import Permission, Role
-from models import account, db, invitation, subscription, user
+from models import acceptance, account, db, invitation, subscription, user
 from models.account import Account, AccountKind
 from models.caller import Caller, Site
 from models.message import LinkPurpose, Message
@@ -105,7 +105,7 @@ async def _share(owner: Caller, account_id: UUID, email: str, role: Role) -> Non
     await invitation.issue(owner, account_id, email=email, role=role)
     guest = await User.get(email_key=email)
     token = await _mailed_token(owner, email, LinkPurpose.INVITATION)
-    await invitation.accept(replace(owner, user_id=guest.id), token=token)
+    await acceptance.accept(replace(owner, user_id=guest.id), token=token)
 
 
 async def _sell_days(caller: Caller, office: Account) -> None:

@@ -110,11 +110,11 @@ def holding(permission: Permission, *, alias: str) -> str:
     For lists, which are filtered where the rows are. Not for permissions that an account can take.
     """
     bit = policy.mask([permission])
-    # Without a list a consultant has nothing, and a simple user all that his role can have.
-    by_role = dict.fromkeys(policy.holders(permission)[1], f"({alias}.listed & {bit}) <> 0")
-    if Role.SIMPLE_USER in by_role:
-        by_role[Role.SIMPLE_USER] = f"COALESCE({alias}.listed & {bit}, {bit}) <> 0"
-    by_role |= dict.fromkeys(policy.holders(permission)[0], "TRUE")
+    always, where_given = policy.holders(permission)
+    by_role = dict.fromkeys(always, "TRUE")
+    for role in where_given:
+        without_list = policy.given(role, None) & bit
+        by_role[role] = f"COALESCE({alias}.listed & {bit}, {without_list}) <> 0"
     cases = " ".join(f"WHEN '{role}' THEN {held}" for role, held in by_role.items())
     return f"COALESCE(CASE {alias}.role {cases} END, FALSE)"
 

@@ -3,8 +3,7 @@
     open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
     open (at registration) --> PENDING_ACTIVATION --activate--^       derived from the date, not stored
 
-A number that the law or a bank gives belongs to one owner: all accounts that carry it are his. The
-database holds that, by a table of numbers with their owners that the accounts refer to.
+A number that the law or a bank gives belongs to one owner: `models/claim.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, db, event, keys, subscription
+from models import access, claim, db, event, keys, subscription
 from models.access import Act, within
 from models.caller import Caller
 from models.check import Checks
-from models.errors import Refusal, UserErrorCode, not_found, refuse
+from models.errors import UserErrorCode, not_found
 from models.grant import Grant
 from models.keep import KEEP, Keep
 from models.session import Session
@@ -194,11 +193,11 @@ async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
     if pending is None:
         await open_for(caller, user_id, details, activated_at=None)
         return
-    await _claim(user_id, details)
+    await claim.take(user_id, details.country, details.organization_number, details.bank_account_number)
     await Account.filter(id=pending.id).update(
         name=details.name, country=details.country, organization_number=details.organization_number
     )
-    await _release(pending.country, pending.organization_number, None)
+    await claim.release(pending.country, pending.organization_number, None)
     await event.record(
         caller,
         "account:account:update",
@@ -217,18 +216,9 @@ def _named(account: Account | Details) -> dict[str, object]:
     }
 
 
-async def demand_free(details: Details) -> None:
-    """Refuse a number that any account carries, as opening one more for a stranger would.
-
-    For a registration that must not tell that its address is taken.
-    """
-    if await db.fetch(_TAKEN, details.country, details.organization_number, row=db.Row):
-        raise _organization_taken()
-
-
 async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated_at: datetime | None) -> UUID:
     """Open an account with its owner's grant and its trial days, within a transaction."""
-    await _claim(user_id, details)
+    await claim.take(user_id, details.country, details.organization_number, details.bank_account_number)
     account_id = keys.uuid7()
     trial_ends_at = caller.now + timedelta(days=caller.site.trial_days)
     _ = await Account.create(
@@ -279,73 +269,6 @@ async def _free_number() -> int:
     while await Account.exists(number=(number := keys.account_number())):
         pass
     return number
-
-
-# ---- Numbers that belong to one owner --------------------------------------------------------
-
-
-class _Owner(db.Row):
-    owner_id: UUID
-
-
-_LOCK_OWNER: Final = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
-# The no-change update makes the statement return the owner who was there before, and wait for one
-# who is just claiming the number in another transaction.
-_CLAIM_ORGANIZATION: Final = """
-INSERT INTO organization_numbers AS n (country, number, owner_id) VALUES ($1, $2, $3)
-ON CONFLICT (country, number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
-"""
-_CLAIM_BANK_ACCOUNT: Final = """
-INSERT INTO bank_accounts AS n (number, owner_id) VALUES ($1, $2)
-ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
-"""
-_TAKEN: Final = "SELECT FROM organization_numbers WHERE country = $1 AND number = $2"
-_RELEASE: Final = (
-    """
-DELETE FROM organization_numbers n WHERE country = $1 AND number = $2 AND NOT EXISTS (
-    SELECT FROM accounts a WHERE a.country = n.country AND a.organization_number = n.number)
-""",
-    """
-DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
-    SELECT FROM accounts a WHERE a.bank_account_number = n.number)
-""",
-)
-
-
-async def _claim(owner_id: UUID, details: Details) -> None:
-    # One change of an owner's numbers at a time: two of his accounts that swap theirs would wait for
-    # each other, and one would let go what the other has just taken.
-    await db.execute(_LOCK_OWNER, owner_id)
-    if details.organization_number is not None:
-        found = await db.fetch_one(
-            _CLAIM_ORGANIZATION, details.country, details.organization_number, owner_id, row=_Owner
-        )
-        if found is None or found.owner_id != owner_id:
-            raise _organization_taken()
-    if details.bank_account_number is not None:
-        found = await db.fetch_one(_CLAIM_BANK_ACCOUNT, details.bank_account_number, owner_id, row=_Owner)
-        if found is None or found.owner_id != owner_id:
-            raise refuse(
-                UserErrorCode.BANK_ACCOUNT_TAKEN,
-                "bank_account_number",
-                mark("An account with this bank account exists. You can ask for access to it."),
-            )
-
-
-def _organization_taken() -> Refusal:
-    return refuse(
-        UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
-        "organization_number",
-        mark("An account with this organization number exists. You can ask for access to it."),
-    )
-
-
-async def _release(country: str | None, organization: str | None, bank: str | None) -> None:
-    """Give numbers free that no account carries any more."""
-    if organization is not None:
-        await db.execute(_RELEASE[0], country, organization)
-    if bank is not None:
-        await db.execute(_RELEASE[1], bank)
 
 
 # ---- Changing --------------------------------------------------------------------------------
@@ -449,20 +372,17 @@ async def _change(act: Act, account: Account, changes: dict[str, object], done: 
     changed = {key: value for key, value in changes.items() if before[key] != value}
     if not changed:
         return account.id
-    await _claim(
+    await claim.take(
         account.owner_id,
-        Details(
-            name=account.name,
-            country=_text(changed.get("country", account.country)),
-            organization_number=_text(changed.get("organization_number", account.organization_number)),
-            bank_account_number=_text(changed.get("bank_account_number", account.bank_account_number)),
-        ),
+        _text(changed.get("country", account.country)),
+        _text(changed.get("organization_number", account.organization_number)),
+        _text(changed.get("bank_account_number", account.bank_account_number)),
     )
     await Account.filter(id=account.id).update(**changed)
     if "organization_number" in changed or "country" in changed:
-        await _release(account.country, account.organization_number, None)
+        await claim.release(account.country, account.organization_number, None)
     if "bank_account_number" in changed:
-        await _release(None, None, account.bank_account_number)
+        await claim.release(None, None, account.bank_account_number)
     await act.record(
         done,
         before={key: _shown(key, before[key]) for key in changed},

@@ -44,6 +44,7 @@ UNAVAILABLE: Final = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
 )
 """What the driver raises when the database is away, restarting, or too busy to answer in time."""
 

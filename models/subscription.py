@@ -129,8 +129,6 @@ async def extend(
     user_id = caller.user()
     with Checks() as check:
         check.whole_number("days", days, least=FEWEST_DAYS, most=MOST_DAYS)
-        if account_id == payer_account_id:
-            check.problem(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
         if idempotency_key is not None:
             idempotency_key = check.line("idempotency_key", idempotency_key)
     async with db.transaction():
@@ -158,6 +156,8 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
     # Asked before the locks, so that nobody holds up accounts that he cannot enter, and again
     # under them, because it may have been taken back while we waited.
     await _check_access(caller, user_id, payer_id, account_id)
+    if payer_id == account_id:
+        raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
     await access.lock(payer_id, account_id)
     payer, receiver = await _check_access(caller, user_id, payer_id, account_id)
     ends = {row.id: row.subscription_until for row in await db.fetch(_ENDS, [payer_id, account_id], row=_Ends)}

@@ -18,7 +18,7 @@ from tortoise.models import Model
 from auth import passwords, tokens
 from auth.policy import Permission
 from i18n import mark
-from models import access, account, db, event, keys, message, session
+from models import access, account, claim, db, event, keys, message, session
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
@@ -152,7 +152,7 @@ async def register(
     async with db.transaction():
         user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
         if user.activated_at is not None:
-            await account.demand_free(details)
+            await claim.demand_free(details.country, details.organization_number)
             await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user.email, name=user.name, locale=user.locale)
             return
         await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash)

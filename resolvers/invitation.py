@@ -6,8 +6,9 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import invitation, lists
-from models.invitation import InvitationRow, InvitationStatus, Preview
+from models import acceptance, invitation, lists
+from models.acceptance import Preview
+from models.invitation import InvitationRow, InvitationStatus
 from models.listing import Connection
 from resolvers import account, grant, session
 from resolvers.context import Context, Info
@@ -41,7 +42,7 @@ async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[
 
 async def preview(parents: Sequence[object], info: Info, token: str) -> list[Preview | None]:
     """What the holder of a link sees."""
-    return [await invitation.preview(token, now=info.context.now)] * len(parents)
+    return [await acceptance.preview(token, now=info.context.now)] * len(parents)
 
 
 def status(row: InvitationRow, info: Info) -> InvitationStatus:
@@ -58,7 +59,7 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
     return {"invitation": (await by_ids([key], context))[0]}
 
 
-async def _accepted(context: Context, outcome: invitation.Accepted) -> dict[str, object]:
+async def _accepted(context: Context, outcome: acceptance.Accepted) -> dict[str, object]:
     shown = await session.signed_in(context, outcome.signed_in) if outcome.signed_in else {}
     return shown | {
         "viewer": context.session,
@@ -71,5 +72,5 @@ invite_user = perform(invitation.issue, _shown)
 update_invitation = perform(invitation.update, _shown)
 resend_invitation = perform(invitation.resend, _shown)
 revoke_invitation = perform(invitation.revoke, _shown)
-accept_invitation = perform(invitation.accept, _accepted)
-decline_invitation = perform(invitation.decline, _shown)
+accept_invitation = perform(acceptance.accept, _accepted)
+decline_invitation = perform(acceptance.decline, _shown)

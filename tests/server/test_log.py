@@ -9,12 +9,12 @@ from tests.serving import ROOT, serve
 
 CANARY = "canary-zq7-bird-under-glass"
 BROKEN = """
-import models.invitation
+import models.acceptance
 
 async def preview(token, **_):
     raise RuntimeError(f"cannot preview {token}")
 
-models.invitation.preview = preview
+models.acceptance.preview = preview
 
 import models.session
 found = models.session.by_token
