@@ -1,0 +1,247 @@
+"""The real schema on a real database: made-up operations of everybody, through both executors.
+
+FULLMAKT_DIFFERENTIAL is the number of queries, 2,000 by default; 20,000 take some ten minutes.
+Mutations are called so that they succeed, by whoever may and whoever may not, and rolled back.
+"""
+
+import os
+import re
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from inspect import isawaitable
+from random import Random
+from typing import Final
+
+import orjson
+import pytest
+from graphql import DocumentNode, ExecutionResult, execute, parse, validate
+from hypothesis import given
+from hypothesis import strategies as st
+
+from executor import Engine
+from models import db
+from models.caller import Site
+from resolvers import ids
+from resolvers.context import Context, open_context
+from schema.build import build
+from server import errors
+from tests.api import KEY, Clock
+from tests.conftest import administer, at
+from tests.executor import generate
+from tests.executor.compare import Told, in_reading_order, settled
+from tests.schema import world
+from tests.schema.mutations import CALLS
+from tests.schema.world import EVERYBODY, World
+
+QUERIES: Final = int(os.environ.get("FULLMAKT_DIFFERENTIAL", "2000"))
+SCHEMA: Final = build()
+SLOW: Final = {"register", "activate", "signIn", "resetPassword", "changePassword"}
+"""Mutations that hash a password each time."""
+
+
+@dataclass
+class Seen:
+    """What is known of the answers so far, for the question whether they were worth comparing."""
+
+    world: World
+    engine: Engine = field(default_factory=lambda: Engine(SCHEMA))
+    cursors: list[str] = field(default_factory=list[str])
+    texts: set[str] = field(default_factory=set[str])
+    codes: set[str] = field(default_factory=set[str])
+    types: set[str] = field(default_factory=set[str])
+    tried: int = 0
+    done: set[str] = field(default_factory=set[str])
+
+
+@pytest.fixture(scope="module")
+async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
+    """The world of the matrix, which nothing changes any more."""
+    name = f"differential_{next(world.NUMBERS)}"
+    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with world.application(at(postgres, name), "compiled", Clock()) as api:
+        made = Seen(await world.created(api))
+        made.cursors = await cursors(made.world)
+        yield made
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def cursors(of: World) -> list[str]:
+    """Where pages end, for the arguments that take them."""
+    pages = "events(first: 3) { edges { cursor } } grants(first: 3) { edges { cursor } }"
+    answer = await of.api.ask(
+        f'{{ node(id: "{of.owner.account_id}") {{ ... on Account {{ {pages} }} }} }}', by=of.owner
+    )
+    return [edge["cursor"] for connection in answer.data["node"].values() for edge in connection["edges"]]
+
+
+# ---- Asking ----------------------------------------------------------------------------------
+
+
+async def opened(seen: Seen, name: str, account: str | None) -> Context:
+    """The context of one request."""
+    person = seen.world.people[name]
+    return await open_context(
+        site=Site(KEY),
+        now=seen.world.api.clock(),
+        token=person.token if person else None,
+        account_key=account,
+        locale="en",
+        request_id="one",
+    )
+
+
+async def compiled(seen: Seen, asked: generate.Document, tree: DocumentNode, context: Context) -> ExecutionResult:
+    return await seen.engine.execute(
+        tree, asked.text, operation_name=asked.name, variables=asked.variables, context=context
+    )
+
+
+async def reference(asked: generate.Document, tree: DocumentNode, context: Context) -> ExecutionResult:
+    result = execute(SCHEMA, tree, operation_name=asked.name, variable_values=asked.variables, context_value=context)
+    return await result if isawaitable(result) else result
+
+
+def written(result: ExecutionResult) -> bytes:
+    """The data as the server writes it."""
+    return orjson.dumps(result.data, option=orjson.OPT_UTC_Z)
+
+
+def told(result: ExecutionResult) -> list[Told]:
+    """The errors as the server tells them."""
+    shown = errors.of_execution(result.errors or [], "one")
+    return [(error.get("path"), orjson.dumps(error).decode()) for error in shown]
+
+
+# ---- Values ----------------------------------------------------------------------------------
+
+
+def values(seen: Seen) -> generate.Value:
+    """Arguments that mean something in the world, and some that do not."""
+    of = seen.world
+    everything = [one for some in of.objects.values() for one in some]
+    now = of.api.clock()
+    plain: dict[str, list[object]] = {
+        "first": [1, 2, 3, 5, 0, -1, 101],
+        "last": [1, 2, 3, 0],
+        "after": [*seen.cursors, "", "nonsense"],
+        "before": [*seen.cursors, "nonsense"],
+        "search": ["a", "owner", "%", "", "Storm", "example.com", "\x00"],
+        "token": [of.invitation_token, "", "nonsense"],
+        "number": [of.number, 1, 10000000],
+        "type": ["account:invitation:issue", "account:*", ""],
+        "DateTime": [(now + timedelta(days=days)).isoformat() for days in (-1, 0, 1, 400)],
+        "JSON": [None, 1],
+    }
+    kinds = {"accountId": "Account", "userId": "User", "actorId": "User", "consultantId": "User"}
+
+    def value(random: Random, name: str, type_name: str) -> object:
+        if type_name == "ID":
+            known = of.objects[kinds[name]] if name in kinds else everything
+            return (
+                random.choice(known)
+                if random.random() < 0.85
+                else random.choice(["", "a0", ids.encode("Grant", ids.NOBODY)])
+            )
+        known_values = plain.get(name) or plain.get(type_name)
+        return random.choice(known_values) if known_values else generate.of_scalars(random, name, type_name)
+
+    return value
+
+
+# ---- Queries ---------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", EVERYBODY)
+@generate.examples(-(-QUERIES // len(EVERYBODY)))
+@given(seed=st.integers(0, 2**60))
+async def test_queries(seen: Seen, name: str, *, seed: int) -> None:
+    random = generate.chances(seed)
+    asked = generate.write(SCHEMA, random, depth=7, size=14, value=values(seen))
+    tree = parse(asked.text)
+    assert validate(SCHEMA, tree) == []
+    account = seen.world.owner.account_id if random.random() < 0.3 and name in world.INSIDERS else None
+
+    expected = await reference(asked, tree, await opened(seen, name, account))
+    found = await compiled(seen, asked, tree, await opened(seen, name, account))
+
+    assert written(found) == written(expected)
+    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
+    assert in_reading_order(found.data, told(found))
+    note(seen, asked, found)
+
+
+def note(seen: Seen, asked: generate.Document, found: ExecutionResult) -> None:
+    seen.texts.add(asked.text)
+    seen.codes |= {error["extensions"]["code"] for error in errors.of_execution(found.errors or [], "one")}
+    seen.types |= set(re.findall(r'"__typename":"(\w+)"', written(found).decode()))
+
+
+# ---- Mutations -------------------------------------------------------------------------------
+
+
+class RolledBack(Exception):
+    """Nothing of it stays."""
+
+
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("mutation", sorted(CALLS.keys() - SLOW))
+async def test_mutations(seen: Seen, mutation: str, name: str) -> None:
+    asked = await called(seen, mutation, name)
+    tree = parse(asked.text)
+    assert validate(SCHEMA, tree) == []
+    seen.tried += 1
+    results: list[ExecutionResult] = []
+
+    for run_by in (reference, partial(compiled, seen)):
+        with suppress(RolledBack):
+            async with db.transaction():
+                results.append(await run_by(asked, tree, await opened(seen, name, None)))
+                raise RolledBack
+
+    expected, found = results
+    assert renamed(written(found)) == renamed(written(expected))
+    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
+    assert in_reading_order(found.data, told(found))
+    if found.data is not None and (payload := found.data[mutation]) and not payload["errors"]:
+        seen.done.add(mutation)
+
+
+async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
+    """A mutation as it succeeds for who may, twice, and a field in between; of what it shows, something."""
+    person = seen.world.people[name] or seen.world.somebody("stranger")
+    # An owner is nobody's guest: where one is needed, somebody else's call is tried by him.
+    person = seen.world.somebody("accountant") if name == "owner" else person
+    given_ = await CALLS[mutation].make(seen.world, person)
+    type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
+    shown = generate.selection(SCHEMA, type_, generate.chances(f"{mutation} {name}"), depth=4, value=values(seen))
+    declared, passed = (
+        ("", "") if given_ is None else (f"($input: {mutation[0].upper()}{mutation[1:]}Input!)", "(input: $input)")
+    )
+    told_of = "errors { code field message }"
+    once, again = f"{mutation}{passed} {{ {told_of} {shown[1:]}", f"again: {mutation}{passed} {{ {told_of} }}"
+    text = f"mutation{declared} {{ {once} __typename {again} }}"
+    return generate.Document(text, {} if given_ is None else {"input": given_}, None)
+
+
+def renamed(answer: bytes) -> str:
+    """An answer with what is made by chance named by where it first comes: ids, tokens and account numbers."""
+    seen: dict[str, str] = {}
+    return re.sub(
+        r'"(?:[a-z][0-9a-f]{32}|[\w-]{40,})"|(?<=:)[0-9]{8}\b',
+        lambda match: seen.setdefault(match[0], f"made {len(seen)}"),
+        answer.decode(),
+    )
+
+
+def test_enough_was_compared(seen: Seen) -> None:
+    if len(seen.texts) < QUERIES / 2 or seen.tried < len(EVERYBODY) * len(CALLS.keys() - SLOW):
+        pytest.skip("not all of them ran here")
+
+    assert seen.done == CALLS.keys() - SLOW
+    assert seen.codes == {"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"}
+    assert seen.types >= {"Account", "Grant", "User", "Viewer", "Event", "Invitation", "Session", "Query"}
