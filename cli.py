@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 import msgspec
@@ -143,6 +143,37 @@ def print_schema() -> None:
     import schema
 
     click.echo(schema.sdl().rstrip("\n"))
+
+
+@fullmakt.command()
+@click.argument("file", type=click.File())
+def explain(file: TextIO) -> None:
+    """Show how the operations of a document would run.
+
+    FILE is a GraphQL document, or - for standard input. Of conditions by variables, those are
+    taken that let the most in.
+    """
+    import graphql
+
+    import schema
+    from executor import explain as plans
+
+    source = file.read()
+    try:
+        found = schema.build()
+        document = graphql.parse(source)
+        problems = graphql.validate(found, document)
+        if problems:
+            raise problems[0]
+        operations = [one for one in document.definitions if isinstance(one, graphql.OperationDefinitionNode)]
+        shown = [
+            plans.of_document(found, document, one, guard=lambda field: str(field.extensions["rule"]))
+            for one in operations
+        ]
+    except graphql.GraphQLError as error:
+        where = "".join(f"{file.name}:{place.line}:{place.column}: " for place in (error.locations or ())[:1])
+        raise click.ClickException(f"{where}{error.message}") from None
+    click.echo("\n\n".join(shown))
 
 
 @fullmakt.command()
