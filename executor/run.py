@@ -115,10 +115,10 @@ class Run:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
                 columns[field.place] = await self._answer(field, objects, rights, place, is_free=is_free)
-                if type(columns[field.place][0]) is Fail:  # nothing of this is answered: do no more
-                    return columns[field.place]
             else:
                 work.append((field.place, self._answer(field, objects, rights, place, is_free=is_free)))
+            if serially and type(columns[field.place][0]) is Fail:  # nothing of this is answered: do no more
+                return columns[field.place]
         await get.together(work, columns)
         if not columns:
             return [{} for _ in objects]

@@ -131,6 +131,18 @@ async def test_after_one_that_takes_the_whole_answer_no_other_begins(kind: str) 
     assert before.calls == ["hard starts", "hard ends"]
 
 
+async def test_after_a_column_that_takes_the_whole_answer_no_other_begins() -> None:
+    schema = guarded(
+        SDL, {"Mutation.hard": {"column": lambda *_: [None]}, "Mutation.second": {"resolve": logging("x")}}
+    )
+    asked = Asked()
+
+    await both(schema, "mutation { hard second }", context=Asked)
+    await compiled(schema, "mutation { hard second }", context=asked)
+
+    assert asked.calls == []
+
+
 async def test_columns_keep_the_order_of_mutations() -> None:
     def column(_: object, info: Any) -> list[int]:
         info.context.calls.append("column")
