@@ -100,7 +100,7 @@ LISTS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", LISTS, ids=repr)
+@pytest.mark.parametrize("value", LISTS)
 @pytest.mark.parametrize("name", ["leaves", "hardLeaves", "matrix", "hardMatrix", "tensor"])
 async def test_lists_with_holes(name: str, value: object) -> None:
     root = {"root": built(**{name: value}), "roots": [built(**{name: value}), built(**{name: [[[1]]]})]}
