@@ -247,6 +247,7 @@ class Decision:
     grantable_by: tuple[Role, ...]
 
 
+@lru_cache(maxsize=4096)
 def decide(permission: Permission, standing: Standing | None) -> Decision:
     """Whether `standing` holds `permission`; otherwise the first rule that took it away."""
     bit = _BIT[permission]

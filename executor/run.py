@@ -15,13 +15,13 @@ from graphql import (
     GraphQLObjectType,
     Undefined,
     default_type_resolver,
-    located_error,
 )
 from graphql.execution.values import VariableValues
 
 from executor import leaf
 from executor import values as get
 from executor.info import Info
+from executor.located import Locator
 from executor.place import At, Each, Order, Place, Root, Some
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
@@ -47,6 +47,7 @@ class Run:
         self.root_value = root_value
         self.context = context
         self.variables = variables
+        self._locator = Locator()
         self._errors: list[tuple[Order, GraphQLError]] = []
         self._nulled: list[tuple[Order, Order]] = []
         self._failing = False
@@ -65,7 +66,7 @@ class Run:
 
     def _error(self, field: Field, place: Place, number: int, error: Exception) -> Order:
         path, order = place.of(number)
-        self._errors.append((order, located_error(error, field.nodes, list(path))))
+        self._errors.append((order, self._locator.located(field, list(path), error)))
         return order
 
     def _fail(self, field: Field, place: Place, number: int, error: Exception) -> Fail:
