@@ -54,8 +54,9 @@ def _plain(type_: GraphQLLeafType) -> Plain:
 
 def _plain_enum(type_: GraphQLEnumType) -> Plain:
     """Strings that are both name and value of a member, as rows from a database have them."""
-    names = {name for name, value in type_.values.items() if value.value == name}
-    return lambda values, types: types == {str} and names.issuperset(value for value in values if value is not None)
+    names: set[str | None] = {name for name, value in type_.values.items() if value.value == name}
+    names.add(None)
+    return lambda values, types: types == {str} and names.issuperset(set(values))
 
 
 def coerce(type_: GraphQLLeafType, value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Users, wherever they stand in the graph."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from auth import policy
@@ -19,13 +19,13 @@ async def by_ids(
     """The users with these ids, None for None, and what the caller may see of them."""
     distinct = {*ids}
     distinct.discard(None)
-    keys = [key for key in distinct if key is not None]
+    keys = cast("list[UUID]", list(distinct))
     found = await user.by_ids(keys, wanted=columns) if keys else {}
-    strangers = distinct - context.readable_users - {context.viewer_id}
-    if strangers and context.viewer_id is not None:
-        some = [key for key in strangers if key is not None]
-        context.readable_users |= await user.readable(some, by=context.viewer_id, now=context.now)
-    return [found.get(key) if key else None for key in ids]
+    if context.viewer_id is not None and not context.readable_users.issuperset(distinct):
+        strangers = [key for key in keys if key not in context.readable_users and key != context.viewer_id]
+        if strangers:
+            context.readable_users |= await user.readable(strangers, by=context.viewer_id, now=context.now)
+    return [None if key is None else found.get(key) for key in ids]
 
 
 async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:
@@ -34,10 +34,14 @@ async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | No
 
 async def of_grants(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
     """The holder of each grant; whoever may read an account's users may read all of them."""
-    bits = info.context.access.bits
-    readable = {key for key in {row["account_id"] for row in grants} if bits(key) & _USERS_READ}
-    info.context.readable_users.update(row["user_id"] for row in grants if row["account_id"] in readable)
-    return await _of(grants, "user_id", info)
+    bits, users = info.context.access.bits, [row["user_id"] for row in grants]
+    accounts = {row["account_id"] for row in grants}
+    readable = {key for key in accounts if bits(key) & _USERS_READ}
+    if len(readable) == len(accounts):
+        info.context.readable_users.update(users)
+    else:
+        info.context.readable_users.update(row["user_id"] for row in grants if row["account_id"] in readable)
+    return await by_ids(users, info.context, wanted(info))
 
 
 async def granted_by(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
