@@ -2,7 +2,7 @@
 # Plain enough for GNU make 3.81, which is what macOS has.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format schema messages bench lock clean setup
+.PHONY: help run test test-reference check format schema messages bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -22,6 +22,9 @@ run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8
 
 test: setup ## Run all tests on a real PostgreSQL; ARGS="-k days" narrows them
 	$(PY) -m pytest $(ARGS)
+
+test-reference: setup ## Run the tests of the API through graphql-core instead of our executor
+	TEST_EXECUTOR=reference $(PY) -m pytest tests/models tests/resolvers $(ARGS)
 
 check: setup ## Format, lint, two strict type checkers, architecture and packaging
 	$(PY) -m ruff format --check .

@@ -7,11 +7,13 @@ clock, api    the application on such a database, its time in the test's hands, 
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -24,6 +26,9 @@ from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock
 
 NUMBERS = count(1)
+# `make test-reference` runs the tests of the API a second time, through graphql-core.
+REFERENCE = os.environ.get("TEST_EXECUTOR") == "reference"
+EXECUTOR: Literal["compiled", "reference"] = "reference" if REFERENCE else "compiled"
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +105,7 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
             secret_key=KEY,
             public_url=PUBLIC_URL,
             mail_from="Fullmakt <no-reply@example.com>",
+            executor=EXECUTOR,
         ),
         clock=clock,
     )
