@@ -1,11 +1,12 @@
 """Interfaces and unions: how the type of a value is found, and what becomes of those without one."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from graphql import GraphQLObjectType
 
-from tests.executor.toy import both, compiled, toy
+from tests.executor.toy import both, compiled, guarded, toy
 
 SDL = """
     interface Pet { name: String }
@@ -149,11 +150,31 @@ async def test_asking_the_type_may_raise(*, waits: bool) -> None:
 
 async def test_when_all_objects_are_denied_nothing_is_asked_of_them() -> None:
     asked: list[object] = []
-    schema = toy(SDL, {"Cat.is": lambda *_: False, "Cat.name": lambda one, _: asked.append(one)})
 
-    await both(schema, "{ cats { name } cat { name } }", root={"cats": [DOG, DOG], "cat": DOG})
+    async def batch(objects: list[object], _: object) -> list[object]:
+        asked.append(objects)
+        return objects
 
+    schema = guarded(
+        SDL,
+        {"Query.cats": {"resolve": lambda *_: [DOG, DOG]}, "Cat.name": {"batch": batch}},
+        rights={"Cat": lambda objects, _: asked.append(objects)},
+    )
+    cast("GraphQLObjectType", schema.type_map["Cat"]).is_type_of = lambda *_: False
+
+    answer = await both(schema, "{ cats { name } }")
+
+    assert answer.data == {"cats": None}
     assert asked == []
+
+
+async def test_errors_below_objects_of_which_some_are_denied() -> None:
+    schema = toy(SDL.replace("cats: [Cat!]", "cats: [Cat]"), {"Cat.is": of_kind("Cat", waits=False)})
+    failing = {**CAT, "lives": ValueError("none left")}
+
+    answer = await both(schema, "{ cats { name lives } }", root={"cats": [DOG, CAT, DOG, failing]})
+
+    assert answer.said[-1] == ("none left", ("cats", 3, "lives"))
 
 
 async def test_nulls_climb_through_abstract_types() -> None:

@@ -60,8 +60,8 @@ def test_levels_guards_resolvers_and_leaves() -> None:
         "query Q: 9 fields on 3 levels",
         "Query",
         (
-            "  items -> [Item!]!   each test_explain.plain   needs 0x3   arguments fixed   columns id, key, length, name,"
-            " secret, width"
+            "  items -> [Item!]!   each test_explain.plain   needs 0x3   arguments fixed"
+            "   columns id, key, length, name, secret, width"
         ),
         "    2 leaves copied: n: name, id   needs 0x1",
         "    1 leaf copied: __typename",

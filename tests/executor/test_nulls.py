@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from graphql import Undefined
 
 from tests.executor.toy import both, compiled, toy
 
@@ -94,6 +95,8 @@ LISTS: list[Any] = [
     {"a": 1},
     (1, 2),
     range(3),
+    Undefined,
+    [[1, Undefined], Undefined],
     [[1, None], None, [2]],
     [[1], 5, [None, Wrong("x"), None]],
     [[[1, None], [None]], None, [None, [2]], [5]],
@@ -110,7 +113,8 @@ async def test_lists_with_holes(name: str, value: object) -> None:
 
 @pytest.mark.parametrize("name", ["nodes", "firmNodes", "allNodes", "hardNodes", "grid"])
 async def test_lists_of_objects_with_holes(name: str) -> None:
-    for holes in ([None], [built(), None], [None, built(), Wrong("item")], [built(hard=None), Wrong("x"), None], []):
+    several = [built(hard=None), Wrong("x"), None]
+    for holes in ([None], [built(), None], [None, built(), Wrong("item")], several, [Undefined, built()], []):
         value = [holes, None, [built()]] if name == "grid" else holes
 
         await both(SCHEMA, f"{{ root {{ {name} {{ leaf hard }} leaf }} }}", root={"root": built(**{name: value})})
