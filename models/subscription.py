@@ -280,7 +280,7 @@ async def credit(caller: Caller, number: int, days: int, *, reference: str) -> d
         async with db.transaction():
             account = await db.fetch_one(_LOCK_NUMBER, number, row=_Numbered)
             if account is None:
-                raise not_found("account_number")
+                raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
             until = max(caller.now, account.subscription_until) + timedelta(days=days)
             if until > caller.now + MAX_END:
                 raise refuse(
