@@ -14,10 +14,10 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import httpx2
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
 from tests.api import KEY, Api, Clock
+from tests.smtp_peer import listening
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_URL = "https://fullmakt.example.com"
@@ -62,12 +62,8 @@ class Post:
 def post() -> Generator[Post]:
     """A mail server on this machine."""
     handler = Post(free_port())
-    controller = Controller(handler, hostname="127.0.0.1", port=handler.port)
-    controller.start()
-    try:
+    with listening(handler, handler.port):
         yield handler
-    finally:
-        controller.stop()
 
 
 @dataclass

@@ -11,7 +11,6 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
 from mailer import worker
@@ -19,6 +18,7 @@ from mailer.smtp import Security, Server
 from models import db, keys, message
 from models.caller import Caller, Site
 from models.message import LinkPurpose, MessageKind, OutgoingRow
+from tests.smtp_peer import listening
 
 LINK_KEY = "a key for tests, which is long enough"
 PUBLIC_URL = "https://fullmakt.example.com"
@@ -65,12 +65,8 @@ class Peer:
 @contextmanager
 def serving(peer: Peer, **options: Any) -> Generator[Peer]:
     peer.port = free_port()
-    controller = Controller(peer, hostname="127.0.0.1", port=peer.port, **options)
-    controller.start()
-    try:
+    with listening(peer, peer.port, **options):
         yield peer
-    finally:
-        controller.stop()
 
 
 def free_port() -> int:
