@@ -93,7 +93,7 @@ def write(
 
 
 def selection(schema: GraphQLSchema, type_: Any, random: Random, *, depth: int, value: Value = of_scalars) -> str:
-    """A selection on one type, without fragments of its own name and without variables."""
+    """A selection on one type by itself: no named fragments, no variables, no argument that is not demanded."""
     return _Writer(schema, random, LARGEST, value, plain=True).selection(type_, depth)
 
 
@@ -227,7 +227,7 @@ class _Writer:
         parts = [
             f"{name}: {self.argument(name, argument)}"
             for name, argument in field.args.items()
-            if is_required_argument(argument) or self.chance(0.4)
+            if is_required_argument(argument) or (not self.plain and self.chance(0.4))
         ]
         return f"({', '.join(parts)})" if parts else ""
 

@@ -8,12 +8,11 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from inspect import isawaitable
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import pytest
@@ -21,6 +20,7 @@ from graphql import DocumentNode, ExecutionResult, execute, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth.policy import Role
 from executor import Engine
 from models import db
 from models.caller import Site
@@ -34,7 +34,7 @@ from tests.executor import generate
 from tests.executor.compare import Told, in_reading_order, settled
 from tests.schema import world
 from tests.schema.mutations import CALLS
-from tests.schema.world import EVERYBODY, World
+from tests.schema.world import EVERYBODY, GUESTS, World
 
 QUERIES: Final = int(os.environ.get("FULLMAKT_DIFFERENTIAL", "2000"))
 SCHEMA: Final = build()
@@ -42,18 +42,19 @@ SLOW: Final = {"register", "activate", "signIn", "resetPassword", "changePasswor
 """Mutations that hash a password each time."""
 
 
-@dataclass
 class Seen:
     """What is known of the answers so far, for the question whether they were worth comparing."""
 
-    world: World
-    engine: Engine = field(default_factory=lambda: Engine(SCHEMA))
-    cursors: list[str] = field(default_factory=list[str])
-    texts: set[str] = field(default_factory=set[str])
-    codes: set[str] = field(default_factory=set[str])
-    types: set[str] = field(default_factory=set[str])
-    tried: int = 0
-    done: set[str] = field(default_factory=set[str])
+    def __init__(self, of: World) -> None:
+        self.world = of
+        self.engine = Engine(SCHEMA)
+        self.cursors: list[str] = []
+        self.texts: set[str] = set()
+        self.codes: set[str] = set()
+        self.types: set[str] = set()
+        self.mixed: set[str] = set()
+        self.tried = 0
+        self.done: set[str] = set()
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,39 @@ async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
     await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     async with world.application(at(postgres, name), "compiled", Clock()) as api:
         made = Seen(await world.created(api))
+        await mix(made.world)
         made.cursors = await cursors(made.world)
         yield made
     await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def mix(of: World) -> None:
+    """Give everybody accounts in which he may different things, so that one list is partly refused."""
+    stranger = of.somebody("stranger")
+    names = [*GUESTS, "owner"]
+    for place, name in enumerate(names):
+        person, role = of.somebody(name), list(Role)[1 + place % (len(Role) - 1)]
+        await of.api.do("createAccount", {"name": f"{name} AS"}, by=person)
+        given = {"accountId": stranger.account_id, "email": person.email, "role": role}
+        offered = await of.api.do("inviteUser", given, "invitation { id }", by=stranger)
+        assert offered["errors"] == []
+        done = await of.api.do("acceptInvitation", {"invitationId": offered["invitation"]["id"]}, by=person)
+        assert done["errors"] == []
+    for type_name, table in TABLES.items():
+        rows = await db.fetch(f"SELECT id FROM {table} ORDER BY id LIMIT 40", row=db.Row)
+        of.objects[type_name] = [ids.encode(type_name, row.id) for row in rows]
+
+
+TABLES: Final = {
+    "Account": "accounts",
+    "Event": "events",
+    "Grant": "grants",
+    "Invitation": "invitations",
+    "Message": "messages",
+    "Session": "sessions",
+    "SubscriptionEntry": "subscription_entries",
+    "User": "users",
+}
 
 
 async def cursors(of: World) -> list[str]:
@@ -175,9 +206,21 @@ async def test_queries(seen: Seen, name: str, *, seed: int) -> None:
 
 
 def note(seen: Seen, asked: generate.Document, found: ExecutionResult) -> None:
+    shown = errors.of_execution(found.errors or [], "one")
     seen.texts.add(asked.text)
-    seen.codes |= {error["extensions"]["code"] for error in errors.of_execution(found.errors or [], "one")}
+    seen.codes |= {error["extensions"]["code"] for error in shown}
     seen.types |= set(re.findall(r'"__typename":"(\w+)"', written(found).decode()))
+    refused = [error["path"] for error in shown if error["extensions"]["code"] == "FORBIDDEN"]
+    seen.mixed |= {str(path[-1]) for path in refused if is_mixed(found.data, path)}
+
+
+def is_mixed(data: Any, path: list[str | int]) -> bool:
+    """Whether the field that is refused here is shown on another object of the same list."""
+    if len(path) < 2 or not isinstance(path[-2], int):
+        return False
+    for key in path[:-2]:
+        data = data[key]
+    return any(item and item.get(path[-1]) is not None for item in data or ())
 
 
 # ---- Mutations -------------------------------------------------------------------------------
@@ -204,15 +247,19 @@ async def test_mutations(seen: Seen, mutation: str, name: str) -> None:
                 raise RolledBack
 
     expected, found = results
-    assert renamed(written(found)) == renamed(written(expected))
     assert settled(found.data, told(found)) == settled(expected.data, told(expected))
+    assert renamed(written(found)) == renamed(written(expected))
     assert in_reading_order(found.data, told(found))
     if found.data is not None and (payload := found.data[mutation]) and not payload["errors"]:
         seen.done.add(mutation)
 
 
 async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
-    """A mutation as it succeeds for who may, twice, and a field in between; of what it shows, something."""
+    """A mutation as it succeeds for who may, twice, and a field in between; of what it shows, something.
+
+    No argument in it is wrong: where an error climbs, graphql-core cancels what runs beside it, and
+    here that would be a statement of the one transaction that is rolled back.
+    """
     person = seen.world.people[name] or seen.world.somebody("stranger")
     # An owner is nobody's guest: where one is needed, somebody else's call is tried by him.
     person = seen.world.somebody("accountant") if name == "owner" else person
@@ -232,7 +279,7 @@ def renamed(answer: bytes) -> str:
     """An answer with what is made by chance named by where it first comes: ids, tokens and account numbers."""
     seen: dict[str, str] = {}
     return re.sub(
-        r'"(?:[a-z][0-9a-f]{32}|[\w-]{40,})"|(?<=:)[0-9]{8}\b',
+        r'"(?:[a-z][0-9a-f]{32}|[0-9a-f-]{36}|[\w-]{40,})"|(?<=:)[0-9]{8}\b',
         lambda match: seen.setdefault(match[0], f"made {len(seen)}"),
         answer.decode(),
     )
@@ -243,5 +290,6 @@ def test_enough_was_compared(seen: Seen) -> None:
         pytest.skip("not all of them ran here")
 
     assert seen.done == CALLS.keys() - SLOW
+    assert len(seen.mixed) >= 4, "guards should have refused some objects of a list and not others"
     assert seen.codes == {"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"}
     assert seen.types >= {"Account", "Grant", "User", "Viewer", "Event", "Invitation", "Session", "Query"}
