@@ -149,7 +149,7 @@ async def test_a_reason_is_one_short_line() -> None:
 async def test_a_server_that_is_slow_at_every_step_is_left_in_time() -> None:
     async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for reply in (b"220 hello", b"250 hello", b"250 ok", b"250 ok", b"354 go on", b"250 taken"):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1)
             writer.write(reply + b"\r\n")
             if not await reader.readline():
                 break
@@ -160,9 +160,9 @@ async def test_a_server_that_is_slow_at_every_step_is_left_in_time() -> None:
     started = time.monotonic()
 
     with pytest.raises(Postponed, match="no answer in time"):
-        await smtp.send(Server("127.0.0.1", port, Security.NONE), a_mail(), limit_seconds=0.5)
+        await smtp.send(Server("127.0.0.1", port, Security.NONE), a_mail(), limit_seconds=1.5)
 
-    assert time.monotonic() - started < 0.8
+    assert time.monotonic() - started < 4
     dawdling.close()
 
 
@@ -170,7 +170,7 @@ async def test_a_server_that_hangs_after_taking_the_mail_has_taken_it(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(*_: object) -> str:
-        await asyncio.sleep(2)
+        await asyncio.sleep(8)
         return "221 bye"
 
     monkeypatch.setattr(smtp, "GOODBYE_SECONDS", 0.1)
@@ -180,5 +180,5 @@ async def test_a_server_that_hangs_after_taking_the_mail_has_taken_it(
 
     await smtp.send(peer.server, a_mail())
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert len(peer.taken) == 1

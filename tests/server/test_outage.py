@@ -50,7 +50,7 @@ async def test_a_server_outlives_its_database(folder: Path) -> None:
             started = time.monotonic()
             signed_in = await api.ask(VIEWER, by=token)
             signing_in = await api.ask(SIGN_IN, {"input": credentials})
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 5
             for answer in (signed_in, signing_in):
                 assert (answer.status, answer.codes) == (503, ["SERVICE_UNAVAILABLE"])
                 assert answer.errors[0]["message"] == "The service is not available right now."
@@ -145,7 +145,7 @@ async def test_who_waits_for_a_connection_is_sent_away_in_time(exhausted: Api, q
 
     answer = await exhausted.ask(query, variables, by=token)
 
-    assert 0.3 <= time.monotonic() - started < 2
+    assert 0.3 <= time.monotonic() - started < 5
     assert (answer.status, answer.codes) == (503, ["SERVICE_UNAVAILABLE"])
 
 
