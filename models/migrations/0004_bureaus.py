@@ -1,0 +1,14 @@
+"""Engagements between bureaus and clients."""
+
+from tortoise.migrations import operations as ops
+from tortoise.migrations.migration import Migration as Step
+
+FORTH = "SELECT 1"
+BACK = "SELECT 1"
+
+
+class Migration(Step):
+    """Engagements between bureaus and clients."""
+
+    dependencies = [("models", "0003_ownership")]  # noqa: RUF012 - Tortoise's own shape
+    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
