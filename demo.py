@@ -8,6 +8,7 @@ from uuid import UUID
 from auth import tokens
 from auth.policy import Permission, Role
 from models import acceptance, account, db, invitation, subscription, user
+from models import settings as account_settings
 from models.account import Account, AccountKind
 from models.caller import Caller, Site
 from models.message import LinkPurpose, Message
@@ -65,7 +66,7 @@ async def _write(settings: Settings) -> None:
     await _sell_days(caller, office)
     if not await account.Account.exists(owner_id=owner.user(), name="Nowak Transport"):
         await account.create(owner, name="Nowak Transport", country="PL")
-    await account.update_settings(
+    await account_settings.update_settings(
         owner,
         firm.id,
         invoice_prefix="NM/",

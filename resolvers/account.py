@@ -6,7 +6,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, Permission
-from models import account, db, lists, subscription
+from models import account, db, lists, settings, subscription
 from models.account import AccountRow
 from models.errors import BadInput
 from models.listing import Connection
@@ -127,5 +127,5 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
 
 
 create_account = perform(account.create, _shown)
-update_account = perform(account.update, _shown)
-update_account_settings = perform(account.update_settings, _shown)
+update_account = perform(settings.update, _shown)
+update_account_settings = perform(settings.update_settings, _shown)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from graphql import GraphQLSchema
 
-from models import access, account, db, session
+from models import access, account, db, entry, session
 from models.access import Access
 from models.caller import Caller, Site
 from models.errors import AccountRequired
@@ -167,7 +167,7 @@ async def open_context(
         raise AccountRequired
     if context.current is not None:
         context.access.know(context.current)
-        await account.note_use(caller, context.current)
+        await entry.note_use(caller, context.current)
     return context
 
 

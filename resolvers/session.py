@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import account as accounts
-from models import lists, session, user
+from models import entry, lists, session, user
 from models.listing import Connection
 from models.session import SessionRow, SignedIn
 from resolvers import account, ids
@@ -82,4 +81,4 @@ change_password = perform(user.change_password, _viewer)
 update_profile = perform(user.update_profile, _profile)
 revoke_session = perform(session.revoke, _session)
 revoke_other_sessions = perform(session.revoke_others, _ended)
-switch_account = perform(accounts.switch, _switched)
+switch_account = perform(entry.switch, _switched)

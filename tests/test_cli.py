@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 import cli
 import embedded
+from commands import ground
 
 ROOT = Path(__file__).resolve().parent.parent
 # The command line with everything behind it replaced: an application that answers with its settings,
@@ -49,7 +50,8 @@ async def pending(url): return ["0001_first"]
 migrate.migrate, migrate.pending = nothing, pending
 
 import cli
-cli.VAR = Path(os.environ["VAR"])
+from commands import ground
+ground.VAR = Path(os.environ["VAR"])
 if __name__ == "__main__":
     cli.main()
 """
@@ -167,10 +169,10 @@ def test_demo_data_is_for_development(arguments: list[str]) -> None:
 def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
     path = tmp_path / "var" / "secret.key"
 
-    key = cli.secret_key(path)
+    key = ground.secret_key(path)
 
     assert len(key) >= 32
-    assert cli.secret_key(path) == key
+    assert ground.secret_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]
 

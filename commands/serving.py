@@ -1,0 +1,139 @@
+"""Serving: from the settings to a process that answers, until a signal ends it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from commands.ground import database, prepare, settings
+from settings import Settings
+
+if TYPE_CHECKING:
+    from demo import SignIn
+
+SHUTDOWN_SECONDS = 20
+
+
+@click.command()
+@click.option("--demo/--no-demo", default=None, help="Write demo data once. Development only, where it is the default.")
+def serve(*, demo: bool | None) -> None:
+    """Serve the graph until Ctrl-C or SIGTERM.
+
+    In development the database is brought up to date first. In production pending migrations are
+    an error: run `fullmakt migrate` before the new version starts.
+    """
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, hang_up)
+    found = settings()
+    if demo and not found.is_development:
+        raise click.UsageError("--demo is for FULLMAKT_ENV=development.")
+    with listener(found) as listening, database(found) as ready, suppress(KeyboardInterrupt):
+        sign_ins = asyncio.run(prepare(ready, with_demo=ready.is_development and demo is not False))
+        os.environ["FULLMAKT_DATABASE_URL"] = ready.database_url
+        os.environ["FULLMAKT_SECRET_KEY"] = ready.secret_key
+        threading.Thread(target=announce, args=(ready, listening, sign_ins), daemon=True).start()
+        run(ready, listening)
+
+
+@click.command()
+def demo() -> None:
+    """Write the demo data, unless it is there, and show its sign-ins. Development only."""
+    found = settings()
+    if not found.is_development:
+        raise click.UsageError("demo is for FULLMAKT_ENV=development.")
+    with database(found) as ready:
+        click.echo(table(asyncio.run(prepare(ready, with_demo=True))))
+
+
+@contextmanager
+def listener(found: Settings) -> Generator[socket.socket]:
+    """The bound socket, so that a taken port is known before anything else starts."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            yield bound
+    except OSError as error:
+        reason = error.strerror or str(error)
+        text = f"Cannot listen on {found.host} port {found.port}: {reason}. FULLMAKT_PORT chooses another port."
+        raise click.ClickException(text) from None
+
+
+def run(ready: Settings, listening: socket.socket) -> None:
+    """Run one server in this process, or several in their own, until a signal."""
+    import uvicorn
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(
+        "app:factory",
+        factory=True,
+        workers=ready.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    if ready.workers == 1:
+        server = uvicorn.Server(config)
+        server.run(sockets=[listening])
+        started = server.started
+    else:
+        supervisor = Multiprocess(config, sockets=[listening])
+        supervisor.run()
+        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+    if not started:
+        raise click.ClickException("The server did not start; the reason is above.")
+
+
+def announce(ready: Settings, listening: socket.socket, sign_ins: "Sequence[SignIn]") -> None:
+    """Say where to go, once somebody who goes there gets an answer."""
+    address = listening.getsockname()
+    while True:
+        with suppress(OSError), socket.socket(listening.family) as visitor:
+            visitor.connect(address)
+            break
+        time.sleep(0.02)
+    if not ready.is_development:
+        click.echo(f"Fullmakt listens on {ready.host} port {ready.port}.")
+        return
+    click.echo(
+        f"\nFullmakt is ready.\n\n  GraphiQL  {ready.public_url}/graphql\n  Mailbox   {ready.public_url}/mailbox\n"
+    )
+    if sign_ins:
+        click.echo(table(sign_ins) + "\n")
+    click.echo("Ctrl-C stops it; the data stays in var/.\n")
+
+
+def table(sign_ins: "Sequence[SignIn]") -> str:
+    """The demo sign-ins in columns."""
+    rows = [("Sign in as", "e-mail", "password"), *((s.label, s.email, s.password) for s in sign_ins)]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Turn a signal into an orderly exit, so that the database is stopped too."""
+    del number, frame
+    sys.exit(0)
+
+
+def hang_up(number: int, frame: FrameType | None) -> None:
+    """A closed terminal is a request to end, whoever answers those at the moment."""
+    del number, frame
+    signal.raise_signal(signal.SIGTERM)
