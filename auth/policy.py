@@ -168,6 +168,15 @@ _READING: Final = mask(p for p in Permission if "_READ" in p.value)
 _NOT_AFTER_EXPIRY: Final = ~(_READING | SURVIVES_EXPIRY)
 
 
+def grounds(bits: int) -> int:
+    """The readings that the permissions of `bits` rest on."""
+    found = 0
+    for bit, below in _RESTS_ON:
+        if bits & bit:
+            found |= below
+    return found
+
+
 def grounded(bits: int) -> int:
     """`bits` without every permission whose reading is missing: taking X_READ takes all X."""
     for bit, below in _RESTS_ON:

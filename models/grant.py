@@ -65,7 +65,8 @@ async def by_ids(ids: list[UUID]) -> list[GrantRow | None]:
 def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> int | None:
     """The permissions of a grant as they are stored: only roles that are cut to a list have one.
 
-    A list that gives anything gives ACCOUNT_READ too: without it nothing of it could be reached.
+    A list that gives anything gives ACCOUNT_READ too: without it nothing of it could be reached. One
+    that gives writing without its reading is refused, rather than silently worth less than it says.
     """
     if wanted is None:
         return None
@@ -83,6 +84,13 @@ def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> 
             "permissions",
             mark("This role cannot have: %(permissions)s."),
             permissions=", ".join(policy.permissions(excess)),
+        )
+    elif missing := policy.grounds(bits) & ~bits:
+        check.problem(
+            UserErrorCode.INVALID,
+            "permissions",
+            mark("Without these the others are worth nothing: %(permissions)s."),
+            permissions=", ".join(policy.permissions(missing)),
         )
     return bits | policy.mask([Permission.ACCOUNT_READ]) if bits else 0
 
