@@ -28,6 +28,7 @@ MODULES: Final = [
     "models.subscription",
     "models.grant",
     "models.invitation",
+    "models.engagement",
     "models.event",
     "models.message",
 ]

@@ -11,9 +11,10 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
-from models import access, account, grant, invitation, message, session, subscription
+from models import access, account, engagement, grant, invitation, message, session, subscription
 from models.access import GrantRow
 from models.account import AccountKind, AccountRow, AccountStatus
+from models.engagement import EngagementRow, EngagementStatus
 from models.event import COLUMNS as EVENT_COLUMNS
 from models.event import EventRow
 from models.invitation import InvitationRow, InvitationStatus
@@ -67,6 +68,13 @@ class InvitationFilter(TypedDict, total=False):
 
     status: list[InvitationStatus] | None
     search: str | None
+
+
+class EngagementFilter(TypedDict, total=False):
+    """Which engagements."""
+
+    status: list[EngagementStatus] | None
+    consultant_id: UUID | None
 
 
 class EventFilter(TypedDict, total=False):
@@ -226,6 +234,32 @@ def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
         order=_newest_first("i.id"),
     )
     listing.only("i.status = 'PENDING' AND i.expires_at > {}", now)
+    return listing
+
+
+_LIVE: Final = "c.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (c.valid_until IS NULL OR c.valid_until > {})"
+
+
+def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = None) -> Listing[EngagementRow]:
+    """An account's bureaus and clients, under its id; without those it has asked for blindly. The newest first."""
+    listing = Listing(
+        row=EngagementRow,
+        columns=engagement.COLUMNS,
+        always=("id", "bureau_id", "client_id", "status", "asked_by_id", "is_blind"),
+        source="engagements e",
+        parent="(e.bureau_id = {key} OR e.client_id = {key}) "
+        "AND NOT (e.is_blind AND e.status = 'PENDING' AND e.asked_by_id = {key})",
+        order=_newest_first("e.id"),
+    )
+    f = wanted or {}
+    if (states := f.get("status")) is not None:
+        listing.only("e.status = ANY({}::text[])", states)
+    if (consultant_id := f.get("consultant_id")) is not None:
+        listing.only(
+            f"EXISTS (SELECT FROM grants c WHERE c.engagement_id = e.id AND c.user_id = {{}} AND {_LIVE})",
+            consultant_id,
+            now,
+        )
     return listing
 
 

@@ -55,6 +55,10 @@ class MessageKind(StrEnum):
     INVITATION_ACCEPTED = "invitation-accepted"
     INVITATION_JOINED = "invitation-joined"
     INVITATION_DECLINED = "invitation-declined"
+    ENGAGEMENT_ASKED = "engagement-asked"
+    ENGAGEMENT_ACCEPTED = "engagement-accepted"
+    ENGAGEMENT_DECLINED = "engagement-declined"
+    ENGAGEMENT_ENDED = "engagement-ended"
 
 
 SUBJECTS: Final = {
@@ -66,6 +70,10 @@ SUBJECTS: Final = {
     MessageKind.INVITATION_ACCEPTED: mark("%(invitee_email)s now has access to %(account_name)s"),
     MessageKind.INVITATION_JOINED: mark("You now have access to %(account_name)s"),
     MessageKind.INVITATION_DECLINED: mark("%(invitee_email)s declined your invitation to %(account_name)s"),
+    MessageKind.ENGAGEMENT_ASKED: mark("%(asker_name)s asks to work with you"),
+    MessageKind.ENGAGEMENT_ACCEPTED: mark("%(bureau_name)s now works for %(client_name)s"),
+    MessageKind.ENGAGEMENT_DECLINED: mark("%(bureau_name)s will not work for %(client_name)s"),
+    MessageKind.ENGAGEMENT_ENDED: mark("%(bureau_name)s no longer works for %(client_name)s"),
 }
 
 

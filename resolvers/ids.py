@@ -17,6 +17,7 @@ _MARKS: Final = {
     "Account": "a",
     "Grant": "g",
     "Invitation": "i",
+    "Engagement": "b",
     "SubscriptionEntry": "e",
     "Event": "v",
     "Message": "m",

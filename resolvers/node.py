@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models import session, user
-from resolvers import account, grant, ids, invitation, record, subscription
+from resolvers import account, engagement, grant, ids, invitation, record, subscription
 from resolvers import user as users
 from resolvers.context import Context, Info
 
@@ -30,6 +30,7 @@ _LOADS: Final[dict[str, Load]] = {
     "Account": account.by_ids,
     "Grant": grant.by_ids,
     "Invitation": invitation.by_ids,
+    "Engagement": engagement.by_ids,
     "SubscriptionEntry": subscription.by_ids,
     "Event": record.events_by_ids,
     "Message": record.messages_by_ids,

@@ -30,8 +30,12 @@ async def prepare(rows: Sequence[Any], context: Context) -> None:
     """Load the caller's access to the accounts that rows belong to: one statement at most."""
     first = next((row for row in rows if row is not None), None)
     if first is not None:
-        column = "account_id" if "account_id" in first.keys() else "id"  # noqa: SIM118 - a record, not a dict
-        await context.access.load({row[column] for row in rows if row is not None})
+        columns = [name for name in first.keys() if name in _ACCOUNTS] or ["id"]  # noqa: SIM118 - a record, not a dict
+        await context.access.load({row[column] for row in rows if row is not None for column in columns})
+
+
+_ACCOUNTS = frozenset({"account_id", "bureau_id", "client_id"})
+"""Columns with the id of an account that decides who sees the row."""
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:

@@ -6,6 +6,8 @@ looks: whoever lets rows into the graph has loaded the access that they need.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from auth.policy import Permission
 from auth.rules import AUTHENTICATED, PUBLIC, SELF, Rule
 from models.access import Access, GrantRow
 from models.account import AccountRow
+from models.engagement import EngagementRow, shown_to
 from models.errors import Forbidden, Refused, Unauthenticated
 from models.invitation import InvitationRow
 from models.subscription import SubscriptionEntryRow
@@ -94,16 +97,32 @@ class OfAccount:
         return None if key is None else context.access.get(key)
 
 
+@dataclass(frozen=True, slots=True)
+class OfEngagement(OfAccount):
+    """Engagements: the caller's permissions on either side, but not on one that asked blindly."""
+
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each row."""
+        base, bits = _base(context), context.access.bits
+        return [reduce(or_, map(bits, shown_to(row)), base) for row in rows]
+
+    def access(self, row: Any, context: Context) -> Access | None:
+        """The caller's access to a side of a row."""
+        return next(filter(None, map(context.access.get, shown_to(row))), None)
+
+
 of_accounts = OfAccount("id")
 of_account_parts = OfAccount()
 of_grants = OfAccount(own="user_id")
 of_invitations = OfAccount(own="invitee_id")
+of_engagements = OfEngagement()
 of_events = OfAccount(own="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
     AccountRow: of_accounts,
     GrantRow: of_grants,
     InvitationRow: of_invitations,
+    EngagementRow: of_engagements,
     SubscriptionEntryRow: of_account_parts,
 }
 

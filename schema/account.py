@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 import resolvers.account
+import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
 import resolvers.record
@@ -15,6 +16,7 @@ from models.lists import AccountOrder, GrantOrder
 from resolvers import rights
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
+from schema.engagement import Engagement, EngagementFilter
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
 from schema.record import Event, EventFilter, Message
@@ -116,6 +118,13 @@ class Account(Node):
         uses=("id",),
         given=FORWARD | {"filter": InvitationFilter | None},
         description="Who is, and was, invited; the newest first.",
+    )
+    engagements: Connection[Engagement] | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.engagement.of_accounts,
+        uses=("id",),
+        given=FORWARD | {"filter": EngagementFilter | None},
+        description="Its bureaus, and, of a bureau, its clients; the newest first.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),

@@ -1,6 +1,7 @@
 """Where changing starts: every operation, its input, its rule."""
 
 import resolvers.account
+import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
 import resolvers.session
@@ -8,6 +9,7 @@ import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
 from resolvers import rights
 from schema import change as c
+from schema import engagement as e
 from schema import session as s
 from schema.declare import graph_type, mutation
 
@@ -153,6 +155,28 @@ class Mutation:
         c.ResignGrantInput,
         rule=ONESELF,
         description="Give up one's own access, for good.",
+    )
+
+    # Bureaus and their clients
+    engage_bureau: e.EngageBureauPayload | None = mutation(
+        resolvers.engagement.engage_bureau,
+        e.EngageBureauInput,
+        description="Ask a bureau to work for one's own account, or a client to let one's own bureau work for it.",
+    )
+    accept_engagement: e.AcceptEngagementPayload | None = mutation(
+        resolvers.engagement.accept_engagement,
+        e.AcceptEngagementInput,
+        description="Let the bureau begin; only the side that was asked can.",
+    )
+    decline_engagement: e.DeclineEngagementPayload | None = mutation(
+        resolvers.engagement.decline_engagement,
+        e.DeclineEngagementInput,
+        description="Turn a bureau, or a client, down; only the side that was asked can.",
+    )
+    end_engagement: e.EndEngagementPayload | None = mutation(
+        resolvers.engagement.end_engagement,
+        e.EndEngagementInput,
+        description="End an engagement; either side can. The access of the bureau's consultants ends at once.",
     )
 
     # Subscription

@@ -164,6 +164,7 @@ TABLES = (
     "bank_accounts",
     "grants",
     "invitations",
+    "engagements",
     "subscription_entries",
     "idempotency_keys",
     "events",

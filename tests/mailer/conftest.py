@@ -154,6 +154,9 @@ PARAMS: dict[str, object] = {
     "expires_at": "2026-11-28T19:45:00+00:00",
     "invitee_email": "bo@example.com",
     "invited_email": "bo@example.com",
+    "asker_name": "Biuro Rachunkowe",
+    "bureau_name": "Biuro Rachunkowe",
+    "client_name": "Kowalski Sp. z o.o.",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

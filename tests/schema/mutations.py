@@ -118,6 +118,15 @@ async def _days(world: World, person: Person) -> Input:
     return {"accountId": world.side, "payerAccountId": world.owner.account_id, "days": 10}
 
 
+async def _wish(world: World, _: Person) -> Input:
+    number = (await world.partners())[1]
+    return {"bureauAccountId": world.owner.account_id, "clientNumber": number}
+
+
+async def _asked(world: World, _: Person) -> Input:
+    return {"engagementId": await world.asked()}
+
+
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
@@ -144,5 +153,9 @@ CALLS: Final = {
     "revokeGrant": Call(_grant),
     "restoreGrant": Call(_revoked_grant),
     "resignGrant": Call(_own_grant),
+    "engageBureau": Call(_wish),
+    "acceptEngagement": Call(_asked),
+    "declineEngagement": Call(_asked),
+    "endEngagement": Call(_asked),
     "extendSubscription": Call(_days),
 }

@@ -7,7 +7,9 @@ table, by a way of its own beside the resolvers'.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import count
+from operator import or_
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -52,6 +54,8 @@ class World:
     number: int = 0
     side: str = ""
     """A second account of the owner, which guests join and leave."""
+    partner: Person | None = None
+    """Whose accounts deal with the owner's, which is a bureau: bureaus of its own, and clients."""
     walks: dict[str, object] = field(default_factory=dict[str, object])
     payloads: list[object] = field(default_factory=list[object])
     """What walks and payloads came by, kept for the question whether anything was left out."""
@@ -106,6 +110,22 @@ class World:
         done = await self.api.do("inviteUser", given, "invitation { id }", by=self.owner)
         return str(done["invitation"]["id"])
 
+    async def partners(self, kind: str = "BUSINESS") -> tuple[str, int]:
+        """The id and number of a new account of the partner's."""
+        given = {"name": "Partner AS", "kind": kind}
+        done = await self.api.do("createAccount", given, "account { id number }", by=self.partner)
+        assert done["errors"] == []
+        return done["account"]["id"], done["account"]["number"]
+
+    async def asked(self) -> str:
+        """The id of an engagement that a bureau has asked the owner's account for."""
+        bureau, _ = await self.partners("BUREAU")
+        given = {"bureauAccountId": bureau, "clientNumber": self.number}
+        assert (await self.api.do("engageBureau", given, by=self.partner))["errors"] == []
+        found = await db.fetch_one("SELECT id FROM engagements WHERE bureau_id = $1", key(bureau), row=db.Row)
+        assert found is not None
+        return ids.encode("Engagement", found.id)
+
     # ---- What may be seen --------------------------------------------------------------------
 
     async def standing(self, name: str, account: UUID | None) -> Standing | None:
@@ -134,15 +154,21 @@ class World:
             shared = await db.fetch("SELECT DISTINCT account_id FROM grants WHERE user_id = $1", user, row=db.Row)
             reads = [await self.permissions(name, grant.account_id) & USERS_READ for grant in shared]
             return held | (SELF if user == me else 0) | (USERS_READ if any(reads) else 0), None
-        if type_name in PARTS:
+        if type_name == "Engagement":
+            sides = [await owned("engagements", side, row) for side in ("bureau_id", "client_id")]
+            standings = [await self.standing(name, side) for side in sides]
+            held, standing = reduce(or_, map(policy.effective, standings), held), next(filter(None, standings), None)
+        elif type_name in PARTS:
             table, own = PARTS[type_name]
             account = row if table == "accounts" else await owned(table, "account_id", row)
             mine = SELF if own and await owned(table, own, row) == me else 0
             if type_name == "Invitation":
                 mine = SELF if await owned(table, "lower(email)", row) == person.email else 0
             standing = await self.standing(name, account)
-            return held | mine | policy.effective(standing), standing
-        return held, None
+            held |= mine | policy.effective(standing)
+        else:
+            standing = None
+        return held, standing
 
     async def permissions(self, name: str, account: UUID) -> int:
         """Somebody's permissions in an account."""
@@ -215,6 +241,10 @@ async def created(api: Api) -> World:
     world.number = await owned("accounts", "number", key(owner.account_id))
     given = {"accountId": owner.account_id, "payerAccountId": world.side, "days": 10}
     assert (await api.do("extendSubscription", given, by=owner))["errors"] == []
+    world.partner = await api.person("partner@example.com", "Per Partner", accountName="Partner AS")
+    await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(owner.account_id))
+    given = {"engagementId": await world.asked()}
+    assert (await api.do("acceptEngagement", given, by=owner))["errors"] == []
     await api.do(
         "inviteUser", {"accountId": owner.account_id, "email": "pending@example.com", "role": "CONSULTANT"}, by=owner
     )
@@ -230,6 +260,7 @@ async def _find(world: World, account: UUID) -> None:
     tables = {
         "Grant": "SELECT id FROM grants WHERE account_id = $1",
         "Invitation": "SELECT id FROM invitations WHERE account_id = $1",
+        "Engagement": "SELECT id FROM engagements WHERE $1 IN (bureau_id, client_id)",
         "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
         "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",

@@ -1,0 +1,52 @@
+"""Engagements: those of accounts whose users the caller may read."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from models import asking, engagement, lists
+from models.account import AccountRow
+from models.engagement import EngagementRow
+from models.listing import Connection
+from resolvers.context import Context, Info
+from resolvers.pages import pages, prepare
+from resolvers.perform import perform
+from resolvers.subscription import linked
+
+
+async def by_ids(keys: Sequence[UUID], context: Context) -> list[EngagementRow | None]:
+    """The engagements with these ids."""
+    rows = await engagement.by_ids(list(keys))
+    await prepare(rows, context)
+    return rows
+
+
+async def of_accounts(
+    accounts: Sequence[Any],
+    info: Info,
+    filter: lists.EngagementFilter | None = None,  # noqa: A002 - the argument's name
+    **page: Any,
+) -> list[Connection[EngagementRow]]:
+    """The bureaus and clients of each account."""
+    listing = lists.engagements_of_accounts(info.context.now, filter)
+    return await pages(listing, [row["id"] for row in accounts], info, page)
+
+
+async def bureaus(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
+    """The little that each bureau shows of itself."""
+    return await linked([row["bureau_id"] for row in rows], info.context)
+
+
+async def clients(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
+    """The little that each client shows of itself."""
+    return await linked([row["client_id"] for row in rows], info.context)
+
+
+async def _shown(context: Context, key: UUID | None) -> dict[str, object]:
+    return {"engagement": None if key is None else (await by_ids([key], context))[0]}
+
+
+engage_bureau = perform(asking.engage, _shown)
+accept_engagement = perform(engagement.accept, _shown)
+decline_engagement = perform(engagement.decline, _shown)
+end_engagement = perform(engagement.end, _shown)
