@@ -23,7 +23,7 @@ from settings import Settings
 
 def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     """The application for one installation; it opens the database when it starts."""
-    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
+    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     # Set when there is mail, so that it leaves at once and not when the worker looks again.
     wake = asyncio.Event()
     endpoint = Endpoint(

@@ -31,6 +31,7 @@ for command in (
     database.migrate,
     database.seed,
     operator.credit,
+    operator.seats,
     printing.matrix,
     printing.print_schema,
     printing.explain,

@@ -51,7 +51,7 @@ async def write(settings: Settings) -> list[SignIn]:
 
 
 async def _write(settings: Settings) -> None:
-    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days)
+    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     caller = Caller(now=datetime.now(UTC), site=site)
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
     bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")

@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_key: str = ""
     executor: Literal["compiled", "reference"] = "compiled"
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
+    free_seats: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
 
     @property
     def is_development(self) -> bool:

@@ -126,12 +126,16 @@ _TABLE: Final = {
     Permission.EXPORTS_CREATE:       "x x x x x x",
     Permission.OWNERSHIP:            "x . . . . .",
 }  # fmt: skip
+_SEAT: Final =                       ". x x . . x"  # fmt: skip
 
 ROLES: Final = {
     role: mask(permission for permission, row in _TABLE.items() if row.split()[column] == "x")
     for column, role in enumerate(Role)
 }
 """What each role can hold at most."""
+
+SEATED: Final = tuple(role for role, mark in zip(Role, _SEAT.split(), strict=True) if mark == "x")
+"""Roles whose holders each take one of the seats that the account has bought."""
 
 LISTED: Final = frozenset({Role.CONSULTANT, Role.SIMPLE_USER})
 """Roles that a grant's own list cuts down. A consultant without a list has nothing."""

@@ -143,10 +143,10 @@ _BANK_ACCOUNTS: Final = f"INSERT INTO bank_accounts (number, owner_id) SELECT {_
 _ACCOUNTS: Final = f"""
 INSERT INTO accounts (id, number, name, kind, owner_id, created_at, activated_at, subscription_until, invoice_prefix,
     vat_number, bank_account_number, default_currency, default_locale, payment_term_days, simple_user_restrictions,
-    locks, requires_two_factor)
+    locks, requires_two_factor, purchased_seats)
 SELECT {_key(2, "n")}, 10000000 + n, 'Account ' || lpad(n::text, 7, '0'), 'BUSINESS', {_OWNER}, now, now,
        now + interval '1 year' + n % 1000 * interval '1 day', 'INV' || n || '/',
-       'SE' || 550000000001 + n, {_IBAN}, 'SEK', 'sv', 30, 0, 0, false
+       'SE' || 550000000001 + n, {_IBAN}, 'SEK', 'sv', 30, 0, 0, false, 100000
 {_NUMBERS}
 """
 _GRANTS: Final = f"""

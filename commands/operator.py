@@ -1,28 +1,61 @@
 """What the operator sells and checks, beside what the graph offers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
 from commands.ground import database, settings
 from settings import Settings
 
+if TYPE_CHECKING:
+    from models.caller import Caller
+
+T = TypeVar("T")
+ACCOUNT_NUMBER: Final = click.IntRange(1, 2**31 - 1)
+
 
 @click.command()
-@click.argument("account_number", type=click.IntRange(min=1))
+@click.argument("account_number", type=ACCOUNT_NUMBER)
 @click.argument("days", type=int)
 @click.option("--reference", required=True, help="What was paid, for the ledger: an order or invoice number.")
 def credit(account_number: int, days: int, *, reference: str) -> None:
     """Add DAYS of subscription, paid outside Fullmakt, to the account ACCOUNT_NUMBER."""
-    from models import db, subscription
+    from models import subscription
+
+    until = operate(lambda caller: subscription.credit(caller, account_number, days, reference=reference))
+    click.echo(f"Account {account_number}: {days} days credited, valid until {until:%Y-%m-%d %H:%M} UTC.")
+
+
+@click.command()
+@click.argument("account_number", type=ACCOUNT_NUMBER)
+@click.argument("count", type=int)
+def seats(account_number: int, count: int) -> None:
+    """Let the account ACCOUNT_NUMBER have COUNT seats in all, at once.
+
+    Owners, accountants and consultants take no seat. There cannot be fewer than are used, or
+    reserved by pending invitations.
+    """
+    from models import seat
+
+    now = operate(lambda caller: seat.sell(caller, account_number, count))
+    click.echo(
+        f"Account {account_number}: {now.purchased} seats, {now.used} used, {now.reserved} reserved, "
+        f"{now.available} available."
+    )
+
+
+def operate(operation: "Callable[[Caller], Awaitable[T]]") -> T:
+    """What an operation gives, done on the operator's behalf."""
+    from models import db
     from models.caller import Caller, Site
 
-    async def work(ready: Settings) -> datetime:
-        caller = Caller(now=datetime.now(UTC), site=Site(ready.secret_key, ready.trial_days))
+    async def work(ready: Settings) -> T:
+        site = Site(ready.secret_key, ready.trial_days, ready.free_seats)
         async with db.connection(ready.database_url, pool_size=2):
-            return await subscription.credit(caller, account_number, days, reference=reference)
+            return await operation(Caller(now=datetime.now(UTC), site=site))
 
     with database(settings()) as ready:
-        until = asyncio.run(work(ready))
-    click.echo(f"Account {account_number}: {days} days credited, valid until {until:%Y-%m-%d %H:%M} UTC.")
+        return asyncio.run(work(ready))

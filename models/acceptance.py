@@ -102,7 +102,8 @@ async def accept(
     `own_account_name` the user gets an account of his own besides.
 
     Raises Refusal: TOKEN_INVALID, TOKEN_EXPIRED, INVITATION_NOT_PENDING, SIGN_IN_REQUIRED,
-    EMAIL_MISMATCH, ALREADY_MEMBER, ROLE_TOO_HIGH (the inviter has lost the right to offer it).
+    EMAIL_MISMATCH, ALREADY_MEMBER, ROLE_TOO_HIGH (the inviter has lost the right to offer it),
+    SEATS_EXHAUSTED (more seats are used than the account has, or was to have).
     """
     offer = await _offered(caller, token, invitation_id)
     wants_login = name is not None or password is not None
@@ -136,6 +137,7 @@ async def accept(
             listed=offer.listed,
             valid_until=offer.grant_valid_until,
             granted_by_id=offer.invited_by_id,
+            seat_reserved=True,
         )
         await Invitation.filter(id=offer.id).update(status=InvitationStatus.ACCEPTED, grant_id=grant_id)
         await event.record(

@@ -270,3 +270,14 @@ _LOCK_BOTH: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY
 async def lock(*account_ids: UUID) -> None:
     """Lock accounts, always in the order of their ids, so that crossing operations never deadlock."""
     await db.fetch(_LOCK_BOTH, list(account_ids), row=_Key)
+
+
+_LOCK_NUMBER: Final = "SELECT id FROM accounts WHERE number = $1 FOR NO KEY UPDATE"
+
+
+async def lock_number(number: int) -> UUID:
+    """Lock the account with a public number, for the operator. Returns its id. Raises Refusal NOT_FOUND."""
+    locked = await db.fetch_one(_LOCK_NUMBER, number, row=_Key)
+    if locked is None:
+        raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
+    return locked.id

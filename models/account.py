@@ -61,6 +61,7 @@ class Account(Model):
     simple_user_restrictions = fields.BigIntField(default=0)
     locks = fields.BigIntField(default=0)
     requires_two_factor = fields.BooleanField(default=False)
+    purchased_seats = fields.IntField()
 
     class Meta(Model.Meta):
         """Where the rows are."""
@@ -228,6 +229,7 @@ async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated
         activated_at=activated_at,
         subscription_until=trial_ends_at,
         default_locale=caller.locale,
+        purchased_seats=caller.site.free_seats,
     )
     _ = await Grant.create(
         account_id=account_id,

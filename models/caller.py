@@ -13,6 +13,7 @@ class Site:
 
     link_key: str = field(repr=False)
     trial_days: int = 30
+    free_seats: int = 5
 
 
 @dataclass(frozen=True, slots=True)

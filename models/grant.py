@@ -19,7 +19,7 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
-from models import access, db, event, keys
+from models import access, db, event, keys, seat
 from models.access import COLUMNS, SOURCE, Act, GrantRow, within
 from models.caller import Caller
 from models.check import Checks
@@ -131,8 +131,12 @@ async def give(
     listed: int | None,
     valid_until: datetime | None,
     granted_by_id: UUID,
+    seat_reserved: bool = False,
 ) -> UUID:
-    """A new grant, within the transaction and the account's lock of what it follows from."""
+    """A new grant, within the transaction and the account's lock of what it follows from.
+
+    Raises Refusal: ALREADY_MEMBER; SEATS_EXHAUSTED, with `seat_reserved` only where every seat is used.
+    """
     if await is_member(user_id, account_id, now=caller.now):
         raise already_member(None)
     made = await Grant.create(
@@ -145,6 +149,7 @@ async def give(
         created_at=caller.now,
         granted_by_id=granted_by_id,
     )
+    await seat.demand(account_id, role, None, now=caller.now, reserved=seat_reserved)
     await event.record(
         caller,
         "account:grant:give",
@@ -198,11 +203,12 @@ async def update(
     demand_may_give(act.access.standing, new_role, listed)
     if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
         raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
-    before = _terms(grant)
+    before, was = _terms(grant), grant.role
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
     if _terms(grant) != before:
         await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
+        await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
         await act.record(
             "account:grant:update",
             before={"grant": str(grant.id), **before},
@@ -233,6 +239,7 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
         raise already_member("grant_id")
     status = initial_status(grant.role, grant.listed)
     await Grant.filter(id=grant.id).update(status=status, ended_at=None)
+    await seat.demand(act.account_id, grant.role, "grant_id", now=act.now)
     await act.record(
         "account:grant:restore",
         before={"grant": str(grant.id), "status": grant.status},

@@ -22,7 +22,7 @@ from tortoise.models import Model
 from auth import policy, tokens
 from auth.policy import Permission, Role
 from i18n import mark
-from models import db, grant, keys, message
+from models import db, grant, keys, message, seat
 from models.access import Act, within
 from models.account import Account
 from models.caller import Caller
@@ -133,7 +133,8 @@ async def issue(
 ) -> UUID:
     """Offer `role` to an address, and mail it the link. Returns the invitation's id.
 
-    Raises Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, or what is wrong with the input.
+    Raises Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED, or what is
+    wrong with the input.
     """
     with Checks() as check:
         email = check.email("email", email)
@@ -166,6 +167,7 @@ async def issue(
         )
     except IntegrityError as error:
         raise _already_invited("email") from error
+    await seat.demand(account_id, role, "role", now=act.now)
     await act.record("account:invitation:issue", after=terms(made))
     await _mail(act, made, seed)
     return made.id
@@ -193,13 +195,14 @@ async def update(
         else:
             check.end("grant_valid_until", grant_valid_until, now=act.now)
     demand_may_give(act.access.standing, new_role, listed)
-    before = terms(invitation)
+    before, was = terms(invitation), invitation.role
     await Invitation.filter(id=invitation.id).update(
         role=new_role,
         listed=listed,
         grant_valid_until=grant_valid_until,
         invited_by_id=act.user_id,
     )
+    await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
     await invitation.refresh_from_db()
     await act.record("account:invitation:update", before=before, after=terms(invitation))
     return invitation.id
@@ -226,6 +229,7 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
         raise grant.already_member("invitation_id")
     await _rest_expired(invitation.account_id, invitation.email_key, act.now, but=invitation.id)
     seed, before = tokens.seed(), terms(invitation)
+    reserves = invitation.role if status(invitation, act.now) is InvitationStatus.PENDING else None
     try:
         await Invitation.filter(id=invitation.id).update(
             status=InvitationStatus.PENDING,
@@ -235,6 +239,7 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
         )
     except IntegrityError as error:
         raise _already_invited("invitation_id") from error
+    await seat.demand(act.account_id, invitation.role, "invitation_id", now=act.now, was=reserves)
     await invitation.refresh_from_db()
     await act.record("account:invitation:resend", before=before, after=terms(invitation))
     await _mail(act, invitation, seed)

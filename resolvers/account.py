@@ -6,10 +6,11 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, Permission
-from models import account, db, lists, settings, subscription
+from models import account, db, lists, seat, settings, subscription
 from models.account import AccountRow
 from models.errors import BadInput
 from models.listing import Connection
+from models.seat import SeatsRow
 from resolvers import ids
 from resolvers.context import Context, Info
 from resolvers.pages import pages
@@ -117,6 +118,11 @@ def days_left(rows: Sequence[AccountRow], info: Info) -> list[int]:
 def is_expired(rows: Sequence[AccountRow], info: Info) -> list[bool]:
     """Whether each subscription is over."""
     return [row["subscription_until"] <= info.context.now for row in rows]
+
+
+async def seats(rows: Sequence[AccountRow], info: Info) -> list[SeatsRow | None]:
+    """How many people may have a seat in each, and have."""
+    return await seat.by_accounts([row["id"] for row in rows], now=info.context.now)
 
 
 # ---- Changing --------------------------------------------------------------------------------

@@ -64,6 +64,20 @@ class AccountSettings:
 
 
 @graph_type(
+    needs(Permission.USERS_READ),
+    rights.of_account_parts,
+    description="How many people an account may have beside its owner, accountants and consultants, who take no seat.",
+)
+class Seats:
+    """The seats."""
+
+    purchased: int = field(description="Bought in all.")
+    used: int = field(description="Taken by live grants.")
+    reserved: int = field(description="Held for pending invitations.")
+    available: int = field(description="Free for one more person; never negative.")
+
+
+@graph_type(
     needs(Permission.ACCOUNT_READ),
     rights.of_accounts,
     description="A company or person that issues invoices. Who has no active grant on it does not see that it exists.",
@@ -104,6 +118,12 @@ class Account(Node):
     )
     settings: AccountSettings | None = field(
         needs(Permission.SETTINGS_READ), column=resolvers.account.itself, same=True, description="How it invoices."
+    )
+    seats: Seats | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.account.seats,
+        uses=("id",),
+        description="How many people can have a place, and have one.",
     )
     grants: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),

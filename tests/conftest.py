@@ -106,6 +106,7 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
             public_url=PUBLIC_URL,
             mail_from="Fullmakt <no-reply@example.com>",
             executor=EXECUTOR,
+            free_seats=1000,  # Tests of other things never run out of them.
         ),
         clock=clock,
     )

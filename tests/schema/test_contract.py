@@ -31,9 +31,6 @@ NOT_YET = {
     "Subscription",
     "AccessChange",
     "AccessChangeKind",
-    # Seats
-    "Seats",
-    "Account.seats",
     # Vouchers
     "RedeemVoucherInput",
     "Mutation.redeemVoucher",

@@ -179,6 +179,7 @@ PARTS: Final = {
     "Account": ("accounts", ""),
     "AccountSettings": ("accounts", ""),
     "AccountSubscription": ("accounts", ""),
+    "Seats": ("accounts", ""),
     "Grant": ("grants", "user_id"),
     "Invitation": ("invitations", ""),
     "SubscriptionEntry": ("subscription_entries", ""),
@@ -211,6 +212,7 @@ async def application(url: str, executor: Literal["compiled", "reference"], cloc
         public_url=PUBLIC_URL,
         mail_from="Fullmakt <no-reply@example.com>",
         executor=executor,
+        free_seats=10_000,
     )
     running = app.create(settings, clock=clock)
     async with (

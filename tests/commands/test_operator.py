@@ -1,0 +1,72 @@
+"""The operator's commands, each in a process of its own, on a database that a server uses too."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.account import Account
+from tests.api import KEY, Api
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def fullmakt(database_url: str, *arguments: str) -> tuple[int, str, str]:
+    """A command's exit code, and what it said on both outputs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "cli.py",
+        *arguments,
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "FULLMAKT_DATABASE_URL": database_url,
+            "FULLMAKT_SECRET_KEY": KEY,
+            "FULLMAKT_PUBLIC_URL": "https://fullmakt.example.com",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, complained = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode(), complained.decode()
+
+
+async def number(api: Api) -> str:
+    """The public number of a new account."""
+    _ = await api.person("anna@example.com")
+    return str((await Account.get()).number)
+
+
+async def test_seats_are_sold(api: Api, database_url: str) -> None:
+    account = await number(api)
+
+    done = await fullmakt(database_url, "seats", account, "3")
+
+    assert done == (0, f"Account {account}: 3 seats, 0 used, 0 reserved, 3 available.\n", "")
+    assert (await Account.get()).purchased_seats == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("99", "3"), 1, "Error: No account has this number.\n"),
+        (("ACCOUNT", "-- -1"), 1, "Error: This must be from 0 to 100000.\n"),
+        (("ACCOUNT", "many"), 2, "'many' is not a valid integer"),
+        (("ACCOUNT",), 2, "Missing argument 'COUNT'"),
+        ((str(2**31), "3"), 2, "is not in the range"),
+    ],
+)
+async def test_seats_are_refused(
+    api: Api, database_url: str, arguments: tuple[str, ...], code: int, reason: str
+) -> None:
+    account = await number(api)
+    given = " ".join(arguments).replace("ACCOUNT", account).split()
+
+    found, said, complained = await fullmakt(database_url, "seats", *given)
+
+    assert (found, said) == (code, "")
+    assert reason in complained
+    assert (await Account.get()).purchased_seats == 1000
