@@ -22,8 +22,12 @@ def derive(key: str, purpose: str, seed: bytes) -> str:
     The seed may lie in the database, because without `key`, which never does, it is worth
     nothing: a dump holds no working link. `purpose` keeps one kind of link from serving as another.
     """
-    code = hmac.digest(key.encode(), purpose.encode() + b"\x00" + seed, "sha256")
-    return urlsafe_b64encode(code).rstrip(b"=").decode()
+    return urlsafe_b64encode(derive_bytes(key, purpose, seed)).rstrip(b"=").decode()
+
+
+def derive_bytes(key: str, purpose: str, seed: bytes) -> bytes:
+    """The same as 32 bytes, for secrets that are no token."""
+    return hmac.digest(key.encode(), purpose.encode() + b"\x00" + seed, "sha256")
 
 
 def digest(token: str) -> bytes:

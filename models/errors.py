@@ -5,6 +5,7 @@ Refused                    -> top of the tree, never raised itself
 |-- Forbidden              -> FORBIDDEN: the caller sees the account, but may not do this
 |-- Unauthenticated        -> UNAUTHENTICATED: nobody is signed in
 |-- AccountRequired        -> ACCOUNT_REQUIRED: the X-Account header names no account to enter
+|-- RateLimited            -> RATE_LIMITED: too many tries; it says when to try again
 `-- BadInput               -> BAD_USER_INPUT: a request that no front end of ours would send
 """
 
@@ -98,6 +99,14 @@ class Unauthenticated(Refused):
 
 class AccountRequired(Refused):
     """The request names an account that its caller cannot enter."""
+
+
+class RateLimited(Refused):
+    """Too many tries; the next one counts again in `retry_after_seconds`."""
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many tries. Try again in {retry_after_seconds} seconds.")
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BadInput(Refused):

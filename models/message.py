@@ -51,6 +51,11 @@ class MessageKind(StrEnum):
     ACTIVATION = "activation"
     PASSWORD_RESET = "password-reset"  # noqa: S105 - a kind of message
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the same
+    SECOND_FACTOR_ENABLED = "second-factor-enabled"
+    SECOND_FACTOR_DISABLED = "second-factor-disabled"
+    SECOND_FACTOR_GUESSED = "second-factor-guessed"
+    RECOVERY_CODE_USED = "recovery-code-used"
+    RECOVERY_CODES_RENEWED = "recovery-codes-renewed"
     ADDRESS_TAKEN = "address-taken"
     INVITATION_ACCEPTED = "invitation-accepted"
     INVITATION_JOINED = "invitation-joined"
@@ -66,6 +71,11 @@ SUBJECTS: Final = {
     MessageKind.ACTIVATION: mark("Activate your Fullmakt login"),
     MessageKind.PASSWORD_RESET: mark("Choose a new password"),
     MessageKind.PASSWORD_CHANGED: mark("Your password was changed"),
+    MessageKind.SECOND_FACTOR_ENABLED: mark("Signing in now needs your second factor"),
+    MessageKind.SECOND_FACTOR_DISABLED: mark("Your second factor was disabled"),
+    MessageKind.SECOND_FACTOR_GUESSED: mark("Somebody tried to sign in with your password"),
+    MessageKind.RECOVERY_CODE_USED: mark("A recovery code was used to sign in"),
+    MessageKind.RECOVERY_CODES_RENEWED: mark("You have new recovery codes"),
     MessageKind.ADDRESS_TAKEN: mark("Somebody tried to register with your address"),
     MessageKind.INVITATION_ACCEPTED: mark("%(invitee_email)s now has access to %(account_name)s"),
     MessageKind.INVITATION_JOINED: mark("You now have access to %(account_name)s"),

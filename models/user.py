@@ -18,7 +18,7 @@ from tortoise.models import Model
 from auth import passwords, tokens
 from auth.policy import Permission
 from i18n import mark
-from models import access, account, claim, db, event, keys, message, session
+from models import access, account, claim, codes, db, event, keys, message, session
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
@@ -253,15 +253,30 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
 
 async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
     """Choose a new password; every other session of the user ends."""
-    user = await User.get(id=caller.user())
-    if not await passwords.verify(current_password, user.password_hash):
-        raise refuse(UserErrorCode.INVALID_CREDENTIALS, "current_password", mark("This is not your password."))
+    user = await proved(caller, current_password, field="current_password")
     hashed = await _checked_hash("new_password", new_password, user)
     async with db.transaction():
-        locked = await User.filter(id=user.id).select_for_update(no_key=True).get()
-        if locked.password_hash != user.password_hash:
-            raise refuse(UserErrorCode.CONFLICT, "current_password", mark("Your password has just been changed."))
+        await lock_proved(user, field="current_password")
         await _set_password(caller, user, hashed, "user:password:change")
+
+
+async def proved(caller: Caller, password: str, *, field: str) -> User:
+    """The caller, who has given his password again. Raises Refusal INVALID_CREDENTIALS."""
+    user = await User.get(id=caller.user())
+    if not await passwords.verify(password, user.password_hash):
+        raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
+    return user
+
+
+async def lock(user_id: UUID) -> User:
+    """A user whom nobody else signs in or changes until the transaction ends."""
+    return await User.filter(id=user_id).select_for_update(no_key=True).get()
+
+
+async def lock_proved(user: User, *, field: str) -> None:
+    """Lock a user who was `proved`. Raises Refusal CONFLICT if the password has changed since."""
+    if (await lock(user.id)).password_hash != user.password_hash:
+        raise refuse(UserErrorCode.CONFLICT, field, mark("Your password has just been changed."))
 
 
 async def _set_password(caller: Caller, user: User, hashed: str, done: str) -> None:
@@ -284,9 +299,9 @@ async def _checked_hash(field: str, password: str, user: User) -> str:
 async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: str | None = None) -> SignedIn:
     """Start a session. Unknown address and wrong password answer and cost the same.
 
-    `one_time_code` is asked for only where a second factor is set up.
+    `one_time_code` is asked for where a second factor is active, of who knows the password.
+    Raises RateLimited: too many codes were wrong.
     """
-    del one_time_code  # nobody has a second factor yet
     user = await User.filter(email_key=email_key(email.strip())).first()
     hashed = user.password_hash if user else None
     if not await passwords.verify(password, hashed) or user is None or hashed is None:
@@ -299,10 +314,14 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
         )
     fresh = await passwords.hash_password(password) if passwords.is_outdated(hashed) else hashed
     async with db.transaction():
-        if await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh):
+        is_same = await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh)
+        refusal = await codes.judge(caller, user.id, one_time_code) if is_same else None
+        if is_same and refusal is None:
             return await session.start(caller, user.id)
+    if refusal is not None:
+        raise refusal  # not before: the guess that it answers is to stay counted
     # Changed, or hashed anew, while it was being checked: what is there now decides.
-    return await sign_in(caller, email=email, password=password)
+    return await sign_in(caller, email=email, password=password, one_time_code=one_time_code)
 
 
 async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:
@@ -327,10 +346,7 @@ async def update_profile(caller: Caller, *, name: str | None = None, locale: str
 
 # ---- Mailed links ----------------------------------------------------------------------------
 
-_LIFETIME: Final = {
-    LinkPurpose.ACTIVATION: ACTIVATION_LASTS,
-    LinkPurpose.RESET: RESET_LASTS,
-}
+_LIFETIME: Final = {LinkPurpose.ACTIVATION: ACTIVATION_LASTS, LinkPurpose.RESET: RESET_LASTS}
 
 
 async def _send_link(caller: Caller, user: User, kind: MessageKind, purpose: LinkPurpose) -> None:

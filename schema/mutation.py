@@ -4,12 +4,14 @@ import resolvers.account
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
+import resolvers.second_factor
 import resolvers.session
 import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
 from resolvers import rights
 from schema import change as c
 from schema import engagement as e
+from schema import second_factor as f
 from schema import session as s
 from schema.declare import graph_type, mutation
 
@@ -74,6 +76,32 @@ class Mutation:
         resolvers.session.revoke_other_sessions,
         rule=ONESELF,
         description="End all of one's sessions but the one that asks.",
+    )
+
+    # Second factor
+    enroll_second_factor: f.EnrollSecondFactorPayload | None = mutation(
+        resolvers.second_factor.enroll_second_factor,
+        f.EnrollSecondFactorInput,
+        rule=ONESELF,
+        description="Get a secret for an authenticator app; it counts once a code of the app has confirmed it.",
+    )
+    confirm_second_factor: f.ConfirmSecondFactorPayload | None = mutation(
+        resolvers.second_factor.confirm_second_factor,
+        f.ConfirmSecondFactorInput,
+        rule=ONESELF,
+        description="Make the enrolled second factor active; ends all other sessions.",
+    )
+    disable_second_factor: f.DisableSecondFactorPayload | None = mutation(
+        resolvers.second_factor.disable_second_factor,
+        f.DisableSecondFactorInput,
+        rule=ONESELF,
+        description="Sign in with the password alone again.",
+    )
+    regenerate_recovery_codes: f.RegenerateRecoveryCodesPayload | None = mutation(
+        resolvers.second_factor.regenerate_recovery_codes,
+        f.RegenerateRecoveryCodesInput,
+        rule=ONESELF,
+        description="Get new recovery codes; the former ones die.",
     )
 
     # Accounts

@@ -39,7 +39,10 @@ class ResendActivationInput:
     email: str
 
 
-@strawberry.input(description="A login's address and password.")
+@strawberry.input(
+    description="A login's address and password, and where it has a second factor, a code of the authenticator app "
+    "or a recovery code. Without it the answer is ONE_TIME_CODE_REQUIRED."
+)
 class SignInInput:
     """What signIn takes."""
 

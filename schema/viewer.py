@@ -8,6 +8,7 @@ import resolvers.account
 import resolvers.grant
 import resolvers.invitation
 import resolvers.record
+import resolvers.second_factor
 import resolvers.session
 import resolvers.user
 from auth.rules import ONESELF
@@ -32,6 +33,15 @@ class Session(Node):
     user_agent: str | None = field(description="The program that started it.")
     ip_address: str | None = field(description="From where it was started.")
     is_current: bool = field(resolve=resolvers.session.is_current, description="Whether it is the one that asks.")
+
+
+@graph_type(ONESELF, rights.of_viewer, description="The codes that signing in needs beside the password.")
+class SecondFactor:
+    """The viewer's second factor."""
+
+    is_active: bool = field(description="Signing in needs a code of the authenticator app, or a recovery code.")
+    confirmed_at: datetime | None = field(description="Since when.")
+    recovery_codes_left: int = field(description="Recovery codes that are not used yet, of ten.")
 
 
 @graph_type(ONESELF, rights.of_viewer, description="The signed-in user's door to the graph.")
@@ -64,6 +74,9 @@ class Viewer:
     )
     sessions: Connection[Session] = field(
         batch=resolvers.session.of_viewer, given=FORWARD, description="Where the viewer is signed in."
+    )
+    second_factor: SecondFactor = field(
+        batch=resolvers.second_factor.of_viewer, description="Whether signing in needs more than the password."
     )
     events: Connection[Event] = field(
         batch=resolvers.record.events_of_viewer,

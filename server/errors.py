@@ -11,7 +11,7 @@ from graphql import GraphQLError
 
 from auth.passwords import Busy
 from models import db
-from models.errors import AccountRequired, BadInput, Forbidden, Refusal, Unauthenticated
+from models.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Unauthenticated
 from server.log import place
 
 LONGEST: Final = 300
@@ -44,6 +44,7 @@ _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] 
     ((AccountRequired,), ACCOUNT_REQUIRED, "X-Account names no account that you can enter."),
     ((Forbidden,), FORBIDDEN, None),
     ((BadInput, Refusal), BAD_USER_INPUT, None),
+    ((RateLimited,), RATE_LIMITED, None),
     ((Busy,), RATE_LIMITED, "Too much at once. Try again in a moment."),
     (db.UNAVAILABLE, SERVICE_UNAVAILABLE, "The service is not available right now."),
 ]
@@ -56,11 +57,21 @@ def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any
         if isinstance(error, kinds):
             if code == SERVICE_UNAVAILABLE:
                 log.warning("database unavailable", request_id=request_id, type=type(error).__name__)
-            more = _decision(error) if isinstance(error, Forbidden) else {}
-            return message or str(error), {"code": code, **more}
+            return message or str(error), {"code": code, **_more(error)}
     # Where, not what: an exception's text can hold what the client sent, a password included.
     log.error("unexpected", request_id=request_id, **place(error))
     return "Something went wrong on our side.", {"code": INTERNAL}
+
+
+def _more(error: BaseException) -> dict[str, Any]:
+    """What a client is told beside the code."""
+    match error:
+        case Forbidden():
+            return _decision(error)
+        case RateLimited():
+            return {"retryAfterSeconds": error.retry_after_seconds}
+        case _:
+            return {}
 
 
 def _decision(error: Forbidden) -> dict[str, Any]:

@@ -158,6 +158,8 @@ async def counts() -> dict[str, int]:
 TABLES = (
     "users",
     "user_tokens",
+    "second_factors",
+    "recovery_codes",
     "sessions",
     "accounts",
     "organization_numbers",

@@ -3,8 +3,29 @@
 from tortoise.migrations import operations as ops
 from tortoise.migrations.migration import Migration as Step
 
-FORTH = "SELECT 1"
-BACK = "SELECT 1"
+FORTH = """
+CREATE TABLE second_factors (
+    user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    -- The secret is derived from this and a key that is not in the database.
+    seed bytea NOT NULL CHECK (length(seed) = 32),
+    created_at timestamptz NOT NULL,
+    confirmed_at timestamptz,
+    -- The time step of the last code that was accepted; none up to it is accepted again.
+    last_step bigint,
+    guesses integer NOT NULL CHECK (guesses BETWEEN 0 AND 10),
+    guessing_since timestamptz,
+    CONSTRAINT second_factors_confirmed_by_a_code CHECK (confirmed_at IS NULL OR last_step IS NOT NULL),
+    CONSTRAINT second_factors_guesses_have_a_start CHECK (guesses = 0 OR guessing_since IS NOT NULL)
+);
+
+CREATE TABLE recovery_codes (
+    user_id uuid NOT NULL REFERENCES second_factors ON DELETE CASCADE,
+    code_digest bytea NOT NULL CHECK (length(code_digest) = 32),
+    used_at timestamptz,
+    PRIMARY KEY (user_id, code_digest)
+);
+"""
+BACK = "DROP TABLE recovery_codes, second_factors"
 
 
 class Migration(Step):

@@ -157,6 +157,7 @@ PARAMS: dict[str, object] = {
     "asker_name": "Biuro Rachunkowe",
     "bureau_name": "Biuro Rachunkowe",
     "client_name": "Kowalski Sp. z o.o.",
+    "codes_left": "9",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

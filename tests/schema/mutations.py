@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tests.api import PASSWORD, Person
+from tests.authenticator import enrolled, set_up
 from tests.schema.world import World
 
 Input = dict[str, Any] | None
@@ -48,7 +49,8 @@ async def _activation(world: World, person: Person) -> Input:
     return {"token": await world.api.link(given["email"], "activation")}
 
 
-async def _sign_in(_: World, person: Person) -> Input:
+async def _sign_in(world: World, person: Person) -> Input:
+    await world.without_factor(person)
     return {"email": person.email, "password": PASSWORD}
 
 
@@ -67,9 +69,26 @@ async def _profile(_: World, __: Person) -> Input:
 
 
 async def _session(world: World, person: Person) -> Input:
+    await world.without_factor(person)
     given = {"email": person.email, "password": PASSWORD}
     done = await world.api.do("signIn", given, "viewer { session { id } }")
     return {"sessionId": done["viewer"]["session"]["id"]}
+
+
+async def _enrollment(world: World, person: Person) -> Input:
+    await world.without_factor(person)
+    return {"password": PASSWORD}
+
+
+async def _code(world: World, person: Person) -> Input:
+    await world.without_factor(person)
+    return {"code": (await enrolled(world.api, person)).code()}
+
+
+async def _factor(world: World, person: Person) -> Input:
+    await world.without_factor(person)
+    _ = await set_up(world.api, person)
+    return {"password": PASSWORD}
 
 
 async def _name(_: World, __: Person) -> Input:
@@ -139,6 +158,10 @@ CALLS: Final = {
     "updateProfile": Call(_profile),
     "revokeSession": Call(_session),
     "revokeOtherSessions": Call(_nothing()),
+    "enrollSecondFactor": Call(_enrollment),
+    "confirmSecondFactor": Call(_code),
+    "disableSecondFactor": Call(_factor),
+    "regenerateRecoveryCodes": Call(_factor),
     "createAccount": Call(_name),
     "updateAccount": Call(_account(name="Nowak AS")),
     "updateAccountSettings": Call(_account(invoicePrefix="N")),

@@ -117,6 +117,7 @@ async def performed(seen: World, name: str, mutation: str) -> tuple[Answer, dict
 
 async def aside(seen: World, person: Person) -> str:
     """The token of another session of somebody."""
+    await seen.without_factor(person)
     done = await seen.api.do("signIn", {"email": person.email, "password": PASSWORD}, "accessToken")
     return str(done["accessToken"])
 

@@ -76,6 +76,10 @@ class World:
         """An address that nobody has had yet."""
         return f"new-{next(self.fresh)}@example.com"
 
+    async def without_factor(self, person: Person) -> None:
+        """Make the password enough for somebody again, and forget his guesses."""
+        await db.execute("DELETE FROM second_factors WHERE user_id = $1", key(person.user_id))
+
     async def grant_of(self, person: Person, account: str) -> str | None:
         """The id of somebody's live grant on an account."""
         sql = "SELECT id FROM grants WHERE user_id = $1 AND account_id = $2 AND status = 'ACTIVE'"
@@ -145,7 +149,7 @@ class World:
         if person is None:
             return PUBLIC, None
         me, held = key(person.user_id), PUBLIC | AUTHENTICATED
-        if type_name in {"Viewer", "Mutation"}:
+        if type_name in {"Viewer", "SecondFactor", "Mutation"}:
             return held | SELF, None
         if type_name == "Session":
             return held | (SELF if await owned("sessions", "user_id", row) == me else 0), None

@@ -4,7 +4,7 @@
 
 (() => {
   const MENU = "{ viewer { user { name } currentAccount { id } accounts(first: 100) { nodes { id name number } } } }";
-  const SIGN_IN = "mutation SignIn($input: SignInInput!) { signIn(input: $input) { accessToken errors { message } } }";
+  const SIGN_IN = "mutation SignIn($input: SignInInput!) { signIn(input: $input) { accessToken errors { code message } } }";
   const SIGN_OUT = "mutation SignOut { signOut { errors { message } } }";
   const WELCOME = [
     "# Sign in above, then try this.",
@@ -76,13 +76,19 @@
   byId("sign-in").addEventListener("submit", async (event) => {
     event.preventDefault();
     const form = event.currentTarget;
-    const input = { email: form.email.value, password: form.password.value };
+    const input = { email: form.email.value, password: form.password.value, oneTimeCode: form.code.value || null };
     try {
       const { data, errors } = await ask(SIGN_IN, { input });
       const problem = (errors || []).concat(data && data.signIn ? data.signIn.errors : [])[0];
-      if (problem) { say(problem.message); return; }
+      if (problem) {
+        say(problem.message);
+        if (problem.code === "ONE_TIME_CODE_REQUIRED") byId("code").hidden = false;
+        if (!byId("code").hidden) form.code.select();
+        return;
+      }
       token = data.signIn.accessToken;
       form.reset();
+      byId("code").hidden = true;
       say("");
       await refresh();
     } catch {

@@ -73,6 +73,8 @@ function showRefusal(form, error) {
       left.push(`${message} (${code})`);
       continue;
     }
+    // A field that only some need is there, hidden, until a refusal asks for it.
+    input.closest("[hidden]")?.removeAttribute("hidden");
     const note = paragraph(`${message} (${code})`);
     note.className = "wrong";
     note.id = `${form.id}-${input.name}-wrong`;

@@ -24,9 +24,9 @@ async function accept(input, accessToken) {
 
 // A second try after a refused acceptance signs in no second time.
 let signedIn;
-onSubmit(element("sign-in"), async ({ email, password }) => {
+onSubmit(element("sign-in"), async ({ email, password, oneTimeCode }) => {
   if (signedIn?.email !== email || signedIn.password !== password) {
-    const data = await ask(SIGN_IN, { input: { email, password } });
+    const data = await ask(SIGN_IN, { input: { email, password, oneTimeCode: oneTimeCode || null } });
     signedIn = { email, password, accessToken: demand(data.signIn).accessToken };
   }
   await accept({}, signedIn.accessToken);

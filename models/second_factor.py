@@ -1,0 +1,154 @@
+"""A second factor is an authenticator app whose codes a user's sign-in needs beside his password.
+
+    none --enroll--> enrolling --confirm--> active --disable--> none
+                      ^      |                ^  |
+                      '------' enroll again   '--' renew the recovery codes
+
+An enrolment is worth nothing until a code of the app confirms it, within CONFIRM_WITHIN; a new one
+replaces it, and its secret dies. Confirming ends the user's other sessions, so that none goes on
+that was started without the factor: a session of a user who has one has always shown it.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from auth import tokens, totp
+from i18n import mark
+from models import codes, db, event, session, user
+from models.caller import Caller
+from models.errors import Refusal, UserErrorCode, refuse
+from models.message import MessageKind
+
+ISSUER: Final = "Fullmakt"
+CONFIRM_WITHIN: Final = timedelta(hours=1)
+
+
+# ---- Reading ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactor:
+    """What a user sees of his own second factor; nobody else sees any of it."""
+
+    is_active: bool
+    confirmed_at: datetime | None
+    recovery_codes_left: int
+
+
+class _Row(db.Row):
+    confirmed_at: datetime
+    recovery_codes_left: int
+
+
+_ACTIVE: Final = """
+SELECT f.confirmed_at, (SELECT count(*)::int FROM recovery_codes r
+    WHERE r.user_id = f.user_id AND r.used_at IS NULL) AS recovery_codes_left
+FROM second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL
+"""
+
+
+async def of_user(user_id: UUID) -> SecondFactor:
+    """A user's second factor; one that is not confirmed is none."""
+    row = await db.fetch_one(_ACTIVE, user_id, row=_Row)
+    if row is None:
+        return SecondFactor(is_active=False, confirmed_at=None, recovery_codes_left=0)
+    return SecondFactor(True, row.confirmed_at, row.recovery_codes_left)
+
+
+# ---- Setting it up ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The secret for the authenticator app, to type or as a QR code's content; shown this once."""
+
+    secret: str = field(repr=False)
+    uri: str = field(repr=False)
+
+
+_ENROLL: Final = """
+INSERT INTO second_factors AS f (user_id, seed, created_at, guesses) VALUES ($1, $2, $3, 0)
+ON CONFLICT (user_id) DO UPDATE SET seed = excluded.seed, created_at = excluded.created_at, last_step = NULL
+WHERE f.confirmed_at IS NULL
+"""
+
+
+async def enroll(caller: Caller, *, password: str) -> Enrolment:
+    """Give the caller the secret of a second factor to come; a former enrolment dies."""
+    proved = await user.proved(caller, password, field="password")
+    seed = tokens.seed()
+    async with db.transaction():
+        await user.lock_proved(proved, field="password")
+        if not await db.execute(_ENROLL, proved.id, seed, caller.now):
+            raise _in_state(mark("You have a second factor. Disable it before you set up another."))
+        await event.record(caller, "user:second-factor:enroll")
+    secret = codes.secret(caller, seed)
+    return Enrolment(totp.shown(secret), totp.uri(secret, account=proved.email, issuer=ISSUER))
+
+
+_CONFIRM: Final = "UPDATE second_factors SET confirmed_at = $2 WHERE user_id = $1"
+
+
+async def confirm(caller: Caller, *, code: str) -> list[str]:
+    """Make the enrolled factor active by a first code of the app. Returns the recovery codes, this once.
+
+    Raises Refusal: INVALID_CREDENTIALS for a wrong code, INVALID_STATE where no enrolment waits for one.
+    """
+    user_id = caller.user()
+    async with db.transaction():
+        _ = await user.lock(user_id)  # as a sign-in does: none gets past the factor while it becomes active
+        factor = await codes.take_guess(caller, user_id)
+        if factor is None or factor.confirmed_at is not None or factor.created_at + CONFIRM_WITHIN <= caller.now:
+            raise _in_state(mark("There is nothing to confirm. Set up a second factor first."))
+        is_right = await codes.spend(caller, factor, code)
+        made = await _become_active(caller, user_id) if is_right else []
+    if not is_right:
+        raise codes.wrong("code")
+    return made
+
+
+async def _become_active(caller: Caller, user_id: UUID) -> list[str]:
+    await db.execute(_CONFIRM, user_id, caller.now)
+    await session.end_others(caller, user_id)
+    await event.record(caller, "user:second-factor:confirm")
+    await codes.tell(caller, user_id, MessageKind.SECOND_FACTOR_ENABLED)
+    return await codes.renew_recovery_codes(user_id)
+
+
+# ---- Changing it -----------------------------------------------------------------------------
+
+_DISABLE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL"
+
+
+async def disable(caller: Caller, *, password: str) -> None:
+    """Take the second factor away, with its recovery codes; the password is enough from now on."""
+    proved = await user.proved(caller, password, field="password")
+    async with db.transaction():
+        await user.lock_proved(proved, field="password")
+        if not await db.execute(_DISABLE, proved.id):
+            raise _none()
+        await event.record(caller, "user:second-factor:disable")
+        await codes.tell(caller, proved.id, MessageKind.SECOND_FACTOR_DISABLED)
+
+
+async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[str]:
+    """New recovery codes, shown this once; the former ones die."""
+    proved = await user.proved(caller, password, field="password")
+    async with db.transaction():
+        await user.lock_proved(proved, field="password")
+        if not await codes.is_demanded(proved.id):
+            raise _none()
+        made = await codes.renew_recovery_codes(proved.id)
+        await event.record(caller, "user:recovery-code:renew")
+        await codes.tell(caller, proved.id, MessageKind.RECOVERY_CODES_RENEWED)
+    return made
+
+
+def _none() -> Refusal:
+    return _in_state(mark("You have no second factor."))
+
+
+def _in_state(text: str) -> Refusal:
+    return refuse(UserErrorCode.INVALID_STATE, None, text)

@@ -1,0 +1,31 @@
+"""The second factor of the signed-in user; nobody sees another's."""
+
+from collections.abc import Sequence
+
+from models import second_factor
+from models.second_factor import Enrolment, SecondFactor
+from resolvers.context import Context, Info
+from resolvers.perform import perform
+
+
+async def of_viewer(parents: Sequence[object], info: Info) -> list[SecondFactor]:
+    """The caller's second factor."""
+    return [await second_factor.of_user(info.context.caller.user())] * len(parents)
+
+
+async def _enrolled(context: Context, enrolment: Enrolment) -> dict[str, object]:
+    return {"secret": enrolment.secret, "uri": enrolment.uri, "viewer": context.session}
+
+
+async def _renewed(context: Context, recovery_codes: list[str]) -> dict[str, object]:
+    return {"recovery_codes": recovery_codes, "viewer": context.session}
+
+
+async def _changed(context: Context, _: None) -> dict[str, object]:
+    return {"viewer": context.session}
+
+
+enroll_second_factor = perform(second_factor.enroll, _enrolled)
+confirm_second_factor = perform(second_factor.confirm, _renewed)
+disable_second_factor = perform(second_factor.disable, _changed)
+regenerate_recovery_codes = perform(second_factor.regenerate_recovery_codes, _renewed)
