@@ -5,7 +5,7 @@ The commands are in commands/. Each imports what it needs in its body, and --hel
 
 import click
 
-from commands import database, operator, printing, serving
+from commands import database, events, operator, printing, serving
 from commands.ground import Commands
 
 
@@ -32,6 +32,7 @@ for command in (
     database.seed,
     operator.credit,
     operator.seats,
+    events.verify_events,
     printing.matrix,
     printing.print_schema,
     printing.explain,

@@ -2,10 +2,18 @@
 
 Types read `source:subject:action`, for example `account:invitation:accept`. Nothing ever changes
 or deletes an event. No secret is in one: callers pass plain facts, never tokens or passwords.
+
+    account:  event 1 <-hash- event 2 <-hash- event 3        also: a chain for each user, outside of accounts
+
+The database chains the events of an account as they are committed: each hash covers the event, its
+place, and the hash before it. Where a person may be named, in free text and in the address that he
+came from, it covers a salted digest instead, so that `forget` can take the text out and leave the
+chain whole. Ids, roles, numbers and instants stay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from enum import Enum
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +24,7 @@ from tortoise.models import Model
 from auth.policy import Role
 from models import db, keys
 from models.caller import Caller
+from models.check import email_key
 
 
 class Event(Model):
@@ -27,10 +36,11 @@ class Event(Model):
     actor_id: UUID | None = fields.UUIDField(null=True)
     actor_role: str | None = fields.TextField(null=True)
     account_id: UUID | None = fields.UUIDField(null=True)
-    ip_address: str | None = fields.TextField(null=True)
     request_id: str | None = fields.TextField(null=True)
     before = fields.JSONField[dict[str, object]](null=True)
     after = fields.JSONField[dict[str, object]](null=True)
+    origin = fields.JSONField[dict[str, object]](null=True)
+    personal = fields.JSONField[dict[str, object]](null=True)
 
     class Meta(Model.Meta):
         """Where the rows are."""
@@ -39,9 +49,9 @@ class Event(Model):
 
 
 _INSERT = """
-INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, ip_address, request_id,
-                    before, after)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb)
+INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, request_id,
+                    before, after, origin, personal)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::jsonb)
 """
 
 
@@ -56,6 +66,8 @@ async def record(
     after: Mapping[str, object] | None = None,
 ) -> None:
     """Write down a change, inside its transaction; the actor is the caller unless given."""
+    known_before, told_before = _parted(before)
+    known_after, told_after = _parted(after)
     await db.execute(
         _INSERT,
         keys.uuid7(),
@@ -64,15 +76,60 @@ async def record(
         actor_id or caller.user_id,
         role,
         account_id,
-        caller.ip_address,
         caller.request_id,
-        _json(before),
-        _json(after),
+        None if before is None else _json(known_before),
+        None if after is None else _json(known_after),
+        _json({"ip_address": caller.ip_address}) if caller.ip_address else None,
+        _json(_personal(told_before, told_after)) if told_before or told_after else None,
     )
 
 
-def _json(facts: Mapping[str, object] | None) -> str | None:
-    return None if facts is None else orjson.dumps(facts).decode()
+def _parted(facts: Mapping[str, object] | None) -> tuple[dict[str, object], dict[str, object]]:
+    """What can stay for ever, and what may name a person: free text."""
+    known: dict[str, object] = {}
+    told: dict[str, object] = {}
+    for name, value in (facts or {}).items():
+        (known if _is_impersonal(value) else told)[name] = value
+    return known, told
+
+
+def _is_impersonal(value: object) -> bool:
+    """Whether a value can name nobody: an id, a word of an enum, a number, an instant, or a list of these."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_impersonal, value))
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return _is_id(value)
+    return value is None or isinstance(value, Enum | int | float | datetime | UUID)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _personal(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
+    """The free text of an event, with the addresses in it in the form by which they are found."""
+    facts: dict[str, object] = {name: part for name, part in (("before", before), ("after", after)) if part}
+    addresses = {email_key(text) for text in {*_texts(facts)} if "@" in text}
+    return facts | ({"addresses": sorted(addresses)} if addresses else {})
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in facts, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+
+
+def _json(facts: Mapping[str, object]) -> str:
+    return orjson.dumps(facts).decode()
 
 
 class EventRow(db.Row):
@@ -90,10 +147,12 @@ class EventRow(db.Row):
     after: str | None
 
 
-COLUMNS: Final = db.columns(
-    "e",
-    "id type occurred_at actor_id actor_role account_id ip_address request_id before after",
-)
+COLUMNS: Final = {
+    **db.columns("e", "id type occurred_at actor_id actor_role account_id request_id"),
+    "ip_address": "e.origin ->> 'ip_address' AS ip_address",
+    "before": "e.before || COALESCE(e.personal -> 'before', '{}') AS before",
+    "after": "e.after || COALESCE(e.personal -> 'after', '{}') AS after",
+}
 _BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM events e WHERE e.id = ANY($1::uuid[])"
 
 

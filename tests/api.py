@@ -170,5 +170,6 @@ TABLES = (
     "subscription_entries",
     "idempotency_keys",
     "events",
+    "event_links",
     "messages",
 )

@@ -1,14 +1,169 @@
-"""The hash chain of events, and the role that may only add to them."""
+"""The hash chain of events, and the parts of them that can be forgotten."""
 
 from tortoise.migrations import operations as ops
 from tortoise.migrations.migration import Migration as Step
 
-FORTH = "SELECT 1"
-BACK = "SELECT 1"
+COLUMNS = """
+DROP TRIGGER events_append_only ON events;
+DROP FUNCTION events_are_append_only();
+
+-- What may name a person stands apart, so that it can be taken out later: the chain covers its
+-- digest. Each part holds a salt, without which an address could be found by trying many.
+ALTER TABLE events ADD COLUMN origin jsonb, ADD COLUMN origin_digest bytea,
+    ADD COLUMN personal jsonb, ADD COLUMN personal_digest bytea;
+UPDATE events SET
+    origin = CASE WHEN ip_address IS NOT NULL THEN jsonb_build_object('ip_address', ip_address) END,
+    personal = CASE WHEN before IS NOT NULL OR after IS NOT NULL THEN
+        CASE WHEN before IS NULL THEN '{}' ELSE jsonb_build_object('before', before) END
+        || CASE WHEN after IS NULL THEN '{}' ELSE jsonb_build_object('after', after) END
+        || CASE WHEN COALESCE(before ->> 'email', after ->> 'email') IS NULL THEN '{}' ELSE jsonb_build_object(
+            'addresses', array_remove(ARRAY[lower(before ->> 'email'), lower(after ->> 'email')], NULL)) END END,
+    before = CASE WHEN before IS NOT NULL THEN '{}'::jsonb END,
+    after = CASE WHEN after IS NOT NULL THEN '{}'::jsonb END;
+ALTER TABLE events DROP COLUMN ip_address;
+CREATE INDEX events_by_address ON events USING gin ((personal -> 'addresses')) WHERE personal ? 'addresses';
+"""
+
+CHAIN = """
+-- Which place each event has in which chain. Written when its transaction commits.
+CREATE TABLE event_links (
+    chain uuid NOT NULL,
+    position bigint NOT NULL CHECK (position > 0),
+    event_id uuid NOT NULL,
+    hash bytea NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (chain, position),
+    CONSTRAINT event_links_once UNIQUE (event_id)
+);
+
+-- An account's events are one chain, and so are those of a user outside of accounts. Those of nobody
+-- are spread over 256, lest who floods us with unknown addresses makes them slower than known ones.
+CREATE FUNCTION event_chain(account_id uuid, actor_id uuid, id uuid) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT COALESCE(account_id, actor_id, ('00000000-0000-0000-0000-0000000000' || right(id::text, 2))::uuid)
+$$;
+
+-- A field of a hashed row: its absence, or its length and bytes, so that no two rows read alike.
+CREATE FUNCTION event_field(value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN value IS NULL THEN '\\x00'::bytea ELSE '\\x01'::bytea || int4send(length(value)) || value END
+$$;
+
+-- Not in SQL: PostgreSQL would plan that anew in every transaction.
+CREATE FUNCTION event_hash(e events, chain uuid, place bigint, previous bytea) RETURNS bytea
+    LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN sha256(
+        event_field(previous) || uuid_send(chain) || int8send(place) || uuid_send(e.id)
+        || int8send((extract(epoch FROM e.occurred_at) * 1000000)::bigint)
+        || event_field(convert_to(e.type, 'UTF8')) || event_field(uuid_send(e.actor_id))
+        || event_field(convert_to(e.actor_role, 'UTF8')) || event_field(uuid_send(e.account_id))
+        || event_field(convert_to(e.request_id, 'UTF8')) || event_field(convert_to(e.before::text, 'UTF8'))
+        || event_field(convert_to(e.after::text, 'UTF8'))
+        || event_field(e.origin_digest) || event_field(e.personal_digest));
+END $$;
+
+CREATE FUNCTION events_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.origin := NEW.origin || jsonb_build_object('salt', gen_random_uuid());
+    NEW.personal := NEW.personal || jsonb_build_object('salt', gen_random_uuid());
+    NEW.origin_digest := sha256(convert_to(NEW.origin::text, 'UTF8'));
+    NEW.personal_digest := sha256(convert_to(NEW.personal::text, 'UTF8'));
+    PERFORM set_config('fullmakt.chains', concat_ws(' ', NULLIF(current_setting('fullmakt.chains', true), ''),
+        hashtextextended(event_chain(NEW.account_id, NEW.actor_id, NEW.id)::text, 0)), true);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER events_sealed BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_seal();
+
+-- Deferred to the commit, when a transaction takes no other lock any more: whoever holds a chain waits
+-- for nothing but further chains, and all take them in one order, so that nobody can deadlock. The
+-- number of a place is unique, so that a chain cannot fork even where the lock was forgotten.
+CREATE FUNCTION events_link() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    chains text := current_setting('fullmakt.chains', true);
+    own uuid := event_chain(NEW.account_id, NEW.actor_id, NEW.id);
+    key bigint;
+    last event_links;
+BEGIN
+    IF chains <> '' THEN
+        FOR key IN SELECT DISTINCT part::bigint FROM string_to_table(chains, ' ') AS part ORDER BY 1 LOOP
+            PERFORM pg_advisory_xact_lock(key);
+        END LOOP;
+        PERFORM set_config('fullmakt.chains', '', true);
+    END IF;
+    SELECT * INTO last FROM event_links WHERE chain = own ORDER BY position DESC LIMIT 1;
+    INSERT INTO event_links VALUES (own, COALESCE(last.position, 0) + 1, NEW.id,
+        event_hash(NEW, own, COALESCE(last.position, 0) + 1, last.hash));
+    RETURN NULL;
+END $$;
+
+DO $$
+DECLARE
+    e events;
+    own uuid;
+    last event_links;
+BEGIN
+    UPDATE events SET origin = origin || jsonb_build_object('salt', gen_random_uuid()),
+        personal = personal || jsonb_build_object('salt', gen_random_uuid());
+    UPDATE events SET origin_digest = sha256(convert_to(origin::text, 'UTF8')),
+        personal_digest = sha256(convert_to(personal::text, 'UTF8'));
+    FOR e IN SELECT * FROM events ORDER BY id LOOP
+        own := event_chain(e.account_id, e.actor_id, e.id);
+        SELECT * INTO last FROM event_links WHERE chain = own ORDER BY position DESC LIMIT 1;
+        INSERT INTO event_links VALUES (own, COALESCE(last.position, 0) + 1, e.id,
+            event_hash(e, own, COALESCE(last.position, 0) + 1, last.hash));
+    END LOOP;
+END $$;
+CREATE CONSTRAINT TRIGGER events_linked AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION events_link();
+"""
+
+APPEND_ONLY = """
+CREATE FUNCTION events_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'events are append-only';
+END $$;
+-- The one change there is: what may name a person is taken out.
+CREATE FUNCTION events_can_forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_jsonb(NEW) - ARRAY['origin', 'personal'] IS DISTINCT FROM to_jsonb(OLD) - ARRAY['origin', 'personal']
+        OR NEW.origin IS NOT NULL AND NEW.origin IS DISTINCT FROM OLD.origin
+        OR NEW.personal IS NOT NULL AND NEW.personal IS DISTINCT FROM OLD.personal
+    THEN
+        RAISE EXCEPTION 'events are append-only';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER events_append_only BEFORE DELETE ON events
+    FOR EACH ROW EXECUTE FUNCTION events_are_append_only();
+CREATE TRIGGER events_only_forget BEFORE UPDATE ON events
+    FOR EACH ROW EXECUTE FUNCTION events_can_forget();
+CREATE TRIGGER events_never_truncated BEFORE TRUNCATE ON events
+    FOR EACH STATEMENT EXECUTE FUNCTION events_are_append_only();
+CREATE TRIGGER event_links_append_only BEFORE UPDATE OR DELETE ON event_links
+    FOR EACH ROW EXECUTE FUNCTION events_are_append_only();
+CREATE TRIGGER event_links_never_truncated BEFORE TRUNCATE ON event_links
+    FOR EACH STATEMENT EXECUTE FUNCTION events_are_append_only();
+"""
+
+BACK = """
+DROP TRIGGER events_linked ON events;
+DROP TRIGGER events_sealed ON events;
+DROP TRIGGER events_append_only ON events;
+DROP TRIGGER events_only_forget ON events;
+DROP TRIGGER events_never_truncated ON events;
+DROP TABLE event_links;
+DROP FUNCTION events_link(), events_seal(), events_can_forget(), event_hash(events, uuid, bigint, bytea),
+    event_field(bytea), event_chain(uuid, uuid, uuid);
+DROP INDEX events_by_address;
+ALTER TABLE events ADD COLUMN ip_address text;
+UPDATE events SET ip_address = origin ->> 'ip_address',
+    before = before || COALESCE(personal -> 'before', '{}'), after = after || COALESCE(personal -> 'after', '{}');
+ALTER TABLE events DROP COLUMN origin, DROP COLUMN origin_digest, DROP COLUMN personal, DROP COLUMN personal_digest;
+CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events
+    FOR EACH ROW EXECUTE FUNCTION events_are_append_only();
+"""
 
 
 class Migration(Step):
-    """The hash chain of events, and the role that may only add to them."""
+    """The hash chain of events, and the parts of them that can be forgotten."""
 
     dependencies = [("models", "0001_main_path")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    operations = [ops.RunSQL(COLUMNS + CHAIN + APPEND_ONLY, reverse_sql=BACK)]  # noqa: RUF012

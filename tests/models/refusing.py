@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models import db
+from models import db, event
 from tests.api import TABLES, Answer, Api, Person, codes, counts
 
 Codes = list[tuple[str, list[str] | None]]
@@ -58,7 +58,8 @@ async def _enter(api: Api, by: Person | str | None) -> None:
 
 async def events(kind: str) -> list[Any]:
     """The events of a type, the oldest first."""
-    return await db.fetch("SELECT * FROM events WHERE type = $1 ORDER BY id", kind, row=db.Row)
+    shown = ", ".join(event.COLUMNS.values())
+    return await db.fetch(f"SELECT {shown} FROM events e WHERE e.type = $1 ORDER BY e.id", kind, row=db.Row)
 
 
 async def mails(to: str, kind: str) -> list[Any]:

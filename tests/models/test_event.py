@@ -9,7 +9,7 @@ import pytest
 
 import schema
 from auth import tokens
-from models import db, subscription
+from models import db, event, subscription
 from models.account import Account
 from models.caller import Caller, Site
 from models.message import Message
@@ -50,8 +50,8 @@ class Story:
         assert payload["errors"] == []
         found = await self.fresh()
         assert [(event.type, event.actor_role) for event in found] == [*told], mutation
-        for event in found:
-            self._check(event, by)
+        for one in found:
+            self._check(one, by)
         self.run.add(mutation)
         return payload
 
@@ -67,7 +67,8 @@ class Story:
 
     async def fresh(self) -> list[Any]:
         """The events that were not there before."""
-        rows: list[Any] = await db.fetch("SELECT * FROM events ORDER BY id", row=db.Row)
+        sql = f"SELECT {', '.join(event.COLUMNS.values())} FROM events e ORDER BY e.id"
+        rows: list[Any] = await db.fetch(sql, row=db.Row)
         new = [row for row in rows if row.id not in self._seen and row.type not in UNTOLD]
         self._seen |= {row.id for row in rows}
         return new
