@@ -5,20 +5,21 @@ seventh of a model instance.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
 from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
-from tortoise.backends.base.client import BaseDBAsyncClient, PoolConnectionWrapper
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
 from tortoise.exceptions import DBConnectionError
 from tortoise.transactions import in_transaction
 
+from models.pool import Pool
+
 POOL_SIZE: Final = 20
-WAIT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 10
 
 MODULES: Final = [
@@ -51,7 +52,10 @@ UNAVAILABLE: Final = (
 
 
 class Row(asyncpg.Record):
-    """A driver row whose columns read as attributes, like a model's."""
+    """A driver row whose columns read as attributes, like a model's.
+
+    Classes of rows annotate all columns: lists are read by these types, see `models.rows`.
+    """
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -85,6 +89,11 @@ def columns(table: str, names: str) -> dict[str, str]:
     return {name: f"{table}.{name}" for name in names.split()}
 
 
+def prefixed(part: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Columns of something joined, called `<part>.<column>`."""
+    return {f"{part}.{name}": sql.partition(" AS ")[0] for name, sql in given.items()}
+
+
 R = TypeVar("R", bound=asyncpg.Record)
 
 
@@ -109,8 +118,7 @@ async def connection(url: str, *, pool_size: int = POOL_SIZE) -> AsyncGenerator[
     # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
     client = cast("AsyncpgDBClient", _client())
     client.extra["reset"] = _no_reset
-    # Statements of models pass here too: none may wait for a connection without end.
-    client.acquire_connection = lambda: _Place(client, client._pool_init_lock)  # type: ignore[method-assign] # noqa: SLF001
+    client.create_pool = _pool  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -121,13 +129,8 @@ async def _no_reset(_: object) -> None:
     return None
 
 
-class _Place(PoolConnectionWrapper[Any]):
-    """A connection of the pool for one statement."""
-
-    async def __aenter__(self) -> Any:
-        """Raises TimeoutError when none was free within WAIT_SECONDS."""
-        async with asyncio.timeout(WAIT_SECONDS):
-            return await super().__aenter__()
+async def _pool(**given: Any) -> Any:
+    return Pool(await asyncpg.create_pool(**given))
 
 
 @asynccontextmanager
@@ -142,8 +145,7 @@ async def transaction() -> AsyncGenerator[None]:
     """
     context = in_transaction("default")
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            await context.__aenter__()
+        await context.__aenter__()
     except BaseException:
         await _give_back(context)
         raise

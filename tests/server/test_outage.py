@@ -13,7 +13,7 @@ import pytest
 
 import demo
 import embedded
-from models import db, migrate
+from models import db, migrate, pool
 from tests.api import PASSWORD, Api
 from tests.conftest import connect
 from tests.serving import serve
@@ -116,8 +116,8 @@ async def test_connections_cut_at_work_are_an_outage_and_no_failure_of_ours(api:
 @pytest.fixture
 async def exhausted(api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
     """Every connection is taken; waiting for one is cut from five seconds to a third of one."""
-    assert db.WAIT_SECONDS == 5
-    monkeypatch.setattr(db, "WAIT_SECONDS", 0.3)
+    assert pool.WAIT_SECONDS == 5
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.3)
     release = asyncio.Event()
     taken = asyncio.Semaphore(0)
 
