@@ -17,6 +17,7 @@ from models import db
 from models.caller import Site
 from server import execution, graphiql, health, log, pages, refusal
 from server.endpoint import Clock, Endpoint, utc_now
+from server.front import GRAPHQL, Front
 from server.headers import Headers
 from settings import Settings
 
@@ -35,7 +36,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         executor=_EXECUTORS[settings.executor],
     )
     routes: Sequence[BaseRoute] = [
-        Route("/graphql", endpoint.handle, methods=["GET", "POST"]),
+        Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         Route("/livez", health.live),
         Route("/readyz", health.ready),
         *(_development(settings) if settings.is_development else []),
@@ -50,7 +51,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     application.router.redirect_slashes = False
     # Around everything: what Starlette answers to an unexpected error has the headers too.
     application.middleware_stack = Headers(
-        application.build_middleware_stack(), https=settings.public_url.startswith("https:")
+        Front(endpoint, application.build_middleware_stack()), https=settings.public_url.startswith("https:")
     )
     return application
 

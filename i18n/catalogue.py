@@ -4,7 +4,7 @@ import io
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Final
@@ -81,8 +81,12 @@ def negotiate(accept_language: str | None) -> str:
 
     Only the header's first LONGEST_HEADER characters are read.
     """
-    ranges = (accept_language or "")[:LONGEST_HEADER].split(",")
-    wanted = sorted(map(_weighed, ranges), key=lambda found: -found[1])
+    return _negotiated((accept_language or "")[:LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)
+def _negotiated(accept_language: str) -> str:
+    wanted = sorted(map(_weighed, accept_language.split(",")), key=lambda found: -found[1])
     known = (match(tag) for tag, weight in wanted if weight > 0)
     return next((language for language in known if language), DEFAULT)
 

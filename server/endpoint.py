@@ -15,15 +15,15 @@ from graphql import (
     parse,
     validate,
 )
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 import i18n
 from models.caller import Site
 from resolvers.context import Context, open_context
 from server import errors, graphiql, limits, refusal
 from server.execution import Execute, compiled
-from server.request import Asked, NotARequest, read
+from server.request import Asked, Asking, NotARequest, read
 
 MAX_TOKENS: Final = 2000
 CACHED_DOCUMENTS: Final = 500
@@ -73,10 +73,13 @@ class Endpoint:
         self._execute = executor(schema, hide_suggestions=not development)
         self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
-        if request.method != "POST" and _is_browser(request):
-            return graphiql.page()
+        request = Asking(scope, receive)
+        response = graphiql.page() if request.method != "POST" and _is_browser(request) else await self._handle(request)
+        await response(scope, receive, send)
+
+    async def _handle(self, request: Asking) -> Response:
         request_id = refusal.request_id(request)
         headers: dict[str, str] = {}
         try:
@@ -91,7 +94,7 @@ class Endpoint:
             answer = errors.answer(message, request_id=request_id, **extensions)
         return _response(request, status, answer, headers)
 
-    async def _answer(self, request: Request, request_id: str) -> tuple[int, dict[str, Any]]:
+    async def _answer(self, request: Asking, request_id: str) -> tuple[int, dict[str, Any]]:
         asked = await read(request)
         document = self._document(asked, request_id)
         context = await self._context(request, request_id)
@@ -128,33 +131,40 @@ class Endpoint:
         problems = validate(self._schema, document, max_errors=5, hide_suggestions=not self._development)
         return (errors.VALIDATION_FAILED, tuple(problems)) if problems else document
 
-    async def _context(self, request: Request, request_id: str) -> Context:
+    async def _context(self, request: Asking, request_id: str) -> Context:
         return await open_context(
             site=self._site,
             now=self._clock(),
             token=_bearer(request),
-            account_key=request.headers.get("x-account"),
-            locale=i18n.negotiate(request.headers.get("accept-language")),
-            ip_address=request.client.host if request.client else None,
-            user_agent=_plain(request.headers.get("user-agent")),
+            account_key=request.header("x-account"),
+            locale=i18n.negotiate(request.header("accept-language")),
+            ip_address=_address(request.scope),
+            user_agent=_plain(request.header("user-agent")),
             request_id=request_id,
         )
 
 
-def _is_browser(request: Request) -> bool:
+def _is_browser(request: Asking) -> bool:
     """Whether a person looks: a program that takes JSON says so first, or takes anything."""
-    accepts = request.headers.get("accept", "")
+    accepts = request.header("accept") or ""
     return "text/html" in accepts.partition("json")[0]
 
 
 def _is_outage(answer: dict[str, Any]) -> bool:
     """Whether nothing at all could be answered because the database is away: infrastructure should know."""
-    codes = {error["extensions"]["code"] for error in answer.get("errors", [])}
+    if "errors" not in answer:
+        return False
+    codes = {error["extensions"]["code"] for error in answer["errors"]}
     return errors.SERVICE_UNAVAILABLE in codes and not any((answer["data"] or {}).values())
 
 
-def _bearer(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+def _address(scope: Scope) -> str | None:
+    client: tuple[str, int] | None = scope.get("client")
+    return client[0] if client else None
+
+
+def _bearer(request: Asking) -> str | None:
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
@@ -163,7 +173,7 @@ def _plain(text: str | None) -> str | None:
     return None if text is None else "".join(c for c in text[:300] if c.isprintable())
 
 
-def _response(request: Request, status: int, answer: dict[str, Any], headers: dict[str, str]) -> Response:
-    accepts = request.headers.get("accept", "")
+def _response(request: Asking, status: int, answer: dict[str, Any], headers: dict[str, str]) -> Response:
+    accepts = request.header("accept") or ""
     media_type = GRAPHQL_JSON if GRAPHQL_JSON in accepts else JSON
     return refusal.as_json(status, answer, headers, media_type=media_type)

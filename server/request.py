@@ -25,6 +25,20 @@ class NotARequest(Exception):
         self.headers = headers or {}
 
 
+class Asking(Request):
+    """An HTTP request whose headers are looked at more than once."""
+
+    _by_name: dict[bytes, bytes] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first header of a name in small letters."""
+        found = self._by_name
+        if found is None:
+            found = self._by_name = dict(reversed(self.scope["headers"]))
+        value = found.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A GraphQL request."""
@@ -35,7 +49,7 @@ class Asked:
     is_get: bool = False
 
 
-async def read(request: Request) -> Asked:
+async def read(request: Asking) -> Asked:
     """The GraphQL request of a POST, or in the address of a GET. Raises NotARequest."""
     if request.method != "POST":
         return _in_address(request)
@@ -50,7 +64,7 @@ async def read(request: Request) -> Asked:
     return asked(_decoded(body, "body"))
 
 
-def _in_address(request: Request) -> Asked:
+def _in_address(request: Asking) -> Asked:
     if len(request.scope["query_string"]) > MAX_BODY:
         raise NotARequest(414, f"The address has more than {MAX_BODY} bytes.")
     given = request.query_params
@@ -65,21 +79,22 @@ def _in_address(request: Request) -> Asked:
     )
 
 
-def _check_headers(request: Request) -> None:
-    content_type, _, parameters = request.headers.get("content-type", "").partition(";")
+def _check_headers(request: Asking) -> None:
+    content_type, _, parameters = (request.header("content-type") or "").partition(";")
     if content_type.strip().lower() != "application/json":
         raise NotARequest(415, "Send Content-Type: application/json.")
     charset = parameters.strip().lower().partition("charset=")[2].strip('"')
     if charset not in {"", "utf-8", "utf8"}:
         raise NotARequest(415, "Send the body in UTF-8.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    encoding = request.header("content-encoding")
+    if encoding is not None and encoding.lower() != "identity":
         raise NotARequest(415, "Send the body without Content-Encoding.")
-    length = request.headers.get("content-length", "0")
+    length = request.header("content-length") or "0"
     if length.isdigit() and int(length[:20]) > MAX_BODY:
         raise _too_large()
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Asking) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

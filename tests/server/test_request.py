@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 import pytest
-from starlette.requests import Request
 
 import server.request
-from server.request import MAX_BODY, NotARequest, read
+from server.request import MAX_BODY, Asking, NotARequest, read
 
 JSON = {"Content-Type": "application/json"}
 GOOD = orjson.dumps({"query": "query ($n: Int) { account(number: $n) { name } }", "variables": {"n": 7}})
@@ -242,7 +241,7 @@ async def test_a_get_without_a_query_is_no_page_for_programs(production: httpx2.
 
 async def test_an_address_has_an_end() -> None:
     query = b"query={roles{name}}%23" + b"x" * MAX_BODY
-    request = Request({"type": "http", "method": "GET", "headers": [], "query_string": query})
+    request = Asking({"type": "http", "method": "GET", "headers": [], "query_string": query})
 
     with pytest.raises(NotARequest) as refused:
         await read(request)
