@@ -1,6 +1,6 @@
 """What a resolver learns of the field that it answers, and which columns are wanted below it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import iscoroutine
 from itertools import chain
 from typing import Any
@@ -75,6 +75,13 @@ class Info:
         """The columns that the fields selected under `path` take from their rows; None for all."""
         return wanted(self._field.shape, path)
 
+    def selects(self, *names: str) -> bool:
+        """Whether the field's objects are asked for one of these fields; yes where their type is not known."""
+        shape = self._field.shape
+        while isinstance(shape, Items):
+            shape = shape.inner
+        return not isinstance(shape, Object) or any(field.name in names for field in shape.selection.fields)
+
 
 async def _gathered(values: Sequence[Awaitable[Any]]) -> list[Any]:
     return await gather_with_cancel(*values)
@@ -102,6 +109,13 @@ def wanted(shape: Shape, path: Sequence[str]) -> frozenset[str] | None:
     return known
 
 
+def _part(field: Field) -> Iterator[str]:
+    """What is read of an object that its parent's row can hold, in columns called `<part>.<column>`."""
+    part = field.definition.extensions.get("part")
+    if part is not None:
+        yield from (f"{part}.{name}" for name in wanted(field.shape, ()) or ())
+
+
 def _below(selection: Selection, path: Sequence[str]) -> frozenset[str] | None:
     parts = [wanted(field.shape, path[1:]) for field in selection.fields if field.name == path[0]]
     if any(part is None for part in parts):
@@ -122,6 +136,7 @@ def _columns(selection: Selection) -> frozenset[str] | None:
             names |= below
         elif uses is not None:
             names.update(uses)
+            names.update(_part(field))
         elif field.constant is None:
             return None
     return frozenset(names)

@@ -18,7 +18,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from executor import leaf
+from executor import columnar, leaf
 from executor import values as get
 from executor.info import Info
 from executor.located import Locator
@@ -97,7 +97,7 @@ class Run:
     # ---- One level ---------------------------------------------------------------------------
 
     async def _select(
-        self, selection: Selection, objects: list[Any], place: Place, *, serially: bool = False
+        self, selection: Selection, objects: Sequence[Any], place: Place, *, serially: bool = False
     ) -> list[Any]:
         """All objects of one type at one level, as the answer has them."""
         if not objects:
@@ -111,7 +111,7 @@ class Run:
             is_free = kinds is None or field.needs == 0 or all(bits & field.needs for bits in kinds)
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
                 values = self._column(field, objects)
-                columns[field.place] = self._leaves(field, field.shape, values, At(place, field))
+                columns[field.place] = self._leaves(field, field.shape, get.as_list(values), At(place, field))
             elif field.constant is not None:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
@@ -126,7 +126,7 @@ class Run:
         built: list[Any] = selection.build(*columns)
         return self._without_failed(columns, built) if self._failing else built
 
-    def _rights(self, selection: Selection, objects: list[Any]) -> tuple[Rights, Iterable[int] | None]:
+    def _rights(self, selection: Selection, objects: Sequence[Any]) -> tuple[Rights, Iterable[int] | None]:
         """What the caller may do with each object, and which kinds of it there are."""
         if selection.rights is None:
             return None, None
@@ -148,7 +148,7 @@ class Run:
     async def _answer(
         self,
         field: Field,
-        objects: list[Any],
+        objects: Sequence[Any],
         rights: Rights,
         place: Place,
         *,
@@ -164,13 +164,13 @@ class Run:
         allowed = [number for number, bits in enumerate(rights) if bits & field.needs]
         column = self._refused(field, objects, rights, at)
         if allowed:
-            values = await self._values(field, [objects[number] for number in allowed])
+            values = await self._values(field, columnar.some(objects, allowed))
             done = await self._complete(field, field.shape, values, Some(at, allowed))
             for number, value in zip(allowed, done, strict=True):
                 column[number] = value
         return column
 
-    def _refused(self, field: Field, objects: list[Any], rights: Sequence[int], at: Place) -> list[Any]:
+    def _refused(self, field: Field, objects: Sequence[Any], rights: Sequence[int], at: Place) -> list[Any]:
         """Nulls with their located errors for the objects whose field is refused."""
         column: list[Any] = [None] * len(objects)
         assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
@@ -188,18 +188,18 @@ class Run:
 
     # ---- Resolving ---------------------------------------------------------------------------
 
-    def _column(self, field: Field, objects: list[Any]) -> list[Any]:
+    def _column(self, field: Field, objects: Sequence[Any]) -> Sequence[Any]:
         """The values that need no waiting: read off the objects, or worked out for all of them at once."""
         if field.attribute is not None:
             return get.attributes(field.attribute, objects)
         assert field.column is not None  # noqa: S101 - a field has one of the four
         try:
-            values: list[Any] = field.column(objects, self._info(field), **field.arguments(self.variables))
+            values: Sequence[Any] = field.column(objects, self._info(field), **field.arguments(self.variables))
         except Exception as error:  # noqa: BLE001 - located at each field
             return [error] * len(objects)
         return get.counted(field, values, objects)
 
-    async def _values(self, field: Field, objects: list[Any]) -> list[Any]:
+    async def _values(self, field: Field, objects: Sequence[Any]) -> Sequence[Any]:
         """What the field's resolver gives for each object; an exception where it raised one."""
         if field.batch is None and field.resolve is None:
             return self._column(field, objects)
@@ -212,24 +212,25 @@ class Run:
         info = self._info(field)
         return await get.awaited([get.called(field, object_, info, arguments) for object_ in objects])
 
-    async def _batched(self, field: Field, objects: list[Any], arguments: dict[str, Any]) -> list[Any]:
+    async def _batched(self, field: Field, objects: Sequence[Any], arguments: dict[str, Any]) -> Sequence[Any]:
         batch = field.batch
         assert batch is not None  # noqa: S101 - asked by the caller
         try:
-            results: list[Any] = await batch(objects, self._info(field), **arguments)
+            results: Sequence[Any] = await batch(objects, self._info(field), **arguments)
         except Exception as error:  # noqa: BLE001 - located at each field
             return [error] * len(objects)
         return get.counted(field, results, objects)
 
     # ---- Completing --------------------------------------------------------------------------
 
-    async def _complete(self, field: Field, shape: Shape, values: list[Any], place: Place) -> list[Any]:
+    async def _complete(self, field: Field, shape: Shape, values: Sequence[Any], place: Place) -> list[Any]:
         """All values of one shape, as the answer has them."""
         if type(shape) is Leaf:
-            return self._leaves(field, shape, values, place)
-        types = set(map(type, values))
-        if not types.isdisjoint(_NULLS) or any(issubclass(kind, Exception) for kind in types):
-            return await self._complete_rest(field, shape, values, place)
+            return self._leaves(field, shape, get.as_list(values), place)
+        if not columnar.is_columnar(values):
+            types = set(map(type, values))
+            if not types.isdisjoint(_NULLS) or any(issubclass(kind, Exception) for kind in types):
+                return await self._complete_rest(field, shape, values, place)
         if type(shape) is Items:
             done = await self._lists(field, shape, values, place)
         elif type(shape) is Object:
@@ -238,7 +239,7 @@ class Run:
             done = await self._abstract(field, cast("Abstract", shape), values, place)
         return self._settled(done, place, nullable=shape.nullable) if self._failing else done
 
-    async def _complete_rest(self, field: Field, shape: Shape, values: list[Any], place: Place) -> list[Any]:
+    async def _complete_rest(self, field: Field, shape: Shape, values: Sequence[Any], place: Place) -> list[Any]:
         """As `_complete`, where some values are nulls or exceptions."""
         column: list[Any] = [None] * len(values)
         there: list[int] = []
@@ -270,23 +271,32 @@ class Run:
             column[number] = self._null(field, shape, place, number, done) if failed else done
         return column
 
-    async def _lists(self, field: Field, shape: Items, values: list[Any], place: Place) -> list[Any]:
+    async def _lists(self, field: Field, shape: Items, values: Sequence[Any], place: Place) -> list[Any]:
+        whole = columnar.joined(values)
+        if whole is not None:
+            return await self._items(field, shape, whole, list(map(len, values)), place)
         lists = [value if type(value) is list else await get.listed(field, value) for value in values]
         wrong = {number: entry for number, entry in enumerate(lists) if isinstance(entry, Exception)}
         for number in wrong:
             lists[number] = []
         flat = await get.awaited(list(chain.from_iterable(lists)))
-        sizes = list(map(len, lists))
-        starts = [0, *accumulate(sizes)][:-1]
-        inner = await self._complete(field, shape.inner, flat, Each(place, starts)) if flat else flat
-        done: list[Any] = [inner[start : start + size] for start, size in zip(starts, sizes, strict=True)]
-        if self._failing and not shape.inner.nullable:
-            done = [next((item for item in items if type(item) is Fail), items) for items in done]
+        done = await self._items(field, shape, flat, list(map(len, lists)), place)
         for number, error in wrong.items():
             done[number] = self._null(field, shape, place, number, error)
         return done
 
-    async def _objects(self, field: Field, shape: Object, values: list[Any], place: Place) -> list[Any]:
+    async def _items(
+        self, field: Field, shape: Items, flat: Sequence[Any], sizes: list[int], place: Place
+    ) -> list[Any]:
+        """Lists of these sizes, from all their items in one."""
+        starts = [0, *accumulate(sizes)][:-1]
+        inner = await self._complete(field, shape.inner, flat, Each(place, starts)) if flat else []
+        done: list[Any] = [inner[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+        if self._failing and not shape.inner.nullable:
+            done = [next((item for item in items if type(item) is Fail), items) for items in done]
+        return done
+
+    async def _objects(self, field: Field, shape: Object, values: Sequence[Any], place: Place) -> list[Any]:
         type_ = shape.selection.type
         if type_.is_type_of is None:
             return await self._selected(field, shape, values, place)
@@ -305,13 +315,13 @@ class Run:
             column[number] = value
         return column
 
-    async def _selected(self, field: Field, shape: Object, values: list[Any], place: Place) -> list[Any]:
+    async def _selected(self, field: Field, shape: Object, values: Sequence[Any], place: Place) -> list[Any]:
         broken = shape.selection.broken
         if broken is None:
             return await self._select(shape.selection, values, place)
         return [self._null(field, shape, place, number, broken) for number in range(len(values))]
 
-    async def _abstract(self, field: Field, shape: Abstract, values: list[Any], place: Place) -> list[Any]:
+    async def _abstract(self, field: Field, shape: Abstract, values: Sequence[Any], place: Place) -> list[Any]:
         """Objects of several types: each type's objects together, then back into their places."""
         resolve_type = shape.type.resolve_type or default_type_resolver
         info = self._info(field)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType, GraphQLSchema
 from graphql.pyutils import inspect
 
+from executor.columnar import is_columnar
 from executor.errors import WrongLength
 from executor.info import Info
 from executor.plan import Field
@@ -20,10 +21,14 @@ from executor.plan import Field
 _ONE: Final = (str, bytes, bytearray, memoryview, Mapping)  # can be iterated, and are no lists all the same
 
 
-def attributes(name: str, objects: list[Any]) -> list[Any]:
+def attributes(name: str, objects: Sequence[Any]) -> list[Any]:
     """The column of an attribute. Objects with keys, such as rows of a database, are read by key: faster."""
-    read: Callable[[Any, Any], Any] = getitem if hasattr(type(objects[0]), "keys") else getattr
+    columnar = is_columnar(objects)
+    read: Callable[[Any, Any], Any] = getitem if columnar or hasattr(type(objects[0]), "keys") else getattr
     try:
+        if columnar:
+            column: list[Any] = objects.column(name)  # type: ignore[attr-defined]
+            return column
         return [row[name] for row in objects] if read is getitem else [getattr(row, name) for row in objects]
     except Exception:  # noqa: BLE001 - some object does not have it; the others do
         return [tried(read, row, name) for row in objects]
@@ -77,6 +82,11 @@ async def together(work: list[tuple[int, Coroutine[Any, Any, list[Any]]]], colum
             columns[place] = task.result()
 
 
+def as_list(values: Sequence[Any]) -> list[Any]:
+    """The values as a list; they are one already, but for leaves made of objects in columns."""
+    return values if type(values) is list else list(values)
+
+
 async def listed(field: Field, value: Any) -> Any:
     """A list of whatever can be iterated; an exception for what cannot."""
     try:
@@ -90,15 +100,15 @@ async def listed(field: Field, value: Any) -> Any:
     return GraphQLError(f"Expected Iterable, but did not find one for field '{where}'.")
 
 
-def counted(field: Field, results: Any, objects: list[Any]) -> list[Any]:
+def counted(field: Field, results: Any, objects: Sequence[Any]) -> Sequence[Any]:
     """The results of a resolver for many if there is one for each object; what is wrong with them otherwise."""
-    if isinstance(results, list | tuple) and len(results) == len(objects):
+    if (isinstance(results, list | tuple) or is_columnar(results)) and len(results) == len(objects):
         return list(results) if isinstance(results, tuple) else results
     wrong = wrong_length(f"{field.parent_type}.{field.name}", results, objects)
     return [wrong] * len(objects)
 
 
-def wrong_length(where: str, results: Any, objects: list[Any]) -> WrongLength:
+def wrong_length(where: str, results: Any, objects: Sequence[Any]) -> WrongLength:
     """The error of a resolver for many that lost or invented some, or gave no list at all."""
     given = f"{len(results)} results" if isinstance(results, Sequence) else f"{inspect(results)} instead of a list"
     return WrongLength(f"{where}: {given} for {len(objects)} objects")

@@ -18,6 +18,7 @@ from i18n import mark
 from models import db, event
 from models.caller import Caller
 from models.errors import Forbidden, UserErrorCode, not_found, refuse
+from models.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,14 @@ def seen(grant: db.Columns, now: datetime) -> Access | None:
     over = grant["subscription_until"] <= now
     facts, bits = _effect(grant["role"], grant["listed"], grant["simple_user_restrictions"], grant["locks"], over=over)
     return Access(grant, facts, bits) if bits else None
+
+
+def seen_all(grants: Rows, now: datetime) -> list[Access | None]:
+    """The same for many, out of their columns."""
+    columns = [grants.column(name) for name in ("role", "listed", "simple_user_restrictions", "locks")]
+    ends = grants.column("subscription_until")
+    effects = [_effect(*facts, over=end <= now) for *facts, end in zip(*columns, ends, strict=True)]
+    return [Access(grant, *effect) if effect[1] else None for grant, effect in zip(grants, effects, strict=True)]
 
 
 @lru_cache(maxsize=4096)

@@ -83,8 +83,15 @@ class AccountRow(db.Row):
     activated_at: datetime | None
     closed_at: datetime | None
     subscription_until: datetime
+    invoice_prefix: str
+    vat_number: str | None
+    bank_account_number: str | None
+    default_currency: str
+    default_locale: str
+    payment_term_days: int
     simple_user_restrictions: int
     locks: int
+    requires_two_factor: bool
 
 
 COLUMNS: Final = db.columns(

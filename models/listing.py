@@ -4,8 +4,8 @@ A cursor holds the sort key of its row, so a page starts where the last one ende
 added or removed in between.
 """
 
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,11 +16,15 @@ from zlib import crc32
 
 import orjson
 
-from models import db
+from models import db, rows
 from models.errors import BadInput
+from models.page_sql import Order, Same, Shape, joined, sort_names, statement
 
 R = TypeVar("R", bound=db.Row)
+T = TypeVar("T")
 DEFAULT_SIZE: Final = 50
+_NO_JOINS: Final[Mapping[str, str]] = {}
+_NO_PARTS: Final[Mapping[str, type[db.Row]]] = {}
 MAX_SIZE: Final = 100
 
 
@@ -51,21 +55,15 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """By which columns a list is sorted; the last one is unique."""
-
-    columns: tuple[tuple[str, str], ...]  # SQL expression and its PostgreSQL type
-    descending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Listing(Generic[R]):
     """A list of rows under each of many parents.
 
     `columns` are all that a row can have, by name; those in `always` are selected whatever is
     wanted, because rules look at them. `parent` is the SQL condition that ties a row to its parent,
-    with `{key}` in the parent's place; `joins` are taken where their alias is spoken of. `where`
-    are further conditions, their arguments in `params`, whose first is the parents' keys.
+    with `{key}` in the parent's place; `key` the column that is the parent's key, if one is. `joins`
+    are taken where their alias is spoken of. What is joined under a name of `parts` has columns
+    called `<part>.<column>`, which are selected, with its id, when they are wanted by name. `where` are
+    further conditions, their arguments in `params`, whose first is the parents' keys.
     """
 
     row: type[R]
@@ -73,8 +71,10 @@ class Listing(Generic[R]):
     source: str
     parent: str
     order: Order
+    key: str | None = None
     always: tuple[str, ...] = ("id",)
-    joins: Mapping[str, str] = field(default_factory=dict[str, str])
+    joins: Mapping[str, str] = field(default_factory=lambda: _NO_JOINS)
+    parts: Mapping[str, type[db.Row]] = field(default_factory=lambda: _NO_PARTS)
     where: list[str] = field(default_factory=list[str])
     params: db.Params = field(default_factory=partial(db.Params, None))
 
@@ -83,63 +83,54 @@ class Listing(Generic[R]):
         self.where.append(condition.format(*(self.params.add(value) for value in values)))
 
     async def pages(
-        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None
+        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None, ends: bool = True
     ) -> "list[Connection[R]]":
-        """One page for each parent, in order: one statement. Rows have the `wanted` columns, or all."""
+        """One page for each parent, in order: one statement.
+
+        Rows have the `wanted` columns, or all. Without `ends` nobody asks for cursors, nor whether
+        there is more.
+        """
         distinct = list(dict.fromkeys(keys))  # several parents can be the same one, reached by several ways
-        params = db.Params(distinct, *self.params.values[1:])
+        params = db.Params(f"{{{','.join(map(str, distinct))}}}", *self.params.values[1:])
         bounds = [
             *self._bound(page.after, params, below=self.order.descending, argument="after"),
             *self._bound(page.before, params, below=not self.order.descending, argument="before"),
         ]
-        descending = self.order.descending is not page.backward
-        limit = params.add(page.size + 1)
-        selected = self._selected(wanted)
-        conditions = " AND ".join([self.parent.format(key="k.key"), *self.where, *bounds])
-        inner = _by([sql for sql, _ in self.order.columns], descending=descending)
-        sql = _PAGES.format(
-            columns=", ".join(selected.values()),
-            source=self._source(" ".join([*selected.values(), conditions, inner])),
-            conditions=conditions,
-            inner=inner,
-            limit=limit,
-            outer=_by([f"x.{name}" for name in self._sort_names], descending=descending),
-        )
-        groups: list[list[R]] = [[] for _ in distinct]
-        for row in await db.fetch(sql, *params.values, row=self.row):
-            groups[row["place"] - 1].append(row)
-        by_key = dict(zip(distinct, groups, strict=True))
-        return [Connection(self, key, page, by_key[key]) for key in keys]
+        limit = params.add(page.size + ends)
+        conditions = (self.parent.format(key="k.key"), *self.where, *bounds)
+        shape = Shape(
+            self.row, Same(self.columns), Same(self.joins), Same(self.parts), self.source, self.key, self.always,
+            self.order, wanted, ends, conditions, limit, page.backward,
+        )  # fmt: skip
+        sql, places, kinds = statement(shape)
+        (found,) = await db.fetch(sql, *params.values, row=db.Row)
+        owners: list[int] = orjson.loads(found[0] or "[]")
+        sizes = Counter(owners)
+        texts: dict[str, str] = {name: found[place] for name, place in places.items()}
+        if self.key is not None:
+            texts[self.key] = ",".join([distinct[owner - 1].hex for owner in owners])
+        whole = rows.Fetched(len(owners), texts, kinds)
+        by_key: dict[UUID, Connection[R]] = {}
+        start = 0
+        for owner, key in enumerate(distinct, 1):
+            by_key[key] = Connection(self, key, page, whole, range(start, start + sizes[owner]))
+            start += sizes[owner]
+        return [by_key[key] for key in keys]
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
         """How many rows each parent has in all, in order: one statement."""
         conditions = " AND ".join([self.parent.format(key="k.key"), *self.where])
-        sql = _COUNTS.format(
-            source=self._source(conditions),
-            conditions=conditions,
-        )
-        rows = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
-        found = {row["key"]: row["count"] for row in rows}
+        source = joined(self.source, self.joins, conditions)
+        sql = _COUNTS.format(source=source, conditions=conditions)
+        counted = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
+        found = {row["key"]: row["count"] for row in counted}
         return [found[key] for key in keys]
 
     @property
     def _sort_names(self) -> list[str]:
-        """The names under which rows have their sort key; a column that sorts is not selected twice."""
-        names = {sql: name for name, sql in self.columns.items()}
-        return [names.get(sql, f"order_{place}") for place, (sql, _) in enumerate(self.order.columns)]
+        return sort_names(Same(self.columns), self.order)
 
-    def _selected(self, wanted: frozenset[str] | None) -> dict[str, str]:
-        """The columns to select: what is wanted, what rules look at, and the sort key."""
-        needed = self.columns.keys() if wanted is None else wanted | {*self.always}
-        sort = zip(self._sort_names, self.order.columns, strict=True)
-        by = {name: sql if name in self.columns else f"{sql} AS {name}" for name, (sql, _) in sort}
-        return {name: sql for name, sql in self.columns.items() if name in needed} | by
-
-    def _source(self, spoken_of: str) -> str:
-        joins = [sql for alias, sql in self.joins.items() if re.search(rf"\b{alias}\.", spoken_of)]
-        return " ".join([self.source, *joins])
-
-    def cursor(self, row: R) -> str:
+    def cursor(self, row: db.Columns) -> str:
         """The place of a row: its sort key and the list's mark, opaque."""
         values = [row[name] for name in self._sort_names]
         return urlsafe_b64encode(orjson.dumps([self._mark, *values], default=str)).rstrip(b"=").decode()
@@ -169,20 +160,10 @@ class Listing(Generic[R]):
         return decoded
 
 
-_PAGES: Final = """
-SELECT k.place, x.* FROM unnest($1::uuid[]) WITH ORDINALITY k(key, place)
-CROSS JOIN LATERAL (
-    SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {inner} LIMIT {limit}) x
-ORDER BY k.place, {outer}
-"""
 _COUNTS: Final = """
 SELECT k.key, x.count FROM unnest($1::uuid[]) k(key)
 CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {conditions}) x
 """
-
-
-def _by(columns: list[str], *, descending: bool) -> str:
-    return ", ".join(f"{column} DESC" if descending else column for column in columns)
 
 
 # ---- What a list gives -----------------------------------------------------------------------
@@ -193,13 +174,13 @@ class Connection(Generic[R]):
 
     __slots__ = ("_page", "_surplus", "key", "listing", "nodes")
 
-    def __init__(self, listing: Listing[R], key: UUID, page: Page, rows: list[R]) -> None:
+    def __init__(self, listing: Listing[R], key: UUID, page: Page, whole: rows.Rows, found: range) -> None:
         self.listing = listing
         self.key = key
         self._page = page
-        self._surplus = len(rows) > page.size  # one more was asked for, to know if there is more
-        kept = rows[: page.size]
-        self.nodes = kept[::-1] if page.backward else kept
+        self._surplus = len(found) > page.size  # one more was asked for, to know if there is more
+        kept = found[-page.size :] if page.backward else found[: page.size]
+        self.nodes = rows.Slice(whole, kept.start, kept.stop)
 
     @property
     def edges(self) -> "list[Edge[R]]":
@@ -232,7 +213,7 @@ class Edge(Generic[R]):
 
     __slots__ = ("_listing", "node")
 
-    def __init__(self, listing: Listing[R], node: R) -> None:
+    def __init__(self, listing: Listing[R], node: rows.Row) -> None:
         self._listing = listing
         self.node = node
 

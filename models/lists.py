@@ -11,17 +11,19 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
-from models import access, account, engagement, grant, invitation, message, session, subscription
+from models import access, account, db, engagement, grant, invitation, message, session, subscription, user
 from models.access import GrantRow
 from models.account import AccountKind, AccountRow, AccountStatus
 from models.engagement import EngagementRow, EngagementStatus
 from models.event import COLUMNS as EVENT_COLUMNS
 from models.event import EventRow
 from models.invitation import InvitationRow, InvitationStatus
-from models.listing import Listing, Order, search_pattern
+from models.listing import Listing, search_pattern
 from models.message import MessageRow
+from models.page_sql import Order
 from models.session import SessionRow
 from models.subscription import SubscriptionEntryRow
+from models.user import UserRow
 
 
 class AccountOrder(StrEnum):
@@ -110,14 +112,23 @@ def _newest_first(column: str) -> Order:
 # ---- Accounts --------------------------------------------------------------------------------
 
 
+# The grant that lets the user in comes with each account, so that his access need not be asked for again.
+_OWN_GRANT: Final = db.prefixed("grant", access.COLUMNS)
+_ACCOUNT_COLUMNS: Final = account.COLUMNS | _OWN_GRANT
+_ACCOUNT_ALWAYS: Final = ("id", *_OWN_GRANT)
+_ACCOUNT_PARTS: Final = {"grant": GrantRow}
+
+
 def accounts(
     now: datetime, wanted: AccountFilter | None = None, order: AccountOrder | None = None
 ) -> Listing[AccountRow]:
     """The accounts that a user can enter, under his id; the most recently used first."""
     listing = Listing(
         row=AccountRow,
-        columns=account.COLUMNS,
-        source="grants g JOIN accounts a ON a.id = g.account_id",
+        columns=_ACCOUNT_COLUMNS,
+        parts=_ACCOUNT_PARTS,
+        always=_ACCOUNT_ALWAYS,
+        source=access.SOURCE,
         parent="g.user_id = {key}",
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
     )
@@ -145,12 +156,18 @@ def accounts(
 # ---- Grants ----------------------------------------------------------------------------------
 
 
+_GRANT_COLUMNS: Final = access.COLUMNS | db.prefixed("user", user.COLUMNS | {"id": "g.user_id"})
+_GRANT_JOINS: Final = {"a": "JOIN accounts a ON a.id = g.account_id", "u": "JOIN users u ON u.id = g.user_id"}
+_GRANT_PARTS: Final = {"user": UserRow}
+
+
 def _grants(parent: str, now: datetime, wanted: GrantFilter | None, order: GrantOrder | None) -> Listing[GrantRow]:
     listing = Listing(
         row=GrantRow,
-        columns=access.COLUMNS,
+        columns=_GRANT_COLUMNS,
+        parts=_GRANT_PARTS,
         source="grants g",
-        joins={"a": "JOIN accounts a ON a.id = g.account_id", "u": "JOIN users u ON u.id = g.user_id"},
+        joins=_GRANT_JOINS,
         always=("id", "account_id", "user_id"),
         parent=parent,
         order=_GRANT_ORDERS[order or GrantOrder.CREATED_AT],
@@ -177,7 +194,7 @@ def grants_of_accounts(
     now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
 ) -> Listing[GrantRow]:
     """All grants on an account, ended ones too, under the account's id."""
-    return _grants("g.account_id = {key}", now, wanted, order)
+    return replace(_grants("g.account_id = {key}", now, wanted, order), key="account_id")
 
 
 def grants_of_user(

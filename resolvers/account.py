@@ -6,10 +6,11 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, Permission
-from models import account, db, lists, seat, settings, subscription
+from models import access, account, db, lists, seat, settings, subscription
 from models.account import AccountRow
 from models.errors import BadInput
 from models.listing import Connection
+from models.rows import Rows, column, hexes, part
 from models.seat import SeatsRow
 from resolvers import ids
 from resolvers.context import Context, Info
@@ -56,7 +57,15 @@ async def of_viewer(
 ) -> list[Connection[AccountRow]]:
     """The accounts that the caller can enter."""
     listing = lists.accounts(info.context.now, filter, order_by)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page, learn=_enter)
+
+
+def _enter(accounts: Rows, context: Context) -> None:
+    """Know the caller's access to accounts that were listed with his grant."""
+    grants = accounts.part("grant")
+    assert grants is not None  # always joined  # noqa: S101
+    for digits, found in zip(grants.hexes("account_id"), access.seen_all(grants, context.now), strict=True):
+        context.access.know(digits, found)
 
 
 async def current(parents: Sequence[object], info: Info) -> list[AccountRow | None]:
@@ -78,15 +87,16 @@ def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus
     return [account.status(row, info.context.now) for row in rows]
 
 
-def viewer_grant(rows: Sequence[AccountRow], info: Info) -> list[db.Columns | None]:
+def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]:
     """The caller's own grant on each account."""
-    found = [info.context.access.get(row["id"]) for row in rows]
-    return [access.grant if access else None for access in found]
+    found = [info.context.access.get(key) for key in column(rows, "id")]
+    listed = part(rows, "grant")
+    return listed if listed and all(found) else [entered.grant if entered else None for entered in found]
 
 
 def viewer_permissions(rows: Sequence[AccountRow], info: Info) -> list[list[Permission]]:
     """What the caller may do in each."""
-    return [policy.permissions(info.context.access.bits(row["id"])) for row in rows]
+    return [policy.permissions(info.context.access.bits_of(digits)) for digits in hexes(rows, "id")]
 
 
 def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:

@@ -28,30 +28,33 @@ class AccessCache:
     def __init__(self, user_id: UUID | None, now: datetime) -> None:
         self._user_id = user_id
         self._now = now
-        self._found: dict[UUID, Access | None] = {}
+        self._found: dict[str, Access | None] = {}
         self._reading = asyncio.Lock()
         self.reads = 0
 
     async def load(self, account_ids: Iterable[UUID | None]) -> None:
         """Read what is not known yet: one statement, or none."""
-        wanted = {key for key in account_ids if key is not None}
+        await self.load_digits({key.hex for key in account_ids if key is not None})
+
+    async def load_digits(self, wanted: set[str]) -> None:
+        """The same, of accounts by the digits of their keys."""
         # One at a time: a batch that runs beside this one must not take half an answer for a no.
         async with self._reading:
             missing = wanted - self._found.keys()
             if missing:
                 self._found |= await self._read(missing)
 
-    async def _read(self, account_ids: set[UUID]) -> dict[UUID, Access | None]:
+    async def _read(self, wanted: set[str]) -> dict[str, Access | None]:
         self.reads += 1
-        found: dict[UUID, Access | None] = dict.fromkeys(account_ids)
+        found: dict[str, Access | None] = dict.fromkeys(wanted)
         if self._user_id is not None:
-            loaded = await access.load(self._user_id, list(account_ids), now=self._now)
-            found |= {entry.account_id: entry for entry in loaded}
+            loaded = await access.load(self._user_id, [UUID(hex=digits) for digits in wanted], now=self._now)
+            found |= {entry.account_id.hex: entry for entry in loaded}
         return found
 
-    def know(self, found: Access) -> None:
-        """Keep what was read together with the session."""
-        self._found[found.account_id] = found
+    def know(self, digits: str, found: Access | None) -> None:
+        """Keep what was read together with something else, unless it is known."""
+        self._found.setdefault(digits, found)
 
     async def feign(self) -> None:
         """Take the time of a read, for the sake of who must not learn that there was none."""
@@ -64,11 +67,15 @@ class AccessCache:
         Raises LookupError where it was not: a resolver that lets rows of an account into the graph
         without loading its access is a mistake, and must not look like a refusal.
         """
-        return self._found[account_id]
+        return self._found[account_id.hex]
 
     def bits(self, account_id: UUID) -> int:
         """The caller's permissions in an account that was loaded before."""
-        found = self._found[account_id]
+        return self.bits_of(account_id.hex)
+
+    def bits_of(self, digits: str) -> int:
+        """The same, by the digits of the account's key; none where there are no digits."""
+        found = self._found[digits] if digits else None
         return 0 if found is None else found.bits
 
 
@@ -82,8 +89,9 @@ class Context:
     me: db.Columns | None = None
     """The signed-in user's row, until a mutation may have changed it."""
     access: AccessCache = field(init=False)
-    readable_users: set[UUID] = field(default_factory=set[UUID])
-    """Users of whom the caller may see all, because they share an account where he may read users."""
+    readable_users: set[str] = field(default_factory=set[str])
+    """Users of whom the caller may see all, because they share an account where he may read users: the
+    digits of their keys."""
 
     def __post_init__(self) -> None:
         """Start with nothing known."""
@@ -121,6 +129,12 @@ def wanted(info: "Info", *path: str) -> frozenset[str] | None:
     return None if ask is None else ask(*path)
 
 
+def selects(info: "Info", *names: str) -> bool:
+    """Whether one of these is selected below a field; yes where the executor does not know."""
+    ask = getattr(info, "selects", None)
+    return True if ask is None else ask(*names)
+
+
 class Info(Protocol):
     """What of the executor's info resolvers use."""
 
@@ -155,18 +169,17 @@ async def open_context(
     """
     wanted_account = await _named(account_key) if account_key is not None and token else None
     row = await session.by_token(token, now=now, account_id=wanted_account) if token else None
-    spoken = row.locale if row else locale
-    caller = _as(Caller(now=now, site=site, locale=spoken, **origin), row)
-    context = Context(caller, row)
     if row is None:
-        return context
+        return Context(Caller(now=now, site=site, locale=locale, **origin))
+    caller = Caller(now=now, site=site, locale=row.locale, user_id=row.user_id, session_id=row.id, **origin)
+    context = Context(caller, row)
     await session.note_use(row, now=now)
     context.me = row.user()
     context.current = row.entered(now)
     if account_key is not None and context.current is None:
         raise AccountRequired
     if context.current is not None:
-        context.access.know(context.current)
+        context.access.know(context.current.account_id.hex, context.current)
         await entry.note_use(caller, context.current)
     return context
 

@@ -9,6 +9,7 @@ from auth.policy import GrantStatus, Permission
 from models import access, db, grant, lists
 from models.access import GrantRow
 from models.listing import Connection
+from models.rows import column
 from resolvers.context import Context, Info
 from resolvers.pages import pages, prepare
 from resolvers.perform import perform
@@ -39,7 +40,7 @@ async def of_accounts(
 ) -> list[Connection[GrantRow]]:
     """All grants on each account."""
     listing = lists.grants_of_accounts(info.context.now, filter, order_by)
-    return await pages(listing, [row["id"] for row in accounts], info, page)
+    return await pages(listing, column(accounts, "id"), info, page)
 
 
 async def of_viewer(

@@ -1,37 +1,50 @@
 """Lists under many parents: the one way in which rows of a list enter the graph."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from models import db
+from models import db, rows
 from models.listing import Connection, Listing, Page
-from resolvers.context import Context, Info, wanted
+from resolvers.context import Context, Info, selects, wanted
 
 R = TypeVar("R", bound=db.Row)
 
 
 async def pages(
-    listing: Listing[R], keys: Sequence[UUID], info: Info, arguments: dict[str, Any]
+    listing: Listing[R],
+    keys: Sequence[UUID],
+    info: Info,
+    arguments: dict[str, Any],
+    *,
+    learn: Callable[[rows.Rows, Context], None] | None = None,
 ) -> list[Connection[R]]:
-    """One page under each key, with the access that the rules of its rows will look at."""
+    """One page under each key, with the access that the rules of its rows will look at.
+
+    `learn` takes out of the rows what they tell of it themselves.
+    """
     page = Page.of(**{name: arguments[name] for name in _PAGE & arguments.keys()})
     nodes, edges = wanted(info, "nodes"), wanted(info, "edges", "node")
     columns = None if nodes is None or edges is None else nodes | edges
-    found = await listing.pages(keys, page, wanted=columns)
-    await prepare([row for connection in found for row in connection.nodes], info.context)
+    found = await listing.pages(keys, page, wanted=columns, ends=selects(info, "pageInfo", "edges"))
+    if found:
+        whole = found[0].nodes.whole
+        if learn is not None:
+            learn(whole, info.context)
+        await prepare(whole, info.context)
     return found
 
 
 _PAGE = frozenset({"first", "after", "last", "before"})
 
 
-async def prepare(rows: Sequence[Any], context: Context) -> None:
+async def prepare(found: Sequence[Any], context: Context) -> None:
     """Load the caller's access to the accounts that rows belong to: one statement at most."""
-    first = next((row for row in rows if row is not None), None)
-    if first is not None:
-        columns = [name for name in first.keys() if name in _ACCOUNTS] or ["id"]  # noqa: SIM118 - a record, not a dict
-        await context.access.load({row[column] for row in rows if row is not None for column in columns})
+    there = found if isinstance(found, rows.Rows) else [row for row in found if row is not None]
+    if there:
+        columns = [name for name in there[0].keys() if name in _ACCOUNTS] or ["id"]  # noqa: SIM118 - no dict
+        wanted = (rows.distinct(there, column) for column in columns)
+        await context.access.load_digits(set().union(*wanted))
 
 
 _ACCOUNTS = frozenset({"account_id", "bureau_id", "client_id"})

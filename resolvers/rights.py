@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any, Final
-from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
@@ -19,6 +18,7 @@ from models.account import AccountRow
 from models.engagement import EngagementRow, shown_to
 from models.errors import Forbidden, Refused, Unauthenticated
 from models.invitation import InvitationRow
+from models.rows import hexes, mapped, where
 from models.subscription import SubscriptionEntryRow
 from resolvers.context import Context
 
@@ -42,26 +42,34 @@ def of_viewer(rows: Sequence[object], context: Context) -> Sequence[int]:
 
 def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """Sessions are their user's."""
-    base, me = _base(context), context.viewer_id
-    return [base | SELF if row["user_id"] == me else base for row in rows]
+    return _with_own([_base(context)] * len(rows), rows, "user_id", context)
 
 
 def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """A user sees all of himself; whoever may read the users of a shared account, all of him."""
-    return _of_users([row["id"] for row in rows], context)
+    return _of_users(rows, "id", context)
 
 
 def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """What a linked account shows of its owner is what the caller may see of that user."""
-    return _of_users([row["owner_id"] for row in rows], context)
+    return _of_users(rows, "owner_id", context)
 
 
-def _of_users(keys: list[UUID], context: Context) -> list[int]:
-    base, me, readable = _base(context), context.viewer_id, context.readable_users
+def _of_users(rows: Sequence[Any], column: str, context: Context) -> list[int]:
+    base, readable, keys = _base(context), context.readable_users, hexes(rows, column)
     if readable.issuperset(keys):
-        base |= _USERS_READ
-        return [base | SELF if key == me else base for key in keys]
-    return [base | (SELF if key == me else 0) | (_USERS_READ if key in readable else 0) for key in keys]
+        found = [base | _USERS_READ] * len(keys)
+    else:
+        found = [base | _USERS_READ if key in readable else base for key in keys]
+    return _with_own(found, rows, column, context)
+
+
+def _with_own(found: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
+    """Rights with SELF where the row is the caller's own."""
+    if context.viewer_id is not None:
+        for number in where(rows, column, context.viewer_id):
+            found[number] |= SELF
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +84,9 @@ class OfAccount:
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        base, bits = _base(context), context.access.bits
-        keys = [row[self.account] for row in rows]
-        by_account = {key: base | (0 if key is None else bits(key)) for key in {*keys}}
-        me = context.viewer_id
-        if self.own is None or me is None:
-            return [by_account[key] for key in keys]
-        owners = [row[self.own] for row in rows]
-        if me not in owners:
-            return [by_account[key] for key in keys]
-        return [by_account[key] | (SELF if owner == me else 0) for key, owner in zip(keys, owners, strict=True)]
+        base, bits = _base(context), context.access.bits_of
+        found = mapped(rows, self.account, lambda digits: base | bits(digits))
+        return found if self.own is None else _with_own(found, rows, self.own, context)
 
     def exists(self, row: Any, context: Context) -> bool:
         """Whether the row exists for the caller: he can enter its account, or it is his own."""

@@ -1,12 +1,14 @@
 """Users, wherever they stand in the graph."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from itertools import compress
+from typing import Any
 from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
 from models import db, user
+from models import rows as rows_
 from models.user import UserRow
 from resolvers.context import Context, Info, wanted
 
@@ -17,31 +19,38 @@ async def by_ids(
     ids: Sequence[UUID | None], context: Context, columns: frozenset[str] | None = None
 ) -> list[UserRow | None]:
     """The users with these ids, None for None, and what the caller may see of them."""
-    distinct = {*ids}
-    distinct.discard(None)
-    keys = cast("list[UUID]", list(distinct))
+    keys = list({key for key in ids if key is not None})
     found = await user.by_ids(keys, wanted=columns) if keys else {}
-    if context.viewer_id is not None and not context.readable_users.issuperset(distinct):
-        strangers = [key for key in keys if key not in context.readable_users and key != context.viewer_id]
-        if strangers:
-            context.readable_users |= await user.readable(strangers, by=context.viewer_id, now=context.now)
+    await _learn(keys, context)
     return [None if key is None else found.get(key) for key in ids]
 
 
+async def _learn(keys: Sequence[UUID], context: Context) -> None:
+    """Find out of which users the caller may see all: one statement, or none."""
+    if context.viewer_id is None:
+        return
+    strangers = [key for key in keys if key.hex not in context.readable_users and key != context.viewer_id]
+    if strangers:
+        found = await user.readable(strangers, by=context.viewer_id, now=context.now)
+        context.readable_users.update(key.hex for key in found)
+
+
 async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:
-    return await by_ids([row[column] for row in rows], info.context, wanted(info))
+    return await by_ids(rows_.column(rows, column), info.context, wanted(info))
 
 
-async def of_grants(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
+async def of_grants(grants: Sequence[Any], info: Info) -> Sequence[Any]:
     """The holder of each grant; whoever may read an account's users may read all of them."""
-    bits, users = info.context.access.bits, [row["user_id"] for row in grants]
-    accounts = {row["account_id"] for row in grants}
-    readable = {key for key in accounts if bits(key) & _USERS_READ}
-    if len(readable) == len(accounts):
-        info.context.readable_users.update(users)
-    else:
-        info.context.readable_users.update(row["user_id"] for row in grants if row["account_id"] in readable)
-    return await by_ids(users, info.context, wanted(info))
+    context, bits = info.context, info.context.access.bits_of
+    open_ = rows_.mapped(grants, "account_id", lambda digits: bits(digits) & _USERS_READ)
+    users = rows_.hexes(grants, "user_id")
+    context.readable_users.update(users if all(open_) else compress(users, open_))
+    joined = rows_.part(grants, "user")
+    if joined is None:
+        return await by_ids(rows_.column(grants, "user_id"), context, wanted(info))
+    if not all(open_):
+        await _learn([UUID(hex=digits) for digits in rows_.distinct(grants, "user_id")], context)
+    return joined
 
 
 async def granted_by(grants: Sequence[Any], info: Info) -> list[UserRow | None]:

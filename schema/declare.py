@@ -4,7 +4,7 @@ A rule on a type is the default of all its fields. Beside it stands how the call
 object of the type are found.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any, Final, TypeVar, dataclass_transform
@@ -17,6 +17,7 @@ from strawberry.types.field import StrawberryField
 
 from auth.policy import Permission
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule, needs
+from models.rows import hexes
 from resolvers import ids, rights
 from resolvers.perform import Performed
 from resolvers.rights import Rights
@@ -84,11 +85,12 @@ def field(
     rule: Rule | None = None,
     *,
     batch: Callable[..., Awaitable[Any]] | None = None,
-    column: Callable[..., list[Any]] | None = None,
+    column: Callable[..., Sequence[Any]] | None = None,
     resolve: Callable[..., object] | None = None,
     attr: str | None = None,
     uses: tuple[str, ...] | None = None,
     same: bool = False,
+    part: str | None = None,
     given: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
@@ -99,7 +101,8 @@ def field(
     waiting), by a plain `resolve` of one object, or by the attribute `attr` of the row, by default
     the one of the field's own name. `given` are its arguments, by Python name; `name` is for a name
     that Python would not allow. `uses` names the columns that a resolver takes from its rows; the
-    executor then knows what to select; `same` says that the field's object is the row itself.
+    executor then knows what to select; `same` says that the field's object is the row itself, `part` that
+    lists can have joined it to the row under this name.
     """
     marks: dict[str, object] = {
         "batch": batch,
@@ -108,6 +111,7 @@ def field(
         "attribute": attr,
         "uses": uses,
         "same": same or None,
+        "part": part,
     }
     made = StrawberryField(
         graphql_name=name,
@@ -188,7 +192,7 @@ def graph_type(
 def global_id(type_name: str) -> Any:
     """The opaque id of an object of this type."""
 
-    def column(rows: list[Any], _: object) -> list[str]:
-        return ids.encode_all(type_name, [row["id"] for row in rows])
+    def column(rows: Sequence[Any], _: object) -> list[str]:
+        return ids.encode_all(type_name, hexes(rows, "id"))
 
     return field(column=column, uses=("id",), description="Opaque, and the same for as long as the object lives.")

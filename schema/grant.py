@@ -37,7 +37,10 @@ class Grant(Node):
     )
     account_name: str = field(description="What the account is called.")
     user: User = field(
-        batch=resolvers.user.of_grants, uses=("account_id", "user_id"), description="Who holds the grant."
+        batch=resolvers.user.of_grants,
+        uses=("account_id", "user_id"),
+        part="user",
+        description="Who holds the grant.",
     )
     role: Role = field(description="What he is in the account.")
     status: GrantStatus = field(
