@@ -187,7 +187,7 @@ async def update(
     make his grant active.
     """
     grant = await _others(grant_id)
-    if grant.status not in _LIVE or _is_over(grant, act.now):
+    if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has ended. Restore it first."))
     new_role = role or grant.role
     with Checks() as check:
@@ -221,7 +221,7 @@ async def update(
 async def revoke(act: Act, grant_id: UUID) -> UUID:
     """Take a live grant back, from the very next request on. Returns its id."""
     grant = await _others(grant_id)
-    if grant.status not in _LIVE:
+    if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has already ended."))
     return await _end(act, grant, GrantStatus.REVOKED, "account:grant:revoke")
 
@@ -260,7 +260,7 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
             raise not_found("grant_id")
         await access.lock(mine.account_id)
         grant = await Grant.get(id=grant_id)
-        if grant.status not in _LIVE:
+        if not _is_live(grant, caller.now):
             raise _not_in_state(mark("This access has already ended."))
         if grant.role is Role.OWNER:
             raise refuse(
@@ -302,6 +302,10 @@ async def _end(act: Act, grant: Grant, status: GrantStatus, done: str) -> UUID:
 
 def _outlasts(end: datetime | None, other: datetime | None) -> bool:
     return other is not None and (end is None or end > other)
+
+
+def _is_live(grant: Grant, now: datetime) -> bool:
+    return grant.status in _LIVE and not _is_over(grant, now)
 
 
 def _is_over(grant: Grant, now: datetime) -> bool:
