@@ -31,6 +31,8 @@ import msgspec
 
 VERSION = "18"
 DATABASE = "fullmakt"
+OWNER = "postgres"
+SERVER_ROLE = "fullmakt_server"
 LOG = "server.log"
 SOCKET_NAME = ".s.PGSQL.5432"
 LONGEST_SOCKET_PATH = 103  # macOS; Linux takes four more.
@@ -70,12 +72,17 @@ def postgres(folder: Path, *, durable: bool = True) -> Generator[str]:
             server = running(folder / "cluster") or start(folder, durable=durable)
             fcntl.flock(users, fcntl.LOCK_SH)
         try:
-            yield f"asyncpg://postgres:@/{DATABASE}?host={quote(str(server.socket_folder))}"
+            yield f"asyncpg://{OWNER}:@/{DATABASE}?host={quote(str(server.socket_folder))}"
         finally:
             with open_lock(folder / "starting") as starting:
                 fcntl.flock(starting, fcntl.LOCK_EX)
                 if is_last(users):
                     stop(folder / "cluster", server)
+
+
+def as_server(url: str) -> str:
+    """The address of our own database for the role that serves; any other address as it is."""
+    return url.replace(f"asyncpg://{OWNER}:@/", f"asyncpg://{SERVER_ROLE}:@/", 1)
 
 
 def open_lock(path: Path) -> TextIO:

@@ -14,17 +14,23 @@ from settings import Settings
 
 @click.command()
 def migrate() -> None:
-    """Bring the database up to date. Several at once wait for each other."""
+    """Bring the database up to date. Several at once wait for each other.
+
+    With FULLMAKT_DATABASE_ROLE, that role can then do what the server does, and no more: it only
+    adds to events. Let FULLMAKT_DATABASE_URL name another role here, to which the tables belong.
+    """
     from models import migrate as migration
 
-    async def work(url: str) -> list[str]:
-        missing = await migration.pending(url)
-        await migration.migrate(url)
+    async def work(ready: Settings) -> list[str]:
+        missing = await migration.pending(ready.database_url)
+        await migration.migrate(ready.database_url, server_role=ready.database_role)
         return missing
 
     with database(settings()) as ready:
-        for name in asyncio.run(work(ready.database_url)):
+        for name in asyncio.run(work(ready)):
             click.echo(f"Applied {name}.")
+    if ready.database_role:
+        click.echo(f"{ready.database_role} can read and write, and only add to events and to the ledger.")
     click.echo("The database is up to date.")
 
 

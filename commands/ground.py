@@ -86,7 +86,7 @@ def database(found: Settings, folder: Path | None = None) -> Generator[Settings]
     import embedded
 
     with embedded.postgres(folder or VAR / "postgres") as url:
-        yield msgspec.structs.replace(found, database_url=url)
+        yield msgspec.structs.replace(found, database_url=url, database_role=embedded.SERVER_ROLE)
 
 
 async def prepare(ready: Settings, *, with_demo: bool) -> "Sequence[SignIn]":
@@ -94,11 +94,24 @@ async def prepare(ready: Settings, *, with_demo: bool) -> "Sequence[SignIn]":
     from models import migrate as migration
 
     if ready.is_development:
-        await migration.migrate(ready.database_url)
+        await migration.migrate(ready.database_url, server_role=ready.database_role)
     elif missing := await migration.pending(ready.database_url):
         raise click.ClickException(f"The database lacks {', '.join(missing)}: run fullmakt migrate first.")
+    elif await migration.may_rewrite_events(ready.database_url):
+        click.echo(
+            "The server's database role may rewrite events: FULLMAKT_DATABASE_ROLE makes one that may not.", err=True
+        )
     if not with_demo:
         return ()
     import demo as data
 
-    return await data.write(ready) or ()
+    return await data.write(as_server(ready)) or ()
+
+
+def as_server(ready: Settings) -> Settings:
+    """The settings with the address of our own database for the role that serves."""
+    import embedded
+
+    if ready.database_role is None:
+        return ready
+    return msgspec.structs.replace(ready, database_url=embedded.as_server(ready.database_url))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from commands.ground import database, prepare, settings
+from commands.ground import as_server, database, prepare, settings
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def serve(*, demo: bool | None) -> None:
         raise click.UsageError("--demo is for FULLMAKT_ENV=development.")
     with listener(found) as listening, database(found) as ready, suppress(KeyboardInterrupt):
         sign_ins = asyncio.run(prepare(ready, with_demo=ready.is_development and demo is not False))
-        os.environ["FULLMAKT_DATABASE_URL"] = ready.database_url
+        os.environ["FULLMAKT_DATABASE_URL"] = as_server(ready).database_url
         os.environ["FULLMAKT_SECRET_KEY"] = ready.secret_key
         threading.Thread(target=announce, args=(ready, listening, sign_ins), daemon=True).start()
         run(ready, listening)

@@ -17,17 +17,52 @@ _LOCK: Final = 0x46756C6C  # any number, the same in every process
 _LATEST: Final = [MigrationTarget("models", "__latest__")]
 
 
-async def migrate(url: str, *, target: str | None = None) -> None:
+async def migrate(url: str, *, target: str | None = None, server_role: str | None = None) -> None:
     """Apply what is missing; processes that come at once wait for each other.
 
     A step is one transaction: killed half way, it leaves nothing behind. `target` names a step
-    (`models.0001_main_path`) to go up or down to, `models.__first__` for an empty database.
+    (`models.0001_main_path`) to go up or down to, `models.__first__` for an empty database. The
+    `server_role`, made if there is none, can then do what the server does, and no more.
     """
-    async with _alone(url):
+    async with _alone(url) as connection:
         try:
             await apply(config=db.config(url, pool_size=2), target=target)
         finally:
             await Tortoise.close_connections()
+        if server_role is not None:
+            await _admit(connection, server_role)
+
+
+_ROLE_EXISTS: Final = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
+_READ_ONLY: Final = ("event_links", "tortoise_migrations")
+_APPEND_ONLY: Final = ("events", "subscription_entries")
+
+
+async def _admit(connection: "asyncpg.Connection[asyncpg.Record]", role: str) -> None:
+    """Let a role read and write everything, but only add to what is append-only, and define nothing."""
+    name = '"' + role.replace('"', '""') + '"'
+    if not await connection.fetchval(_ROLE_EXISTS, role):
+        await connection.execute(f"CREATE ROLE {name} LOGIN")
+    kept = ", ".join((*_READ_ONLY, *_APPEND_ONLY))
+    async with connection.transaction():
+        await connection.execute(f"""
+            GRANT USAGE ON SCHEMA public TO {name};
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name};
+            REVOKE INSERT, UPDATE, DELETE ON {kept} FROM {name};
+            GRANT INSERT ON {", ".join(_APPEND_ONLY)} TO {name};
+        """)
+
+
+_MAY_REWRITE: Final = "SELECT has_table_privilege('events', 'UPDATE') OR has_table_privilege('events', 'DELETE')"
+
+
+async def may_rewrite_events(url: str) -> bool:
+    """Whether the role in `url` could change or delete events if no trigger kept it from it."""
+    connection = await _connect(url)
+    try:
+        return bool(await connection.fetchval(_MAY_REWRITE))
+    finally:
+        await connection.close()
 
 
 async def pending(url: str) -> list[str]:
@@ -44,12 +79,16 @@ async def pending(url: str) -> list[str]:
 
 
 @asynccontextmanager
-async def _alone(url: str) -> AsyncGenerator[None]:
-    credentials = expand_db_url(url)["credentials"]
-    wanted = {key: credentials[key] for key in ("host", "port", "user", "password", "database")}
-    lock = await asyncpg.connect(**wanted)
+async def _alone(url: str) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
+    lock = await _connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        yield
+        yield lock
     finally:
         await lock.close()
+
+
+async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
+    credentials = expand_db_url(url)["credentials"]
+    wanted = {key: credentials[key] for key in ("host", "port", "user", "password", "database")}
+    return await asyncpg.connect(**wanted)

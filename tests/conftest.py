@@ -55,7 +55,7 @@ def template(postgres: str) -> str:
 
     async def prepare() -> None:
         await administer(postgres, f"CREATE DATABASE {name}")
-        await migrate.migrate(at(postgres, name))
+        await migrate.migrate(at(postgres, name), server_role=embedded.SERVER_ROLE)
 
     asyncio.run(prepare())
     return name
@@ -97,11 +97,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
-    """A client of the whole application, on a database of its own."""
+    """A client of the whole application, on a database of its own, as the role that serves."""
     application = app.create(
         Settings(
             env="development",
-            database_url=database_url,
+            database_url=embedded.as_server(database_url),
             secret_key=KEY,
             public_url=PUBLIC_URL,
             mail_from="Fullmakt <no-reply@example.com>",

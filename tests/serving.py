@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx2
 from aiosmtpd.smtp import Envelope
 
+import embedded
 from tests.api import KEY, Api, Clock
 from tests.smtp_peer import listening
 
@@ -88,11 +89,15 @@ class Served:
 async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ: str) -> AsyncGenerator[Served]:
     """A server in production, unless told otherwise, on a free port; killed if it is left running.
 
+    In production as a role that only adds to events.
+
     `program` may be another that ends in `cli.main()`, with something broken on the way.
     """
     port = free_port()
+    is_development = environ.get("FULLMAKT_ENV") == "development"
     settings = {
-        "FULLMAKT_DATABASE_URL": database_url,
+        # In development the server brings the database up to date, as the role to which the tables belong.
+        "FULLMAKT_DATABASE_URL": database_url if is_development else embedded.as_server(database_url),
         "FULLMAKT_SECRET_KEY": KEY,
         "FULLMAKT_PUBLIC_URL": PUBLIC_URL,
         "FULLMAKT_PORT": str(port),

@@ -40,12 +40,12 @@ app = types.ModuleType("app")
 app.factory = lambda: application
 demo = types.ModuleType("demo")
 async def write(settings):
-    assert settings.database_url.startswith("asyncpg://postgres:@/fullmakt?host=")
+    assert settings.database_url.startswith("asyncpg://fullmakt_server:@/fullmakt?host=")
     return [types.SimpleNamespace(label="owner", email="anna@example.com", password="demo")]
 demo.write = write
 sys.modules.update(app=app, demo=demo)
 from models import migrate
-async def nothing(url): pass
+async def nothing(url, server_role=None): pass
 async def pending(url): return ["0001_first"]
 migrate.migrate, migrate.pending = nothing, pending
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 
+import embedded
 import schema
 from auth import tokens
 from models import db, event, subscription
@@ -15,6 +17,7 @@ from models.caller import Caller, Site
 from models.message import Message
 from resolvers import ids
 from tests.api import KEY, PASSWORD, TABLES, Api, Person
+from tests.conftest import administer, connect
 from tests.models.refusing import events
 
 Told = Sequence[tuple[str, str | None]]
@@ -234,12 +237,57 @@ async def test_the_search_finds_what_it_searches_for(api: Api) -> None:
             await no_table_holds({anna.token})
 
 
-@pytest.mark.parametrize("statement", ["UPDATE events SET type = 'x'", "DELETE FROM events"])
-async def test_an_event_is_never_changed_or_deleted(api: Api, statement: str) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET type = 'x'",
+        "UPDATE events SET personal = personal || '{}', origin = origin || '{\"ip_address\": \"10.0.0.1\"}'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "UPDATE event_links SET position = 9",
+        "DELETE FROM event_links",
+        "TRUNCATE event_links",
+    ],
+)
+async def test_an_event_is_never_changed_or_deleted(api: Api, database_url: str, statement: str) -> None:
+    """Not by the server's role, which may not, nor by the tables' owner by mistake."""
     await api.person("anna@example.com")
 
     with pytest.raises(Exception, match="append-only"):
+        await administer(database_url, statement)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO event_links VALUES (gen_random_uuid(), 1, gen_random_uuid(), sha256(''))",
+        "ALTER TABLE events DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "DROP TABLE events",
+        "CREATE OR REPLACE FUNCTION events_link() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TABLE public.more (id int)",
+        "DELETE FROM tortoise_migrations",
+    ],
+)
+async def test_the_role_that_serves_cannot_go_round_the_chain(api: Api, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await db.execute(statement)
+
+
+async def test_a_table_of_ones_own_takes_no_links(api: Api, database_url: str) -> None:
+    """The function that writes them runs as the owner, and must not be led astray."""
+    connection = await connect(embedded.as_server(database_url))
+    try:
+        await connection.execute("CREATE TEMP TABLE event_links (LIKE public.event_links)")
+        await connection.execute(
+            "INSERT INTO events (id, type, occurred_at) VALUES (gen_random_uuid(), 'user:login:resend', now())"
+        )
+    finally:
+        await connection.close()
+
+    assert len(await db.fetch("SELECT FROM event_links", row=db.Row)) == 1
 
 
 async def test_a_refused_mutation_tells_nothing(api: Api) -> None:

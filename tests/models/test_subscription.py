@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from models import db, subscription
@@ -11,6 +12,7 @@ from models.caller import Caller, Site
 from models.errors import Refusal, UserErrorCode
 from models.subscription import SubscriptionEntry
 from tests.api import KEY, NOWHERE, PASSWORD, Api, Person, codes
+from tests.conftest import administer
 from tests.models.refusing import events, refused, rejected
 
 REUSED = [("IDEMPOTENCY_KEY_REUSED", ["idempotencyKey"])]
@@ -393,8 +395,10 @@ async def test_a_credit_that_makes_no_sense(
         ("UPDATE subscription_entries SET kind = 'TRANSFER_IN'", "subscription_entries_two_sides"),
     ],
 )
-async def test_the_database_holds_it_too(api: Api, statement: str, constraint: str) -> None:
+async def test_the_database_holds_it_too(api: Api, database_url: str, statement: str, constraint: str) -> None:
     await api.person("anna@example.com")
 
     with pytest.raises(Exception, match=constraint):
+        await administer(database_url, statement)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await db.execute(statement)
