@@ -172,6 +172,12 @@ _READING: Final = mask(p for p in Permission if "_READ" in p.value)
 _NOT_AFTER_EXPIRY: Final = ~(_READING | SURVIVES_EXPIRY)
 
 
+VIEW_AS: Final = (Permission.USERS_WRITE, Permission.SUBSCRIPTION_WRITE)
+"""What it takes to look at an account through another's eyes: giving access to others, and having
+the account whole. By the table that is the owner and administrators, and neither a lock nor the
+subscription's end takes it from them."""
+
+
 def grounds(bits: int) -> int:
     """The readings that the permissions of `bits` rest on."""
     found = 0

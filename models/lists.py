@@ -117,18 +117,27 @@ _OWN_GRANT: Final = db.prefixed("grant", access.COLUMNS)
 _ACCOUNT_COLUMNS: Final = account.COLUMNS | _OWN_GRANT
 _ACCOUNT_ALWAYS: Final = ("id", *_OWN_GRANT)
 _ACCOUNT_PARTS: Final = {"grant": GrantRow}
+_IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, NULL::bigint AS listed,
+    valid_until, last_used_at, created_at, granted_by_id FROM grants) g JOIN accounts a ON a.id = g.account_id"""
 
 
 def accounts(
-    now: datetime, wanted: AccountFilter | None = None, order: AccountOrder | None = None
+    now: datetime,
+    wanted: AccountFilter | None = None,
+    order: AccountOrder | None = None,
+    *,
+    in_role: Role | None = None,
 ) -> Listing[AccountRow]:
-    """The accounts that a user can enter, under his id; the most recently used first."""
+    """The accounts that a user can enter, under his id; the most recently used first.
+
+    With `in_role` they are filtered and sorted as if that were his role in each.
+    """
     listing = Listing(
         row=AccountRow,
         columns=_ACCOUNT_COLUMNS,
         parts=_ACCOUNT_PARTS,
         always=_ACCOUNT_ALWAYS,
-        source=access.SOURCE,
+        source=_IN_ROLE.format(role=in_role) if in_role else access.SOURCE,
         parent="g.user_id = {key}",
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
     )

@@ -12,7 +12,7 @@ from models.errors import BadInput
 from models.listing import Connection
 from models.rows import Rows, column, hexes, part
 from models.seat import SeatsRow
-from resolvers import ids
+from resolvers import ids, view
 from resolvers.context import Context, Info
 from resolvers.pages import pages
 from resolvers.perform import perform
@@ -56,8 +56,8 @@ async def of_viewer(
     **page: Any,
 ) -> list[Connection[AccountRow]]:
     """The accounts that the caller can enter."""
-    listing = lists.accounts(info.context.now, filter, order_by)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page, learn=_enter)
+    listing = lists.accounts(info.context.now, filter, order_by, in_role=view.role(info.context))
+    return await pages(listing, [view.entered(info.context, listing)] * len(parents), info, page, learn=_enter)
 
 
 def _enter(accounts: Rows, context: Context) -> None:
@@ -89,6 +89,8 @@ def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus
 
 def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]:
     """The caller's own grant on each account."""
+    if view.role(info.context) is not None:
+        return [None] * len(rows)
     found = [info.context.access.get(key) for key in column(rows, "id")]
     listed = part(rows, "grant")
     return listed if listed and all(found) else [entered.grant if entered else None for entered in found]

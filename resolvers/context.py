@@ -17,6 +17,7 @@ from models.access import Access
 from models.caller import Caller, Site
 from models.errors import AccountRequired
 from models.session import SessionRow
+from models.view import View
 from resolvers import ids
 
 _LONGEST_NUMBER = 10  # digits; more would not be an int of the database
@@ -86,6 +87,8 @@ class Context:
     caller: Caller
     session: SessionRow | None = None
     current: Access | None = None
+    view: View | None = None
+    """Whose eyes it looks through, if not the caller's own."""
     me: db.Columns | None = None
     """The signed-in user's row, until a mutation may have changed it."""
     access: AccessCache = field(init=False)

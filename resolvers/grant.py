@@ -10,6 +10,7 @@ from models import access, db, grant, lists
 from models.access import GrantRow
 from models.listing import Connection
 from models.rows import column
+from resolvers import view
 from resolvers.context import Context, Info
 from resolvers.pages import pages, prepare
 from resolvers.perform import perform
@@ -51,7 +52,7 @@ async def of_viewer(
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants."""
     listing = lists.grants_of_user(info.context.now, filter)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    return await pages(listing, [view.own(info.context, listing, "g.account_id")] * len(parents), info, page)
 
 
 async def seen(
@@ -62,8 +63,11 @@ async def seen(
     **page: Any,
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants, and those of accounts whose users he may read."""
+    if (account_id := view.of_users(info.context)) is not None:
+        listing = lists.grants_of_accounts(info.context.now, filter, order_by)
+        return await pages(listing, [account_id] * len(parents), info, page)
     listing = lists.grants_seen_by(info.context.now, filter, order_by)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    return await pages(listing, [view.own(info.context, listing, "g.account_id")] * len(parents), info, page)
 
 
 async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
@@ -73,8 +77,7 @@ async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns 
         return [None] * len(parents)
     # Asked again: a mutation of this very request may have ended it.
     await known.load([chosen.account_id])
-    found = known.get(chosen.account_id)
-    return [found.grant if found else None] * len(parents)
+    return [view.grant(info.context, known.get(chosen.account_id))] * len(parents)
 
 
 # ---- What a grant shows ----------------------------------------------------------------------

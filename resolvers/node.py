@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from models import session, user
+from models import session
 from resolvers import account, engagement, grant, ids, invitation, record, subscription
 from resolvers import user as users
 from resolvers.context import Context, Info
@@ -18,9 +18,7 @@ async def _sessions(keys: list[UUID], context: Context) -> Sequence[object]:
 
 async def _users(keys: list[UUID], context: Context) -> Sequence[object]:
     """Users have no account of their own: here it is said who can come across whom."""
-    if context.viewer_id is None:
-        return []
-    known = await user.known(keys, to=context.viewer_id, now=context.now)
+    known = await users.known(keys, context)
     return await users.by_ids([key for key in keys if key in known], context)
 
 

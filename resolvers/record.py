@@ -10,6 +10,7 @@ from models import event, lists, message
 from models.event import EventRow
 from models.listing import Connection
 from models.message import MessageRow
+from resolvers import view
 from resolvers.context import Context, Info
 from resolvers.pages import pages, prepare
 
@@ -27,7 +28,7 @@ async def events_of_accounts(
 async def events_of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[EventRow]]:
     """What the caller did, and who entered his accounts."""
     listing = lists.events_of_user(info.context.now)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    return await pages(listing, [view.own(info.context, listing, "e.account_id")] * len(parents), info, page)
 
 
 async def events_by_ids(keys: Sequence[UUID], context: Context) -> list[EventRow | None]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from auth import policy
 from auth.policy import Permission
-from auth.rules import AUTHENTICATED, PUBLIC, SELF, Rule
+from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
 from models.access import Access, GrantRow
 from models.account import AccountRow
 from models.engagement import EngagementRow, shown_to
@@ -42,7 +42,11 @@ def of_viewer(rows: Sequence[object], context: Context) -> Sequence[int]:
 
 def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """Sessions are their user's."""
-    return _with_own([_base(context)] * len(rows), rows, "user_id", context)
+    found = _with_own([_base(context)] * len(rows), rows, "user_id", context)
+    if context.view is not None and context.caller.session_id is not None:
+        for number in where(rows, "id", context.caller.session_id):
+            found[number] |= SELF
+    return found
 
 
 def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
@@ -65,10 +69,11 @@ def _of_users(rows: Sequence[Any], column: str, context: Context) -> list[int]:
 
 
 def _with_own(found: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
-    """Rights with SELF where the row is the caller's own."""
-    if context.viewer_id is not None:
-        for number in where(rows, column, context.viewer_id):
-            found[number] |= SELF
+    """Rights with SELF where the row is the caller's own, or AS_SELF where it is his through whom he looks."""
+    me, own = (context.viewer_id, SELF) if context.view is None else (context.view.holder_id, AS_SELF)
+    if me is not None:
+        for number in where(rows, column, me):
+            found[number] |= own
     return found
 
 
@@ -86,7 +91,15 @@ class OfAccount:
         """The caller's rights on each row."""
         base, bits = _base(context), context.access.bits_of
         found = mapped(rows, self.account, lambda digits: base | bits(digits))
-        return found if self.own is None else _with_own(found, rows, self.own, context)
+        if self.own is None:
+            return found
+        if context.view is None:
+            return _with_own(found, rows, self.own, context)
+        here = {*where(rows, self.account, context.view.account_id)}
+        held = _with_own([0] * len(found), rows, self.own, context)
+        return [
+            bits | (own if number in here else 0) for number, (bits, own) in enumerate(zip(found, held, strict=True))
+        ]
 
     def exists(self, row: Any, context: Context) -> bool:
         """Whether the row exists for the caller: he can enter its account, or it is his own."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import db, user
+from models import db, user, view
 from models import rows as rows_
 from models.user import UserRow
 from resolvers.context import Context, Info, wanted
@@ -31,8 +31,21 @@ async def _learn(keys: Sequence[UUID], context: Context) -> None:
         return
     strangers = [key for key in keys if key.hex not in context.readable_users and key != context.viewer_id]
     if strangers:
-        found = await user.readable(strangers, by=context.viewer_id, now=context.now)
+        found = await _readable(strangers, context.viewer_id, context)
         context.readable_users.update(key.hex for key in found)
+
+
+async def _readable(keys: list[UUID], me: UUID, context: Context) -> set[UUID]:
+    if context.view is not None:
+        return await view.readable(keys, context.view)
+    return await user.readable(keys, by=me, now=context.now)
+
+
+async def known(keys: list[UUID], context: Context) -> set[UUID]:
+    """Those users whom the caller can come across."""
+    if context.view is not None:
+        return await view.known(keys, context.view)
+    return set() if context.viewer_id is None else await user.known(keys, to=context.viewer_id, now=context.now)
 
 
 async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:
@@ -75,9 +88,12 @@ async def actors(rows: Sequence[Any], info: Info) -> list[UserRow | None]:
 
 async def viewers(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
     """The signed-in user; his row came with the session."""
-    if info.context.me is not None:
-        return [info.context.me] * len(parents)
-    return await by_ids([info.context.viewer_id] * len(parents), info.context, wanted(info))
+    context = info.context
+    if context.view is not None:
+        return await by_ids([context.view.viewer_id] * len(parents), context, wanted(info))
+    if context.me is not None:
+        return [context.me] * len(parents)
+    return await by_ids([context.viewer_id] * len(parents), context, wanted(info))
 
 
 def is_activated(rows: Sequence[Any], _: Info) -> list[bool]:

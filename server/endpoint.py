@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 import i18n
 from models.caller import Site
+from resolvers import view
 from resolvers.context import Context, open_context
 from server import errors, graphiql, limits, refusal
 from server.execution import Execute, compiled
@@ -97,7 +98,12 @@ class Endpoint:
     async def _answer(self, request: Asking, request_id: str) -> tuple[int, dict[str, Any]]:
         asked = await read(request)
         document = self._document(asked, request_id)
+        through = request.headers.getlist("x-view-as") if request.header("x-view-as") is not None else []
+        if through and not _is_query(document, asked):
+            raise NotARequest(400, "X-View-As is for queries.")
         context = await self._context(request, request_id)
+        if through:
+            await view.look(context, through)
         result = await self._execute(document, asked, context)
         if context.caller.queued:
             self._on_mail()
@@ -142,6 +148,11 @@ class Endpoint:
             user_agent=_plain(request.header("user-agent")),
             request_id=request_id,
         )
+
+
+def _is_query(document: DocumentNode, asked: Asked) -> bool:
+    operation = get_operation_ast(document, asked.operation_name)
+    return operation is not None and operation.operation is OperationType.QUERY
 
 
 def _is_browser(request: Asking) -> bool:
