@@ -174,6 +174,10 @@ T_co = TypeVar("T_co", covariant=True)
 Table = Literal["account", "grant", "invitation"]
 
 
+class _Moved(Exception):
+    """The accounts that a change concerns are others than those that were locked: start over."""
+
+
 class Operation(Protocol[P, T_co]):
     """An operation that knows the permission it needs."""
 
@@ -206,9 +210,23 @@ def within(
                 act = await enter(caller, cast("UUID", key), permission, of=of)
                 return await operation(act, *args, **kwargs)
 
-        return cast("Operation[P, T]", _demands(run, permission))
+        return cast("Operation[P, T]", _demands(starting_over(run), permission))
 
     return declare
+
+
+def starting_over(run: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Run an operation again when it turns out that it has to lock more accounts: see `lock_tied`."""
+
+    @wraps(run)
+    async def patiently(*args: P.args, **kwargs: P.kwargs) -> T:
+        while True:
+            try:
+                return await run(*args, **kwargs)
+            except _Moved:
+                continue  # somebody else has just changed what is tied: of those who meet, one gets on
+
+    return patiently
 
 
 def demanding(
@@ -236,15 +254,20 @@ _ACCOUNT_OF: Final[dict[Table, str]] = {
     "grant": "(SELECT account_id FROM grants WHERE id = $1)",
     "invitation": "(SELECT account_id FROM invitations WHERE id = $1)",
 }
+# A bureau's grants have what hangs on them at its clients, and those hang on the bureau's.
+_IS_TIED: Final = "a.kind = 'BUREAU' OR EXISTS (SELECT FROM grants WHERE id = $1 AND engagement_id IS NOT NULL)"
 # One statement for foreign and made-up ids alike, and it locks nothing of strangers.
-_LOCK: Final = {
+_FIND: Final = {
     table: f"""
 SELECT a.id FROM accounts a
 WHERE a.id = {account} AND EXISTS (
     SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id = $2 AND g.status = 'ACTIVE')
-FOR NO KEY UPDATE
 """
     for table, account in _ACCOUNT_OF.items()
+}
+_LOCK: Final = {
+    table: f"{find} {f'AND NOT ({_IS_TIED})' if table == 'grant' else ''} FOR NO KEY UPDATE"
+    for table, find in _FIND.items()
 }
 
 
@@ -252,12 +275,25 @@ async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table 
     """Lock an account and check the caller's permission in it; the first step of an operation."""
     user_id = caller.user()
     locked = await db.fetch_one(_LOCK[of], key, user_id, row=_Key)
+    if locked is None and of == "grant":
+        locked = await _enter_tied(caller, key, permission)
     # Read after the lock: what was true before it may have changed while we waited.
     access = await load_one(user_id, locked.id, now=caller.now) if locked else None
     if locked is None or access is None:
         raise not_found(f"{of}_id")
     demand(access, permission)
     return Act(caller, user_id, locked.id, access)
+
+
+async def _enter_tied(caller: Caller, grant_id: UUID, permission: Permission) -> _Key | None:
+    """Lock the account of a grant and those that are tied to it, for who may change it."""
+    user_id = caller.user()
+    found = await db.fetch_one(_FIND["grant"], grant_id, user_id, row=_Key)
+    access = await load_one(user_id, found.id, now=caller.now) if found else None
+    if found is not None and access is not None:
+        demand(access, permission)  # before the locks: of many accounts, which he may not enter
+        await lock_tied(grant_id)
+    return found
 
 
 def demand(access: Access, permission: Permission) -> None:
@@ -290,3 +326,24 @@ async def lock_number(number: int) -> UUID:
     if locked is None:
         raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
     return locked.id
+
+
+_TIED: Final = """
+WITH t AS (SELECT account_id, user_id, engagement_id FROM grants WHERE id = $1)
+SELECT account_id AS id FROM t
+UNION SELECT e.bureau_id FROM t JOIN engagements e ON e.id = t.engagement_id
+UNION SELECT e.client_id FROM t JOIN engagements e ON e.bureau_id = t.account_id
+    JOIN grants h ON h.engagement_id = e.id AND h.user_id = t.user_id
+    WHERE h.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+"""
+
+
+async def lock_tied(grant_id: UUID) -> None:
+    """Lock the accounts that a change of a grant concerns: its own, its bureau, and those of what hangs on it.
+
+    Only within an operation that starts over: what is tied may change before it is locked.
+    """
+    tied = {row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}
+    await lock(*tied)
+    if not tied.issuperset({row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}):
+        raise _Moved

@@ -22,7 +22,7 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import Permission
 from i18n import mark
-from models import access, db, event, keys, message
+from models import access, db, event, hanging, keys, message
 from models.access import Access, demanding
 from models.caller import Caller
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -78,6 +78,17 @@ async def by_ids(ids: list[UUID]) -> list[EngagementRow | None]:
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=EngagementRow))
 
 
+_ACTIVE: Final = f"""
+SELECT {", ".join(COLUMNS.values())} FROM engagements e
+WHERE e.bureau_id = $1 AND e.client_id = $2 AND e.status = 'ACTIVE'
+"""
+
+
+async def active(bureau_id: UUID, client_id: UUID) -> EngagementRow | None:
+    """The active engagement of a bureau and a client, if there is one."""
+    return await db.fetch_one(_ACTIVE, bureau_id, client_id, row=EngagementRow)
+
+
 def shown_to(row: db.Columns) -> list[UUID]:
     """The accounts that an engagement exists for: both sides, or one until it has answered."""
     sides: list[UUID] = [row["bureau_id"], row["client_id"]]
@@ -131,6 +142,7 @@ async def end(caller: Caller, engagement_id: UUID) -> UUID:
             raise _not_in_state(mark("This engagement has ended already."))
         demanded(_best(found, entered), end.permission, "engagement_id")
         await _finish(caller, "end", found, entered, EngagementStatus.ENDED)
+        await hanging.end(caller, await hanging.of_engagement(found.id, now=caller.now))
         sides = (found.bureau_id, found.client_id)
         if found.status == EngagementStatus.ACTIVE:
             await tell(caller, MessageKind.ENGAGEMENT_ENDED, sides, to=sides)

@@ -3,9 +3,10 @@
     ACTIVE --revoke--> REVOKED --restore--> ACTIVE          AWAITING_PERMISSIONS --update--> ACTIVE
     ACTIVE --resign--> RESIGNED                             expired: derived from `valid_until`
 
-A user has at most one live grant on an account. Who resigned comes back by a new invitation only,
-which makes a new grant: the old one keeps its role and its history. The owner's grant is nobody's
-to change; ownership is transferred.
+A grant that hangs on an engagement, and on its holder's grant on the bureau, ends with either of
+these: `models/hanging.py`. A user has at most one live grant on an account. Who resigned comes back
+by a new invitation only, which makes a new grant: the old one keeps its role and its history. The
+owner's grant is nobody's to change; ownership is transferred.
 """
 
 from collections.abc import Mapping
@@ -19,8 +20,8 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
-from models import access, db, event, keys, seat
-from models.access import COLUMNS, SOURCE, Act, GrantRow, within
+from models import access, db, event, hanging, keys, seat
+from models.access import COLUMNS, SOURCE, Act, GrantRow, starting_over, within
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -41,6 +42,8 @@ class Grant(Model):
     created_at = fields.DatetimeField()
     granted_by_id: UUID | None = fields.UUIDField(null=True)
     ended_at: datetime | None = fields.DatetimeField(null=True)
+    engagement_id: UUID | None = fields.UUIDField(null=True)
+    own_until: datetime | None = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         """Where the rows are."""
@@ -51,12 +54,28 @@ class Grant(Model):
 STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
     ELSE g.status END"""
 """The status at the instant {0}, as `access.status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM {SOURCE} WHERE g.id = ANY($1::uuid[])"
+_WITH_BUREAU: Final = f"""
+SELECT {", ".join(COLUMNS.values())}, g.engagement_id,
+    (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id FROM {SOURCE}
+"""
+_BY_IDS: Final = f"{_WITH_BUREAU} WHERE g.id = ANY($1::uuid[])"
+_OF_ENGAGEMENTS: Final = f"""
+{_WITH_BUREAU} WHERE g.engagement_id = ANY($1::uuid[]) AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+    AND (g.valid_until IS NULL OR g.valid_until > $2) ORDER BY g.id
+"""
 
 
 async def by_ids(ids: list[UUID]) -> list[GrantRow | None]:
     """These grants, in this order; whoever asks still checks the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=GrantRow))
+
+
+async def of_engagements(ids: list[UUID], *, now: datetime) -> dict[UUID, list[GrantRow]]:
+    """The live grants that hang on each engagement, by its id."""
+    found: dict[UUID, list[GrantRow]] = {key: [] for key in ids}
+    for row in await db.fetch(_OF_ENGAGEMENTS, ids, now, row=GrantRow):
+        found[row["engagement_id"]].append(row)
+    return found
 
 
 # ---- What may be given -----------------------------------------------------------------------
@@ -156,7 +175,7 @@ async def give(
         account_id=account_id,
         actor_id=user_id,
         role=role,
-        after={"grant": str(made.id), "user": str(user_id), **_terms(made)},
+        after={"grant": str(made.id), "user": str(user_id), **terms(made)},
     )
     return made.id
 
@@ -189,7 +208,7 @@ async def update(
     grant = await _others(grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has ended. Restore it first."))
-    new_role = role or grant.role
+    new_role, has_new_end = role or grant.role, valid_until is not KEEP
     with Checks() as check:
         if permissions is not KEEP:
             listed = checked_list(check, new_role, permissions)
@@ -203,16 +222,22 @@ async def update(
     demand_may_give(act.access.standing, new_role, listed)
     if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
         raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
-    before, was = _terms(grant), grant.role
+    before, was = terms(grant), grant.role
+    if grant.engagement_id is not None and has_new_end:
+        own_until = valid_until
+        valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, own_until, now=act.now)
+        await hanging.set_own_end(grant.id, valid_until, own_until)
+    if valid_until != grant.valid_until:
+        await hanging.rebind(act.caller, grant.user_id, act.account_id, valid_until)
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
-    if _terms(grant) != before:
+    if terms(grant) != before:
         await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
         await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
         await act.record(
             "account:grant:update",
             before={"grant": str(grant.id), **before},
-            after={"grant": str(grant.id), **_terms(grant)},
+            after={"grant": str(grant.id), **terms(grant)},
         )
     return grant.id
 
@@ -237,8 +262,10 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
     demand_may_give(act.access.standing, grant.role, grant.listed)
     if await is_member(grant.user_id, grant.account_id, now=act.now):
         raise already_member("grant_id")
+    if grant.engagement_id is not None:
+        grant.valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, grant.own_until, now=act.now)
     status = initial_status(grant.role, grant.listed)
-    await Grant.filter(id=grant.id).update(status=status, ended_at=None)
+    await Grant.filter(id=grant.id).update(status=status, ended_at=None, valid_until=grant.valid_until)
     await seat.demand(act.account_id, grant.role, "grant_id", now=act.now)
     await act.record(
         "account:grant:restore",
@@ -248,6 +275,7 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
     return grant.id
 
 
+@starting_over
 async def resign(caller: Caller, grant_id: UUID) -> UUID:
     """Give one's own live grant up, for good. Returns its id.
 
@@ -258,7 +286,7 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
         mine = await Grant.filter(id=grant_id, user_id=user_id).first()
         if mine is None:
             raise not_found("grant_id")
-        await access.lock(mine.account_id)
+        await access.lock_tied(grant_id)
         grant = await Grant.get(id=grant_id)
         if not _is_live(grant, caller.now):
             raise _not_in_state(mark("This access has already ended."))
@@ -277,6 +305,7 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
             before={"grant": str(grant.id), "status": grant.status},
             after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
         )
+        await hanging.end_with_base(caller, grant.user_id, grant.account_id)
     return grant_id
 
 
@@ -297,6 +326,7 @@ async def _end(act: Act, grant: Grant, status: GrantStatus, done: str) -> UUID:
     await act.record(
         done, before={"grant": str(grant.id), "status": grant.status}, after={"grant": str(grant.id), "status": status}
     )
+    await hanging.end_with_base(act.caller, grant.user_id, act.account_id)
     return grant.id
 
 
@@ -316,7 +346,7 @@ def _not_in_state(text: str) -> Refusal:
     return refuse(UserErrorCode.INVALID_STATE, "grant_id", text)
 
 
-def _terms(grant: Grant) -> Mapping[str, object]:
+def terms(grant: Grant) -> Mapping[str, object]:
     """What a grant gives, as events show it."""
     return {
         "role": grant.role,

@@ -50,6 +50,7 @@ class AccountFilter(TypedDict, total=False):
     role: list[Role] | None
     status: list[AccountStatus] | None
     kind: AccountKind | None
+    consultant_id: UUID | None
     expires_before: datetime | None
 
 
@@ -109,6 +110,16 @@ def _newest_first(column: str) -> Order:
     return Order(((column, "uuid"),), descending=True)
 
 
+_LIVE: Final = "c.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (c.valid_until IS NULL OR c.valid_until > {})"
+_HOLDS: Final = access.holding(Permission.USERS_READ, alias="b")
+# Who looks after which client is a bureau's matter: others find nothing, whomever they ask for.
+_ASSIGNED: Final = f"""EXISTS (
+    SELECT FROM grants c JOIN engagements e ON e.id = c.engagement_id
+    WHERE c.account_id = a.id AND c.user_id = {{0}} AND {_LIVE.format("{1}")} AND (c.user_id = g.user_id OR EXISTS (
+        SELECT FROM grants b WHERE b.account_id = e.bureau_id AND b.user_id = g.user_id AND b.status = 'ACTIVE'
+            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_HOLDS})))"""
+
+
 # ---- Accounts --------------------------------------------------------------------------------
 
 
@@ -155,6 +166,8 @@ def accounts(
         listing.only("g.role = ANY({}::text[])", roles)
     if (kind := f.get("kind")) is not None:
         listing.only("a.kind = {}", kind)
+    if (consultant_id := f.get("consultant_id")) is not None:
+        listing.only(_ASSIGNED, consultant_id, now)
     if (before := f.get("expires_before")) is not None:
         listing.only(f"a.subscription_until < {{}} AND {_SEES_END}", before)
     if (states := f.get("status")) is not None:
@@ -261,9 +274,6 @@ def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
     )
     listing.only("i.status = 'PENDING' AND i.expires_at > {}", now)
     return listing
-
-
-_LIVE: Final = "c.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (c.valid_until IS NULL OR c.valid_until > {})"
 
 
 def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = None) -> Listing[EngagementRow]:

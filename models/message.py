@@ -64,6 +64,9 @@ class MessageKind(StrEnum):
     ENGAGEMENT_ACCEPTED = "engagement-accepted"
     ENGAGEMENT_DECLINED = "engagement-declined"
     ENGAGEMENT_ENDED = "engagement-ended"
+    CONSULTANT_ASSIGNED = "consultant-assigned"
+    CONSULTANT_ENDED = "consultant-ended"
+    CONSULTANT_LEFT = "consultant-left"
 
 
 SUBJECTS: Final = {
@@ -84,6 +87,9 @@ SUBJECTS: Final = {
     MessageKind.ENGAGEMENT_ACCEPTED: mark("%(bureau_name)s now works for %(client_name)s"),
     MessageKind.ENGAGEMENT_DECLINED: mark("%(bureau_name)s will not work for %(client_name)s"),
     MessageKind.ENGAGEMENT_ENDED: mark("%(bureau_name)s no longer works for %(client_name)s"),
+    MessageKind.CONSULTANT_ASSIGNED: mark("%(consultant_name)s of %(bureau_name)s looks after %(client_name)s"),
+    MessageKind.CONSULTANT_ENDED: mark("%(consultant_name)s no longer has access to %(client_name)s"),
+    MessageKind.CONSULTANT_LEFT: mark("%(consultant_name)s no longer looks after clients of %(bureau_name)s"),
 }
 
 

@@ -70,6 +70,14 @@ async def seen(
     return await pages(listing, [view.own(info.context, listing, "g.account_id")] * len(parents), info, page)
 
 
+async def of_engagements(rows: Sequence[Any], info: Info) -> list[list[GrantRow]]:
+    """The consultants of each engagement: their live grants at the client."""
+    keys = [row["id"] for row in rows]
+    found = await grant.of_engagements(keys, now=info.context.now)
+    await prepare([row for key in keys for row in found[key]], info.context)
+    return [found[key] for key in keys]
+
+
 async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
     """The grant by which the caller is in the request's account."""
     chosen, known = info.context.current, info.context.access

@@ -1,7 +1,7 @@
 """Running an operation for a mutation field: one operation in, one payload out."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from auth.policy import Permission
@@ -33,6 +33,8 @@ class Performed:
 
     operation: Operation
     show: Shown
+    refused: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What the payload has where the operation was refused, beside its errors."""
 
     @property
     def permission(self) -> Permission | None:
@@ -44,14 +46,14 @@ class Performed:
         try:
             outcome = await self.operation(context.caller, **given)
         except Refusal as refusal:
-            return Payload({}, refusal.problems)
+            return Payload(dict(self.refused), refusal.problems)
         context.forget()
         return Payload(rights.existing(await self.show(context, outcome), context))
 
 
-def perform(operation: Operation, show: Shown) -> Performed:
-    """The resolver of a mutation that does `operation` and shows what came of it."""
-    return Performed(operation, show)
+def perform(operation: Operation, show: Shown, **refused: object) -> Performed:
+    """The resolver of a mutation that does `operation` and shows what came of it, or `refused`."""
+    return Performed(operation, show, refused)
 
 
 async def nothing(_: Context, __: object) -> dict[str, object]:

@@ -112,6 +112,30 @@ class OfAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class OfGrant(OfAccount):
+    """Grants: besides, who may read a bureau's users sees the grants of its consultants at its clients.
+
+    Only where the row says on which bureau it hangs: lists of an account's grants have been guarded already.
+    """
+
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each row."""
+        found = OfAccount.__call__(self, rows, context)
+        if not rows or "bureau_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
+            return found
+        bits = context.access.bits
+        bureaus = [row["bureau_id"] for row in rows]
+        return [
+            held if bureau is None else held | bits(bureau) & _USERS_READ
+            for held, bureau in zip(found, bureaus, strict=True)
+        ]
+
+    def exists(self, row: Any, context: Context) -> bool:
+        """Whether the row exists for the caller: one of a consultant does for his bureau, too."""
+        return OfAccount.exists(self, row, context) or bool(self([row], context)[0] & _USERS_READ)
+
+
+@dataclass(frozen=True, slots=True)
 class OfEngagement(OfAccount):
     """Engagements: the caller's permissions on either side, but not on one that asked blindly."""
 
@@ -127,7 +151,7 @@ class OfEngagement(OfAccount):
 
 of_accounts = OfAccount("id")
 of_account_parts = OfAccount()
-of_grants = OfAccount(own="user_id")
+of_grants = OfGrant(own="user_id")
 of_invitations = OfAccount(own="invitee_id")
 of_engagements = OfEngagement()
 of_events = OfAccount(own="actor_id")

@@ -164,12 +164,15 @@ class Account(Node):
 
 @strawberry.input(description="Which accounts.")
 class AccountFilter:
-    """A filter; what is left out does not restrict. `role` is the viewer's own."""
+    """A filter; what is left out does not restrict. `role` is the viewer's own. By consultant: those clients
+    to which a bureau whose users the viewer may read has assigned that user; or himself.
+    """
 
     search: str | None = strawberry.UNSET
     role: list[Role] | None = strawberry.UNSET
     status: list[AccountStatus] | None = strawberry.UNSET
     kind: AccountKind | None = strawberry.UNSET
+    consultant_id: strawberry.ID | None = strawberry.UNSET
     expires_before: datetime | None = strawberry.UNSET
 
 

@@ -5,11 +5,13 @@ from datetime import datetime
 import strawberry
 
 import resolvers.engagement
+import resolvers.grant
 from auth.policy import Permission
 from models.engagement import EngagementStatus
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import field, global_id, graph_type, needs
+from schema.grant import Grant
 from schema.payload import Payload, payload
 from schema.subscription import LinkedAccount
 
@@ -32,6 +34,11 @@ class Engagement(Node):
         batch=resolvers.engagement.clients, uses=("client_id",), description="The account that it works for."
     )
     status: EngagementStatus = field(description="Where it stands.")
+    consultants: list[Grant] | None = field(
+        batch=resolvers.grant.of_engagements,
+        uses=("id",),
+        description="The live grants at the client that hang on it, those that await permissions too.",
+    )
     created_at: datetime = field(description="When it was asked for.")
     ended_at: datetime | None = field(description="When it was declined or ended.")
 

@@ -1,6 +1,7 @@
 """Where changing starts: every operation, its input, its rule."""
 
 import resolvers.account
+import resolvers.consultant
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
@@ -10,6 +11,7 @@ import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
 from resolvers import rights
 from schema import change as c
+from schema import consultant as k
 from schema import engagement as e
 from schema import second_factor as f
 from schema import session as s
@@ -205,6 +207,23 @@ class Mutation:
         resolvers.engagement.end_engagement,
         e.EndEngagementInput,
         description="End an engagement; either side can. The access of the bureau's consultants ends at once.",
+    )
+
+    assign_consultant: k.AssignConsultantPayload | None = mutation(
+        resolvers.consultant.assign_consultant,
+        k.AssignConsultantInput,
+        description="Let a consultant work for clients. Where the caller may not give the permissions himself, the "
+        "grant waits for somebody at the client to give some.",
+    )
+    unassign_consultant: k.UnassignConsultantPayload | None = mutation(
+        resolvers.consultant.unassign_consultant,
+        k.UnassignConsultantInput,
+        description="Take a consultant off clients, from the very next request on.",
+    )
+    replace_consultant: k.ReplaceConsultantPayload | None = mutation(
+        resolvers.consultant.replace_consultant,
+        k.ReplaceConsultantInput,
+        description="Move all clients of one consultant to another, with the permissions that he had.",
     )
 
     # Subscription

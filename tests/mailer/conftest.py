@@ -158,6 +158,8 @@ PARAMS: dict[str, object] = {
     "bureau_name": "Biuro Rachunkowe",
     "client_name": "Kowalski Sp. z o.o.",
     "codes_left": "9",
+    "client_names": "Kowalski Sp. z o.o., Nowak AS",
+    "consultant_name": "Kari Konsulent",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

@@ -41,3 +41,46 @@ async def engaged(api: Api, biuro: Person, client: Person) -> str:
     key: str = (await engagements(api, biuro, "first: 1, filter: { status: [PENDING] }"))[0]["id"]
     assert (await api.do("acceptEngagement", {"engagementId": key}, by=biuro))["errors"] == []
     return key
+
+
+async def staff(api: Api, biuro: Person, email: str, role: str = "ACCOUNTANT", **more: object) -> tuple[Person, str]:
+    """Somebody who works at a bureau, and the id of his grant on it."""
+    return await api.guest(biuro, email, role, **more)
+
+
+async def assigned(
+    api: Api, by: Person, user: Person, clients: list[str], permissions: list[str] | None = None
+) -> list[Any]:
+    """The outcomes of assigning somebody of the bureau where `by` is at home."""
+    given = {"bureauAccountId": by.account_id, "userId": user.user_id, "clientAccountIds": clients}
+    more = {"permissions": permissions} if permissions is not None else {}
+    shown = "outcomes { clientAccountId grant { id status permissions validUntil } errors { code field } }"
+    done = await api.do("assignConsultant", {**given, **more}, shown, by=by)
+    assert done["errors"] == []
+    outcomes: list[Any] = done["outcomes"]
+    return outcomes
+
+
+async def working(api: Api, biuro: Person, user: Person, client: Person, permissions: list[str] | None = None) -> str:
+    """The id of a consultant's grant at a client that has engaged the bureau, with permissions from the client."""
+    (outcome,) = await assigned(api, biuro, user, [client.account_id])
+    assert outcome["errors"] == []
+    given = {"grantId": outcome["grant"]["id"], "permissions": permissions or ["ACCOUNT_READ", "DOCUMENTS_READ"]}
+    done = await api.do("updateGrant", given, "grant { status }", by=client)
+    assert done == {"grant": {"status": "ACTIVE"}, "errors": []}
+    key: str = outcome["grant"]["id"]
+    return key
+
+
+async def enters(api: Api, person: Person, account_id: str) -> bool:
+    """Whether somebody finds an account."""
+    seen = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": account_id}, by=person)
+    return seen.data["account"] is not None
+
+
+async def consultants(api: Api, by: Person, given: str = "first: 10") -> list[Any]:
+    """The consultants of each engagement of somebody's account, as he sees them."""
+    query = f"""query ($id: ID!) {{ account(id: $id) {{ engagements({given}) {{ nodes {{
+        consultants {{ user {{ name email }} accountName status permissions }} }} }} }} }}"""
+    answer = await api.ask(query, {"id": by.account_id}, by=by)
+    return [node["consultants"] for node in answer.data["account"]["engagements"]["nodes"]]

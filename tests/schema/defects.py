@@ -56,8 +56,8 @@ DEFECTS = [
     Defect(
         "every grant one's own",
         "resolvers/rights.py",
-        'of_grants = OfAccount(own="user_id")',
-        'of_grants = OfAccount(own="granted_by_id")',
+        'of_grants = OfGrant(own="user_id")',
+        'of_grants = OfGrant(own="granted_by_id")',
         MATRIX,
     ),
     Defect(

@@ -146,6 +146,25 @@ async def _asked(world: World, _: Person) -> Input:
     return {"engagementId": await world.asked()}
 
 
+def _consultant(*, assigned: bool) -> Make:
+    async def make(world: World, _: Person) -> Input:
+        someone = world.somebody("collaborator").user_id
+        clients = [await world.client()]
+        given = {"bureauAccountId": world.owner.account_id, "userId": someone, "clientAccountIds": clients}
+        if assigned:
+            assert (await world.api.do("assignConsultant", given, by=world.owner))["errors"] == []
+        return given
+
+    return make
+
+
+async def _replacement(world: World, _: Person) -> Input:
+    given = await _consultant(assigned=True)(world, world.owner)
+    assert given is not None
+    users = {"fromUserId": given["userId"], "toUserId": world.somebody("administrator").user_id}
+    return {"bureauAccountId": world.owner.account_id, **users}
+
+
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
@@ -180,5 +199,8 @@ CALLS: Final = {
     "acceptEngagement": Call(_asked),
     "declineEngagement": Call(_asked),
     "endEngagement": Call(_asked),
+    "assignConsultant": Call(_consultant(assigned=False)),
+    "unassignConsultant": Call(_consultant(assigned=True)),
+    "replaceConsultant": Call(_replacement),
     "extendSubscription": Call(_days),
 }

@@ -130,6 +130,17 @@ class World:
         assert found is not None
         return ids.encode("Engagement", found.id)
 
+    async def client(self) -> str:
+        """The id of a new account of the partner's that the owner's bureau works for."""
+        client, _ = await self.partners()
+        given = {"clientAccountId": client, "bureauNumber": self.number}
+        assert (await self.api.do("engageBureau", given, by=self.partner))["errors"] == []
+        found = await db.fetch_one("SELECT id FROM engagements WHERE client_id = $1", key(client), row=db.Row)
+        assert found is not None
+        given = {"engagementId": ids.encode("Engagement", found.id)}
+        assert (await self.api.do("acceptEngagement", given, by=self.owner))["errors"] == []
+        return client
+
     # ---- What may be seen --------------------------------------------------------------------
 
     async def standing(self, name: str, account: UUID | None) -> Standing | None:
@@ -170,6 +181,10 @@ class World:
                 mine = SELF if await owned(table, "lower(email)", row) == person.email else 0
             standing = await self.standing(name, account)
             held |= mine | policy.effective(standing)
+            if type_name == "Grant":
+                sql = "SELECT e.bureau_id FROM grants g JOIN engagements e ON e.id = g.engagement_id WHERE g.id = $1"
+                bureau = await db.fetch_one(sql, row, row=db.Row)
+                held |= await self.permissions(name, bureau.bureau_id) & USERS_READ if bureau else 0
         else:
             standing = None
         return held, standing
@@ -249,8 +264,12 @@ async def created(api: Api) -> World:
     assert (await api.do("extendSubscription", given, by=owner))["errors"] == []
     world.partner = await api.person("partner@example.com", "Per Partner", accountName="Partner AS")
     await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(owner.account_id))
-    given = {"engagementId": await world.asked()}
-    assert (await api.do("acceptEngagement", given, by=owner))["errors"] == []
+    engagement = await world.asked()
+    assert (await api.do("acceptEngagement", {"engagementId": engagement}, by=owner))["errors"] == []
+    bureau = ids.encode("Account", await owned("engagements", "bureau_id", key(engagement)))
+    given = {"bureauAccountId": bureau, "userId": world.partner.user_id, "clientAccountIds": [owner.account_id]}
+    done = await api.do("assignConsultant", given, "outcomes { errors { code } }", by=world.partner)
+    assert done == {"outcomes": [{"errors": []}], "errors": []}
     await api.do(
         "inviteUser", {"accountId": owner.account_id, "email": "pending@example.com", "role": "CONSULTANT"}, by=owner
     )

@@ -1,0 +1,272 @@
+"""Consultants: holders of a grant on a bureau, whom it assigns to its clients.
+
+    assign --> ACTIVE (by who may give at the client)          unassign --> REVOKED
+       `-----> AWAITING_PERMISSIONS --update, by the client--> ACTIVE
+
+Each client is a transaction of its own, with its own outcome: what one refuses undoes nothing of the
+others. The grants hang on the engagement: `models/hanging.py`.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role
+from i18n import mark
+from models import access, db, engagement, event, grant, hanging, seat
+from models.access import Access, demanding
+from models.caller import Caller
+from models.check import Checks
+from models.engagement import EngagementRow
+from models.errors import Forbidden, Problem, Refusal, UserErrorCode, not_found, refuse
+from models.grant import Grant
+from models.hanging import HangingRow
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one client: a grant, or problems."""
+
+    client_id: UUID
+    grant_id: UUID | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An engagement under way, both accounts locked, and the caller's access to them."""
+
+    caller: Caller
+    engagement: EngagementRow
+    entered: dict[UUID, Access]
+
+    @property
+    def client_id(self) -> UUID:
+        """Whose grants are changed."""
+        client_id: UUID = self.engagement.client_id
+        return client_id
+
+    async def record(self, done: str, user_id: UUID, grant_id: UUID) -> None:
+        """Write `account:consultant:<done>` on the bureau's side."""
+        bureau_id = self.engagement.bureau_id
+        await event.record(
+            self.caller,
+            f"account:consultant:{done}",
+            account_id=bureau_id,
+            role=self.entered[bureau_id].role,
+            after={"user": str(user_id), "client": str(self.client_id), "grant": str(grant_id)},
+        )
+
+
+# ---- Assigning -------------------------------------------------------------------------------
+
+
+@demanding(Permission.USERS_WRITE)
+async def assign(
+    caller: Caller,
+    bureau_account_id: UUID,
+    *,
+    user_id: UUID,
+    client_account_ids: Sequence[UUID],
+    permissions: list[Permission] | None = None,
+) -> list[Outcome]:
+    """Let a consultant work for clients, 100 at most. Returns one outcome for each.
+
+    Where the caller himself may give `permissions`, they are given at once; elsewhere the grant waits
+    for somebody at the client to give some, and what was asked for here counts for nothing.
+
+    Raises:
+        Refusal: NOT_FOUND for the bureau, or for a user without an active grant on it; what is wrong
+            with the input. In outcomes: NOT_FOUND, ALREADY_MEMBER, ROLE_TOO_HIGH.
+        Forbidden: no USERS_WRITE in the bureau.
+    """
+    await _lead(caller, bureau_account_id)
+    with Checks() as check:
+        _demand_some(check, client_account_ids)
+        listed = grant.checked_list(check, Role.CONSULTANT, permissions)
+    await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
+
+    async def one(client_id: UUID) -> UUID:
+        place = await _enter(caller, bureau_account_id, client_id)
+        await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
+        giver, wanted = place.entered.get(client_id), None
+        if engagement.holds(giver) and giver is not None:
+            if not policy.may_give(giver.standing, Role.CONSULTANT, listed):
+                raise refuse(
+                    UserErrorCode.ROLE_TOO_HIGH, "permissions", mark("You cannot give more than you have yourself.")
+                )
+            wanted = listed
+        status = grant.initial_status(Role.CONSULTANT, wanted)
+        made = await hang(place.caller, place.engagement, user_id, role=Role.CONSULTANT, status=status, listed=wanted)
+        await place.record("assign", user_id, made)
+        await hanging.tell_assigned(caller, made)
+        return made
+
+    return await _each(client_account_ids, one)
+
+
+async def hang(
+    caller: Caller,
+    found: EngagementRow,
+    user_id: UUID,
+    *,
+    role: Role,
+    status: GrantStatus,
+    listed: int | None = None,
+    own_until: datetime | None = None,
+) -> UUID:
+    """Give a grant that hangs on an active engagement, both its accounts locked. Returns its id.
+
+    Raises Refusal: ALREADY_MEMBER, SEATS_EXHAUSTED.
+    """
+    if await grant.is_member(user_id, found.client_id, now=caller.now):
+        raise grant.already_member("client_account_ids")
+    made = await Grant.create(
+        account_id=found.client_id,
+        user_id=user_id,
+        role=role,
+        status=status,
+        listed=listed,
+        valid_until=await hanging.bounded(found.id, user_id, own_until, now=caller.now),
+        own_until=own_until,
+        created_at=caller.now,
+        granted_by_id=caller.user_id,
+        engagement_id=found.id,
+    )
+    await seat.demand(found.client_id, role, "client_account_ids", now=caller.now)
+    giver = await access.load_one(caller.user(), found.client_id, now=caller.now)
+    await event.record(
+        caller,
+        "account:grant:give",
+        account_id=found.client_id,
+        role=giver.role if giver else None,
+        after={"grant": str(made.id), "user": str(user_id), "engagement": str(found.id), **grant.terms(made)},
+    )
+    return made.id
+
+
+# ---- Taking back, and putting another in his place ---------------------------------------------
+
+
+@demanding(Permission.USERS_WRITE)
+async def unassign(
+    caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: Sequence[UUID]
+) -> list[Outcome]:
+    """End a consultant's grants at clients, 100 at most, at once. Returns one outcome for each.
+
+    Raises:
+        Refusal: NOT_FOUND for the bureau. In outcomes: NOT_FOUND where he is not assigned.
+        Forbidden: no USERS_WRITE in the bureau.
+    """
+    await _lead(caller, bureau_account_id)
+    with Checks() as check:
+        _demand_some(check, client_account_ids)
+
+    async def one(client_id: UUID) -> UUID:
+        place = await _enter(caller, bureau_account_id, client_id)
+        row = await _assigned(place, user_id)
+        await hanging.end(caller, [row])
+        await hanging.tell_ended(caller, [row])
+        await place.record("unassign", user_id, row.id)
+        return row.id
+
+    return await _each(client_account_ids, one)
+
+
+@demanding(Permission.USERS_WRITE)
+async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> list[Outcome]:
+    """Move all clients of one consultant to another, who gets what he had. Returns one outcome for each.
+
+    At each client both happen or neither does.
+
+    Raises:
+        Refusal: NOT_FOUND for the bureau, or for a receiver without an active grant on it; INVALID for
+            the same person twice. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
+        Forbidden: no USERS_WRITE in the bureau.
+    """
+    await _lead(caller, bureau_account_id)
+    if from_user_id == to_user_id:
+        raise refuse(UserErrorCode.INVALID, "to_user_id", mark("Choose somebody else."))
+    await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
+    rows = await hanging.of_consultant(from_user_id, bureau_account_id, now=caller.now)
+
+    async def one(client_id: UUID) -> UUID:
+        place = await _enter(caller, bureau_account_id, client_id)
+        await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
+        row = await _assigned(place, from_user_id)
+        await hanging.end(caller, [row])  # first: his seat is free for the other one
+        made = await hang(
+            caller,
+            place.engagement,
+            to_user_id,
+            role=Role(row.role),
+            status=GrantStatus(row.status),
+            listed=row.listed,
+            own_until=row.own_until,
+        )
+        await hanging.tell_ended(caller, [row])
+        await hanging.tell_assigned(caller, made)
+        await place.record("unassign", from_user_id, row.id)
+        await place.record("assign", to_user_id, made)
+        return made
+
+    return await _each([row.account_id for row in rows], one)
+
+
+# ---- Small parts -----------------------------------------------------------------------------
+
+
+async def _each(client_ids: Sequence[UUID], one: Callable[[UUID], Awaitable[UUID]]) -> list[Outcome]:
+    """One transaction a client, one outcome each."""
+    outcomes: list[Outcome] = []
+    for client_id in client_ids:
+        try:
+            async with db.transaction():
+                outcomes.append(Outcome(client_id, await one(client_id)))
+        except Refusal as refusal:
+            outcomes.append(Outcome(client_id, None, refusal.problems))
+        except Forbidden:
+            # Taken from the caller after he began; what is done already is still to be told.
+            outcomes.append(Outcome(client_id, None, not_found("client_account_ids").problems))
+    return outcomes
+
+
+async def _lead(caller: Caller, bureau_id: UUID) -> None:
+    """Look at the caller's right before anything else is said."""
+    found = await access.load_one(caller.user(), bureau_id, now=caller.now)
+    _ = engagement.demanded(found, assign.permission, "bureau_account_id")
+
+
+async def _enter(caller: Caller, bureau_id: UUID, client_id: UUID) -> _Place:
+    """The active engagement of a bureau and a client, both locked. Raises Refusal NOT_FOUND."""
+    # Asked before the locks, so that nobody holds up accounts that his bureau does not work for.
+    if await engagement.active(bureau_id, client_id) is None:
+        raise not_found("client_account_ids")
+    await access.lock(bureau_id, client_id)
+    found = await engagement.active(bureau_id, client_id)
+    entered = await engagement.entered_by(caller, bureau_id, client_id)
+    _ = engagement.demanded(entered.get(bureau_id), assign.permission, "bureau_account_id")
+    if found is None:
+        raise not_found("client_account_ids")
+    return _Place(caller, found, entered)
+
+
+async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
+    if not await hanging.is_consultant(user_id, bureau_id, now=caller.now):
+        raise not_found(field)
+
+
+async def _assigned(place: _Place, user_id: UUID) -> HangingRow:
+    rows = await hanging.of_engagement(place.engagement.id, now=place.caller.now)
+    found = next((row for row in rows if row.user_id == user_id), None)
+    if found is None:
+        raise not_found("client_account_ids")
+    return found
+
+
+def _demand_some(check: Checks, client_ids: Sequence[UUID]) -> None:
+    """At least one client; no list of an input has more than 100."""
+    if not client_ids:
+        check.problem(UserErrorCode.REQUIRED, "client_account_ids", mark("Choose at least one client."))

@@ -1,0 +1,77 @@
+"""Assigning consultants: one outcome for each client, under the id that the caller gave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from auth.policy import Permission
+from models import consultant
+from models.access import GrantRow, demanding
+from models.caller import Caller
+from models.consultant import Outcome
+from models.errors import Problem
+from resolvers import grant, ids
+from resolvers.context import Context
+from resolvers.perform import perform
+
+
+@dataclass(frozen=True, slots=True)
+class ConsultantOutcome:
+    """An outcome as the graph shows it."""
+
+    client_account_id: str
+    grant: GrantRow | None
+    errors: tuple[Problem, ...]
+
+
+Named = list[tuple[str, Outcome]]
+
+
+def _keys(texts: Sequence[str]) -> dict[str, UUID]:
+    return {text: ids.decode("Account", text) for text in texts}
+
+
+@demanding(consultant.assign.permission)
+async def _assign(
+    caller: Caller,
+    bureau_account_id: UUID,
+    *,
+    user_id: UUID,
+    client_account_ids: list[str],
+    permissions: list[Permission] | None = None,
+) -> Named:
+    keys = _keys(client_account_ids)
+    outcomes = await consultant.assign(
+        caller, bureau_account_id, user_id=user_id, client_account_ids=list(keys.values()), permissions=permissions
+    )
+    return list(zip(keys, outcomes, strict=True))
+
+
+@demanding(consultant.unassign.permission)
+async def _unassign(caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: list[str]) -> Named:
+    keys = _keys(client_account_ids)
+    outcomes = await consultant.unassign(
+        caller, bureau_account_id, user_id=user_id, client_account_ids=list(keys.values())
+    )
+    return list(zip(keys, outcomes, strict=True))
+
+
+@demanding(consultant.replace.permission)
+async def _replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> Named:
+    outcomes = await consultant.replace(caller, bureau_account_id, from_user_id=from_user_id, to_user_id=to_user_id)
+    return [(ids.encode("Account", outcome.client_id), outcome) for outcome in outcomes]
+
+
+async def _shown(context: Context, named: Named) -> dict[str, Any]:
+    rows = await grant.by_ids([outcome.grant_id for _, outcome in named], context)
+    return {
+        "outcomes": [
+            ConsultantOutcome(text, row, outcome.problems) for (text, outcome), row in zip(named, rows, strict=True)
+        ]
+    }
+
+
+assign_consultant = perform(_assign, _shown, outcomes=())
+unassign_consultant = perform(_unassign, _shown, outcomes=())
+replace_consultant = perform(_replace, _shown, outcomes=())
