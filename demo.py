@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth import tokens
 from auth.policy import Permission, Role
-from models import acceptance, account, db, invitation, subscription, user
+from models import acceptance, account, activation, db, invitation, subscription, user
 from models import settings as account_settings
 from models.account import Account, AccountKind
 from models.caller import Caller, Site
@@ -84,7 +84,7 @@ async def _login(caller: Caller, email: str, name: str, *, account_name: str, co
         await user.register(
             caller, name=name, email=email, password=PASSWORD, account_name=account_name, country=country
         )
-        await user.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
+        await activation.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
         found = await User.get(email_key=email)
     return replace(caller, user_id=found.id)
 

@@ -1,7 +1,8 @@
 """An account is a company or person that issues invoices; users enter it by grants.
 
     open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
-    open (at registration) --> PENDING_ACTIVATION --activate--^       derived from the date, not stored
+    open (at registration, or
+          by a bureau) ------> PENDING_ACTIVATION --activate--^       derived from the date, not stored
 
 A number that the law or a bank gives belongs to one owner: `models/claim.py`.
 """
@@ -61,6 +62,7 @@ class Account(Model):
     simple_user_restrictions = fields.BigIntField(default=0)
     locks = fields.BigIntField(default=0)
     requires_two_factor = fields.BooleanField(default=False)
+    created_by_bureau_id: UUID | None = fields.UUIDField(null=True)
     purchased_seats = fields.IntField()
 
     class Meta(Model.Meta):
@@ -218,8 +220,18 @@ def _named(account: Account | Details) -> dict[str, object]:
     }
 
 
-async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated_at: datetime | None) -> UUID:
-    """Open an account with its owner's grant and its trial days, within a transaction."""
+async def open_for(
+    caller: Caller,
+    user_id: UUID,
+    details: Details,
+    *,
+    activated_at: datetime | None,
+    created_by_bureau_id: UUID | None = None,
+) -> UUID:
+    """Open an account with its owner's grant and its trial days, within a transaction.
+
+    The owner himself opens it, unless a bureau does for him.
+    """
     await claim.take(user_id, details.country, details.organization_number, details.bank_account_number)
     account_id = keys.uuid7()
     trial_ends_at = caller.now + timedelta(days=caller.site.trial_days)
@@ -236,6 +248,7 @@ async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated
         activated_at=activated_at,
         subscription_until=trial_ends_at,
         default_locale=caller.locale,
+        created_by_bureau_id=created_by_bureau_id,
         purchased_seats=caller.site.free_seats,
     )
     _ = await Grant.create(
@@ -246,11 +259,12 @@ async def open_for(caller: Caller, user_id: UUID, details: Details, *, activated
         created_at=caller.now,
     )
     await subscription.record_trial(caller, account_id, ends_at=trial_ends_at)
+    by_bureau = created_by_bureau_id is not None
     await event.record(
-        replace(caller, user_id=user_id),
+        caller if by_bureau else replace(caller, user_id=user_id),
         "account:account:create",
         account_id=account_id,
-        role=Role.OWNER,
+        role=None if by_bureau else Role.OWNER,
         after={"name": details.name, "kind": details.kind},
     )
     return account_id

@@ -79,6 +79,66 @@ async def release(country: str | None, organization: str | None, bank: str | Non
         await db.execute(_RELEASE[1], bank)
 
 
+# ---- With the ownership of an account ----------------------------------------------------------
+
+
+class _Shared(db.Row):
+    organization: bool
+    bank: bool
+
+
+# Which numbers of an account another account has too; both are then the same owner's.
+_SHARED: Final = """
+SELECT EXISTS (SELECT FROM accounts b WHERE b.id <> a.id AND b.country = a.country
+        AND b.organization_number = a.organization_number) AS organization,
+    EXISTS (SELECT FROM accounts b WHERE b.id <> a.id AND b.bank_account_number = a.bank_account_number) AS bank
+FROM accounts a WHERE a.id = $1
+"""
+_LOCK_OWNERS: Final = "SELECT id FROM users WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
+# The accounts that refer to a number with its owner are looked at when the transaction ends.
+_LET_BOTH_CHANGE: Final = "SET CONSTRAINTS accounts_organization_of_owner, accounts_bank_account_of_owner DEFERRED"
+_HAND_OVER: Final = (
+    """
+UPDATE organization_numbers n SET owner_id = $2 FROM accounts a
+WHERE a.id = $1 AND n.country = a.country AND n.number = a.organization_number
+""",
+    "UPDATE bank_accounts n SET owner_id = $2 FROM accounts a WHERE a.id = $1 AND n.number = a.bank_account_number",
+)
+
+
+async def demand_alone(account_id: UUID) -> None:
+    """Refuse an account that shares a number with another one of its owner: it belongs to one of them.
+
+    Raises Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
+    """
+    shared = await db.fetch_one(_SHARED, account_id, row=_Shared)
+    if shared is not None and shared.organization:
+        raise refuse(
+            UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
+            "account_id",
+            mark("Another account of its owner has the same organization number, which has one owner."),
+        )
+    if shared is not None and shared.bank:
+        raise refuse(
+            UserErrorCode.BANK_ACCOUNT_TAKEN,
+            "account_id",
+            mark("Another account of its owner has the same bank account, which has one owner."),
+        )
+
+
+async def hand_over(account_id: UUID, former_id: UUID, owner_id: UUID) -> None:
+    """Give an account's numbers to its new owner, within the transaction that makes him that.
+
+    Raises Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
+    """
+    # As in `take`: the former owner may be giving one of them to another account of his.
+    await db.fetch(_LOCK_OWNERS, [former_id, owner_id], row=db.Row)
+    await demand_alone(account_id)
+    await db.fetch(_LET_BOTH_CHANGE, row=db.Row)
+    for statement in _HAND_OVER:
+        await db.execute(statement, account_id, owner_id)
+
+
 def _organization_taken() -> Refusal:
     return refuse(
         UserErrorCode.ORGANIZATION_NUMBER_TAKEN,

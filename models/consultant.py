@@ -35,7 +35,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """An engagement under way, both accounts locked, and the caller's access to them."""
 
     caller: Caller
@@ -48,16 +48,12 @@ class _Place:
         client_id: UUID = self.engagement.client_id
         return client_id
 
-    async def record(self, done: str, user_id: UUID, grant_id: UUID) -> None:
-        """Write `account:consultant:<done>` on the bureau's side."""
+    async def record(self, done: str, **after: object) -> None:
+        """Write `account:<done>` on the bureau's side, with what it is about beside the client."""
         bureau_id = self.engagement.bureau_id
-        await event.record(
-            self.caller,
-            f"account:consultant:{done}",
-            account_id=bureau_id,
-            role=self.entered[bureau_id].role,
-            after={"user": str(user_id), "client": str(self.client_id), "grant": str(grant_id)},
-        )
+        facts = {"client": str(self.client_id), **after}
+        role = self.entered[bureau_id].role
+        await event.record(self.caller, f"account:{done}", account_id=bureau_id, role=role, after=facts)
 
 
 # ---- Assigning -------------------------------------------------------------------------------
@@ -89,7 +85,7 @@ async def assign(
     await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
 
     async def one(client_id: UUID) -> UUID:
-        place = await _enter(caller, bureau_account_id, client_id)
+        place = await enter(caller, bureau_account_id, client_id)
         await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
         giver, wanted = place.entered.get(client_id), None
         if engagement.holds(giver) and giver is not None:
@@ -100,7 +96,7 @@ async def assign(
             wanted = listed
         status = grant.initial_status(Role.CONSULTANT, wanted)
         made = await hang(place.caller, place.engagement, user_id, role=Role.CONSULTANT, status=status, listed=wanted)
-        await place.record("assign", user_id, made)
+        await place.record("consultant:assign", user=str(user_id), grant=str(made))
         await hanging.tell_assigned(caller, made)
         return made
 
@@ -136,13 +132,14 @@ async def hang(
         engagement_id=found.id,
     )
     await seat.demand(found.client_id, role, "client_account_ids", now=caller.now)
+    facts = {"role": role, "status": status, "permissions": None if listed is None else policy.permissions(listed)}
     giver = await access.load_one(caller.user(), found.client_id, now=caller.now)
     await event.record(
         caller,
         "account:grant:give",
         account_id=found.client_id,
         role=giver.role if giver else None,
-        after={"grant": str(made.id), "user": str(user_id), "engagement": str(found.id), **grant.terms(made)},
+        after={"grant": str(made.id), "user": str(user_id), "engagement": str(found.id), **facts},
     )
     return made.id
 
@@ -165,11 +162,11 @@ async def unassign(
         _demand_some(check, client_account_ids)
 
     async def one(client_id: UUID) -> UUID:
-        place = await _enter(caller, bureau_account_id, client_id)
+        place = await enter(caller, bureau_account_id, client_id)
         row = await _assigned(place, user_id)
         await hanging.end(caller, [row])
         await hanging.tell_ended(caller, [row])
-        await place.record("unassign", user_id, row.id)
+        await place.record("consultant:unassign", user=str(user_id), grant=str(row.id))
         return row.id
 
     return await _each(client_account_ids, one)
@@ -193,7 +190,7 @@ async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID
     rows = await hanging.of_consultant(from_user_id, bureau_account_id, now=caller.now)
 
     async def one(client_id: UUID) -> UUID:
-        place = await _enter(caller, bureau_account_id, client_id)
+        place = await enter(caller, bureau_account_id, client_id)
         await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
         row = await _assigned(place, from_user_id)
         await hanging.end(caller, [row])  # first: his seat is free for the other one
@@ -208,8 +205,8 @@ async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID
         )
         await hanging.tell_ended(caller, [row])
         await hanging.tell_assigned(caller, made)
-        await place.record("unassign", from_user_id, row.id)
-        await place.record("assign", to_user_id, made)
+        await place.record("consultant:unassign", user=str(from_user_id), grant=str(row.id))
+        await place.record("consultant:assign", user=str(to_user_id), grant=str(made))
         return made
 
     return await _each([row.account_id for row in rows], one)
@@ -239,18 +236,24 @@ async def _lead(caller: Caller, bureau_id: UUID) -> None:
     _ = engagement.demanded(found, assign.permission, "bureau_account_id")
 
 
-async def _enter(caller: Caller, bureau_id: UUID, client_id: UUID) -> _Place:
-    """The active engagement of a bureau and a client, both locked. Raises Refusal NOT_FOUND."""
-    # Asked before the locks, so that nobody holds up accounts that his bureau does not work for.
+async def enter(caller: Caller, bureau_id: UUID, client_id: UUID, *, field: str = "client_account_ids") -> Place:
+    """The active engagement of a bureau, for which the caller acts, and a client, both locked.
+
+    Raises:
+        Refusal: NOT_FOUND for the bureau; for a client, by its `field`, that the bureau does not work for.
+        Forbidden: no USERS_WRITE in the bureau.
+    """
+    # Asked before the locks, so that nobody holds up accounts that he does not work for.
+    await _lead(caller, bureau_id)
     if await engagement.active(bureau_id, client_id) is None:
-        raise not_found("client_account_ids")
+        raise not_found(field)
     await access.lock(bureau_id, client_id)
     found = await engagement.active(bureau_id, client_id)
     entered = await engagement.entered_by(caller, bureau_id, client_id)
     _ = engagement.demanded(entered.get(bureau_id), assign.permission, "bureau_account_id")
     if found is None:
-        raise not_found("client_account_ids")
-    return _Place(caller, found, entered)
+        raise not_found(field)
+    return Place(caller, found, entered)
 
 
 async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
@@ -258,7 +261,7 @@ async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, fie
         raise not_found(field)
 
 
-async def _assigned(place: _Place, user_id: UUID) -> HangingRow:
+async def _assigned(place: Place, user_id: UUID) -> HangingRow:
     rows = await hanging.of_engagement(place.engagement.id, now=place.caller.now)
     found = next((row for row in rows if row.user_id == user_id), None)
     if found is None:

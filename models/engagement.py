@@ -122,6 +122,21 @@ async def begin(caller: Caller, found: EngagementRow, entered: dict[UUID, Access
     await tell(caller, MessageKind.ENGAGEMENT_ACCEPTED, sides, to=sides)
 
 
+async def begin_with(caller: Caller, bureau_id: UUID, client_id: UUID) -> EngagementRow:
+    """An active engagement of a bureau and the account that it has just opened for its client."""
+    made = await Engagement.create(
+        bureau_id=bureau_id,
+        client_id=client_id,
+        status=EngagementStatus.ACTIVE,
+        asked_by_id=bureau_id,
+        is_blind=False,
+        created_at=caller.now,
+    )
+    (found,) = await db.fetch(_BY_IDS, [made.id], row=EngagementRow)
+    await record(caller, "begin", client_id, {}, after={"engagement": str(made.id), "status": made.status})
+    return found
+
+
 @demanding(Permission.USERS_WRITE)
 async def decline(caller: Caller, engagement_id: UUID) -> UUID:
     """Turn a bureau, or a client, down; only the side that was asked can. Returns the id."""

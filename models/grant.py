@@ -175,7 +175,7 @@ async def give(
         account_id=account_id,
         actor_id=user_id,
         role=role,
-        after={"grant": str(made.id), "user": str(user_id), **terms(made)},
+        after={"grant": str(made.id), "user": str(user_id), **_terms(made)},
     )
     return made.id
 
@@ -222,7 +222,7 @@ async def update(
     demand_may_give(act.access.standing, new_role, listed)
     if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
         raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
-    before, was = terms(grant), grant.role
+    before, was = _terms(grant), grant.role
     if grant.engagement_id is not None and has_new_end:
         own_until = valid_until
         valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, own_until, now=act.now)
@@ -231,13 +231,13 @@ async def update(
         await hanging.rebind(act.caller, grant.user_id, act.account_id, valid_until)
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
-    if terms(grant) != before:
+    if _terms(grant) != before:
         await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
         await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
         await act.record(
             "account:grant:update",
             before={"grant": str(grant.id), **before},
-            after={"grant": str(grant.id), **terms(grant)},
+            after={"grant": str(grant.id), **_terms(grant)},
         )
     return grant.id
 
@@ -346,7 +346,7 @@ def _not_in_state(text: str) -> Refusal:
     return refuse(UserErrorCode.INVALID_STATE, "grant_id", text)
 
 
-def terms(grant: Grant) -> Mapping[str, object]:
+def _terms(grant: Grant) -> Mapping[str, object]:
     """What a grant gives, as events show it."""
     return {
         "role": grant.role,

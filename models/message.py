@@ -49,6 +49,7 @@ class MessageKind(StrEnum):
 
     INVITATION = "invitation"
     ACTIVATION = "activation"
+    CLIENT_ACTIVATION = "client-activation"
     PASSWORD_RESET = "password-reset"  # noqa: S105 - a kind of message
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the same
     SECOND_FACTOR_ENABLED = "second-factor-enabled"
@@ -72,6 +73,7 @@ class MessageKind(StrEnum):
 SUBJECTS: Final = {
     MessageKind.INVITATION: mark("%(inviter_name)s invites you to %(account_name)s"),
     MessageKind.ACTIVATION: mark("Activate your Fullmakt login"),
+    MessageKind.CLIENT_ACTIVATION: mark("%(bureau_name)s has opened the account %(account_name)s for you"),
     MessageKind.PASSWORD_RESET: mark("Choose a new password"),
     MessageKind.PASSWORD_CHANGED: mark("Your password was changed"),
     MessageKind.SECOND_FACTOR_ENABLED: mark("Signing in now needs your second factor"),

@@ -159,7 +159,7 @@ async def register(
         await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash)
         await event.record(caller, "user:login:register", actor_id=user.id)
         await account.open_first(replace(caller, user_id=user.id), user.id, details)
-        await _send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+        await send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
 
 
 _CLAIM = """
@@ -193,40 +193,6 @@ async def new_login(caller: Caller, *, email: str, name: str, password_hash: str
     return user.id
 
 
-async def activate(caller: Caller, *, token: str, password: str | None = None) -> SignedIn:
-    """Follow the activation link: the login becomes active, and its holder is signed in.
-
-    `password` replaces the one given at registration; it is required where there was none.
-    """
-    user = await _user_of_link(caller, LinkPurpose.ACTIVATION, token)
-    hashed = await _checked_hash("password", password, user) if password is not None else None
-    async with db.transaction():
-        await _use_link(caller, LinkPurpose.ACTIVATION, token)
-        user = await User.filter(id=user.id).select_for_update(no_key=True).get()
-        if hashed is None and user.password_hash is None:
-            raise refuse(UserErrorCode.REQUIRED, "password", mark("Choose a password."))
-        await User.filter(id=user.id).update(
-            activated_at=user.activated_at or caller.now,
-            password_hash=hashed or user.password_hash,
-        )
-        await account.activate_owned(caller, user.id)
-        await event.record(caller, "user:login:activate", actor_id=user.id)
-        return await session.start(caller, user.id)
-
-
-async def resend_activation(caller: Caller, *, email: str) -> None:
-    """Mail the activation link again, if the address has a login that needs it; says nothing."""
-    with Checks() as check:
-        email = check.email("email", email)
-    async with db.transaction():
-        user = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
-        waits = user is not None and user.activated_at is None
-        # Written for unknown addresses too: a commit takes the time that would tell them apart.
-        await event.record(caller, "user:login:resend", actor_id=user.id if user else None)
-        if user is not None and waits:
-            await _send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
-
-
 # ---- Passwords -------------------------------------------------------------------------------
 
 
@@ -239,22 +205,22 @@ async def request_password_reset(caller: Caller, *, email: str) -> None:
         known = user is not None and user.activated_at is not None
         await event.record(caller, "user:password:forget", actor_id=user.id if user else None)
         if user is not None and known:
-            await _send_link(caller, user, MessageKind.PASSWORD_RESET, LinkPurpose.RESET)
+            await send_link(caller, user, MessageKind.PASSWORD_RESET, LinkPurpose.RESET)
 
 
 async def reset_password(caller: Caller, *, token: str, password: str) -> None:
     """Choose a new password with the mailed link; every session of the user ends."""
-    user = await _user_of_link(caller, LinkPurpose.RESET, token)
-    hashed = await _checked_hash("password", password, user)
+    user = await user_of_link(caller, LinkPurpose.RESET, token)
+    hashed = await checked_hash("password", password, user)
     async with db.transaction():
-        await _use_link(caller, LinkPurpose.RESET, token)
+        await use_link(caller, LinkPurpose.RESET, token)
         await _set_password(caller, user, hashed, "user:password:reset")
 
 
 async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
     """Choose a new password; every other session of the user ends."""
     user = await proved(caller, current_password, field="current_password")
-    hashed = await _checked_hash("new_password", new_password, user)
+    hashed = await checked_hash("new_password", new_password, user)
     async with db.transaction():
         await lock_proved(user, field="current_password")
         await _set_password(caller, user, hashed, "user:password:change")
@@ -287,7 +253,8 @@ async def _set_password(caller: Caller, user: User, hashed: str, done: str) -> N
     await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=user.email, name=user.name, locale=user.locale)
 
 
-async def _checked_hash(field: str, password: str, user: User) -> str:
+async def checked_hash(field: str, password: str, user: User) -> str:
+    """The hash of a password that a user chooses. Raises Refusal TOO_SHORT, TOO_LONG, TOO_WEAK."""
     with Checks() as check:
         check.password(field, password, about=(user.name, user.email))
     return await passwords.hash_password(password)
@@ -349,10 +316,19 @@ async def update_profile(caller: Caller, *, name: str | None = None, locale: str
 _LIFETIME: Final = {LinkPurpose.ACTIVATION: ACTIVATION_LASTS, LinkPurpose.RESET: RESET_LASTS}
 
 
-async def _send_link(caller: Caller, user: User, kind: MessageKind, purpose: LinkPurpose) -> None:
+async def send_link(
+    caller: Caller,
+    user: User,
+    kind: MessageKind,
+    purpose: LinkPurpose,
+    *,
+    account_id: UUID | None = None,
+    lasts: timedelta | None = None,
+    **params: object,
+) -> None:
     """Make a link that ends the former ones, and put its mail into the outbox."""
     seed = tokens.seed()
-    expires_at = caller.now + _LIFETIME[purpose]
+    expires_at = caller.now + (lasts or _LIFETIME[purpose])
     await UserToken.filter(user_id=user.id, purpose=purpose, used_at=None).update(used_at=caller.now)
     _ = await UserToken.create(
         user_id=user.id,
@@ -367,8 +343,9 @@ async def _send_link(caller: Caller, user: User, kind: MessageKind, purpose: Lin
         to=user.email,
         name=user.name,
         locale=user.locale,
+        account_id=account_id,
         link=(purpose, seed),
-        params={"expires_at": expires_at.isoformat()},
+        params={"expires_at": expires_at.isoformat(), **params},
     )
 
 
@@ -376,22 +353,28 @@ async def _close_links(user_id: UUID, now: datetime) -> None:
     await UserToken.filter(user_id=user_id, used_at=None).update(used_at=now)
 
 
-async def _user_of_link(caller: Caller, purpose: LinkPurpose, token: str) -> User:
+async def user_of_link(caller: Caller, purpose: LinkPurpose, token: str) -> User:
     """The user of a link that works now. Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED."""
     link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
     if link is None:
-        raise _dead_link()
+        raise dead_link()
     if link.expires_at <= caller.now:
         raise refuse(UserErrorCode.TOKEN_EXPIRED, "token", mark("This link has expired."))
     return await User.get(id=link.user_id)
 
 
-async def _use_link(caller: Caller, purpose: LinkPurpose, token: str) -> None:
+async def use_link(caller: Caller, purpose: LinkPurpose, token: str) -> None:
     """Use a link up, once: the second of two at the same instant is refused."""
     open_links = UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None)
     if not await open_links.update(used_at=caller.now):
-        raise _dead_link()
+        raise dead_link()
 
 
-def _dead_link() -> Refusal:
+def password_required() -> Refusal:
+    """The refusal of an activation that leaves the login without a password."""
+    return refuse(UserErrorCode.REQUIRED, "password", mark("Choose a password."))
+
+
+def dead_link() -> Refusal:
+    """The one answer to links that were used, replaced, or never there."""
     return refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer."))

@@ -1,6 +1,7 @@
 """Where changing starts: every operation, its input, its rule."""
 
 import resolvers.account
+import resolvers.client
 import resolvers.consultant
 import resolvers.engagement
 import resolvers.grant
@@ -11,6 +12,7 @@ import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
 from resolvers import rights
 from schema import change as c
+from schema import client as b
 from schema import consultant as k
 from schema import engagement as e
 from schema import second_factor as f
@@ -112,6 +114,17 @@ class Mutation:
         c.CreateAccountInput,
         rule=SIGNED_IN,
         description="Open one more account of one's own, with its own subscription.",
+    )
+    create_client_account: b.CreateClientAccountPayload | None = mutation(
+        resolvers.client.create_client_account,
+        b.CreateClientAccountInput,
+        description="Open an account for a client of one's bureau, and work in it at once. It is the client's, who "
+        "takes it over by the link that is mailed to him. Known and unknown addresses answer alike.",
+    )
+    resend_client_activation: b.ResendClientActivationPayload | None = mutation(
+        resolvers.client.resend_client_activation,
+        b.ResendClientActivationInput,
+        description="Mail a client his link again; the old one dies.",
     )
     update_account: c.UpdateAccountPayload | None = mutation(
         resolvers.account.update_account,

@@ -164,6 +164,7 @@ PARAMS: dict[str, object] = {
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,
     MessageKind.ACTIVATION: LinkPurpose.ACTIVATION,
+    MessageKind.CLIENT_ACTIVATION: LinkPurpose.ACTIVATION,
     MessageKind.PASSWORD_RESET: LinkPurpose.RESET,
 }
 

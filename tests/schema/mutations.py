@@ -165,6 +165,18 @@ async def _replacement(world: World, _: Person) -> Input:
     return {"bureauAccountId": world.owner.account_id, **users}
 
 
+async def _client_account(world: World, _: Person) -> Input:
+    owner = {"ownerName": "Kim Kunde", "ownerEmail": world.address()}
+    return {"bureauAccountId": world.owner.account_id, "name": "Kunde AS", **owner}
+
+
+async def _waiting_client(world: World, person: Person) -> Input:
+    given = await _client_account(world, person)
+    done = await world.api.do("createClientAccount", given, "account { id }", by=world.owner)
+    assert done["errors"] == []
+    return {"bureauAccountId": world.owner.account_id, "clientAccountId": done["account"]["id"]}
+
+
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
@@ -199,6 +211,8 @@ CALLS: Final = {
     "acceptEngagement": Call(_asked),
     "declineEngagement": Call(_asked),
     "endEngagement": Call(_asked),
+    "createClientAccount": Call(_client_account),
+    "resendClientActivation": Call(_waiting_client),
     "assignConsultant": Call(_consultant(assigned=False)),
     "unassignConsultant": Call(_consultant(assigned=True)),
     "replaceConsultant": Call(_replacement),

@@ -55,9 +55,6 @@ NOT_YET = {
     "Account.links",
     "AccountLink",
     "AccountRelation",
-    "CreateClientAccountInput",
-    "CreateClientAccountPayload",
-    "Mutation.createClientAccount",
 }
 
 Described = dict[str, str]

@@ -1,0 +1,24 @@
+"""Accounts that a bureau opens for its clients."""
+
+from uuid import UUID
+
+from models import client
+from models.client import Created
+from resolvers import account, grant
+from resolvers.context import Context
+from resolvers.perform import perform
+
+
+async def _created(context: Context, made: Created) -> dict[str, object]:
+    return {
+        "account": await account.one(made.account_id, context),
+        "grant": await grant.one(made.grant_id, context),
+    }
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    return {"account": await account.one(key, context)}
+
+
+create_client_account = perform(client.create, _created)
+resend_client_activation = perform(client.resend, _shown)
