@@ -356,7 +356,7 @@ def without_rules(schema: GraphQLSchema) -> GraphQLSchema:
     """Take the rules from a schema of ours: no rights are worked out, and no field needs any. For measuring only."""
     for type_, _, field_ in _fields(schema):
         type_.extensions.pop("rights", None)
-        field_.extensions["needs"] = 0
+        field_.extensions["needs"] = None
     return schema
 
 

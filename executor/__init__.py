@@ -6,13 +6,14 @@ A schema tells the executor what it needs in the `extensions` of its types and f
 
     type   rights   (objects, context) -> bit sets: what the caller may do with each object
     scalar written  the Python type that the host's JSON writer writes just as the scalar would
-    field  needs    a bit set: the caller needs one of these
+    field  needs    a bit set: the caller needs one of these; who has none of them is refused, so 0 is nobody's
     field  refuse   (object, context) -> the exception for a refused field
     field  batch    async (objects, info, **arguments) -> one result for each object, in order
     field  column   (objects, info, **arguments) -> one result for each object, in order; no waiting
     field  resolve  (object, info, **arguments) -> the result; plain, sync or async
     field  attribute  the name under which the object has it; the default, with the field's own name
     field  uses     the columns that a batch, column or resolve takes from its objects, if it says so
+    field  part     the name under which lists can have the field's object joined, in columns `<part>.<column>`
     field  same     true where the field's object is the object itself, seen as another type
     field  convert  arguments as graphql-core coerces them -> arguments as resolvers take them
 """

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from inspect import isawaitable
 from typing import Any, Final
 
 from graphql import (
@@ -12,14 +11,14 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    create_source_event_stream,
     get_operation_ast,
     get_variable_values,
 )
-from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues
 
-from executor.plan import Plan, compile_plan, condition_variables
+from executor import source as source_of
+from executor.compile import compile_plan, condition_variables
+from executor.plan import Plan
 from executor.run import Run
 
 MOST_PLANS: Final = 1000
@@ -73,20 +72,13 @@ class Engine:
         root_value: object = None,
         hide_suggestions: bool = False,
     ) -> AsyncIterator[ExecutionResult]:
-        """The answers to a subscription: graphql-core's source stream, each event through the plan."""
+        """The answers to a subscription: its source under the field's rule, then each event through the plan."""
         started = self._start(document, source, operation_name, variables, hide_suggestions=hide_suggestions)
         if isinstance(started, list):
             yield ExecutionResult(None, started)
             return
         plan, values = started
-        built = Executor.build(
-            self.schema, document, root_value, context, variables, operation_name, hide_suggestions=hide_suggestions
-        )
-        if isinstance(built, list):
-            yield ExecutionResult(None, built)
-            return
-        stream = create_source_event_stream(built)
-        events = await stream if isawaitable(stream) else stream
+        events = await source_of.start(plan, root_value=root_value, context=context, variables=values)
         if isinstance(events, ExecutionResult):
             yield events
             return

@@ -22,8 +22,9 @@ from graphql import (
     VariableNode,
 )
 
+from executor.compile import NO_ARGUMENTS, compile_plan
 from executor.info import wanted
-from executor.plan import NO_ARGUMENTS, Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape, compile_plan
+from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
 MOST_LINES: Final = 2000
 """A plan shares what is selected twice; as a tree it may have no end."""
@@ -124,7 +125,7 @@ class _Tree:
         return "   ".join(parts)
 
     def _needs(self, field: Field) -> str:
-        return f"   needs {self._guard(field.definition)}" if field.needs else ""
+        return f"   needs {self._guard(field.definition)}" if field.needs is not None else ""
 
     def _inside(self, shape: Shape, level: int) -> Iterator[str]:
         shape = _named(shape)

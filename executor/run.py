@@ -108,7 +108,8 @@ class Run:
         for field in selection.fields:
             if serially and selection.rights:  # a mutation may change what the next one may
                 rights, kinds = self._rights(selection, objects)
-            is_free = kinds is None or field.needs == 0 or all(bits & field.needs for bits in kinds)
+            needs = field.needs
+            is_free = kinds is None or needs is None or all(bits & needs for bits in kinds)
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
                 values = self._column(field, objects)
                 columns[field.place] = self._leaves(field, field.shape, get.as_list(values), At(place, field))
@@ -158,11 +159,12 @@ class Run:
         at = At(place, field)
         if isinstance(rights, Exception):
             return await self._complete(field, field.shape, [rights] * len(objects), at)
-        if is_free or rights is None:
+        if is_free or rights is None or field.needs is None:
             values = await self._values(field, objects)
             return await self._complete(field, field.shape, values, at)
-        allowed = [number for number, bits in enumerate(rights) if bits & field.needs]
-        column = self._refused(field, objects, rights, at)
+        needs = field.needs
+        allowed = [number for number, bits in enumerate(rights) if bits & needs]
+        column = self._refused(field, objects, rights, needs, at)
         if allowed:
             values = await self._values(field, columnar.some(objects, allowed))
             done = await self._complete(field, field.shape, values, Some(at, allowed))
@@ -170,12 +172,12 @@ class Run:
                 column[number] = value
         return column
 
-    def _refused(self, field: Field, objects: Sequence[Any], rights: Sequence[int], at: Place) -> list[Any]:
+    def _refused(self, field: Field, objects: Sequence[Any], rights: Sequence[int], needs: int, at: Place) -> list[Any]:
         """Nulls with their located errors for the objects whose field is refused."""
         column: list[Any] = [None] * len(objects)
         assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
         for number, bits in enumerate(rights):
-            if not bits & field.needs:
+            if not bits & needs:
                 error = get.tried(field.refuse, objects[number], self.context)
                 column[number] = self._null(field, field.shape, at, number, error)
         return column

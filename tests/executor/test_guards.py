@@ -257,3 +257,12 @@ async def test_a_mutation_may_change_what_the_next_may(*, waits: bool) -> None:
 
     assert answer.data == {"a": None, "rise": 3, "b": 7, "fall": 1, "c": None}
     assert [error.path for error in answer.errors] == [("a",), ("c",)]
+
+
+async def test_a_rule_that_nobody_has_is_closed_to_everybody() -> None:
+    schema = guarded(SDL, {**MARKS, "Item.number": {"needs": 0}, "Query.secret": {"needs": 0, "resolve": lambda *_: 1}})
+
+    answer = await both(schema, "{ secret items { number secret } }")
+
+    assert answer.data == {"secret": None, "items": [{"number": None, "secret": n} for n in range(1, 5)]}
+    assert [path for _, path in answer.said] == [("secret",), *(("items", n, "number") for n in range(4))]

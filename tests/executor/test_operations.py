@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLSchema, parse, subscribe
 
 from executor import Engine
-from tests.executor.toy import Asked, both, compiled, guarded, toy
+from tests.executor.toy import OPEN, SECRET, Asked, both, compiled, guarded, toy
 
 SDL = """
     type Query { a: Int  b: Int }
@@ -280,3 +280,76 @@ async def test_who_goes_away_closes_the_source() -> None:
     await answers.aclose()
 
     assert closed == [True]
+
+
+GUARDED = """
+    type Tick { number: Int }
+    type Query { a: Int }
+    type Subscription { ticks(fromNumber: Int): Tick }
+"""
+
+
+def guarded_ticks(held: int, started: list[object]) -> GraphQLSchema:
+    """A subscription under a rule, whose arguments have other names in Python."""
+
+    def source(_: object, __: object, from_number: int = 0) -> AsyncIterator[dict[str, Any]]:
+        async def numbers() -> AsyncIterator[dict[str, Any]]:
+            yield {"ticks": {"number": from_number}}
+
+        started.append(from_number)
+        return numbers()
+
+    marks: dict[str, dict[str, Any]] = {
+        "Subscription.ticks": {
+            "needs": SECRET,
+            "convert": lambda given: {"from_number": given["fromNumber"]},
+            "resolve": lambda event, _, **__: event["ticks"],
+        }
+    }
+    schema = guarded(GUARDED, marks, rights={"Subscription": lambda objects, _: [held] * len(objects)})
+    schema.type_map["Subscription"].fields["ticks"].subscribe = source  # type: ignore[attr-defined]
+    return schema
+
+
+async def heard(schema: GraphQLSchema, query: str) -> list[Any]:
+    return [shown(one) async for one in Engine(schema).subscribe(parse(query), query)]
+
+
+async def test_a_source_has_its_arguments_converted() -> None:
+    started: list[object] = []
+
+    found = await heard(guarded_ticks(OPEN | SECRET, started), "subscription { ticks(fromNumber: 7) { number } }")
+
+    assert found == [({"ticks": {"number": 7}}, [])]
+    assert started == [7]
+
+
+async def test_a_refused_source_never_starts() -> None:
+    started: list[object] = []
+
+    found = await heard(guarded_ticks(OPEN, started), "subscription { x: ticks(fromNumber: 7) { number } }")
+
+    (answer,) = found
+    assert answer == (
+        None, [{"message": "not of None", "locations": [{"line": 1, "column": 16}], "path": ["x"]}]
+    )  # fmt: skip
+    assert started == []
+
+
+async def test_a_guard_that_closes_while_events_come_refuses_the_next_one() -> None:
+    held = [OPEN | SECRET]
+
+    async def two(*_: object, **__: object) -> AsyncIterator[dict[str, Any]]:
+        yield {"ticks": {"number": 1}}
+        held[0] = OPEN
+        yield {"ticks": {"number": 2}}
+
+    schema = guarded_ticks(OPEN, [])
+    schema.type_map["Subscription"].extensions["rights"] = lambda objects, _: held * len(objects)
+    schema.type_map["Subscription"].fields["ticks"].subscribe = two  # type: ignore[attr-defined]
+    schema.type_map["Subscription"].fields["ticks"].extensions["convert"] = dict  # type: ignore[attr-defined]
+
+    found = await heard(schema, "subscription { ticks { number } }")
+
+    assert [data for data, _ in found] == [{"ticks": {"number": 1}}, {"ticks": None}]
+    assert [[error["message"] for error in errors] for _, errors in found] == [[], ["not of {'ticks': {'number': 2}}"]]

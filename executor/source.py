@@ -1,0 +1,45 @@
+"""The source of a subscription: guarded before it starts, like any field, with its arguments converted."""
+
+from collections.abc import AsyncIterable
+from inspect import isawaitable
+from typing import Any
+
+from graphql import ExecutionResult, GraphQLError, default_field_resolver, located_error
+from graphql.execution.values import VariableValues
+from graphql.pyutils import inspect
+
+from executor.info import Info
+from executor.plan import Field, Plan
+
+
+async def start(
+    plan: Plan, *, root_value: object, context: Any, variables: VariableValues
+) -> AsyncIterable[Any] | ExecutionResult:
+    """The events of a subscription, or the one answer of one that does not start."""
+    field = plan.root.fields[0]
+    try:
+        _guard(plan, field, root_value, context)
+        info = Info(plan, field, context=context, root_value=root_value, variables=variables)
+        subscribe = field.definition.subscribe or default_field_resolver
+        stream = subscribe(root_value, info, **field.arguments(variables))  # type: ignore[arg-type]  # ours
+        return _checked(await stream if isawaitable(stream) else stream)
+    except Exception as error:  # noqa: BLE001 - located at the field
+        return ExecutionResult(None, [located_error(error, field.nodes, [field.key])])
+
+
+def _guard(plan: Plan, field: Field, root_value: object, context: Any) -> None:
+    """Raise what the field's rule raises for who may not have it."""
+    if field.needs is None or plan.root.rights is None:
+        return
+    (held,) = plan.root.rights([root_value], context)
+    if not held & field.needs:
+        assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
+        raise field.refuse(root_value, context)
+
+
+def _checked(stream: Any) -> AsyncIterable[Any]:
+    if isinstance(stream, Exception):
+        raise stream
+    if not isinstance(stream, AsyncIterable):
+        raise GraphQLError(f"Subscription field must return AsyncIterable. Received: {inspect(stream)}.")
+    return stream
