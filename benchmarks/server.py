@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,18 @@ class Server:
         )
         with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - the same
             return msgspec.json.decode(answer.read(), type=dict[str, object])
+
+    def answered(self, token: str, body: bytes) -> int:
+        """The status of one answer, whatever it is."""
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            self.url, body, {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - the same
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as refused:
+            return refused.code
 
     def cpu_seconds(self) -> float:
         """What the process has used so far; 0 where the system does not tell."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -23,12 +22,11 @@ from models.caller import Site
 from resolvers import view
 from resolvers.context import Context, open_context
 from server import errors, graphiql, limits, refusal
+from server.documents import Checked, Documents
 from server.execution import Execute, compiled
 from server.request import Asked, Asking, NotARequest, read
 
 MAX_TOKENS: Final = 2000
-CACHED_DOCUMENTS: Final = 500
-LONGEST_CACHED: Final = 8 * 1024
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 
@@ -72,7 +70,7 @@ class Endpoint:
         self._clock = clock
         self._on_mail = on_mail
         self._execute = executor(schema, hide_suggestions=not development)
-        self._remembered = lru_cache(maxsize=CACHED_DOCUMENTS)(self._checked)
+        self._documents = Documents(self._checked)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
@@ -115,8 +113,7 @@ class Endpoint:
         return (503 if _is_outage(answer) else 200), answer
 
     def _document(self, asked: Asked, request_id: str) -> DocumentNode:
-        check = self._remembered if len(asked.query) <= LONGEST_CACHED else self._checked
-        found = check(asked.query)
+        found = self._documents(asked.query)
         if isinstance(found, DocumentNode):
             operation = get_operation_ast(found, asked.operation_name)
             if operation is None:
@@ -127,7 +124,7 @@ class Endpoint:
         code, problems = found
         raise Refused(400, errors.of_request(list(problems), code, request_id))
 
-    def _checked(self, query: str) -> DocumentNode | tuple[str, tuple[GraphQLError, ...]]:
+    def _checked(self, query: str) -> Checked:
         try:
             document = parse(query, max_lexical_tokens=MAX_TOKENS)
         except GraphQLError as error:

@@ -4,51 +4,10 @@ import httpx2
 import pytest
 from graphql import get_introspection_query, parse
 
-from server import endpoint, limits
+from benchmarks.limits import COSTLY, dag
+from server import limits
+from server.documents import LONGEST, MOST_BYTES, Checked, Documents
 from server.limits import MAX_DEPTH, MAX_FIELDS, MAX_FRAGMENTS
-
-
-def dag(fragments: int) -> str:
-    """Each fragment spreads the next one twice, below different fields: 2 to the power of its length."""
-    twice = "a: viewerGrant {{ account {{ ...F{0} }} }} b: viewerGrant {{ account {{ ...F{0} }} }}"
-    chain = [f"fragment F{n} on Account {{ {twice.format(n + 1)} }}" for n in range(fragments)]
-    end = f"fragment F{fragments} on Account {{ name }}"
-    return " ".join(["{ account(number: 1) { ...F0 } }", *chain, end])
-
-
-COSTLY = {
-    "fields that double in every fragment": dag(45),
-    "a flat DAG": "{ ...F0 } fragment F48 on Query { roles { role } } "
-    + " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(48)),
-    "a dense DAG": " ".join(
-        ["{ ...F0 }"]
-        + [
-            f"fragment F{n} on Query {{ {' '.join(f'...F{m}' for m in range(n + 1, 40))} __typename }}"
-            for n in range(40)
-        ]
-    ),
-    "hundreds of fragments": " ".join(
-        ["{ __typename " + " ".join(f"...F{n}" for n in range(150)) + " }"]
-        + [f"fragment F{n} on Query {{ roles {{ role }} }}" for n in range(150)]
-    ),
-    "a chain": " ".join(
-        [
-            "{ ...F0 }",
-            *(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(240)),
-            "fragment F240 on Query { __typename }",
-        ]
-    ),
-    "a cycle": "{ ...A } fragment A on Query { ...B ...B } fragment B on Query { ...A ...A }",
-    "the same field": "{ " + "roles { role } " * 250 + "}",
-    "aliases": "{ " + " ".join(f"a{n}: roles {{ role }}" for n in range(250)) + " }",
-    "conflicts": "{ " + " ".join(f"a: account(number: {n}) {{ name }}" for n in range(180)) + " }",
-    "inline fragments": "{" + "... {" * 190 + "__typename" + "}" * 190 + "}",
-    "inline fragments in fragments": "{ ...F0 } fragment F3 on Query { __typename } "
-    + " ".join(f"fragment F{n} on Query {{ {'... {' * 190} ...F{n + 1} {'}' * 190} }}" for n in range(3)),
-    "nesting": "{ account(number: 1) {" + "viewerGrant { account {" * 90 + "name" + "} }" * 90 + "} }",
-    "directives": "{ roles " + "@include(if: true) " * 300 + "{ role } }",
-    "20,000 tokens": "{ " + "a " * 20_000 + "}",
-}
 
 
 @pytest.mark.parametrize("query", COSTLY.values(), ids=COSTLY.keys())
@@ -117,5 +76,31 @@ async def test_graphiql_may_introspect(production: httpx2.AsyncClient) -> None:
     assert "errors" not in response.json()
 
 
-def test_what_is_remembered_of_documents_is_bounded() -> None:
-    assert endpoint.CACHED_DOCUMENTS * endpoint.LONGEST_CACHED <= 4 * 1024 * 1024
+def test_what_is_remembered_of_documents_is_bounded_by_their_bytes() -> None:
+    asked: list[str] = []
+
+    def check(text: str) -> Checked:
+        asked.append(text)
+        return "CODE", ()
+
+    remembered = Documents(check, most_bytes=3000)
+    for text in ["a" * 700, "b" * 700, "a" * 700, "c" * 700, "b" * 700, "a" * 700]:
+        assert remembered(text) == ("CODE", ())
+
+    # Three would be 2868 with what is counted beside each text; a letter of two bytes counts twice.
+    assert [text[0] for text in asked] == ["a", "b", "c"]
+    _ = remembered("ż" * 700)
+    assert (len(remembered), remembered.bytes) == (2, 956 + 1656)
+    _ = remembered("x" * LONGEST)
+    assert (len(remembered), remembered.bytes) == (2, 956 + 1656)
+    assert MOST_BYTES <= 1024 * 1024
+
+
+def test_many_small_documents_are_bounded_too() -> None:
+    remembered = Documents(lambda _: ("CODE", ()), most_bytes=64 * 1024)
+
+    for number in range(1000):
+        _ = remembered(str(number))
+
+    assert len(remembered) < 64 * 4
+    assert remembered.bytes <= 64 * 1024

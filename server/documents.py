@@ -1,0 +1,47 @@
+"""Documents that were parsed and checked, kept for the next who sends the same text."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from graphql import DocumentNode, GraphQLError
+
+MOST_BYTES: Final = 512 * 1024
+"""Of text, of all that is kept. What a byte of text stands for takes about 100 bytes of memory."""
+LONGEST: Final = 8 * 1024
+"""A longer one is checked each time."""
+_BESIDE: Final = 256
+"""What the entry of an empty text would weigh: of the smallest there are many."""
+
+Checked: TypeAlias = DocumentNode | tuple[str, tuple[GraphQLError, ...]]
+"""A document, or the code and the errors with which it is refused."""
+
+
+class Documents:
+    """Remembers what `check` said of a text, at most `most_bytes` of them; the one asked for longest ago goes."""
+
+    def __init__(self, check: Callable[[str], Checked], *, most_bytes: int = MOST_BYTES) -> None:
+        self._check = check
+        self._known: OrderedDict[str, tuple[Checked, int]] = OrderedDict()
+        self._most_bytes = most_bytes
+        self.bytes = 0
+
+    def __call__(self, text: str) -> Checked:
+        """What comes of checking a text."""
+        known = self._known.get(text)
+        if known is not None:
+            self._known.move_to_end(text)
+            return known[0]
+        found = self._check(text)
+        weight = len(text.encode(errors="surrogatepass")) + _BESIDE
+        if weight <= LONGEST:
+            self._known[text] = found, weight
+            self.bytes += weight
+            while self.bytes > self._most_bytes:
+                _, (_, gone) = self._known.popitem(last=False)
+                self.bytes -= gone
+        return found
+
+    def __len__(self) -> int:
+        """How many are known."""
+        return len(self._known)
