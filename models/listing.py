@@ -107,9 +107,9 @@ class Listing(Generic[R]):
         owners: list[int] = orjson.loads(found[0] or "[]")
         sizes = Counter(owners)
         texts: dict[str, str] = {name: found[place] for name, place in places.items()}
-        if self.key is not None:
-            texts[self.key] = ",".join([distinct[owner - 1].hex for owner in owners])
-        whole = rows.Fetched(len(owners), texts, kinds)
+        digits = [key.hex for key in distinct]
+        known = {self.key: [digits[owner - 1] for owner in owners]} if self.key is not None else {}
+        whole = rows.Fetched(len(owners), texts, kinds, known)
         by_key: dict[UUID, Connection[R]] = {}
         start = 0
         for owner, key in enumerate(distinct, 1):

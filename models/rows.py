@@ -87,16 +87,23 @@ class Rows(Sequence["Row"]):
         return Row(self, found) if isinstance(found, int) else [Row(self, each) for each in found]
 
 
+_NONE: Final[Mapping[str, list[str]]] = {}
+
+
 class Fetched(Rows):
     """What a statement has brought."""
 
-    __slots__ = ("_kinds", "_made", "_size", "_texts")
+    __slots__ = ("_digits", "_kinds", "_made", "_size", "_texts")
 
-    def __init__(self, size: int, texts: Mapping[str, str], kinds: Mapping[str, Kind]) -> None:
+    def __init__(
+        self, size: int, texts: Mapping[str, str], kinds: Mapping[str, Kind], known: Mapping[str, list[str]] = _NONE
+    ) -> None:
+        """`known` are columns of keys that did not have to be sent, by their digits."""
         self._size = size
         self._texts = texts
         self._kinds = kinds
         self._made: dict[str, list[Any]] = {}
+        self._digits: dict[str, list[str]] = dict(known)
 
     def __len__(self) -> int:
         """How many."""
@@ -105,7 +112,7 @@ class Fetched(Rows):
     @property
     def names(self) -> KeysView[str]:
         """The columns that were selected."""
-        return self._texts.keys()
+        return self._kinds.keys()
 
     def column(self, name: str) -> list[Any]:
         """One column, read when it is first looked at."""
@@ -115,22 +122,25 @@ class Fetched(Rows):
         return found
 
     def _read(self, name: str) -> list[Any]:
-        text = self._texts[name]
-        if not self._size:
-            return []
         kind = self._kinds[name]
         if kind == "key":
-            return [_key(key) if key else None for key in text.split(",")]
-        values: list[Any] = orjson.loads(text)
+            return [_key(digits) if digits else None for digits in self.hexes(name)]
+        if not self._size:
+            return []
+        values: list[Any] = orjson.loads(self._texts[name])
         return [_instant(value) for value in values] if kind == "instant" else values
 
     def hexes(self, name: str) -> list[str]:
         """The digits of a column of keys."""
-        place = f"{name} in digits"
-        found = self._made.get(place)
+        found = self._digits.get(name)
         if found is None:
-            found = self._made[place] = self._texts[name].replace("-", "").split(",") if self._size else []
+            found = self._digits[name] = _digits(self._texts[name]) if self._size else []
         return found
+
+
+def _digits(keys: str) -> list[str]:
+    # Taking bytes out is three times as fast as replacing text.
+    return keys.encode().translate(None, b"-").decode().split(",")
 
 
 class _Taken(Rows):

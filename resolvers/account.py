@@ -61,7 +61,9 @@ async def of_viewer(
 
 
 def _enter(accounts: Rows, context: Context) -> None:
-    """Know the caller's access to accounts that were listed with his grant."""
+    """Know the caller's access to accounts that were listed with his grant; a view has its own."""
+    if context.view is not None:
+        return
     grants = accounts.part("grant")
     assert grants is not None  # always joined  # noqa: S101
     for digits, found in zip(grants.hexes("account_id"), access.seen_all(grants, context.now), strict=True):
