@@ -17,7 +17,7 @@ from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
 from models import db, event
 from models.caller import Caller
-from models.errors import Forbidden, Refusal, UserErrorCode, not_found, refuse
+from models.errors import Forbidden, UserErrorCode, not_found, refuse
 from models.rows import Rows
 
 
@@ -300,16 +300,13 @@ def demand(access: Access, permission: Permission) -> None:
     """Raise unless `access` holds `permission`: Forbidden, or Refusal SUBSCRIPTION_EXPIRED."""
     decision = policy.decide(permission, access.standing)
     if decision.reason is policy.DecisionReason.SUBSCRIPTION_EXPIRED:
-        raise subscription_over()
+        raise refuse(
+            UserErrorCode.SUBSCRIPTION_EXPIRED,
+            None,
+            mark("The account's subscription is over; extend it to go on."),
+        )
     if not decision.allowed:
         raise Forbidden(decision, access.role)
-
-
-def subscription_over() -> Refusal:
-    """The refusal to change what a running subscription is needed for."""
-    return refuse(
-        UserErrorCode.SUBSCRIPTION_EXPIRED, None, mark("The account's subscription is over; extend it to go on.")
-    )
 
 
 _LOCK_BOTH: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"

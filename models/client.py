@@ -42,7 +42,7 @@ class Created:
 # ---- Opening ---------------------------------------------------------------------------------
 
 
-@demanding(Permission.USERS_WRITE)
+@demanding(Permission.SETTINGS_WRITE)
 async def create(
     caller: Caller,
     bureau_account_id: UUID,
@@ -60,15 +60,15 @@ async def create(
     Raises:
         Refusal: NOT_FOUND, INVALID (no bureau), SUBSCRIPTION_EXPIRED (the bureau's), what is wrong
             with the input, ORGANIZATION_NUMBER_TAKEN.
-        Forbidden: no USERS_WRITE in the bureau.
+        Forbidden: no SETTINGS_WRITE in the bureau.
     """
-    _ = _demanded(await access.load_one(caller.user(), bureau_account_id, now=caller.now))
+    await _demanded(caller, bureau_account_id)
     with Checks() as check:
         owner_name, owner_email = check.line("owner_name", owner_name), check.email("owner_email", owner_email)
         details = account.checked(check, name=name, organization_number=organization_number, country=country)
     async with db.transaction():
         await access.lock(bureau_account_id)
-        entered = _demanded(await access.load_one(caller.user(), bureau_account_id, now=caller.now))
+        entered = await _demanded(caller, bureau_account_id)
         bureau = await Account.get(id=bureau_account_id)
         if bureau.kind is not AccountKind.BUREAU:
             raise refuse(UserErrorCode.INVALID, "bureau_account_id", mark("This account is not a bureau."))
@@ -91,12 +91,9 @@ async def create(
     return Created(account_id, grant_id)
 
 
-def _demanded(found: Access | None) -> Access:
-    """The caller's access to the bureau: who opens accounts for others does so with a running subscription."""
-    entered = engagement.demanded(found, create.permission, "bureau_account_id")
-    if entered.standing.subscription_over:
-        raise access.subscription_over()
-    return entered
+async def _demanded(caller: Caller, bureau_id: UUID) -> Access:
+    found = await access.load_one(caller.user(), bureau_id, now=caller.now)
+    return engagement.demanded(found, create.permission, "bureau_account_id")
 
 
 async def _stand_in(caller: Caller, name: str, email: str) -> User:
@@ -116,16 +113,18 @@ def is_stand_in(found: User) -> bool:
     return found.email_key.startswith(_STAND_IN)
 
 
-@demanding(Permission.USERS_WRITE)
+@demanding(Permission.SETTINGS_WRITE)
 async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: UUID) -> UUID:
     """Mail the link again to a client who has not taken his account over; the old one dies.
 
     Raises:
-        Refusal: NOT_FOUND, INVALID_STATE.
-        Forbidden: no USERS_WRITE in the bureau.
+        Refusal: NOT_FOUND, INVALID_STATE, SUBSCRIPTION_EXPIRED (the bureau's).
+        Forbidden: no SETTINGS_WRITE in the bureau.
     """
     async with db.transaction():
-        place = await consultant.enter(caller, bureau_account_id, client_account_id, field="client_account_id")
+        place = await consultant.enter(
+            caller, bureau_account_id, client_account_id, permission=resend.permission, field="client_account_id"
+        )
         house = await Account.get(id=client_account_id)
         owner = await User.get(id=house.owner_id)
         if house.created_by_bureau_id != bureau_account_id or not is_stand_in(owner):

@@ -154,12 +154,14 @@ async def unassign(
     """End a consultant's grants at clients, 100 at most, at once. Returns one outcome for each.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau. In outcomes: NOT_FOUND where he is not assigned.
+        Refusal: NOT_FOUND for the bureau, or for a user who never worked there. In outcomes: NOT_FOUND
+            where he is not assigned.
         Forbidden: no USERS_WRITE in the bureau.
     """
     await _lead(caller, bureau_account_id)
     with Checks() as check:
         _demand_some(check, client_account_ids)
+    await _demand_known(bureau_account_id, user_id, "user_id")
 
     async def one(client_id: UUID) -> UUID:
         place = await enter(caller, bureau_account_id, client_id)
@@ -179,13 +181,14 @@ async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID
     At each client both happen or neither does.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau, or for a receiver without an active grant on it; INVALID for
-            the same person twice. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
+        Refusal: NOT_FOUND for the bureau, for who never worked there, or for a receiver without an active
+            grant on it; INVALID for the same person twice. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
         Forbidden: no USERS_WRITE in the bureau.
     """
     await _lead(caller, bureau_account_id)
     if from_user_id == to_user_id:
         raise refuse(UserErrorCode.INVALID, "to_user_id", mark("Choose somebody else."))
+    await _demand_known(bureau_account_id, from_user_id, "from_user_id")
     await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
     rows = await hanging.of_consultant(from_user_id, bureau_account_id, now=caller.now)
 
@@ -230,27 +233,34 @@ async def _each(client_ids: Sequence[UUID], one: Callable[[UUID], Awaitable[UUID
     return outcomes
 
 
-async def _lead(caller: Caller, bureau_id: UUID) -> None:
+async def _lead(caller: Caller, bureau_id: UUID, permission: Permission = Permission.USERS_WRITE) -> None:
     """Look at the caller's right before anything else is said."""
     found = await access.load_one(caller.user(), bureau_id, now=caller.now)
-    _ = engagement.demanded(found, assign.permission, "bureau_account_id")
+    _ = engagement.demanded(found, permission, "bureau_account_id")
 
 
-async def enter(caller: Caller, bureau_id: UUID, client_id: UUID, *, field: str = "client_account_ids") -> Place:
+async def enter(
+    caller: Caller,
+    bureau_id: UUID,
+    client_id: UUID,
+    *,
+    permission: Permission = Permission.USERS_WRITE,
+    field: str = "client_account_ids",
+) -> Place:
     """The active engagement of a bureau, for which the caller acts, and a client, both locked.
 
     Raises:
         Refusal: NOT_FOUND for the bureau; for a client, by its `field`, that the bureau does not work for.
-        Forbidden: no USERS_WRITE in the bureau.
+        Forbidden: the caller lacks `permission` in the bureau.
     """
     # Asked before the locks, so that nobody holds up accounts that he does not work for.
-    await _lead(caller, bureau_id)
+    await _lead(caller, bureau_id, permission)
     if await engagement.active(bureau_id, client_id) is None:
         raise not_found(field)
     await access.lock(bureau_id, client_id)
     found = await engagement.active(bureau_id, client_id)
     entered = await engagement.entered_by(caller, bureau_id, client_id)
-    _ = engagement.demanded(entered.get(bureau_id), assign.permission, "bureau_account_id")
+    _ = engagement.demanded(entered.get(bureau_id), permission, "bureau_account_id")
     if found is None:
         raise not_found(field)
     return Place(caller, found, entered)
@@ -258,6 +268,12 @@ async def enter(caller: Caller, bureau_id: UUID, client_id: UUID, *, field: str 
 
 async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
     if not await hanging.is_consultant(user_id, bureau_id, now=caller.now):
+        raise not_found(field)
+
+
+async def _demand_known(bureau_id: UUID, user_id: UUID, field: str) -> None:
+    """Whom a bureau takes off its clients works there, or did."""
+    if not await Grant.exists(account_id=bureau_id, user_id=user_id):
         raise not_found(field)
 
 

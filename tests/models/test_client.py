@@ -184,7 +184,7 @@ async def test_an_owner_who_was_a_guest_or_a_consultant_of_his_account_is_only_i
 async def test_opening_needs_a_bureau_its_permission_and_a_running_subscription(api: Api) -> None:
     biuro = await bureau(api)
     anna = await api.person("anna@example.com")
-    clerk, _ = await staff(api, biuro, "clerk@example.com", "COLLABORATOR")
+    clerk, _ = await staff(api, biuro, "clerk@example.com", "ACCOUNTANT")
 
     assert await refused(api, "createClientAccount", wanted(anna), by=anna) == [("INVALID", ["bureauAccountId"])]
     assert (await rejected(api, "createClientAccount", wanted(biuro), by=clerk)).codes == ["FORBIDDEN"]
@@ -237,7 +237,7 @@ async def again(api: Api, person: Person) -> Person:
 
 async def test_only_the_bureau_that_works_there_mails_the_link_again(api: Api) -> None:
     biuro, other = await bureau(api), await bureau(api, "other@example.com")
-    clerk, _ = await staff(api, biuro, "clerk@example.com", "COLLABORATOR")
+    clerk, _ = await staff(api, biuro, "clerk@example.com", "ACCOUNTANT")
     client = await opened(api, biuro)
     given = {"bureauAccountId": biuro.account_id, "clientAccountId": client}
 

@@ -10,6 +10,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 from resolvers import ids
 from schema.build import build
 from tests.api import NOWHERE, Api, Person, codes, counts
+from tests.models.bureaus import bureau, engaged
 from tests.schema.mutations import CALLS
 
 KEY = UUID("0194a6b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
@@ -120,7 +121,12 @@ PLAIN: dict[str, dict[str, Any]] = {
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
+    "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
+    "assignConsultant": {"clientAccountIds": [NOWHERE]},
+    "unassignConsultant": {"clientAccountIds": [NOWHERE]},
 }
+ASKING = {"clientAccountId": {"bureauNumber": 10_000_000}, "bureauAccountId": {"clientNumber": 10_000_000}}
+"""Of the two accounts of engageBureau, one's own is given by its id; the other one is asked blindly."""
 
 
 @pytest.mark.parametrize(("mutation", "key"), inputs())
@@ -130,19 +136,28 @@ async def test_a_mutation_finds_nothing_by_an_id_of_another(api: Api, mutation: 
     given = {"accountId": anna.account_id, "email": "pending@example.com", "role": "ACCOUNTANT"}
     invited = await api.do("inviteUser", given, "invitation { id }", by=anna)
     sessions = await api.ask("{ viewer { session { id } } }", by=anna)
-    foreign = {
+    biuro = await bureau(api)
+    theirs = {
         "accountId": anna.account_id,
         "payerAccountId": anna.account_id,
+        "bureauAccountId": anna.account_id,
+        "clientAccountId": anna.account_id,
+        "userId": anna.user_id,
+        "fromUserId": anna.user_id,
+        "toUserId": anna.user_id,
+        "engagementId": await engaged(api, biuro, anna),
         "grantId": grant,
         "invitationId": invited["invitation"]["id"],
         "sessionId": sessions.data["viewer"]["session"]["id"],
-    }[key]
-    own = {"accountId": stig.account_id, "payerAccountId": stig.account_id} if key.endswith("ccountId") else {}
+    }
+    own = {name: stig.account_id for name in theirs if name.endswith("ccountId")}
+    own |= {name: stig.user_id for name in theirs if name.endswith("serId")}
     wanted = {k: v for k, v in own.items() if (mutation, k) in inputs()} | PLAIN.get(mutation, {})
+    wanted = ASKING[key] if mutation == "engageBureau" else wanted
     _ = await api.ask("{ viewer { user { id } } }", by=stig)  # his first step into his own account is an event
     before = await counts()
 
-    for kind, text in {"foreign": foreign, **spellings(foreign)}.items():
+    for kind, text in {"foreign": theirs[key], **spellings(theirs[key])}.items():
         done = await api.do(mutation, {**wanted, key: text}, by=stig)
 
         assert codes(done) == [("NOT_FOUND", [key])], kind

@@ -21,7 +21,7 @@ from tests.schema.test_matrix import AS_GUEST, MUTATIONS, aside, payload_documen
 from tests.schema.walk import rule
 from tests.schema.world import INSIDERS, World, key
 
-STOPS: Final = {"updateAccount", "updateAccountSettings"}
+STOPS: Final = {"updateAccount", "updateAccountSettings", "createClientAccount", "resendClientActivation"}
 """What changes data."""
 NOTHING_LEFT: Final = {"extendSubscription": "INSUFFICIENT_DAYS"}
 """What goes on, but not out of an account whose days are gone."""
