@@ -36,6 +36,7 @@ class Account:
 
     owner: int
     until: datetime
+    seats: int
     restrictions: int = 0
     locks: int = 0
 
@@ -59,6 +60,7 @@ class Plain:
     """Everything, at one instant. Operations answer "done" or the code of the refusal."""
 
     now: datetime
+    free_seats: int
     accounts: list[Account] = field(default_factory=list[Account])
     grants: list[Grant] = field(default_factory=list[Grant])
     invitations: list[Invitation] = field(default_factory=list[Invitation])
@@ -103,11 +105,26 @@ class Plain:
         may = policy.may_give(self.standing(user, account), role, listed)
         return None if may else "ROLE_TOO_HIGH"
 
+    def used(self, account: int) -> int:
+        """How many seats people sit on."""
+        return sum(g.account == account and g.role in policy.SEATED and self._is_live(g) for g in self.grants)
+
+    def reserved(self, account: int) -> int:
+        """How many seats wait for who is invited."""
+        return sum(i.account == account and i.role in policy.SEATED and self._is_pending(i) for i in self.invitations)
+
+    def _no_seat(self, account: int, role: Role, was: Role | None = None, *, is_reserved: bool = False) -> str | None:
+        """Why one more cannot sit down; who sat in the role that he `was` in keeps his seat."""
+        if role not in policy.SEATED or was in policy.SEATED:
+            return None
+        taken = self.used(account) + (0 if is_reserved else self.reserved(account))
+        return "SEATS_EXHAUSTED" if taken >= self.accounts[account].seats else None
+
     # ---- Accounts ------------------------------------------------------------------------------
 
     def open(self, owner: int) -> int:
         """A new account."""
-        self.accounts.append(Account(owner, self.now + TRIAL))
+        self.accounts.append(Account(owner, self.now + TRIAL, self.free_seats))
         self.credited += TRIAL.days
         self.grants.append(Grant(owner, len(self.accounts) - 1, Role.OWNER, None, None))
         return len(self.accounts) - 1
@@ -135,6 +152,13 @@ class Plain:
         taker.until = max(taker.until, self.now) + timedelta(days=days)
         return DONE
 
+    def sell(self, account: int, seats: int) -> str:
+        """The operator sells seats."""
+        if seats < self.used(account) + self.reserved(account):
+            return "OUT_OF_RANGE"
+        self.accounts[account].seats = seats
+        return DONE
+
     # ---- Invitations ---------------------------------------------------------------------------
 
     def invite(self, by: int, account: int, to: int, role: Role, listed: int | None, until: datetime | None) -> str:
@@ -145,6 +169,8 @@ class Plain:
             return "ALREADY_MEMBER"
         if any(self._is_pending(i) and (i.account, i.user) == (account, to) for i in self.invitations):
             return "ALREADY_INVITED"
+        if no := self._no_seat(account, role):
+            return no
         self.invitations.append(Invitation(account, to, role, listed, by, self.now + INVITED_FOR, until))
         return DONE
 
@@ -164,6 +190,8 @@ class Plain:
             return "TOKEN_EXPIRED"
         if self.live(by, offer.account):
             return "ALREADY_MEMBER"
+        if no := self._no_seat(offer.account, offer.role, is_reserved=True):
+            return no
         offer.status = "ACCEPTED"
         self.grants.append(Grant(by, offer.account, offer.role, offer.listed, offer.until))
         self._settle(self.grants[-1])
@@ -211,6 +239,8 @@ class Plain:
             return "INVALID_STATE"
         if no := self._offer(by, grant.account, role, listed):
             return no
+        if no := self._no_seat(grant.account, role, was=grant.role):
+            return no
         grant.role, grant.listed = role, listed
         self._settle(grant)
         return DONE
@@ -236,6 +266,8 @@ class Plain:
             return no
         if self.live(grant.user, grant.account):
             return "ALREADY_MEMBER"
+        if no := self._no_seat(grant.account, grant.role):
+            return no
         self._settle(grant)
         return DONE
 

@@ -7,32 +7,28 @@ reproducible form; a campaign draws afresh:
     FULLMAKT_STATEFUL=2000 .venv/bin/python -m pytest tests/stateful
 """
 
-import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import httpx2
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import app
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
-from models import db
+from models import db, seat
+from models.caller import Caller, Site
+from models.errors import Refusal
 from resolvers import ids
-from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Answer, Api, Clock, Person
+from tests.api import KEY, Answer
+from tests.stateful.house import FREE_SEATS, PEOPLE, House
 from tests.stateful.plain import DONE, Plain
 
 EXAMPLES: Final = int(os.environ.get("FULLMAKT_STATEFUL", "0"))
-PEOPLE: Final = 4
 
-T = TypeVar("T")
 
 GUEST_ROLES: Final = [role for role in Role if role is not Role.OWNER]
 LISTS: Final[list[tuple[Permission, ...] | None]] = [
@@ -65,54 +61,13 @@ class Step:
     restrictions: tuple[Permission, ...] = ()
     locks: tuple[Permission, ...] = ()
     days: int = 10
+    seats: int = 3
     pause: float = 1
     ends_in: int | None = None
 
     def list_for_role(self) -> list[Permission] | None:
         """The list, for a role that a list narrows."""
         return None if self.listed is None or self.role not in policy.LISTED else list(self.listed)
-
-
-class House:
-    """The application on one database, with its people, for all the sequences of a run."""
-
-    def __init__(self, database_url: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.clock = Clock()
-        self._stack = AsyncExitStack()
-        self.people: list[Person] = []
-        self.api = self.run(self._open(database_url))
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The outcome of something asynchronous."""
-        return self.loop.run_until_complete(work)
-
-    async def _open(self, database_url: str) -> Api:
-        chosen = Settings(
-            env="development",
-            database_url=database_url,
-            secret_key=KEY,
-            public_url=PUBLIC_URL,
-            mail_from="Fullmakt <no-reply@example.com>",
-        )
-        application = app.create(chosen, clock=self.clock)
-        await self._stack.enter_async_context(application.router.lifespan_context(application))
-        transport = httpx2.ASGITransport(app=application)
-        http = await self._stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL))
-        api = Api(http, self.clock)
-        for number in range(PEOPLE):
-            self.people.append(await api.person(f"person{number}@example.com", f"Person {number}"))
-        return api
-
-    def keep_signed_in(self) -> None:
-        """Sessions that outlast any sequence: how they end is told elsewhere."""
-        far = self.clock.now + timedelta(days=400)
-        self.run(db.execute("UPDATE sessions SET last_used_at = $1, expires_at = $1", far))
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self.run(self._stack.aclose())
-        self.loop.close()
 
 
 OPERATIONS: Final[dict[str, Callable[["Life", Step], None]]] = {}
@@ -131,8 +86,9 @@ class Life:
     def __init__(self, house: House, seen: Counter[tuple[str, str]]) -> None:
         self.house = house
         self.seen = seen
-        self.plain = Plain(house.clock.now)
+        self.plain = Plain(house.clock.now, FREE_SEATS)
         self.account_ids: list[str] = []
+        self.numbers: list[int] = []
         self.grant_ids: list[str] = []
         self.invitation_ids: list[str] = []
         self.asked = 0
@@ -158,10 +114,11 @@ class Life:
         self.house.keep_signed_in()
         for owner in (0, 1, 0):
             payload = self.agree(
-                DONE, "createAccount", {"name": "House"}, "account { id viewerGrant { id } }", by=owner
+                DONE, "createAccount", {"name": "House"}, "account { id number viewerGrant { id } }", by=owner
             )
             self.plain.open(owner)
             self.account_ids.append(payload["account"]["id"])
+            self.numbers.append(payload["account"]["number"])
             self.grant_ids.append(payload["account"]["viewerGrant"]["id"])
         for guest, role in enumerate(roles, start=1):
             self.invite(Step(by=0, to=guest, role=role))
@@ -195,6 +152,19 @@ class Life:
             "days": step.days,
         }
         self.agree(expected, "extendSubscription", given, by=by)
+
+    @operation
+    def sell(self, step: Step) -> None:
+        """Seats, sold by the operator at the command line."""
+        expected = self.plain.sell(step.account, step.seats)
+        operator = Caller(now=self.house.clock.now, site=Site(KEY))
+        outcome = DONE
+        try:
+            self.house.run(seat.sell(operator, self.numbers[step.account], step.seats))
+        except Refusal as refusal:
+            (outcome,) = (problem.code for problem in refusal.problems)
+        assert outcome == expected
+        self.seen["seats", outcome] += 1
 
     @operation
     def wait(self, step: Step) -> None:
@@ -296,10 +266,13 @@ class Life:
 
     async def _check_database(self) -> None:
         keys = [ids.decode("Account", one) for one in self.account_ids]
-        rows = await db.fetch(CHECK, keys, row=db.Row)
+        rows = await db.fetch(CHECK, keys, self.plain.now, row=db.Row)
         by_key = {row.id: row for row in rows}
         assert [by_key[key].owners for key in keys] == [1] * len(keys)
         assert [by_key[key].subscription_until for key in keys] == [house.until for house in self.plain.accounts]
+        seats = [(row.purchased_seats, row.seated) for row in (by_key[key] for key in keys)]
+        assert seats == [(house.seats, self.plain.used(n)) for n, house in enumerate(self.plain.accounts)]
+        assert all(seated <= purchased for purchased, seated in seats)
         assert sum(row.days for row in rows) == self.plain.credited
 
 
@@ -317,7 +290,10 @@ MAY: Final = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Account { id view
 
 
 CHECK: Final = """
-SELECT a.id, a.subscription_until,
+SELECT a.id, a.subscription_until, a.purchased_seats,
+    (SELECT count(*) FROM grants g WHERE g.account_id = a.id AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+     AND g.role IN ('ADMINISTRATOR', 'COLLABORATOR', 'SIMPLE_USER') AND (g.valid_until > $2 OR g.valid_until IS NULL))
+     AS seated,
     (SELECT count(*) FROM grants g
      WHERE g.account_id = a.id AND g.role = 'OWNER' AND g.status = 'ACTIVE' AND g.user_id = a.owner_id) AS owners,
     (SELECT sum(e.days) FROM subscription_entries e WHERE e.account_id = a.id) AS days
@@ -352,6 +328,7 @@ steps = st.builds(
     restrictions=st.sampled_from(BOUNDS),
     locks=st.sampled_from(BOUNDS),
     days=st.integers(10, 31),
+    seats=st.integers(0, 4),
     pause=st.sampled_from([0.001, 1, 3, 8, 20]),
     ends_in=st.sampled_from([None, None, 5, 15]),
 )
@@ -368,6 +345,7 @@ ONE_OF_EACH: Final = [
     Step(name="revoke_grant"),
     Step(name="restore_grant"),
     Step(name="resign"),
+    Step(name="sell", seats=4),
     Step(name="wait"),
 ]
 
