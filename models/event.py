@@ -11,7 +11,7 @@ came from, it covers a salted digest instead, so that `forget` can take the text
 chain whole. Ids, roles, numbers and instants stay.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -126,6 +126,15 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _texts(part)
+
+
+async def forget(user_id: UUID, names: Sequence[str]) -> None:
+    """Take out of all events what names a user who has just been marked as erased.
+
+    Where he came from, what he was called, his address wherever it is, one of his `names` in accounts
+    that he had to do with, and all free text of accounts that were closed with him.
+    """
+    await db.execute("SELECT forget_person($1, $2)", user_id, names)
 
 
 def _json(facts: Mapping[str, object]) -> str:

@@ -50,6 +50,7 @@ async def _admit(connection: "asyncpg.Connection[asyncpg.Record]", role: str) ->
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name};
             REVOKE INSERT, UPDATE, DELETE ON {kept} FROM {name};
             GRANT INSERT ON {", ".join(_APPEND_ONLY)} TO {name};
+            GRANT EXECUTE ON FUNCTION forget_person(uuid, text[]) TO {name};
         """)
 
 

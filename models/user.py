@@ -40,6 +40,7 @@ class User(Model):
     password_hash: str | None = fields.TextField(null=True)
     activated_at: datetime | None = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
+    erased_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         """Where the rows are."""

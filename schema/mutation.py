@@ -6,6 +6,7 @@ import resolvers.consultant
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
+import resolvers.personal
 import resolvers.second_factor
 import resolvers.session
 import resolvers.subscription
@@ -15,6 +16,7 @@ from schema import change as c
 from schema import client as b
 from schema import consultant as k
 from schema import engagement as e
+from schema import personal as p
 from schema import second_factor as f
 from schema import session as s
 from schema.declare import graph_type, mutation
@@ -106,6 +108,21 @@ class Mutation:
         f.RegenerateRecoveryCodesInput,
         rule=ONESELF,
         description="Get new recovery codes; the former ones die.",
+    )
+
+    # What is held about oneself
+    export_my_data: p.ExportMyDataPayload | None = mutation(
+        resolvers.personal.export_my_data,
+        p.ExportMyDataInput,
+        rule=ONESELF,
+        description="Give the viewer everything that is held about him.",
+    )
+    erase_me: p.EraseMePayload | None = mutation(
+        resolvers.personal.erase_me,
+        p.EraseMeInput,
+        rule=ONESELF,
+        description="Erase the viewer's login and all that names him, for good. Accounts that he alone uses are "
+        "closed. Refused while he owns an account that others use.",
     )
 
     # Accounts

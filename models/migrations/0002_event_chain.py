@@ -143,7 +143,57 @@ CREATE TRIGGER event_links_never_truncated BEFORE TRUNCATE ON event_links
     FOR EACH STATEMENT EXECUTE FUNCTION events_are_append_only();
 """
 
+FORGET = """
+ALTER TABLE users ADD COLUMN erased_at timestamptz;
+
+-- For the role that serves, which cannot touch events: what names somebody who has just erased himself.
+CREATE FUNCTION forget_person(person uuid, names text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    address text := (SELECT email_key FROM users WHERE id = person AND erased_at IS NOT NULL);
+BEGIN
+    IF address IS NULL THEN
+        RAISE EXCEPTION 'only who erases himself is forgotten';
+    END IF;
+    UPDATE events SET origin = NULL WHERE actor_id = person AND origin IS NOT NULL;
+    UPDATE events SET personal = NULL WHERE actor_id = person AND account_id IS NULL AND personal IS NOT NULL;
+    UPDATE events SET personal = NULL WHERE personal IS NOT NULL
+        AND account_id IN (SELECT id FROM accounts WHERE owner_id = person AND closed_at IS NOT NULL);
+    UPDATE events SET personal = NULL WHERE personal ? 'addresses' AND personal -> 'addresses' ? address;
+    UPDATE events SET personal = NULL WHERE personal IS NOT NULL
+        AND (actor_id = person OR account_id IN (SELECT account_id FROM grants WHERE user_id = person))
+        AND EXISTS (SELECT FROM jsonb_path_query(personal, '$.**') AS value
+            WHERE jsonb_typeof(value) = 'string' AND value #>> '{}' = ANY (names));
+END $$;
+REVOKE EXECUTE ON FUNCTION forget_person(uuid, text[]) FROM PUBLIC;
+
+-- Nobody comes back by what was under way while he erased himself: this waits for it, and sees it.
+CREATE FUNCTION erased_users_stay_away() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM users WHERE id = NEW.user_id AND erased_at IS NULL FOR SHARE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'user % is erased', NEW.user_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'erased_users_stay_away';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sessions_not_of_erased BEFORE INSERT ON sessions
+    FOR EACH ROW EXECUTE FUNCTION erased_users_stay_away();
+CREATE TRIGGER grants_not_to_erased BEFORE INSERT ON grants
+    FOR EACH ROW WHEN (NEW.status IN ('ACTIVE', 'AWAITING_PERMISSIONS'))
+    EXECUTE FUNCTION erased_users_stay_away();
+CREATE TRIGGER grants_not_again_to_erased BEFORE UPDATE OF status ON grants
+    FOR EACH ROW WHEN (NEW.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND OLD.status <> NEW.status)
+    EXECUTE FUNCTION erased_users_stay_away();
+"""
+
 BACK = """
+DROP TRIGGER grants_not_again_to_erased ON grants;
+DROP TRIGGER grants_not_to_erased ON grants;
+DROP TRIGGER sessions_not_of_erased ON sessions;
+DROP FUNCTION erased_users_stay_away();
+DROP FUNCTION forget_person(uuid, text[]);
+ALTER TABLE users DROP COLUMN erased_at;
 DROP TRIGGER events_linked ON events;
 DROP TRIGGER events_sealed ON events;
 DROP TRIGGER events_append_only ON events;
@@ -166,4 +216,4 @@ class Migration(Step):
     """The hash chain of events, and the parts of them that can be forgotten."""
 
     dependencies = [("models", "0001_main_path")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(COLUMNS + CHAIN + APPEND_ONLY, reverse_sql=BACK)]  # noqa: RUF012
+    operations = [ops.RunSQL(COLUMNS + CHAIN + APPEND_ONLY + FORGET, reverse_sql=BACK)]  # noqa: RUF012

@@ -18,6 +18,8 @@ class Call:
 
     make: Make
     aside: bool = False
+    newcomer: bool = False
+    """Whether somebody new asks in the place of whoever is signed in: who does it is no more."""
 
 
 def _account(**more: object) -> Make:
@@ -193,6 +195,8 @@ CALLS: Final = {
     "confirmSecondFactor": Call(_code),
     "disableSecondFactor": Call(_factor),
     "regenerateRecoveryCodes": Call(_factor),
+    "exportMyData": Call(_enrollment),
+    "eraseMe": Call(_enrollment, newcomer=True),
     "createAccount": Call(_name),
     "updateAccount": Call(_account(name="Nowak AS")),
     "updateAccountSettings": Call(_account(invoicePrefix="N")),

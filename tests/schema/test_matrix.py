@@ -110,6 +110,8 @@ async def performed(seen: World, name: str, mutation: str) -> tuple[Answer, dict
     call = CALLS[mutation]
     given = await call.make(seen, person or seen.owner)
     token = await aside(seen, person) if call.aside and person else person and person.token
+    if call.newcomer and person:
+        token = (await seen.api.person(seen.address())).token
     before = await counts()
     answer = await seen.api.ask(payload_document(seen, mutation), {"input": given}, by=token)
     return answer, before, await counts()
