@@ -102,19 +102,19 @@ class Listing(Generic[R]):
             self.row, Same(self.columns), Same(self.joins), Same(self.parts), self.source, self.key, self.always,
             self.order, wanted, ends, conditions, limit, page.backward,
         )  # fmt: skip
-        sql, places, kinds = statement(shape)
-        (found,) = await db.fetch(sql, *params.values, row=db.Row)
-        owners: list[int] = orjson.loads(found[0] or "[]")
+        owners, texts, kinds = await _fetched(shape, params.values)
         sizes = Counter(owners)
-        texts: dict[str, str] = {name: found[place] for name, place in places.items()}
-        digits = [key.hex for key in distinct]
-        known = {self.key: [digits[owner - 1] for owner in owners]} if self.key is not None else {}
+        known: dict[str, list[str]] = {}
+        if self.key is not None:
+            digits = {str(place): key.hex for place, key in enumerate(distinct, 1)}
+            known[self.key] = [digits[owner] for owner in owners]
         whole = rows.Fetched(len(owners), texts, kinds, known)
         by_key: dict[UUID, Connection[R]] = {}
         start = 0
-        for owner, key in enumerate(distinct, 1):
-            by_key[key] = Connection(self, key, page, whole, range(start, start + sizes[owner]))
-            start += sizes[owner]
+        for place, key in enumerate(distinct, 1):
+            stop = start + sizes[str(place)]
+            by_key[key] = Connection(self, key, page, whole, range(start, stop))
+            start = stop
         return [by_key[key] for key in keys]
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
@@ -164,6 +164,18 @@ _COUNTS: Final = """
 SELECT k.key, x.count FROM unnest($1::uuid[]) k(key)
 CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {conditions}) x
 """
+
+
+async def _fetched(shape: Shape, values: list[object]) -> tuple[list[str], dict[str, str], Mapping[str, rows.Kind]]:
+    """For each row the place of its parent; and its columns, as they were sent, with their kinds."""
+    sql, places, kinds = statement(shape)
+    (found,) = await db.fetch(sql, *values, row=db.Row)
+    owners: list[str] = found[0].split(",") if found[0] else []
+    texts: dict[str, str] = {name: found[place] for name, place in places.items()}
+    lines = (texts[name] for name, kind in kinds.items() if kind == "line")
+    if owners and not all(rows.is_whole(len(owners), text) for text in lines):
+        return await _fetched(shape._replace(any_text=True), values)
+    return owners, texts, kinds
 
 
 # ---- What a list gives -----------------------------------------------------------------------

@@ -20,13 +20,13 @@ class Order:
 
 
 _PAGES: Final = """
-SELECT json_agg(p.place), {sent} FROM (
+SELECT string_agg(p.place::text, ','), {sent} FROM (
     SELECT k.place, x.* FROM unnest($1::text::uuid[]) WITH ORDINALITY k(key, place)
     CROSS JOIN LATERAL (
         SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {inner} LIMIT {limit}) x
     ORDER BY k.place, {outer}) p
 """
-_KINDS: Final[Mapping[str, rows.Kind]] = {"text": "text", "int": "plain", "timestamptz": "instant", "uuid": "key"}
+_KINDS: Final[Mapping[str, rows.Kind]] = {"text": "line", "int": "plain", "timestamptz": "instant", "uuid": "key"}
 
 
 class Same(Generic[T]):
@@ -60,6 +60,8 @@ class Shape(NamedTuple):
     conditions: tuple[str, ...]
     limit: str
     backward: bool
+    any_text: bool = False
+    """Whether texts may have anything in them, and are sent as JSON."""
 
 
 class Statement(NamedTuple):
@@ -73,7 +75,7 @@ class Statement(NamedTuple):
 @lru_cache(maxsize=1000)
 def statement(shape: Shape) -> Statement:
     """Make it; each expression is selected once."""
-    selected = _selected(shape)
+    selected = _selected_as(shape)
     places = {sql: place for place, sql in enumerate(dict.fromkeys(sql for sql, _ in selected.values()))}
     kinds = dict(selected.values())
     order = [sql for sql, _ in shape.order.columns]
@@ -114,6 +116,13 @@ def _kind(shape: Shape, name: str) -> rows.Kind:
     part, _, column = name.rpartition(".")
     row: Any = shape.parts.it[part] if part else shape.row
     return rows.kinds(row)[column]
+
+
+def _selected_as(shape: Shape) -> dict[str, tuple[str, rows.Kind]]:
+    selected = _selected(shape)
+    if not shape.any_text:
+        return selected
+    return {name: (sql, "text" if kind == "line" else kind) for name, (sql, kind) in selected.items()}
 
 
 @lru_cache(maxsize=1000)

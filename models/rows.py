@@ -1,8 +1,8 @@
 """Rows in columns: a list as the database sends it, without an object for each of its rows.
 
-Each column comes as one text, keys with commas between them, anything else as JSON, and becomes
-Python's values when somebody looks at it: a quarter of the work of a driver's row for each. A row
-can still be had, as something that reads its values out of the columns.
+Each column comes as one text, keys and texts with something between them, anything else as JSON,
+and becomes Python's values when somebody looks at it: a quarter of the work of a driver's row for
+each. A row can still be had, as something that reads its values out of the columns.
 
 The functions at the end take such rows and lists of driver rows alike.
 """
@@ -18,14 +18,18 @@ import orjson
 from asyncpg.pgproto import pgproto
 
 T = TypeVar("T")
-Kind = Literal["key", "instant", "text", "plain"]
+Kind = Literal["key", "instant", "text", "line", "plain"]
+BETWEEN: Final = "\x1f"
+NULL: Final = "\x1e"
 AS_TEXT: Final[Mapping[Kind, str]] = {
     "key": "string_agg(COALESCE({0}::text, ''), ',')",
     "instant": "json_agg({0})",
     "text": "json_agg({0}::text)",
+    "line": f"string_agg(COALESCE({{0}}::text, '{NULL}'), '{BETWEEN}')",
     "plain": "json_agg({0})",
 }
-"""The aggregate that sends a column of each kind."""
+"""The aggregate that sends a column of each kind. Joined as lines, texts cost PostgreSQL much less than as
+JSON; no text that came in by us has these characters in it, and `is_whole` tells where one has."""
 _key = cast("Callable[[str], UUID]", pgproto.UUID)  # the driver's own, made six times as fast as the library's
 
 
@@ -44,7 +48,7 @@ def _kind(row: type, name: str, hint: Any) -> Kind:
     if kind is datetime:
         return "instant"
     if issubclass(kind, str):
-        return "text"
+        return "line"
     if issubclass(kind, int | float | list):
         return "plain"
     raise TypeError(f"{row.__name__}.{name}: a column of {kind.__name__} cannot be listed.")
@@ -127,6 +131,10 @@ class Fetched(Rows):
             return [_key(digits) if digits else None for digits in self.hexes(name)]
         if not self._size:
             return []
+        if kind == "line":
+            text = self._texts[name]
+            lines: list[Any] = text.split(BETWEEN)
+            return [None if line == NULL else line for line in lines] if NULL in text else lines
         values: list[Any] = orjson.loads(self._texts[name])
         return [_instant(value) for value in values] if kind == "instant" else values
 
@@ -141,6 +149,11 @@ class Fetched(Rows):
 def _digits(keys: str) -> list[str]:
     # Taking bytes out is three times as fast as replacing text.
     return keys.encode().translate(None, b"-").decode().split(",")
+
+
+def is_whole(size: int, text: str) -> bool:
+    """Whether lines that came as one text can be told apart again."""
+    return text.count(BETWEEN) == size - 1
 
 
 class _Taken(Rows):

@@ -96,8 +96,22 @@ def of_request(errors: list[GraphQLError], code: str, request_id: str) -> dict[s
 
 
 def of_execution(errors: list[GraphQLError], request_id: str) -> list[dict[str, Any]]:
-    """The errors of an executed operation, each at its path."""
-    return [_of_field(error, request_id) for error in errors]
+    """The errors of an executed operation, each at its path.
+
+    There can be thousands, most of them the same refusal of the same field: it is worded once.
+    """
+    worded: dict[object, dict[str, Any]] = {}
+    found: list[dict[str, Any]] = []
+    for error in errors:
+        cause = error.original_error
+        if type(cause) is not Forbidden or error.path is None:
+            found.append(_of_field(error, request_id))
+            continue
+        same = id(error.locations), cause.decision, cause.role
+        if same not in worded:
+            worded[same] = _of_field(error, request_id)
+        found.append(worded[same] | {"path": error.path})
+    return found
 
 
 def _of_field(error: GraphQLError, request_id: str) -> dict[str, Any]:

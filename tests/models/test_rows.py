@@ -12,7 +12,6 @@ from tests.api import Api
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-STRANGE = 'a "b", \\ \n \t \x1f \u2028 ż 🙂'
 
 
 def fetched() -> rows.Fetched:
@@ -21,10 +20,11 @@ def fetched() -> rows.Fetched:
         "owner": f"{TWO},,",
         "user.id": f"{TWO},{ONE},{TWO}",
         "user.name": '["Bo", null, "Kari"]',
+        "line": 'one\x1f\x1e\x1fthree, "3"',
         "at": '["2026-11-21T12:00:00+00:00", null, "2026-11-21T13:30:00.5+01:00"]',
     }
     kinds: dict[str, rows.Kind] = {
-        "id": "key", "owner": "key", "user.id": "key", "user.name": "text", "at": "instant",
+        "id": "key", "owner": "key", "user.id": "key", "user.name": "text", "at": "instant", "line": "line",
     }  # fmt: skip
     return rows.Fetched(3, texts, kinds)
 
@@ -37,12 +37,13 @@ def test_columns_have_pythons_values() -> None:
     assert found.column("at") == [NOW, None, NOW + timedelta(minutes=30, seconds=0.5)]
     assert {instant.tzinfo for instant in found.column("at") if instant} == {UTC}
     assert found.hexes("owner") == [TWO.hex, "", ""]
+    assert found.column("line") == ["one", None, 'three, "3"']
 
 
 def test_a_row_reads_by_key_and_as_attributes() -> None:
     row = fetched()[1]
 
-    assert (row["id"], row.owner, [*row.keys()]) == (TWO, None, ["id", "owner", "user.id", "user.name", "at"])
+    assert (row["id"], row.owner, [*row.keys()]) == (TWO, None, ["id", "owner", "user.id", "user.name", "at", "line"])
     with pytest.raises(KeyError):
         row["name"]
     with pytest.raises(AttributeError):
@@ -121,10 +122,11 @@ LISTINGS: dict[str, Listing[Any]] = {
 
 
 @pytest.mark.parametrize("name", LISTINGS)
-async def test_every_list_gives_what_the_driver_would(api: Api, name: str) -> None:
+@pytest.mark.parametrize("text", ['a "b", \\ \n \t \u2028 ż 🙂', "a \x1f b", "\x1f", " "])
+async def test_every_list_gives_what_the_driver_would(api: Api, name: str, text: str) -> None:
     anna = await api.person("anna@example.com")
     _ = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    _ = await db.execute("UPDATE accounts SET vat_number = $1", STRANGE)
+    _ = await db.execute("UPDATE accounts SET vat_number = $1, name = $1", text)
     listing = LISTINGS[name]
     keys = [UUID(hex=anna.account_id[1:]), await _user_id(anna.email)]
 
