@@ -77,6 +77,7 @@ class DecisionReason(StrEnum):
     AWAITING_PERMISSIONS = "AWAITING_PERMISSIONS"
     GRANT_NOT_ACTIVE = "GRANT_NOT_ACTIVE"
     SUBSCRIPTION_EXPIRED = "SUBSCRIPTION_EXPIRED"
+    TWO_FACTOR_REQUIRED = "TWO_FACTOR_REQUIRED"
 
 
 _BIT: Final = {permission: 1 << place for place, permission in enumerate(Permission)}
@@ -208,6 +209,8 @@ class Standing:
     restrictions: int
     locks: int
     subscription_over: bool
+    factor_missing: bool = False
+    """The account demands a second factor, and the user has none."""
 
 
 _INACTIVE: Final = {
@@ -225,6 +228,9 @@ def _narrowings(standing: Standing | None) -> Iterator[tuple[DecisionReason, int
         return
     if standing.status is not GrantStatus.ACTIVE:
         yield _INACTIVE[standing.status], 0
+        return
+    if standing.factor_missing:
+        yield DecisionReason.TWO_FACTOR_REQUIRED, 0
         return
     bits = ROLES[standing.role]
     yield DecisionReason.ROLE, bits
@@ -280,6 +286,7 @@ _REMEDY: Final = {
     DecisionReason.RESTRICTED_BY_ACCOUNT: Permission.SETTINGS_WRITE,
     DecisionReason.LOCKED_BY_ACCOUNT: Permission.SETTINGS_WRITE,
     DecisionReason.SUBSCRIPTION_EXPIRED: Permission.SUBSCRIPTION_WRITE,
+    DecisionReason.TWO_FACTOR_REQUIRED: Permission.SETTINGS_WRITE,
 }
 
 
@@ -302,7 +309,7 @@ def may_give(giver: Standing | None, role: Role, listed: int | None) -> bool:
     ownership is transferred, never given. What an account locks for all, or an ended
     subscription suspends, stays the giver's to give: it binds the receiver just the same.
     """
-    if giver is None or giver.status is not GrantStatus.ACTIVE or role is Role.OWNER:
+    if giver is None or giver.status is not GrantStatus.ACTIVE or giver.factor_missing or role is Role.OWNER:
         return False
     held = given(giver.role, giver.listed)
     if not held & _BIT[Permission.USERS_WRITE]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
-from models import db, event
+from models import db, event, shut_out
 from models.caller import Caller
 from models.errors import Forbidden, UserErrorCode, not_found, refuse
 from models.rows import Rows
@@ -58,12 +58,14 @@ class GrantRow(db.Row):
     subscription_until: datetime
     simple_user_restrictions: int
     locks: int
+    factor_missing: bool
 
 
 COLUMNS: Final = {
     **db.columns("g", "id account_id user_id role status listed valid_until last_used_at created_at granted_by_id"),
     **db.columns("a", "subscription_until simple_user_restrictions locks"),
     "account_name": "a.name AS account_name",
+    "factor_missing": f"{shut_out.factor_missing(user='g.user_id', account='a')} AS factor_missing",
 }
 SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
 _LOAD: Final = f"""
@@ -80,8 +82,8 @@ def status(row: db.Columns, now: datetime) -> GrantStatus:
     return GrantStatus.EXPIRED if over and found is GrantStatus.ACTIVE else found
 
 
-def standing(row: db.Columns, now: datetime) -> Standing:
-    """The facts that decide what the holder of a grant may do at `now`."""
+def standing(row: db.Columns, now: datetime, *, with_factor: bool = False) -> Standing:
+    """The facts that decide what the holder of a grant may do at `now`; or could, `with_factor`."""
     return Standing(
         role=Role(row["role"]),
         status=status(row, now),
@@ -89,6 +91,7 @@ def standing(row: db.Columns, now: datetime) -> Standing:
         restrictions=row["simple_user_restrictions"],
         locks=row["locks"],
         subscription_over=row["subscription_until"] <= now,
+        factor_missing=row["factor_missing"] and not with_factor,
     )
 
 
@@ -105,10 +108,35 @@ async def load_one(user_id: UUID, account_id: UUID, *, now: datetime) -> Access 
     return found[0] if found else None
 
 
+async def entered(user_id: UUID, *wanted: tuple[str, UUID], now: datetime) -> list[Access]:
+    """The user's access to accounts, each named by the input field that asks for it: one statement.
+
+    Raises Refusal for the first that he cannot enter: TWO_FACTOR_REQUIRED where that alone keeps him
+    out, NOT_FOUND for any other.
+    """
+    rows = await db.fetch(_LOAD, user_id, [key for _, key in wanted], now, row=GrantRow)
+    by_account = {row.account_id: row for row in rows}
+    return [_demand_entry(by_account.get(key), field, now) for field, key in wanted]
+
+
+def _demand_entry(grant: GrantRow | None, field: str, now: datetime) -> Access:
+    found = seen(grant, now) if grant else None
+    if found is not None:
+        return found
+    if grant is not None and grant.factor_missing:
+        raise refuse(
+            UserErrorCode.TWO_FACTOR_REQUIRED,
+            field,
+            mark("This account is entered with a second factor only. Set one up first."),
+        )
+    raise not_found(field)
+
+
 def holding(permission: Permission, *, alias: str) -> str:
     """The condition that a row of grants, called `alias`, is in a role that holds `permission`.
 
-    For lists, which are filtered where the rows are. Not for permissions that an account can take.
+    For lists, which are filtered where the rows are. Not for permissions that an account can take. That
+    the user has the second factor which the account demands is asked for with it.
     """
     bit = policy.mask([permission])
     always, where_given = policy.holders(permission)
@@ -117,28 +145,38 @@ def holding(permission: Permission, *, alias: str) -> str:
         without_list = policy.given(role, None) & bit
         by_role[role] = f"COALESCE({alias}.listed & {bit}, {without_list}) <> 0"
     cases = " ".join(f"WHEN '{role}' THEN {held}" for role, held in by_role.items())
-    return f"COALESCE(CASE {alias}.role {cases} END, FALSE)"
+    return f"(COALESCE(CASE {alias}.role {cases} END, FALSE) AND NOT {shut_out.by_grant(alias)})"
 
 
 def seen(grant: db.Columns, now: datetime) -> Access | None:
     """What an active, unexpired grant gives at `now`; None where that is nothing."""
     over = grant["subscription_until"] <= now
-    facts, bits = _effect(grant["role"], grant["listed"], grant["simple_user_restrictions"], grant["locks"], over=over)
+    facts, bits = _effect(
+        grant["role"],
+        grant["listed"],
+        grant["simple_user_restrictions"],
+        grant["locks"],
+        over=over,
+        factor_missing=grant["factor_missing"],
+    )
     return Access(grant, facts, bits) if bits else None
 
 
 def seen_all(grants: Rows, now: datetime) -> list[Access | None]:
     """The same for many, out of their columns."""
     columns = [grants.column(name) for name in ("role", "listed", "simple_user_restrictions", "locks")]
-    ends = grants.column("subscription_until")
-    effects = [_effect(*facts, over=end <= now) for *facts, end in zip(*columns, ends, strict=True)]
+    ends, missing = grants.column("subscription_until"), grants.column("factor_missing")
+    facts = zip(zip(*columns, strict=True), ends, missing, strict=True)
+    effects = [_effect(*four, over=end <= now, factor_missing=lacks) for four, end, lacks in facts]
     return [Access(grant, *effect) if effect[1] else None for grant, effect in zip(grants, effects, strict=True)]
 
 
 @lru_cache(maxsize=4096)
-def _effect(role: str, listed: int | None, restrictions: int, locks: int, *, over: bool) -> tuple[Standing, int]:
+def _effect(
+    role: str, listed: int | None, restrictions: int, locks: int, *, over: bool, factor_missing: bool
+) -> tuple[Standing, int]:
     """What an active grant gives; few combinations recur in thousands of accounts."""
-    facts = Standing(Role(role), GrantStatus.ACTIVE, listed, restrictions, locks, over)
+    facts = Standing(Role(role), GrantStatus.ACTIVE, listed, restrictions, locks, over, factor_missing)
     return facts, policy.effective(facts)
 
 
@@ -198,7 +236,7 @@ def within(
 
     Raises:
         Unauthenticated: nobody is signed in.
-        Refusal: NOT_FOUND for an id that is unknown or foreign; SUBSCRIPTION_EXPIRED.
+        Refusal: NOT_FOUND for an id that is unknown or foreign; TWO_FACTOR_REQUIRED; SUBSCRIPTION_EXPIRED.
         Forbidden: the caller can enter the account, but lacks `permission`.
     """
 
@@ -278,9 +316,9 @@ async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table 
     if locked is None and of == "grant":
         locked = await _enter_tied(caller, key, permission)
     # Read after the lock: what was true before it may have changed while we waited.
-    access = await load_one(user_id, locked.id, now=caller.now) if locked else None
-    if locked is None or access is None:
+    if locked is None:
         raise not_found(f"{of}_id")
+    (access,) = await entered(user_id, (f"{of}_id", locked.id), now=caller.now)
     demand(access, permission)
     return Act(caller, user_id, locked.id, access)
 

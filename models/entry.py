@@ -7,18 +7,18 @@ from uuid import UUID
 from models import access, db, event
 from models.access import Access
 from models.caller import Caller
-from models.errors import not_found
 from models.grant import Grant
 from models.session import Session
 
 
 async def switch(caller: Caller, account_id: UUID) -> UUID:
-    """Make an account the session's default. Returns its id. Raises Refusal NOT_FOUND."""
+    """Make an account the session's default. Returns its id.
+
+    Raises Refusal: NOT_FOUND, or TWO_FACTOR_REQUIRED where a grant alone is not enough.
+    """
     user_id = caller.user()
     async with db.transaction():
-        found = await access.load_one(user_id, account_id, now=caller.now)
-        if found is None:
-            raise not_found("account_id")
+        (found,) = await access.entered(user_id, ("account_id", account_id), now=caller.now)
         await Session.filter(id=caller.session_id).update(account_id=account_id)
         # The request itself has just been noted in the account that it leaves: this one comes after.
         await Grant.filter(id=found.grant["id"]).update(last_used_at=caller.now + timedelta(microseconds=1))

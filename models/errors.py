@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auth.policy import Decision, Role
+from auth.policy import Decision, DecisionReason, Role
 from i18n import mark
 
 
@@ -98,7 +98,15 @@ class Unauthenticated(Refused):
 
 
 class AccountRequired(Refused):
-    """The request names an account that its caller cannot enter."""
+    """The request names an account that its caller cannot enter; or could, if he had a second factor."""
+
+    def __init__(self, *, lacks_factor: bool = False) -> None:
+        super().__init__(
+            "X-Account names an account that is entered with a second factor only."
+            if lacks_factor
+            else "X-Account names no account that you can enter."
+        )
+        self.reason = DecisionReason.TWO_FACTOR_REQUIRED if lacks_factor else None
 
 
 class RateLimited(Refused):

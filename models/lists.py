@@ -11,7 +11,7 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
-from models import access, account, db, engagement, grant, invitation, message, session, subscription, user
+from models import access, account, db, engagement, grant, invitation, message, session, shut_out, subscription, user
 from models.access import GrantRow
 from models.account import AccountKind, AccountRow, AccountStatus
 from models.engagement import EngagementRow, EngagementStatus
@@ -153,7 +153,8 @@ def accounts(
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
     )
     listing.only(
-        "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL",
+        "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
+        f" AND NOT {shut_out.factor_missing(user='g.user_id', account='a')}",
         now,
     )
     f = wanted or {}
@@ -217,6 +218,13 @@ def grants_of_accounts(
 ) -> Listing[GrantRow]:
     """All grants on an account, ended ones too, under the account's id."""
     return replace(_grants("g.account_id = {key}", now, wanted, order), key="account_id")
+
+
+def grants_without_factor(now: datetime) -> Listing[GrantRow]:
+    """The active grants whose holders have no second factor, under the account's id: who would be shut out."""
+    listing = grants_of_accounts(now, {"status": [GrantStatus.ACTIVE]})
+    listing.only(f"NOT {shut_out.has_factor('g.user_id')}")
+    return listing
 
 
 def grants_of_user(
@@ -342,11 +350,14 @@ def events_of_accounts(wanted: EventFilter | None = None) -> Listing[EventRow]:
     return _events("e.account_id = {key}", wanted)
 
 
+_OWNER_OUT: Final = shut_out.factor_missing(user="a.owner_id", account="a")
+
+
 def events_of_user(now: datetime) -> Listing[EventRow]:
     """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
     listing = _events(
         "(e.actor_id = {key} OR e.type = 'account:account:enter' AND e.account_id IN "
-        "(SELECT id FROM accounts WHERE owner_id = {key}))",
+        f"(SELECT a.id FROM accounts a WHERE a.owner_id = {{key}} AND NOT {_OWNER_OUT}))",
         None,
     )
     listing.only("e.occurred_at <= {}", now)

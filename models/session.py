@@ -15,7 +15,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from auth import tokens
-from models import access, db, event, keys
+from models import access, db, event, keys, shut_out
 from models.access import Access
 from models.caller import Caller
 from models.errors import not_found
@@ -104,6 +104,11 @@ class Bearer(SessionRow):
         own = {name: self[name] for name in ("name", "email", "locale", "activated_at")}
         return own | {"id": self["user_id"], "created_at": self["user_created_at"]}
 
+    @property
+    def lacks_factor(self) -> bool:
+        """Whether nothing but a second factor keeps the user out of the account that the request is in."""
+        return self["grant_id"] is not None and bool(self["grant_factor_missing"])
+
     def entered(self, now: datetime) -> Access | None:
         """The user's access to the account that the request is in, or None."""
         if self["grant_id"] is None:
@@ -152,10 +157,10 @@ class _Account(db.Row):
     account_id: UUID
 
 
-_LAST_ACCOUNT: Final = """
-SELECT account_id FROM grants WHERE user_id = $1 AND status = 'ACTIVE'
-    AND (valid_until IS NULL OR valid_until > $2)
-ORDER BY last_used_at DESC NULLS LAST, id LIMIT 1
+_LAST_ACCOUNT: Final = f"""
+SELECT g.account_id FROM grants g WHERE g.user_id = $1 AND g.status = 'ACTIVE'
+    AND (g.valid_until IS NULL OR g.valid_until > $2) AND NOT {shut_out.by_grant("g")}
+ORDER BY g.last_used_at DESC NULLS LAST, g.id LIMIT 1
 """
 _MAKE_ROOM: Final = """
 UPDATE sessions SET ended_at = $2 WHERE id IN (

@@ -5,7 +5,7 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Permission
 from i18n import mark
-from models import claim
+from models import claim, codes
 from models.access import Act, within
 from models.account import Account
 from models.check import Checks
@@ -80,18 +80,23 @@ async def update_settings(
             )
         if locks is not None:
             changes["locks"] = _restrictable(check, "locks", locks)
-        if requires_two_factor:
-            # Nobody can have a second factor yet; a demand for it would shut everybody out.
-            check.problem(
-                UserErrorCode.INVALID_STATE,
-                "requires_two_factor",
-                mark("A second factor cannot be set up yet."),
-            )
+        if requires_two_factor is not None:
+            changes["requires_two_factor"] = await _own_factor_first(check, act, demanded=requires_two_factor)
     return await _change(act, account, changes, "account:settings:update")
 
 
 def _prefix(check: Checks, value: str) -> str:
     return check.line("invoice_prefix", value, longest=20) if value.strip() else ""
+
+
+async def _own_factor_first(check: Checks, act: Act, *, demanded: bool) -> bool:
+    if demanded and not await codes.is_demanded(act.user_id):
+        check.problem(
+            UserErrorCode.TWO_FACTOR_REQUIRED,
+            "requires_two_factor",
+            mark("You would shut yourself out: set up a second factor of your own first."),
+        )
+    return demanded
 
 
 def _restrictable(check: Checks, field: str, taken: list[Permission]) -> int:

@@ -23,7 +23,7 @@ from models import access, db, event, keys
 from models.access import demand, demanding
 from models.caller import Caller
 from models.check import MAX_END, Checks
-from models.errors import UserErrorCode, not_found, refuse
+from models.errors import UserErrorCode, refuse
 
 FEWEST_DAYS: Final = 10
 MOST_DAYS: Final = 365
@@ -180,14 +180,10 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
 async def _check_access(
     caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID
 ) -> tuple[access.Access, access.Access]:
-    found = await access.load(user_id, [payer_id, account_id], now=caller.now)
-    by_account = {entry.account_id: entry for entry in found}
-    if account_id not in by_account:
-        raise not_found("account_id")
-    if payer_id not in by_account:
-        raise not_found("payer_account_id")
-    demand(by_account[payer_id], extend.permission)
-    return by_account[payer_id], by_account[account_id]
+    wanted = (("account_id", account_id), ("payer_account_id", payer_id))
+    receiver, payer = await access.entered(user_id, *wanted, now=caller.now)
+    demand(payer, extend.permission)
+    return payer, receiver
 
 
 async def _write(

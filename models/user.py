@@ -18,7 +18,7 @@ from tortoise.models import Model
 from auth import passwords, tokens
 from auth.policy import Permission
 from i18n import mark
-from models import access, account, claim, codes, db, event, keys, message, session
+from models import access, account, claim, codes, db, event, keys, message, session, shut_out
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
@@ -93,11 +93,11 @@ JOIN grants mine ON mine.account_id = theirs.account_id
 WHERE theirs.user_id = ANY($1::uuid[]) AND mine.user_id = $2 AND mine.status = 'ACTIVE'
   AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND {holds}
 """
-_KNOWN: Final = """
+_KNOWN: Final = f"""
 SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
     SELECT FROM grants theirs JOIN grants mine ON mine.account_id = theirs.account_id
     WHERE theirs.user_id = u.id AND mine.user_id = $2 AND mine.status = 'ACTIVE'
-      AND (mine.valid_until IS NULL OR mine.valid_until > $3))
+      AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND NOT {shut_out.by_grant("mine")})
   OR EXISTS (SELECT FROM grants mine WHERE mine.user_id = $2 AND mine.granted_by_id = u.id)
   OR EXISTS (SELECT FROM invitations i JOIN users me ON me.email_key = i.email_key
     WHERE me.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))

@@ -180,7 +180,7 @@ async def open_context(
     context.me = row.user()
     context.current = row.entered(now)
     if account_key is not None and context.current is None:
-        raise AccountRequired
+        raise AccountRequired(lacks_factor=row.lacks_factor)
     if context.current is not None:
         context.access.know(context.current.account_id.hex, context.current)
         await entry.note_use(caller, context.current)

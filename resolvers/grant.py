@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from auth import policy
-from auth.policy import GrantStatus, Permission
+from auth.policy import Decision, GrantStatus, Permission, Standing
 from models import access, db, grant, lists
 from models.access import GrantRow
 from models.listing import Connection
@@ -42,6 +42,11 @@ async def of_accounts(
     """All grants on each account."""
     listing = lists.grants_of_accounts(info.context.now, filter, order_by)
     return await pages(listing, column(accounts, "id"), info, page)
+
+
+async def without_factor(settings: Sequence[Any], info: Info, **page: Any) -> list[Connection[GrantRow]]:
+    """The active grants on each account whose holders have no second factor."""
+    return await pages(lists.grants_without_factor(info.context.now), column(settings, "id"), info, page)
 
 
 async def of_viewer(
@@ -99,6 +104,7 @@ STANDING: Final = (
     "subscription_until",
     "simple_user_restrictions",
     "locks",
+    "factor_missing",
 )
 """The columns from which it is told what a grant allows."""
 
@@ -110,7 +116,20 @@ def status(rows: Sequence[db.Columns], info: Info) -> list[GrantStatus]:
 
 def permissions(rows: Sequence[db.Columns], info: Info) -> list[list[Permission]]:
     """What each allows at this instant, after every restriction."""
-    return [policy.permissions(policy.effective(access.standing(row, info.context.now))) for row in rows]
+    return [policy.permissions(policy.effective(standing)) for standing in _standings(rows, info)]
+
+
+def entry(rows: Sequence[db.Columns], info: Info) -> list[Decision]:
+    """Whether each lets its holder into the account, and why not."""
+    return [policy.decide(Permission.ACCOUNT_READ, standing) for standing in _standings(rows, info)]
+
+
+def _standings(rows: Sequence[db.Columns], info: Info) -> list[Standing]:
+    """What decides about each. Of others, as if they had the second factor that the account may demand:
+    whether they have is not for everybody who reads their grants.
+    """
+    now, me = info.context.now, info.context.viewer_id
+    return [access.standing(row, now, with_factor=row["user_id"] != me) for row in rows]
 
 
 # ---- Changing --------------------------------------------------------------------------------

@@ -60,7 +60,14 @@ class AccountSettings:
     locks: list[Permission] = field(
         column=resolvers.account.locks, uses=("locks",), description="Taken from everyone, the owner included."
     )
-    requires_two_factor: bool = field(description="Whether entering needs a second factor.")
+    requires_two_factor: bool = field(description="Whether entering needs a second factor; the owner's too.")
+    without_second_factor: Connection[Grant] | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.grant.without_factor,
+        uses=("id",),
+        given=FORWARD,
+        description="Whose access ends while requiresTwoFactor is on, until they set up a second factor.",
+    )
 
 
 @graph_type(

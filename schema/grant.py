@@ -16,7 +16,7 @@ from schema.declare import field, global_id, graph_type, needs
 from schema.user import User
 
 if TYPE_CHECKING:
-    from schema.account import Account
+    from schema.account import AccessDecision, Account
 
 strawberry.enum(Role, description="What somebody is in an account.")
 strawberry.enum(GrantStatus, description="Where a grant stands; only ACTIVE is worth anything.")
@@ -49,7 +49,14 @@ class Grant(Node):
     permissions: list[Permission] = field(
         column=resolvers.grant.permissions,
         uses=resolvers.grant.STANDING,
-        description="What it allows now, after every restriction.",
+        description="What it allows now, after every restriction; to others, as if its holder had the second factor "
+        "that the account may demand.",
+    )
+    entry: Annotated["AccessDecision", strawberry.lazy("schema.account")] = field(
+        column=resolvers.grant.entry,
+        uses=resolvers.grant.STANDING,
+        description="Whether it lets its holder into the account now, and why not. TWO_FACTOR_REQUIRED is told to "
+        "himself only.",
     )
     valid_until: datetime | None = field(description="When it ends by itself.")
     last_used_at: datetime | None = field(description="When the account was last entered with it.")

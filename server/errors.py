@@ -41,7 +41,7 @@ STATUS: Final = {
 
 _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
     ((Unauthenticated,), UNAUTHENTICATED, "Sign in first."),
-    ((AccountRequired,), ACCOUNT_REQUIRED, "X-Account names no account that you can enter."),
+    ((AccountRequired,), ACCOUNT_REQUIRED, None),
     ((Forbidden,), FORBIDDEN, None),
     ((BadInput, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
@@ -68,6 +68,8 @@ def _more(error: BaseException) -> dict[str, Any]:
     match error:
         case Forbidden():
             return _decision(error)
+        case AccountRequired():
+            return {"reason": error.reason} if error.reason else {}
         case RateLimited():
             return {"retryAfterSeconds": error.retry_after_seconds}
         case _:

@@ -306,7 +306,7 @@ async def test_settings_are_changed_and_told(api: Api) -> None:
         ({"bankAccountNumber": "' OR 1=1 --"}, ("INVALID", ["bankAccountNumber"])),
         ({"invoicePrefix": "x" * 21}, ("TOO_LONG", ["invoicePrefix"])),
         ({"invoicePrefix": "a\nb"}, ("INVALID", ["invoicePrefix"])),
-        ({"requiresTwoFactor": True}, ("INVALID_STATE", ["requiresTwoFactor"])),
+        ({"requiresTwoFactor": True}, ("TWO_FACTOR_REQUIRED", ["requiresTwoFactor"])),
     ],
 )
 async def test_settings_that_make_no_sense(api: Api, given: dict[str, Any], error: Any) -> None:

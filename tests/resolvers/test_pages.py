@@ -315,6 +315,7 @@ WAYS = {
     "Query": "%s",
     "Viewer": "viewer { %s }",
     "Account": "viewer { accounts(first: 50) { nodes { %s } } }",
+    "AccountSettings": "viewer { accounts(first: 50) { nodes { settings { %s } } } }",
     "AccountSubscription": "viewer { accounts(first: 50) { nodes { subscription { %s } } } }",
 }
 
