@@ -33,6 +33,7 @@ for command in (
     operator.credit,
     operator.seats,
     events.verify_events,
+    operator.disable_second_factor,
     printing.matrix,
     printing.print_schema,
     printing.explain,

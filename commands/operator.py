@@ -47,6 +47,20 @@ def seats(account_number: int, count: int) -> None:
     )
 
 
+@click.command("disable-second-factor")
+@click.argument("email")
+def disable_second_factor(email: str) -> None:
+    """Let the login EMAIL sign in with its password alone again.
+
+    For somebody who has lost both the app and the recovery codes: make sure that it is he who asks.
+    His sessions end, and a mail tells him.
+    """
+    from models import second_factor
+
+    operate(lambda caller: second_factor.take_away(caller, email))
+    click.echo(f"{email}: the second factor is disabled.")
+
+
 def operate(operation: "Callable[[Caller], Awaitable[T]]") -> T:
     """What an operation gives, done on the operator's behalf."""
     from models import db

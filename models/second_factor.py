@@ -18,8 +18,10 @@ from auth import tokens, totp
 from i18n import mark
 from models import codes, db, event, session, user
 from models.caller import Caller
+from models.check import email_key
 from models.errors import Refusal, UserErrorCode, refuse
 from models.message import MessageKind
+from models.user import User
 
 ISSUER: Final = "Fullmakt"
 CONFIRM_WITHIN: Final = timedelta(hours=1)
@@ -131,6 +133,20 @@ async def disable(caller: Caller, *, password: str) -> None:
             raise _none()
         await event.record(caller, "user:second-factor:disable")
         await codes.tell(caller, proved.id, MessageKind.SECOND_FACTOR_DISABLED)
+
+
+async def take_away(caller: Caller, email: str) -> None:
+    """Disable the second factor of a user who has lost it, and end his sessions: the operator knows him.
+
+    Raises Refusal NOT_FOUND.
+    """
+    async with db.transaction():
+        found = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        if found is None or not await db.execute(_DISABLE, found.id):
+            raise refuse(UserErrorCode.NOT_FOUND, "email", mark("No login with this address has a second factor."))
+        await session.end_others(caller, found.id)
+        await event.record(caller, "operator:second-factor:disable", after={"user": str(found.id)})
+        await codes.tell(caller, found.id, MessageKind.SECOND_FACTOR_DISABLED)
 
 
 async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[str]:

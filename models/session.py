@@ -15,10 +15,11 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from auth import tokens
-from models import access, db, event, keys, shut_out
+from i18n import mark
+from models import access, codes, db, event, keys, shut_out
 from models.access import Access
 from models.caller import Caller
-from models.errors import not_found
+from models.errors import UserErrorCode, not_found, refuse
 
 LASTS: Final = timedelta(days=30)
 IDLE_AFTER: Final = timedelta(days=14)
@@ -126,12 +127,17 @@ async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, now, row=SessionRow))
 
 
-async def start(caller: Caller, user_id: UUID, *, account_id: UUID | None = None) -> SignedIn:
-    """Open a session with a new token, within the caller's transaction.
+async def start(
+    caller: Caller, user_id: UUID, *, account_id: UUID | None = None, factor_shown: bool = False
+) -> SignedIn:
+    """Open a session with a new token, within the caller's transaction, which has locked the user.
 
     It begins in `account_id`, or in the account that the user was in last. A user has at most
-    MOST_PER_USER sessions; the one used longest ago makes room.
+    MOST_PER_USER sessions; the one used longest ago makes room. Every way to a session ends here:
+    raises Refusal SIGN_IN_REQUIRED for one that went round the user's second factor.
     """
+    if not factor_shown and await codes.is_demanded(user_id):
+        raise refuse(UserErrorCode.SIGN_IN_REQUIRED, None, mark("Sign in with your second factor."))
     token = tokens.random_token()
     session_id = keys.uuid7()
     last = await db.fetch_one(_LAST_ACCOUNT, user_id, caller.now, row=_Account)

@@ -285,7 +285,7 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
         is_same = await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh)
         refusal = await codes.judge(caller, user.id, one_time_code) if is_same else None
         if is_same and refusal is None:
-            return await session.start(caller, user.id)
+            return await session.start(caller, user.id, factor_shown=True)
     if refusal is not None:
         raise refusal  # not before: the guess that it answers is to stay counted
     # Changed, or hashed anew, while it was being checked: what is there now decides.

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 
 from auth import tokens
-from models import db
+from models import db, second_factor
+from models.caller import Caller, Site
 from models.codes import GUESSES_WITHIN, MOST_GUESSES
+from models.errors import Refusal
 from models.second_factor import CONFIRM_WITHIN
 from tests.api import KEY, PASSWORD, Api, Person, codes
 from tests.authenticator import Authenticator, enrolled, set_up
 from tests.models.refusing import attempt, events, mails, refused, rejected
+from tests.schema.world import key
 
 SEEN = "{ viewer { secondFactor { isActive confirmedAt recoveryCodesLeft } } }"
 NONE = {"isActive": False, "confirmedAt": None, "recoveryCodesLeft": 0}
@@ -267,6 +270,16 @@ async def test_no_link_of_a_mail_gets_round_it(api: Api) -> None:
     assert await refused(api, "acceptInvitation", given) == [("SIGN_IN_REQUIRED", None)]
 
 
+async def test_a_link_that_lives_by_mistake_starts_no_session(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    await set_up(api, anna)
+    await db.execute("UPDATE user_tokens SET used_at = NULL")
+
+    given = {"token": await api.link(anna.email, "activation")}
+
+    assert await refused(api, "activate", given) == [("SIGN_IN_REQUIRED", None)]
+
+
 # ---- Recovery codes --------------------------------------------------------------------------
 
 
@@ -338,6 +351,24 @@ async def test_disabled_the_password_is_enough_and_nothing_is_left(api: Api) -> 
     again = await set_up(api, anna)
     assert codes(await sign_in(api, anna, app.code())) == WRONG
     assert await is_in(api, anna, again.code())
+
+
+async def test_the_operator_helps_who_has_lost_everything(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    await set_up(api, anna)
+    operator = Caller(now=api.clock.now, site=Site(KEY))
+
+    await second_factor.take_away(operator, "Anna@Example.com")
+
+    assert not await is_open(api, anna.token)
+    assert await is_in(api, anna)
+    assert len(await mails(anna.email, "second-factor-disabled")) == 1
+    (told,) = await events("operator:second-factor:disable")
+    assert (told.actor_id, told.after) == (None, f'{{"user": "{key(anna.user_id)}"}}')
+    for email in (anna.email, "nobody@example.com", "x"):
+        with pytest.raises(Refusal) as refusal:
+            await second_factor.take_away(operator, email)
+        assert refusal.value.problems[0].code == "NOT_FOUND"
 
 
 # ---- Guessing --------------------------------------------------------------------------------
