@@ -5,7 +5,7 @@ nobody that the asker can see.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
@@ -158,9 +158,10 @@ async def _ask(caller: Caller, wish: _Wish, entered: dict[UUID, Access], *, sees
     made, own = keys.uuid7(), wish.own
     other_id = next(key for key in wish.sides if key != own.id)
     if await db.execute(_OPEN_ONE, made, *wish.sides, own.id, not sees, caller.now):
-        await engagement.record(
-            caller, "ask", other_id, entered, after={"engagement": str(made), "asked_by": own.number}
-        )
+        # Without the actor: his own events would tell a blind asker that there was somebody to ask.
+        asker = caller if sees else replace(caller, user_id=None, ip_address=None)
+        asked = {"engagement": str(made), "asked_by": own.number}
+        await engagement.record(asker, "ask", other_id, entered, after=asked)
         await engagement.tell(caller, MessageKind.ENGAGEMENT_ASKED, wish.sides, to=[other_id], asker_name=own.name)
         return made if sees else None
     there = await db.fetch_one(_OPEN, *wish.sides, row=EngagementRow)

@@ -109,10 +109,18 @@ async def test_asking_for_nobody_answers_and_records_as_asking_for_somebody(api:
     country = {"clientCountry": "PL"} if named == "clientOrganizationNumber" else {}
     own = {"bureauAccountId": biuro.account_id, **country}
 
+    seen = "{ viewer { events(first: 100) { totalCount nodes { type account { id } } } } }"
+    _ = await api.ask(seen, by=biuro)
+    told: list[Any] = [(await api.ask(seen, by=biuro)).data["viewer"]["events"]["totalCount"]]
+
     there = await attempt(api, "engageBureau", {**own, named: real}, by=biuro)
+    told.append((await api.ask(seen, by=biuro)).data["viewer"]["events"]["totalCount"])
     again = await attempt(api, "engageBureau", {**own, named: real}, by=biuro)
     nobody = await attempt(api, "engageBureau", {**own, named: none}, by=biuro)
 
+    mine_seen = (await api.ask(seen, by=biuro)).data["viewer"]["events"]
+    assert [*told, mine_seen["totalCount"]] == [told[0], told[0] + 1, told[0] + 3]
+    assert {node["account"]["id"] for node in mine_seen["nodes"] if node["account"]} == {biuro.account_id}
     assert there.body == again.body == nobody.body == {"data": {"engageBureau": {"errors": []}}}
     assert await engagements(api, biuro) == []
     mine = [row for row in await events("account:engagement:ask") if row.account_id == key_of(biuro)]
