@@ -31,6 +31,15 @@ CHANGES = {
     *("account:subscription:give", "account:subscription:extend"),
 }
 """What changes something that was there: these tell it as it was and as it is."""
+MAIN_PATH = {
+    *("register", "resendActivation", "activate", "signIn", "signOut", "revokeSession", "revokeOtherSessions"),
+    *("updateProfile", "changePassword", "requestPasswordReset", "resetPassword"),
+    *("createAccount", "updateAccount", "updateAccountSettings", "switchAccount"),
+    *("inviteUser", "updateInvitation", "resendInvitation", "revokeInvitation"),
+    *("acceptInvitation", "declineInvitation", "updateGrant", "revokeGrant", "restoreGrant", "resignGrant"),
+    "extendSubscription",
+}
+"""The mutations of this story. That each one of all tells something, tests/schema/test_matrix.py holds."""
 UNTOLD = {"account:account:enter"}
 """Noted with whatever request comes first, so that it is no part of a mutation."""
 
@@ -203,7 +212,7 @@ async def test_every_mutation_tells_what_it_changed_and_no_secret(api: Api) -> N
     assert [event.type for event in await story.fresh()] == ["operator:subscription:credit"]
     await do("signOut", None, [("user:session:end", None)], by=bo)
 
-    assert story.run == set(schema.build().mutation_type.fields)  # type: ignore[union-attr]  # the schema has mutations
+    assert story.run == MAIN_PATH & set(schema.build().mutation_type.fields)  # type: ignore[union-attr]  # there are some
     await no_table_holds(story.secrets | await every_link())
 
 
