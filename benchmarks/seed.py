@@ -183,11 +183,13 @@ async def write(amounts: Amounts, *, now: datetime, progress: Callable[[int], No
         (_ACCOUNTS, amounts.accounts),
         (_GRANTS, amounts.grants),
     ]
-    for sql, rows in steps:
-        for first in range(1, rows + 1, _CHUNK):
-            last = min(first + _CHUNK - 1, rows)
-            written = await db.execute(sql, first, last, now, amounts.users, amounts.accounts, amounts.step)
-            progress(written)
+    # In one transaction, at the end of which every account must have its owner's grant.
+    async with db.transaction():
+        for sql, rows in steps:
+            for first in range(1, rows + 1, _CHUNK):
+                last = min(first + _CHUNK - 1, rows)
+                written = await db.execute(sql, first, last, now, amounts.users, amounts.accounts, amounts.step)
+                progress(written)
     # Visibility map and statistics now, or autovacuum makes them while something is measured.
     for table in ("users", "sessions", "bank_accounts", "accounts", "grants"):
         await db.fetch(f"VACUUM (ANALYZE) {table}", row=db.Row)

@@ -30,6 +30,7 @@ MODULES: Final = [
     "models.grant",
     "models.invitation",
     "models.engagement",
+    "models.ownership",
     "models.event",
     "models.message",
 ]

@@ -309,6 +309,36 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
     return grant_id
 
 
+# ---- With the ownership ------------------------------------------------------------------------
+
+
+_HAND_OVER: Final = """
+UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL WHERE id = $1
+"""
+
+
+async def hand_over(act: Act, owner_id: UUID, grant_id: UUID) -> None:
+    """Make the holder of an active grant the owner, for ever, and the owner an ADMINISTRATOR.
+
+    Part of accepting the ownership; runs in its transaction, under the account's lock. A grant that
+    hung on a bureau's engagement no longer does. Raises Refusal SEATS_EXHAUSTED.
+    """
+    former = await Grant.get(account_id=act.account_id, user_id=owner_id, role=Role.OWNER, status=GrantStatus.ACTIVE)
+    heir = await Grant.get(id=grant_id)
+    was = heir.role
+    # In this order: an account never has two owners, not even within a transaction.
+    for held, role in ((former, Role.ADMINISTRATOR), (heir, Role.OWNER)):
+        before = _terms(held)
+        held.role, held.listed, held.valid_until = role, None, None
+        await db.execute(_HAND_OVER, held.id, role)
+        await act.record(
+            "account:grant:update",
+            before={"grant": str(held.id), **before},
+            after={"grant": str(held.id), **_terms(held)},
+        )
+    await seat.demand(act.account_id, Role.ADMINISTRATOR, "account_id", now=act.now, was=was)
+
+
 async def _others(grant_id: UUID) -> Grant:
     """The grant to be changed. Raises Refusal OWNER_PROTECTED for the owner's."""
     grant = await Grant.get(id=grant_id)

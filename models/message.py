@@ -68,6 +68,11 @@ class MessageKind(StrEnum):
     CONSULTANT_ASSIGNED = "consultant-assigned"
     CONSULTANT_ENDED = "consultant-ended"
     CONSULTANT_LEFT = "consultant-left"
+    OWNERSHIP_OFFERED = "ownership-offered"
+    OWNERSHIP_WITHDRAWN = "ownership-withdrawn"
+    OWNERSHIP_ACCEPTED = "ownership-accepted"
+    OWNERSHIP_DECLINED = "ownership-declined"
+    OWNERSHIP_EXPIRED = "ownership-expired"
 
 
 SUBJECTS: Final = {
@@ -92,6 +97,11 @@ SUBJECTS: Final = {
     MessageKind.CONSULTANT_ASSIGNED: mark("%(consultant_name)s of %(bureau_name)s looks after %(client_name)s"),
     MessageKind.CONSULTANT_ENDED: mark("%(consultant_name)s no longer has access to %(client_name)s"),
     MessageKind.CONSULTANT_LEFT: mark("%(consultant_name)s no longer looks after clients of %(bureau_name)s"),
+    MessageKind.OWNERSHIP_OFFERED: mark("The ownership of %(account_name)s is offered"),
+    MessageKind.OWNERSHIP_WITHDRAWN: mark("The ownership of %(account_name)s is no longer offered"),
+    MessageKind.OWNERSHIP_ACCEPTED: mark("%(account_name)s has a new owner"),
+    MessageKind.OWNERSHIP_DECLINED: mark("The ownership of %(account_name)s was declined"),
+    MessageKind.OWNERSHIP_EXPIRED: mark("The offer of the ownership of %(account_name)s has expired"),
 }
 
 

@@ -21,6 +21,7 @@ _MARKS: Final = {
     "SubscriptionEntry": "e",
     "Event": "v",
     "Message": "m",
+    "OwnershipTransfer": "o",
 }
 _TYPES: Final = {mark: name for name, mark in _MARKS.items()}
 TYPES: Final = tuple(_MARKS)

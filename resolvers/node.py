@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models import session
-from resolvers import account, engagement, grant, ids, invitation, record, subscription
+from resolvers import account, engagement, grant, ids, invitation, ownership, record, subscription
 from resolvers import user as users
 from resolvers.context import Context, Info
 
@@ -32,6 +32,7 @@ _LOADS: Final[dict[str, Load]] = {
     "SubscriptionEntry": subscription.by_ids,
     "Event": record.events_by_ids,
     "Message": record.messages_by_ids,
+    "OwnershipTransfer": ownership.by_ids,
 }
 
 

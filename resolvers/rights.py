@@ -18,6 +18,7 @@ from models.account import AccountRow
 from models.engagement import EngagementRow, shown_to
 from models.errors import Forbidden, Refused, Unauthenticated
 from models.invitation import InvitationRow
+from models.ownership import OwnershipTransferRow
 from models.rows import hexes, mapped, where
 from models.subscription import SubscriptionEntryRow
 from resolvers.context import Context
@@ -154,6 +155,7 @@ of_account_parts = OfAccount()
 of_grants = OfGrant(own="user_id")
 of_invitations = OfAccount(own="invitee_id")
 of_engagements = OfEngagement()
+of_ownership_transfers = OfAccount(own="receiver_id")
 of_events = OfAccount(own="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
@@ -162,6 +164,7 @@ _OF_ROWS: Final[dict[type, OfAccount]] = {
     InvitationRow: of_invitations,
     EngagementRow: of_engagements,
     SubscriptionEntryRow: of_account_parts,
+    OwnershipTransferRow: of_ownership_transfers,
 }
 
 

@@ -77,8 +77,13 @@ async def invited_by(invitations: Sequence[Any], info: Info) -> list[UserRow | N
 
 
 async def owners(accounts: Sequence[Any], info: Info) -> list[UserRow | None]:
-    """The owner of each account."""
+    """The owner of each account, or of each that is offered."""
     return await _of(accounts, "owner_id", info)
+
+
+async def receivers(transfers: Sequence[Any], info: Info) -> list[UserRow | None]:
+    """To whom each account is offered."""
+    return await _of(transfers, "receiver_id", info)
 
 
 async def actors(rows: Sequence[Any], info: Info) -> list[UserRow | None]:

@@ -8,6 +8,7 @@ import resolvers.account
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
+import resolvers.ownership
 import resolvers.record
 import resolvers.user
 from auth.policy import DecisionReason, Permission, Role
@@ -19,6 +20,7 @@ from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
 from schema.engagement import Engagement, EngagementFilter
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
+from schema.ownership import OwnershipTransfer
 from schema.record import Event, EventFilter, Message
 from schema.subscription import AccountSubscription
 from schema.user import User
@@ -105,6 +107,11 @@ class Account(Node):
     country: str | None = field(description="ISO 3166-1 alpha-2.")
     created_at: datetime = field(description="When it was opened.")
     owner: User | None = field(batch=resolvers.user.owners, uses=("owner_id",), description="Whose it is.")
+    ownership_transfer: OwnershipTransfer | None = field(
+        batch=resolvers.ownership.of_accounts,
+        uses=("id",),
+        description="The pending offer of its ownership; null for who neither made nor got it.",
+    )
     viewer_grant: Grant | None = field(
         column=resolvers.account.viewer_grant, uses=("id",), description="The viewer's own grant."
     )

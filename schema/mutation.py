@@ -6,6 +6,7 @@ import resolvers.consultant
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
+import resolvers.ownership
 import resolvers.personal
 import resolvers.second_factor
 import resolvers.session
@@ -16,6 +17,7 @@ from schema import change as c
 from schema import client as b
 from schema import consultant as k
 from schema import engagement as e
+from schema import ownership as o
 from schema import personal as p
 from schema import second_factor as f
 from schema import session as s
@@ -158,6 +160,28 @@ class Mutation:
         s.SwitchAccountInput,
         rule=SIGNED_IN,
         description="Go on in another account, without signing in again.",
+    )
+    transfer_ownership: o.TransferOwnershipPayload | None = mutation(
+        resolvers.ownership.transfer_ownership,
+        o.TransferOwnershipInput,
+        description="Offer an account to one of its members for seven days; the password again.",
+    )
+    withdraw_ownership: o.WithdrawOwnershipPayload | None = mutation(
+        resolvers.ownership.withdraw_ownership,
+        o.WithdrawOwnershipInput,
+        description="Take the offer of an account back.",
+    )
+    accept_ownership: o.AcceptOwnershipPayload | None = mutation(
+        resolvers.ownership.accept_ownership,
+        o.AcceptOwnershipInput,
+        rule=ONESELF,
+        description="Become the owner of an account that is offered to the viewer; the former owner administers it.",
+    )
+    decline_ownership: o.DeclineOwnershipPayload | None = mutation(
+        resolvers.ownership.decline_ownership,
+        o.DeclineOwnershipInput,
+        rule=ONESELF,
+        description="Turn down an account that is offered to the viewer.",
     )
 
     # Invitations

@@ -167,6 +167,7 @@ TABLES = (
     "grants",
     "invitations",
     "engagements",
+    "ownership_transfers",
     "subscription_entries",
     "idempotency_keys",
     "events",

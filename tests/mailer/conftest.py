@@ -160,6 +160,8 @@ PARAMS: dict[str, object] = {
     "codes_left": "9",
     "client_names": "Kowalski Sp. z o.o., Nowak AS",
     "consultant_name": "Kari Konsulent",
+    "owner_name": "Olga Owner",
+    "receiver_name": "Bo Berg",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,
@@ -196,10 +198,12 @@ async def new_account() -> tuple[Any, Any]:
         NOW,
     )
     await db.execute(
-        "INSERT INTO accounts (id, number, name, kind, owner_id, created_at, activated_at, subscription_until,"
-        " invoice_prefix, default_currency, default_locale, payment_term_days, simple_user_restrictions, locks,"
-        " requires_two_factor)"
-        " VALUES ($1, 123456, 'Kowalski Sp. z o.o.', 'BUSINESS', $2, $3, $3, $3, 'F', 'PLN', 'en', 14, 0, 0, false)",
+        "WITH opened AS (INSERT INTO accounts (id, number, name, kind, owner_id, created_at, activated_at,"
+        " subscription_until, invoice_prefix, default_currency, default_locale, payment_term_days,"
+        " simple_user_restrictions, locks, requires_two_factor)"
+        " VALUES ($1, 123456, 'Kowalski Sp. z o.o.', 'BUSINESS', $2, $3, $3, $3, 'F', 'PLN', 'en', 14, 0, 0, false))"
+        " INSERT INTO grants (id, account_id, user_id, role, status, created_at)"
+        " VALUES (gen_random_uuid(), $1, $2, 'OWNER', 'ACTIVE', $3)",
         account_id,
         user_id,
         NOW,

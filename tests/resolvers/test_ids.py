@@ -9,7 +9,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 
 from resolvers import ids
 from schema.build import build
-from tests.api import NOWHERE, Api, Person, codes, counts
+from tests.api import NOWHERE, PASSWORD, Api, Person, codes, counts
 from tests.models.bureaus import bureau, engaged
 from tests.schema.mutations import CALLS
 
@@ -121,6 +121,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
+    "transferOwnership": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
     "assignConsultant": {"clientAccountIds": [NOWHERE]},
     "unassignConsultant": {"clientAccountIds": [NOWHERE]},

@@ -134,6 +134,20 @@ async def _own_grant(world: World, person: Person) -> Input:
     return {"grantId": await world.joined(person)}
 
 
+async def _ownership(world: World, _: Person) -> Input:
+    receiver = world.somebody("collaborator")
+    return {"accountId": world.owner.account_id, "userId": receiver.user_id, "password": PASSWORD}
+
+
+async def _offered_account(world: World, _: Person) -> Input:
+    await world.api.do("transferOwnership", await _ownership(world, world.owner), by=world.owner)
+    return {"accountId": world.owner.account_id}
+
+
+async def _account_for(world: World, person: Person) -> Input:
+    return {"accountId": await world.offered_account(person)}
+
+
 async def _days(world: World, person: Person) -> Input:
     _ = await world.joined(person)
     return {"accountId": world.side, "payerAccountId": world.owner.account_id, "days": 10}
@@ -201,6 +215,10 @@ CALLS: Final = {
     "updateAccount": Call(_account(name="Nowak AS")),
     "updateAccountSettings": Call(_account(invoicePrefix="N")),
     "switchAccount": Call(_account()),
+    "transferOwnership": Call(_ownership),
+    "withdrawOwnership": Call(_offered_account),
+    "acceptOwnership": Call(_account_for),
+    "declineOwnership": Call(_account_for),
     "inviteUser": Call(_invitation_for),
     "updateInvitation": Call(_changed_invitation),
     "resendInvitation": Call(_invitation),

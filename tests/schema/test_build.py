@@ -193,6 +193,7 @@ def test_no_input_takes_what_is_not_its_own_to_set() -> None:
         ("AssignConsultantInput", "permissions"),
         ("UnassignConsultantInput", "userId"),
         ("CreateClientAccountInput", "ownerEmail"),
+        ("TransferOwnershipInput", "userId"),
         ("ExtendSubscriptionInput", "days"),
         ("UpdateAccountSettingsInput", "locks"),
         ("UpdateAccountSettingsInput", "simpleUserRestrictions"),

@@ -34,11 +34,6 @@ NOT_YET = {
     # Vouchers
     "RedeemVoucherInput",
     "Mutation.redeemVoucher",
-    # Ownership
-    "AcceptOwnershipInput",
-    "Mutation.acceptOwnership",
-    "Mutation.transferOwnership",
-    "TransferOwnershipInput",
     # Access asked for
     "AccessRequest",
     "AccessRequestStatus",

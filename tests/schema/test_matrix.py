@@ -23,7 +23,7 @@ from tests.schema.world import EVERYBODY, EXECUTORS, INSIDERS, PASSWORD, World, 
 MUTATIONS = sorted(TYPES["Mutation"].fields)
 SIGNED_IN = [name for name in EVERYBODY if name != "anonymous"]
 # An owner is nobody's guest, and who is not signed in has no invitation but by its link.
-AS_GUEST = {"acceptInvitation", "declineInvitation", "resignGrant"}
+AS_GUEST = {"acceptInvitation", "declineInvitation", "resignGrant", "acceptOwnership", "declineOwnership"}
 TRIALS = [(n, m) for n in EVERYBODY for m in MUTATIONS if m not in AS_GUEST or n not in {"owner", "anonymous"}]
 
 

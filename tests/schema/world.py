@@ -108,6 +108,18 @@ class World:
         assert done["errors"] == []
         return str(done["grant"]["id"])
 
+    async def offered_account(self, person: Person) -> str:
+        """The id of one more account of the owner's, whose ownership is offered to somebody."""
+        done = await self.api.do("createAccount", {"name": "Offered AS"}, "account { id }", by=self.owner)
+        account = str(done["account"]["id"])
+        given = {"accountId": account, "email": person.email, "role": "SIMPLE_USER"}
+        done = await self.api.do("inviteUser", given, "invitation { id }", by=self.owner)
+        given = {"invitationId": done["invitation"]["id"]}
+        assert (await self.api.do("acceptInvitation", given, by=person))["errors"] == []
+        given = {"accountId": account, "userId": person.user_id, "password": PASSWORD}
+        assert (await self.api.do("transferOwnership", given, by=self.owner))["errors"] == []
+        return account
+
     async def invited(self) -> str:
         """The id of a pending invitation of somebody new."""
         given = {"accountId": self.owner.account_id, "email": self.address(), "role": "SIMPLE_USER"}
@@ -204,6 +216,7 @@ PARTS: Final = {
     "SubscriptionEntry": ("subscription_entries", ""),
     "Event": ("events", "actor_id"),
     "Message": ("messages", ""),
+    "OwnershipTransfer": ("ownership_transfers", "receiver_id"),
 }
 """Types whose rights come from an account: their table, and the column that makes one's own."""
 
@@ -274,6 +287,8 @@ async def created(api: Api) -> World:
         "inviteUser", {"accountId": owner.account_id, "email": "pending@example.com", "role": "CONSULTANT"}, by=owner
     )
     world.invitation_token = await api.link("pending@example.com", "invitation")
+    given = {"accountId": owner.account_id, "userId": world.somebody("collaborator").user_id, "password": PASSWORD}
+    assert (await api.do("transferOwnership", given, by=owner))["errors"] == []
     for name in (*GUESTS, "revoked", "stranger"):
         await world.offered(world.somebody(name))
     await _find(world, key(owner.account_id))
@@ -289,6 +304,7 @@ async def _find(world: World, account: UUID) -> None:
         "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
         "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",
+        "OwnershipTransfer": "SELECT id FROM ownership_transfers WHERE account_id = $1",
         "User": "SELECT user_id AS id FROM grants WHERE account_id = $1",
         "Session": "SELECT s.id FROM sessions s JOIN grants g USING (user_id) WHERE g.account_id = $1",
         "Account": "SELECT $1::uuid AS id",
