@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 import schema
 import settings as environment
-from mailer import mailbox, smtp, worker
+from mailer import mailbox, rounds, smtp, worker
 from models import db
 from models.caller import Site
 from server import execution, graphiql, health, log, pages, refusal
@@ -44,7 +44,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, clock, wake),
+        lifespan=lambda _: _lifespan(settings, site, clock, wake),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
     # It would redirect /graphql/ to whatever host the client names.
@@ -80,9 +80,21 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
-    async with db.connection(settings.database_url), _mail(settings, clock, wake):
+async def _lifespan(settings: Settings, site: Site, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+    async with db.connection(settings.database_url), _mail(settings, clock, wake), _rounds(site, clock, wake):
         yield
+
+
+@asynccontextmanager
+async def _rounds(site: Site, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+    """The clock's jobs, every minute."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(rounds.run(site, clock, stop=stop, wake=wake))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 @asynccontextmanager

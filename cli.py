@@ -34,6 +34,7 @@ for command in (
     operator.seats,
     events.verify_events,
     operator.disable_second_factor,
+    operator.jobs,
     printing.matrix,
     printing.print_schema,
     printing.explain,

@@ -98,6 +98,7 @@ def _instant(value: str, locale: str) -> str:
 _SPOKEN: Final[dict[str, Callable[[str, str], str]]] = {
     "role": _role,
     "expires_at": _instant,
+    "ends_at": _instant,
     "message": _users_prose,
     # Addresses were checked when they were given, and are there to be copied: a space would spoil them.
     "invitee_email": _as_given,

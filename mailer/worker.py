@@ -67,7 +67,7 @@ async def run(office: Office, *, stop: asyncio.Event, wake: asyncio.Event | None
     async with asyncio.TaskGroup() as group:
         while not stop.is_set():
             wake.clear()
-            rows = await _carry_on(message.claim(office.clock(), limit=SENDERS - len(under_way)), otherwise=[])
+            rows = await carry_on(message.claim(office.clock(), limit=SENDERS - len(under_way)), otherwise=[])
             for row in rows:
                 task = group.create_task(_attend(office, row))
                 under_way.add(task)
@@ -80,9 +80,9 @@ async def run(office: Office, *, stop: asyncio.Event, wake: asyncio.Event | None
 
 async def _attend(office: Office, row: OutgoingRow) -> None:
     """Send one mail and write down what became of it."""
-    failure = await _carry_on(_deliver(office, row), otherwise=INTERNAL, message_id=str(row.id))
+    failure = await carry_on(_deliver(office, row), otherwise=INTERNAL, message_id=str(row.id))
     if failure is not None:
-        await _carry_on(_retry(office, row, failure), otherwise=None, message_id=str(row.id))
+        await carry_on(_retry(office, row, failure), otherwise=None, message_id=str(row.id))
 
 
 async def _deliver(office: Office, row: OutgoingRow) -> str | None:
@@ -127,7 +127,7 @@ async def _retry(office: Office, row: OutgoingRow, failure: str) -> None:
     log.info("mail.postponed", message_id=str(row.id), attempts=row.attempts, given_up=at is None)
 
 
-async def _carry_on(step: Awaitable[T], *, otherwise: T, **context: str) -> T:
+async def carry_on(step: Awaitable[T], *, otherwise: T, **context: str) -> T:
     """What `step` yields, or `otherwise` if it fails: the mail worker outlives every error.
 
     Only the error's type is logged: its text may quote the mail or an address.

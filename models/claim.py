@@ -8,7 +8,8 @@ from typing import Final
 from uuid import UUID
 
 from i18n import mark
-from models import db
+from models import db, event
+from models.caller import Caller
 from models.errors import Refusal, UserErrorCode, refuse
 
 
@@ -137,6 +138,53 @@ async def hand_over(account_id: UUID, former_id: UUID, owner_id: UUID) -> None:
     await db.fetch(_LET_BOTH_CHANGE, row=db.Row)
     for statement in _HAND_OVER:
         await db.execute(statement, account_id, owner_id)
+
+
+# ---- Abandoned registrations -------------------------------------------------------------------
+
+
+class _Abandoned(db.Row):
+    id: UUID
+    owner_id: UUID
+    country: str
+    organization_number: str
+
+
+# A registration whose owner never proved his address, and cannot any more: every link has died. Not
+# an account that a bureau opened: somebody works in it.
+_ABANDONED: Final = """
+SELECT a.id, a.owner_id, a.country, a.organization_number FROM accounts a JOIN users u ON u.id = a.owner_id
+WHERE a.activated_at IS NULL AND u.activated_at IS NULL AND a.organization_number IS NOT NULL
+  AND a.created_by_bureau_id IS NULL AND NOT EXISTS (
+    SELECT FROM user_tokens t WHERE t.user_id = u.id AND t.purpose = 'activation' AND t.used_at IS NULL
+      AND t.expires_at > $1)
+"""
+_STILL: Final = f"{_ABANDONED} AND a.id = $2"
+_LET_GO: Final = "UPDATE accounts SET organization_number = NULL WHERE id = $1"
+
+
+async def give_free(caller: Caller) -> int:
+    """The clock's job: let abandoned registrations lose their organization numbers. Returns how many.
+
+    The registration stays. With a new link it can still be activated, and be given a number again.
+    """
+    done = 0
+    for found in await db.fetch(_ABANDONED, caller.now, row=_Abandoned):
+        async with db.transaction():
+            await db.execute(_LOCK_OWNER, found.owner_id)
+            # Looked at again: he may just have asked for a new link, or registered anew.
+            for row in await db.fetch(_STILL, caller.now, found.id, row=_Abandoned):
+                await db.execute(_LET_GO, row.id)
+                await release(row.country, row.organization_number, None)
+                await event.record(
+                    caller,
+                    "account:account:update",
+                    account_id=row.id,
+                    before={"organization_number": row.organization_number},
+                    after={"organization_number": None},
+                )
+                done += 1
+    return done
 
 
 def _organization_taken() -> Refusal:

@@ -20,7 +20,7 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
-from models import access, db, event, hanging, keys, seat
+from models import access, db, event, expiry, hanging, keys, seat
 from models.access import COLUMNS, SOURCE, Act, GrantRow, starting_over, within
 from models.caller import Caller
 from models.check import Checks
@@ -128,16 +128,11 @@ def demand_may_give(giver: Standing | None, role: Role, listed: int | None) -> N
 # ---- Giving ----------------------------------------------------------------------------------
 
 _LIVE: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
-_EXPIRE: Final = """
-UPDATE grants SET status = 'EXPIRED', ended_at = valid_until
-WHERE user_id = $1 AND account_id = $2 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
-  AND valid_until <= $3
-"""
 
 
-async def is_member(user_id: UUID, account_id: UUID, *, now: datetime) -> bool:
+async def is_member(caller: Caller, user_id: UUID, account_id: UUID) -> bool:
     """Whether the user has a live grant on the account; one whose end has passed is put to rest."""
-    await db.execute(_EXPIRE, user_id, account_id, now)
+    await expiry.rest(caller, account_id, user_id=user_id)
     return await Grant.exists(user_id=user_id, account_id=account_id, status__in=_LIVE)
 
 
@@ -156,7 +151,7 @@ async def give(
 
     Raises Refusal: ALREADY_MEMBER; SEATS_EXHAUSTED, with `seat_reserved` only where every seat is used.
     """
-    if await is_member(user_id, account_id, now=caller.now):
+    if await is_member(caller, user_id, account_id):
         raise already_member(None)
     made = await Grant.create(
         account_id=account_id,
@@ -260,7 +255,7 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
     if _is_over(grant, act.now):
         raise _not_in_state(mark("The end that this access had has passed. Invite again."))
     demand_may_give(act.access.standing, grant.role, grant.listed)
-    if await is_member(grant.user_id, grant.account_id, now=act.now):
+    if await is_member(act.caller, grant.user_id, grant.account_id):
         raise already_member("grant_id")
     if grant.engagement_id is not None:
         grant.valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, grant.own_until, now=act.now)

@@ -144,7 +144,7 @@ async def issue(
         language = check.locale("locale", locale) if locale is not None else None
     demand_may_give(act.access.standing, role, listed)
     invitee = await User.filter(email_key=email_key(email)).first()
-    if invitee and await grant.is_member(invitee.id, account_id, now=act.now):
+    if invitee and await grant.is_member(act.caller, invitee.id, account_id):
         raise grant.already_member("email")
     await _rest_expired(account_id, email_key(email), act.now)
     seed = tokens.seed()
@@ -225,7 +225,7 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
         )
     demand_may_give(act.access.standing, invitation.role, invitation.listed)
     invitee = await User.filter(email_key=invitation.email_key).first()
-    if invitee and await grant.is_member(invitee.id, invitation.account_id, now=act.now):
+    if invitee and await grant.is_member(act.caller, invitee.id, invitation.account_id):
         raise grant.already_member("invitation_id")
     await _rest_expired(invitation.account_id, invitation.email_key, act.now, but=invitation.id)
     seed, before = tokens.seed(), terms(invitation)

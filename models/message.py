@@ -73,6 +73,9 @@ class MessageKind(StrEnum):
     OWNERSHIP_ACCEPTED = "ownership-accepted"
     OWNERSHIP_DECLINED = "ownership-declined"
     OWNERSHIP_EXPIRED = "ownership-expired"
+    GRANT_ENDING = "grant-ending"
+    GRANT_EXPIRED = "grant-expired"
+    SUBSCRIPTION_ENDING = "subscription-ending"
 
 
 SUBJECTS: Final = {
@@ -102,6 +105,9 @@ SUBJECTS: Final = {
     MessageKind.OWNERSHIP_ACCEPTED: mark("%(account_name)s has a new owner"),
     MessageKind.OWNERSHIP_DECLINED: mark("The ownership of %(account_name)s was declined"),
     MessageKind.OWNERSHIP_EXPIRED: mark("The offer of the ownership of %(account_name)s has expired"),
+    MessageKind.GRANT_ENDING: mark("The access of %(holder_name)s to %(account_name)s ends soon"),
+    MessageKind.GRANT_EXPIRED: mark("Your access to %(account_name)s has ended"),
+    MessageKind.SUBSCRIPTION_ENDING: mark("The subscription of %(account_name)s ends soon"),
 }
 
 

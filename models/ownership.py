@@ -216,6 +216,23 @@ async def expire(caller: Caller, account_id: UUID) -> bool:
     return True
 
 
+class _Account(db.Row):
+    account_id: UUID
+
+
+_OVERDUE: Final = "SELECT account_id FROM ownership_transfers WHERE status = 'PENDING' AND expires_at <= $1"
+
+
+async def run(caller: Caller) -> int:
+    """The clock's job: every offer that has expired. Returns how many."""
+    done = 0
+    for place in await db.fetch(_OVERDUE, caller.now, row=_Account):
+        async with db.transaction():
+            await access.lock(place.account_id)
+            done += await expire(caller, place.account_id)
+    return done
+
+
 # ---- Small parts -----------------------------------------------------------------------------
 
 

@@ -168,6 +168,7 @@ TABLES = (
     "invitations",
     "engagements",
     "ownership_transfers",
+    "reminders",
     "subscription_entries",
     "idempotency_keys",
     "events",

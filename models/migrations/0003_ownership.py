@@ -59,7 +59,25 @@ CREATE TRIGGER accounts_end_offers AFTER UPDATE OF owner_id, closed_at ON accoun
     EXECUTE FUNCTION ownership_transfers_lapse();
 """
 
+CLOCK = """
+-- Which end of a subscription or a grant was announced last, so many days before.
+CREATE TABLE reminders (
+    subject_id uuid NOT NULL,
+    days integer NOT NULL CHECK (days > 0),
+    ends_at timestamptz NOT NULL,
+    PRIMARY KEY (subject_id, days)
+);
+CREATE INDEX grants_ending ON grants (valid_until)
+    WHERE valid_until IS NOT NULL AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS');
+CREATE INDEX accounts_ending ON accounts (subscription_until) WHERE closed_at IS NULL;
+CREATE INDEX accounts_not_activated ON accounts (owner_id) WHERE activated_at IS NULL;
+CREATE INDEX ownership_transfers_ending ON ownership_transfers (expires_at) WHERE status = 'PENDING';
+CREATE INDEX messages_by_age ON messages (created_at);
+"""
+
 BACK = """
+DROP INDEX messages_by_age, accounts_not_activated, accounts_ending, grants_ending;
+DROP TABLE reminders;
 DROP TRIGGER accounts_end_offers ON accounts;
 DROP TRIGGER grants_end_offers ON grants;
 DROP TABLE ownership_transfers;
@@ -74,4 +92,4 @@ class Migration(Step):
     """Transfers of ownership, and what the clock's jobs have done."""
 
     dependencies = [("models", "0002_event_chain")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(OWNER + TRANSFERS, reverse_sql=BACK)]  # noqa: RUF012 - the same
+    operations = [ops.RunSQL(OWNER + TRANSFERS + CLOCK, reverse_sql=BACK)]  # noqa: RUF012 - the same

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from models import db
 from models.account import Account
 from tests.api import KEY, Api
 
@@ -70,3 +71,20 @@ async def test_seats_are_refused(
     assert (found, said) == (code, "")
     assert reason in complained
     assert (await Account.get()).purchased_seats == 1000
+
+
+async def test_jobs_are_done_by_hand(api: Api, database_url: str) -> None:
+    _ = await api.person("anna@example.com")
+    await db.execute("UPDATE sessions SET ended_at = created_at - interval '90 days'")
+
+    done = await fullmakt(database_url, "jobs")
+
+    lines = [
+        "     0 grants expired",
+        "     0 offers of ownership expired",
+        "     0 subscriptions announced to end",
+        "     0 grants announced to end",
+        "     0 abandoned numbers given free",
+        "     1 old rows deleted",
+    ]
+    assert done == (0, "\n".join(lines) + "\n", "")

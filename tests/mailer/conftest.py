@@ -160,6 +160,8 @@ PARAMS: dict[str, object] = {
     "codes_left": "9",
     "client_names": "Kowalski Sp. z o.o., Nowak AS",
     "consultant_name": "Kari Konsulent",
+    "ends_at": "2026-11-28T19:45:00+00:00",
+    "holder_name": "Bo Berg",
     "owner_name": "Olga Owner",
     "receiver_name": "Bo Berg",
 }

@@ -6,16 +6,20 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from models import db
+from models import db, jobs
+from models.caller import Caller, Site
 from models.grant import Grant
 from models.subscription import SubscriptionEntry
-from tests.api import KEY, Api, Clock
-from tests.races.racing import ROUNDS, accept, at_once, invite, outcomes
+from tests.api import KEY, PASSWORD, Api, Clock, Person, codes
+from tests.models.refusing import events
+from tests.races.racing import ROUNDS, accept, at_once, invite, outcome, outcomes
+from tests.races.test_ownership import key_of, owner_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,3 +90,50 @@ async def test_access_and_days_are_given_once(servers: list[Api]) -> None:
     entries = await SubscriptionEntry.filter(kind__in=["TRANSFER_IN", "TRANSFER_OUT"])
     assert len(entries) == ROUNDS * 3 * 2
     assert sum(entry.days for entry in entries) == 0
+
+
+async def test_an_account_changes_hands_once_and_always_has_one_owner(servers: list[Api]) -> None:
+    here, there = servers
+    anna = await here.person("anna@example.com")
+    bo, _ = await there.guest(anna, "bo@example.com", "ADMINISTRATOR")
+    owner, heir = anna, bo
+    for _ in range(ROUNDS):
+        given = {"accountId": anna.account_id, "userId": heir.user_id, "password": PASSWORD}
+        assert codes(await here.do("transferOwnership", given, by=owner)) == []
+        account = {"accountId": anna.account_id}
+
+        done = await at_once(
+            here.do("acceptOwnership", account, by=heir),
+            there.do("acceptOwnership", account, by=heir),
+            there.do("resignGrant", {"grantId": await key_of(owner)}, by=owner),
+        )
+
+        assert outcomes(done[:2]) == ["INVALID_STATE", "done"]
+        assert await owner_of(owner, heir) is heir
+        if outcome(done[2]) == "done":
+            # He resigned as the administrator that he had just become.
+            _, token = await invite(here, Person(heir.email, heir.token, "", anna.account_id), owner.email)
+            assert codes(await accept(there, token, owner)) == []
+        owner, heir = heir, owner
+
+
+async def test_jobs_on_two_servers_and_by_hand_do_each_thing_once(servers: list[Api]) -> None:
+    here, there = servers
+    anna = await here.person("anna@example.com")
+    until = here.clock.now + timedelta(days=8)
+    for place in range(ROUNDS // 5):
+        await there.guest(anna, f"guest{place}@example.com", "ACCOUNTANT", grantValidUntil=until.isoformat())
+    await db.execute("UPDATE grants SET created_at = created_at - interval '30 days'")
+    await db.execute("UPDATE subscription_entries SET created_at = created_at - interval '90 days'")
+    await db.execute("UPDATE accounts SET subscription_until = $1", until)
+    site = Site(KEY)
+
+    for days, kind, amount in ((7, "grant-ending", 2), (0, "grant-expired", 1)):
+        now = until - timedelta(days=days)
+        await asyncio.gather(*(jobs.run(Caller(now=now, site=site)) for _ in range(4)))
+        sql = "SELECT count(*)::int AS mails FROM messages WHERE kind = $1"
+        (row,) = await db.fetch(sql, kind, row=db.Row)
+        assert row.mails == amount * (ROUNDS // 5)
+    (row,) = await db.fetch(sql, "subscription-ending", row=db.Row)
+    assert row.mails == 1
+    assert len(await events("account:grant:expire")) == ROUNDS // 5
