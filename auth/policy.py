@@ -302,18 +302,22 @@ def holders(permission: Permission) -> tuple[list[Role], list[Role]]:
     return [r for r in having if r not in LISTED], [r for r in having if r in LISTED]
 
 
-def may_give(giver: Standing | None, role: Role, listed: int | None) -> bool:
-    """Whether `giver` may put somebody else into `role` with the list `listed`.
+def may_manage(giver: Standing | None, role: Role) -> bool:
+    """Whether `giver` decides who is in `role`: puts somebody there, changes his grant, ends it.
 
-    Nobody gives what he does not hold himself, only the owner appoints administrators, and
-    ownership is transferred, never given. What an account locks for all, or an ended
-    subscription suspends, stays the giver's to give: it binds the receiver just the same.
+    Ownership is transferred, never given or taken. Administrators are the owner's alone to appoint,
+    and so to change and to put out.
     """
     if giver is None or giver.status is not GrantStatus.ACTIVE or giver.factor_missing or role is Role.OWNER:
         return False
-    held = given(giver.role, giver.listed)
-    if not held & _BIT[Permission.USERS_WRITE]:
-        return False
-    if role is Role.ADMINISTRATOR and not held & _BIT[Permission.OWNERSHIP]:
-        return False
-    return not given(role, listed) & ~held
+    needed = _BIT[Permission.USERS_WRITE] | (_BIT[Permission.OWNERSHIP] if role is Role.ADMINISTRATOR else 0)
+    return given(giver.role, giver.listed) & needed == needed
+
+
+def may_give(giver: Standing | None, role: Role, listed: int | None) -> bool:
+    """Whether `giver` may put somebody else into `role` with the list `listed`.
+
+    Nobody gives what he does not hold himself. What an account locks for all, or an ended
+    subscription suspends, stays the giver's to give: it binds the receiver just the same.
+    """
+    return giver is not None and may_manage(giver, role) and not given(role, listed) & ~given(giver.role, giver.listed)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from auth import passwords, policy, tokens
+from auth import passwords, tokens
 from auth.policy import Role
 from i18n import mark
 from models import access, account, db, event, grant, message, session, user
@@ -217,7 +217,7 @@ async def _signed_in_guest(caller: Caller, offer: Invitation) -> UUID:
 async def _check_inviter(caller: Caller, offer: Invitation) -> None:
     """The inviter's right as it is now, not as it was when he invited."""
     inviter = await access.load_one(offer.invited_by_id, offer.account_id, now=caller.now)
-    if not policy.may_give(inviter.standing if inviter else None, offer.role, offer.listed):
+    if inviter is None or not grant.may_give(inviter, offer.role, offer.listed, offer.grant_valid_until):
         raise refuse(
             UserErrorCode.ROLE_TOO_HIGH,
             None,

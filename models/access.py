@@ -40,6 +40,12 @@ class Access:
         """The role that the grant gives."""
         return self.standing.role
 
+    @property
+    def valid_until(self) -> datetime | None:
+        """When it ends by itself."""
+        until: datetime | None = self.grant["valid_until"]
+        return until
+
 
 class GrantRow(db.Row):
     """A grant as it is listed, with what its account adds to its effect."""

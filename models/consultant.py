@@ -87,15 +87,24 @@ async def assign(
     async def one(client_id: UUID) -> UUID:
         place = await enter(caller, bureau_account_id, client_id)
         await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
-        giver, wanted = place.entered.get(client_id), None
+        giver, wanted, until = place.entered.get(client_id), None, None
         if engagement.holds(giver) and giver is not None:
             if not policy.may_give(giver.standing, Role.CONSULTANT, listed):
                 raise refuse(
                     UserErrorCode.ROLE_TOO_HIGH, "permissions", mark("You cannot give more than you have yourself.")
                 )
-            wanted = listed
+            # Nobody gives for longer than he has himself.
+            wanted, until = listed, giver.valid_until
         status = grant.initial_status(Role.CONSULTANT, wanted)
-        made = await hang(place.caller, place.engagement, user_id, role=Role.CONSULTANT, status=status, listed=wanted)
+        made = await hang(
+            place.caller,
+            place.engagement,
+            user_id,
+            role=Role.CONSULTANT,
+            status=status,
+            listed=wanted,
+            own_until=until,
+        )
         await place.record("consultant:assign", user=str(user_id), grant=str(made))
         await hanging.tell_assigned(caller, made)
         return made
@@ -117,7 +126,7 @@ async def hang(
 
     Raises Refusal: ALREADY_MEMBER, SEATS_EXHAUSTED.
     """
-    if await grant.is_member(user_id, found.client_id, now=caller.now):
+    if await grant.is_member(caller, user_id, found.client_id):
         raise grant.already_member("client_account_ids")
     made = await Grant.create(
         account_id=found.client_id,

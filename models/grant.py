@@ -18,10 +18,10 @@ from tortoise import fields
 from tortoise.models import Model
 
 from auth import policy
-from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
 from models import access, db, event, expiry, hanging, keys, seat
-from models.access import COLUMNS, SOURCE, Act, GrantRow, starting_over, within
+from models.access import COLUMNS, SOURCE, Access, Act, GrantRow, starting_over, within
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -119,10 +119,32 @@ def initial_status(role: Role, listed: int | None) -> GrantStatus:
     return GrantStatus.ACTIVE if policy.given(role, listed) else GrantStatus.AWAITING_PERMISSIONS
 
 
-def demand_may_give(giver: Standing | None, role: Role, listed: int | None) -> None:
-    """Raise Refusal ROLE_TOO_HIGH unless `giver` may put somebody into `role`."""
-    if not policy.may_give(giver, role, listed):
-        raise refuse(UserErrorCode.ROLE_TOO_HIGH, "role", mark("You cannot give more than you have yourself."))
+def may_give(giver: Access, role: Role, listed: int | None, until: datetime | None) -> bool:
+    """Whether `giver` may put somebody into `role` until then: neither more nor longer than he has himself."""
+    return policy.may_give(giver.standing, role, listed) and not _outlasts(until, giver.valid_until)
+
+
+def demand_may_give(
+    giver: Access,
+    role: Role,
+    listed: int | None,
+    until: datetime | None,
+    *,
+    field: str = "role",
+    until_field: str = "grant_valid_until",
+) -> None:
+    """Raise Refusal ROLE_TOO_HIGH unless `giver` may put somebody into `role` until then, None for ever."""
+    if may_give(giver, role, listed, until):
+        return
+    is_end = policy.may_give(giver.standing, role, listed)
+    told = mark("Your own access ends earlier.") if is_end else mark("You cannot give more than you have yourself.")
+    raise refuse(UserErrorCode.ROLE_TOO_HIGH, until_field if is_end else field, told)
+
+
+def demand_may_manage(giver: Access, role: Role, field: str) -> None:
+    """Raise Refusal ROLE_TOO_HIGH unless `giver` decides who is in `role`."""
+    if not policy.may_manage(giver.standing, role):
+        raise refuse(UserErrorCode.ROLE_TOO_HIGH, field, mark("Only the owner decides who is an administrator."))
 
 
 # ---- Giving ----------------------------------------------------------------------------------
@@ -170,7 +192,7 @@ async def give(
         account_id=account_id,
         actor_id=user_id,
         role=role,
-        after={"grant": str(made.id), "user": str(user_id), **_terms(made)},
+        after={"grant": str(made.id), "user": str(user_id), **terms(made)},
     )
     return made.id
 
@@ -200,7 +222,7 @@ async def update(
     A new role starts without the old role's list. Permissions for a consultant who waits for them
     make his grant active.
     """
-    grant = await _others(grant_id)
+    grant = await _others(act, grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has ended. Restore it first."))
     new_role, has_new_end = role or grant.role, valid_until is not KEEP
@@ -214,10 +236,8 @@ async def update(
         else:
             check.end("valid_until", valid_until, now=act.now)
     # A change of the end alone still vouches for the whole grant.
-    demand_may_give(act.access.standing, new_role, listed)
-    if grant.user_id == act.user_id and _outlasts(valid_until, grant.valid_until):
-        raise refuse(UserErrorCode.ROLE_TOO_HIGH, "valid_until", mark("You cannot give more than you have yourself."))
-    before, was = _terms(grant), grant.role
+    demand_may_give(act.access, new_role, listed, valid_until, until_field="valid_until")
+    before, was = terms(grant), grant.role
     if grant.engagement_id is not None and has_new_end:
         own_until = valid_until
         valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, own_until, now=act.now)
@@ -226,13 +246,13 @@ async def update(
         await hanging.rebind(act.caller, grant.user_id, act.account_id, valid_until)
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
-    if _terms(grant) != before:
+    if terms(grant) != before:
         await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
         await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
         await act.record(
             "account:grant:update",
             before={"grant": str(grant.id), **before},
-            after={"grant": str(grant.id), **_terms(grant)},
+            after={"grant": str(grant.id), **terms(grant)},
         )
     return grant.id
 
@@ -240,7 +260,7 @@ async def update(
 @within(Permission.USERS_WRITE, of="grant")
 async def revoke(act: Act, grant_id: UUID) -> UUID:
     """Take a live grant back, from the very next request on. Returns its id."""
-    grant = await _others(grant_id)
+    grant = await _others(act, grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has already ended."))
     return await _end(act, grant, GrantStatus.REVOKED, "account:grant:revoke")
@@ -249,12 +269,12 @@ async def revoke(act: Act, grant_id: UUID) -> UUID:
 @within(Permission.USERS_WRITE, of="grant")
 async def restore(act: Act, grant_id: UUID) -> UUID:
     """Give a revoked grant again, with its former role and permissions. Returns its id."""
-    grant = await _others(grant_id)
+    grant = await _others(act, grant_id)
     if grant.status is not GrantStatus.REVOKED:
         raise _not_in_state(mark("Only access that was taken back can be restored."))
     if _is_over(grant, act.now):
         raise _not_in_state(mark("The end that this access had has passed. Invite again."))
-    demand_may_give(act.access.standing, grant.role, grant.listed)
+    demand_may_give(act.access, grant.role, grant.listed, grant.valid_until, field="grant_id", until_field="grant_id")
     if await is_member(act.caller, grant.user_id, grant.account_id):
         raise already_member("grant_id")
     if grant.engagement_id is not None:
@@ -304,38 +324,8 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
     return grant_id
 
 
-# ---- With the ownership ------------------------------------------------------------------------
-
-
-_HAND_OVER: Final = """
-UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL WHERE id = $1
-"""
-
-
-async def hand_over(act: Act, owner_id: UUID, grant_id: UUID) -> None:
-    """Make the holder of an active grant the owner, for ever, and the owner an ADMINISTRATOR.
-
-    Part of accepting the ownership; runs in its transaction, under the account's lock. A grant that
-    hung on a bureau's engagement no longer does. Raises Refusal SEATS_EXHAUSTED.
-    """
-    former = await Grant.get(account_id=act.account_id, user_id=owner_id, role=Role.OWNER, status=GrantStatus.ACTIVE)
-    heir = await Grant.get(id=grant_id)
-    was = heir.role
-    # In this order: an account never has two owners, not even within a transaction.
-    for held, role in ((former, Role.ADMINISTRATOR), (heir, Role.OWNER)):
-        before = _terms(held)
-        held.role, held.listed, held.valid_until = role, None, None
-        await db.execute(_HAND_OVER, held.id, role)
-        await act.record(
-            "account:grant:update",
-            before={"grant": str(held.id), **before},
-            after={"grant": str(held.id), **_terms(held)},
-        )
-    await seat.demand(act.account_id, Role.ADMINISTRATOR, "account_id", now=act.now, was=was)
-
-
-async def _others(grant_id: UUID) -> Grant:
-    """The grant to be changed. Raises Refusal OWNER_PROTECTED for the owner's."""
+async def _others(act: Act, grant_id: UUID) -> Grant:
+    """The grant to be changed. Raises Refusal: OWNER_PROTECTED for the owner's, ROLE_TOO_HIGH."""
     grant = await Grant.get(id=grant_id)
     if grant.role is Role.OWNER:
         raise refuse(
@@ -343,6 +333,7 @@ async def _others(grant_id: UUID) -> Grant:
             "grant_id",
             mark("The owner's access cannot be changed. Ownership can only be transferred."),
         )
+    demand_may_manage(act.access, grant.role, "grant_id")
     return grant
 
 
@@ -371,7 +362,7 @@ def _not_in_state(text: str) -> Refusal:
     return refuse(UserErrorCode.INVALID_STATE, "grant_id", text)
 
 
-def _terms(grant: Grant) -> Mapping[str, object]:
+def terms(grant: Grant) -> Mapping[str, object]:
     """What a grant gives, as events show it."""
     return {
         "role": grant.role,

@@ -142,7 +142,7 @@ async def issue(
         listed = grant.checked_list(check, role, permissions)
         check.end("grant_valid_until", grant_valid_until, now=act.now)
         language = check.locale("locale", locale) if locale is not None else None
-    demand_may_give(act.access.standing, role, listed)
+    demand_may_give(act.access, role, listed, grant_valid_until)
     invitee = await User.filter(email_key=email_key(email)).first()
     if invitee and await grant.is_member(act.caller, invitee.id, account_id):
         raise grant.already_member("email")
@@ -194,7 +194,8 @@ async def update(
             grant_valid_until = invitation.grant_valid_until
         else:
             check.end("grant_valid_until", grant_valid_until, now=act.now)
-    demand_may_give(act.access.standing, new_role, listed)
+    demand_may_give(act.access, new_role, listed, grant_valid_until)
+    grant.demand_may_manage(act.access, invitation.role, "invitation_id")
     before, was = terms(invitation), invitation.role
     await Invitation.filter(id=invitation.id).update(
         role=new_role,
@@ -223,7 +224,9 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
             "invitation_id",
             mark("The access that it offers has already ended. Change its end first."),
         )
-    demand_may_give(act.access.standing, invitation.role, invitation.listed)
+    demand_may_give(
+        act.access, invitation.role, invitation.listed, invitation.grant_valid_until, until_field="invitation_id"
+    )
     invitee = await User.filter(email_key=invitation.email_key).first()
     if invitee and await grant.is_member(act.caller, invitee.id, invitation.account_id):
         raise grant.already_member("invitation_id")
@@ -252,6 +255,7 @@ async def revoke(act: Act, invitation_id: UUID) -> UUID:
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise not_pending()
+    grant.demand_may_manage(act.access, invitation.role, "invitation_id")
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
     ended = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
     await act.record("account:invitation:revoke", before=terms(invitation), after=ended)

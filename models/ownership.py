@@ -19,9 +19,9 @@ from uuid import UUID
 from tortoise import fields
 from tortoise.models import Model
 
-from auth.policy import Permission
+from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, claim, db, event, grant, keys, message, user
+from models import access, claim, db, event, grant, keys, message, seat, user
 from models.access import Act, demanding, within
 from models.account import Account
 from models.caller import Caller
@@ -183,11 +183,37 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
         act = await access.enter(caller, account_id, Permission.ACCOUNT_READ)
         offered = await _pending(act, receiver_id=act.user_id)
         await claim.hand_over(account_id, offered.owner_id, offered.receiver_id)
-        await grant.hand_over(act, offered.owner_id, offered.grant_id)
+        await _hand_over(act, offered.owner_id, offered.grant_id)
         await _close(act, offered, TransferStatus.ACCEPTED, "account:ownership:accept")
         await Account.filter(id=account_id).update(owner_id=offered.receiver_id)
         await _tell(caller, offered, MessageKind.OWNERSHIP_ACCEPTED)
     return account_id
+
+
+_HAND_OVER: Final = """
+UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL WHERE id = $1
+"""
+
+
+async def _hand_over(act: Act, owner_id: UUID, grant_id: UUID) -> None:
+    """Make the holder of an active grant the owner, for ever, and the owner an ADMINISTRATOR.
+
+    A grant that hung on a bureau's engagement no longer does. Raises Refusal SEATS_EXHAUSTED.
+    """
+    former = await Grant.get(account_id=act.account_id, user_id=owner_id, role=Role.OWNER, status=GrantStatus.ACTIVE)
+    heir = await Grant.get(id=grant_id)
+    was = heir.role
+    # In this order: an account never has two owners, not even within a transaction.
+    for held, role in ((former, Role.ADMINISTRATOR), (heir, Role.OWNER)):
+        before = grant.terms(held)
+        held.role, held.listed, held.valid_until = role, None, None
+        await db.execute(_HAND_OVER, held.id, role)
+        await act.record(
+            "account:grant:update",
+            before={"grant": str(held.id), **before},
+            after={"grant": str(held.id), **grant.terms(held)},
+        )
+    await seat.demand(act.account_id, Role.ADMINISTRATOR, "account_id", now=act.now, was=was)
 
 
 async def decline(caller: Caller, account_id: UUID) -> UUID:

@@ -12,6 +12,7 @@ from tests.models.refusing import events, refused, rejected
 
 GUEST = "bo@example.com"
 TOO_HIGH = [("ROLE_TOO_HIGH", ["role"])]
+NOT_HIS = [("ROLE_TOO_HIGH", ["grantId"])]
 ENDED = [("INVALID_STATE", ["grantId"])]
 
 
@@ -230,16 +231,19 @@ async def test_a_change_that_makes_no_sense(api: Api, given: dict[str, Any], err
     assert await refused(api, "updateGrant", {"grantId": key, **given}, by=anna) == [error]
 
 
-async def test_an_administrator_makes_no_administrators(api: Api) -> None:
+async def test_only_the_owner_decides_who_is_an_administrator(api: Api) -> None:
     anna = await api.person("anna@example.com")
     ada, own = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
     _, other = await api.guest(anna, "eva@example.com", "ADMINISTRATOR")
     _, low = await api.guest(anna, GUEST, "ACCOUNTANT")
 
     assert await refused(api, "updateGrant", {"grantId": low, "role": "ADMINISTRATOR"}, by=ada) == TOO_HIGH
-    assert await refused(api, "updateGrant", {"grantId": own, "validUntil": None}, by=ada) == TOO_HIGH
-    await api.do("revokeGrant", {"grantId": other}, by=anna)
-    assert await refused(api, "restoreGrant", {"grantId": other}, by=ada) == TOO_HIGH
+    for grant in (own, other):
+        assert await refused(api, "updateGrant", {"grantId": grant, "validUntil": None}, by=ada) == NOT_HIS
+        assert await refused(api, "updateGrant", {"grantId": grant, "role": "ACCOUNTANT"}, by=ada) == NOT_HIS
+        assert await refused(api, "revokeGrant", {"grantId": grant}, by=ada) == NOT_HIS
+    assert codes(await api.do("revokeGrant", {"grantId": other}, by=anna)) == []
+    assert await refused(api, "restoreGrant", {"grantId": other}, by=ada) == NOT_HIS
     assert codes(await api.do("updateGrant", {"grantId": low, "role": "COLLABORATOR"}, by=ada)) == []
 
 
@@ -260,6 +264,46 @@ async def test_nobody_puts_off_the_end_of_his_own_access(api: Api) -> None:
     earlier = (until - timedelta(days=1)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": earlier}, by=consultant)) == []
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": None}, by=anna)) == []
+
+
+async def test_nobody_gives_access_that_outlasts_his_own(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    until = api.clock.now + timedelta(days=10)
+    later, end = (until + timedelta(seconds=1)).isoformat(), until.isoformat()
+    consultant, _ = await api.guest(
+        anna, GUEST, "CONSULTANT", permissions=["USERS_READ", "USERS_WRITE", "CONTACTS_READ"], grantValidUntil=end
+    )
+    _, endless = await api.guest(anna, "cy@example.com", "CONSULTANT", permissions=["CONTACTS_READ"])
+    too_late = [("ROLE_TOO_HIGH", ["grantValidUntil"])]
+    offer = {"email": "new@example.com", "role": "CONSULTANT", "permissions": ["CONTACTS_READ"]}
+    given = {"accountId": anna.account_id, **offer}
+
+    assert await refused(api, "inviteUser", given, by=consultant) == too_late
+    assert await refused(api, "inviteUser", {**given, "grantValidUntil": later}, by=consultant) == too_late
+    done = await api.do("inviteUser", {**given, "grantValidUntil": end}, "invitation { id }", by=consultant)
+    assert codes(done) == []
+    for wanted in (None, later):
+        change = {"invitationId": done["invitation"]["id"], "grantValidUntil": wanted}
+        assert await refused(api, "updateInvitation", change, by=consultant) == too_late
+        change = {"grantId": endless, "validUntil": wanted}
+        assert await refused(api, "updateGrant", change, by=consultant) == [("ROLE_TOO_HIGH", ["validUntil"])]
+    assert codes(await api.do("revokeGrant", {"grantId": endless}, by=consultant)) == []
+    assert await refused(api, "restoreGrant", {"grantId": endless}, by=consultant) == NOT_HIS
+    assert codes(await api.do("restoreGrant", {"grantId": endless}, by=anna)) == []
+    assert codes(await api.do("updateGrant", {"grantId": endless, "validUntil": end}, by=consultant)) == []
+
+
+async def test_an_invitation_falls_when_its_inviters_own_access_was_shortened(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    admin, key = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
+    given = {"accountId": anna.account_id, "email": GUEST, "role": "ACCOUNTANT"}
+    assert codes(await api.do("inviteUser", given, by=admin)) == []
+    until = (api.clock.now + timedelta(days=3)).isoformat()
+    assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": until}, by=anna)) == []
+
+    new = {"token": await api.link(GUEST, "invitation"), "name": "Bo Berg", "password": PASSWORD}
+
+    assert await refused(api, "acceptInvitation", new) == [("ROLE_TOO_HIGH", None)]
 
 
 @pytest.mark.parametrize("role", ["COLLABORATOR", "ACCOUNTANT", "SIMPLE_USER"])

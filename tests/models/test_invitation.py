@@ -575,6 +575,9 @@ async def test_nobody_changes_an_offer_into_more_than_he_can_give(api: Api) -> N
     assert (
         await refused(api, "updateInvitation", {"invitationId": high, "grantValidUntil": until}, by=admin) == TOO_HIGH
     )
+    not_his = [("ROLE_TOO_HIGH", ["invitationId"])]
+    assert await refused(api, "updateInvitation", {"invitationId": high, "role": "ACCOUNTANT"}, by=admin) == not_his
+    assert await refused(api, "revokeInvitation", {"invitationId": high}, by=admin) == not_his
     assert await refused(api, "resendInvitation", {"invitationId": high}, by=admin) == TOO_HIGH
 
 

@@ -124,7 +124,6 @@ async def test_jobs_on_two_servers_and_by_hand_do_each_thing_once(servers: list[
     for place in range(ROUNDS // 5):
         await there.guest(anna, f"guest{place}@example.com", "ACCOUNTANT", grantValidUntil=until.isoformat())
     await db.execute("UPDATE grants SET created_at = created_at - interval '30 days'")
-    await db.execute("UPDATE subscription_entries SET created_at = created_at - interval '90 days'")
     await db.execute("UPDATE accounts SET subscription_until = $1", until)
     site = Site(KEY)
 

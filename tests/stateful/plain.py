@@ -99,11 +99,13 @@ class Plain:
             return "SUBSCRIPTION_EXPIRED"
         return None if decision.allowed else "FORBIDDEN"
 
-    def _offer(self, user: int, account: int, role: Role, listed: int | None) -> str | None:
+    def _offer(self, user: int, account: int, role: Role, listed: int | None, until: datetime | None) -> str | None:
         if listed and listed & ~policy.ROLES[role]:
             return "INVALID"
+        giver = self.live(user, account)
+        outlasts = giver is not None and giver.until is not None and (until is None or until > giver.until)
         may = policy.may_give(self.standing(user, account), role, listed)
-        return None if may else "ROLE_TOO_HIGH"
+        return None if may and not outlasts else "ROLE_TOO_HIGH"
 
     def used(self, account: int) -> int:
         """How many seats people sit on."""
@@ -163,7 +165,7 @@ class Plain:
 
     def invite(self, by: int, account: int, to: int, role: Role, listed: int | None, until: datetime | None) -> str:
         """Offer a role."""
-        if no := self.refused(by, account, Permission.USERS_WRITE) or self._offer(by, account, role, listed):
+        if no := self.refused(by, account, Permission.USERS_WRITE) or self._offer(by, account, role, listed, until):
             return no
         if self.live(to, account):
             return "ALREADY_MEMBER"
@@ -184,7 +186,7 @@ class Plain:
             return "NOT_FOUND"
         if not self._is_pending(offer):
             return "INVITATION_NOT_PENDING"
-        if self._offer(offer.inviter, offer.account, offer.role, offer.listed):
+        if self._offer(offer.inviter, offer.account, offer.role, offer.listed, offer.until):
             return "ROLE_TOO_HIGH"
         if offer.until is not None and offer.until <= self.now:
             return "TOKEN_EXPIRED"
@@ -219,6 +221,8 @@ class Plain:
             return no
         if offer.status != "PENDING":
             return "INVITATION_NOT_PENDING"
+        if not policy.may_manage(self.standing(by, offer.account), offer.role):
+            return "ROLE_TOO_HIGH"
         offer.status = "REVOKED"
         return DONE
 
@@ -228,7 +232,9 @@ class Plain:
         grant = self.grants[number]
         if no := self.refused(by, grant.account, Permission.USERS_WRITE):
             return no
-        return "OWNER_PROTECTED" if grant.role is Role.OWNER else None
+        if grant.role is Role.OWNER:
+            return "OWNER_PROTECTED"
+        return None if policy.may_manage(self.standing(by, grant.account), grant.role) else "ROLE_TOO_HIGH"
 
     def update_grant(self, by: int, number: int, role: Role, listed: int | None) -> str:
         """Change a live grant's role."""
@@ -237,7 +243,7 @@ class Plain:
             return no
         if not self._is_live(grant):
             return "INVALID_STATE"
-        if no := self._offer(by, grant.account, role, listed):
+        if no := self._offer(by, grant.account, role, listed, grant.until):
             return no
         if no := self._no_seat(grant.account, role, was=grant.role):
             return no
@@ -262,7 +268,7 @@ class Plain:
         grant = self.grants[number]
         if grant.status is not GrantStatus.REVOKED or (grant.until is not None and grant.until <= self.now):
             return "INVALID_STATE"
-        if no := self._offer(by, grant.account, grant.role, grant.listed):
+        if no := self._offer(by, grant.account, grant.role, grant.listed, grant.until):
             return no
         if self.live(grant.user, grant.account):
             return "ALREADY_MEMBER"
