@@ -65,17 +65,19 @@ _NOTE_SUBSCRIPTION: Final = _NOTE.format(
 _NOTE_GRANT: Final = _NOTE.format(
     still="EXISTS (SELECT FROM grants g WHERE g.id = $1 AND g.valid_until = $3 AND g.status = 'ACTIVE')"
 )
-# The owner; for an account that a bureau opened, the bureau's owner too.
+# The owner; for an account that a bureau opened and still works for, the bureau's owner too. Who has
+# never activated his login has not shown that the address is his.
 _OF_SUBSCRIPTION: Final = """
 SELECT DISTINCT u.email, u.name, u.locale, a.name AS account_name, '' AS holder_name
-FROM accounts a LEFT JOIN accounts b ON b.id = a.created_by_bureau_id AND b.closed_at IS NULL
+FROM accounts a LEFT JOIN (accounts b JOIN engagements e ON e.bureau_id = b.id AND e.status = 'ACTIVE')
+    ON b.id = a.created_by_bureau_id AND e.client_id = a.id AND b.closed_at IS NULL
 JOIN users u ON u.id IN (a.owner_id, b.owner_id) AND u.activated_at IS NOT NULL WHERE a.id = $1
 """
 # The holder, and the owner of the account.
 _OF_GRANT: Final = """
 SELECT u.email, u.name, u.locale, a.name AS account_name, h.name AS holder_name
 FROM grants g JOIN accounts a ON a.id = g.account_id JOIN users h ON h.id = g.user_id
-JOIN users u ON u.id IN (g.user_id, a.owner_id) WHERE g.id = $1
+JOIN users u ON u.id IN (g.user_id, a.owner_id) AND u.activated_at IS NOT NULL WHERE g.id = $1
 """
 
 

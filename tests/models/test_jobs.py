@@ -8,6 +8,7 @@ from models.caller import Caller, Site
 from models.grant import Grant
 from models.ownership import OwnershipTransfer
 from tests.api import KEY, PASSWORD, Api, Person, codes, counts
+from tests.models.bureaus import bureau
 from tests.models.refusing import events, mails, refused
 
 GUEST = "bo@example.com"
@@ -188,21 +189,34 @@ async def test_a_registration_that_waits_gets_no_mail_and_a_closed_account_neith
     assert await told("subscription-ending", anna.email) == [0]
 
 
-async def test_the_bureau_that_opened_an_account_is_told_too(api: Api) -> None:
-    anna, ingrid = await api.person("anna@example.com"), await api.person("ingrid@example.com")
+async def test_the_bureau_that_opened_an_account_is_told_while_it_works_for_it(api: Api) -> None:
+    biuro = await bureau(api)
+    given = {"bureauAccountId": biuro.account_id, "name": "Client AS"}
+    given |= {"ownerName": "Cy Client", "ownerEmail": "cy@example.com"}
+    assert codes(await api.do("createClientAccount", given, by=biuro)) == []
     until = api.clock.now + timedelta(days=60)
     await ends_at(until)
-    await db.execute(
-        """UPDATE accounts a SET created_by_bureau_id = b.id FROM accounts b, users u, users v
-        WHERE u.id = a.owner_id AND u.email = $1 AND v.id = b.owner_id AND v.email = $2""",
-        anna.email,
-        ingrid.email,
-    )
 
     api.clock.now = until - timedelta(days=30)
 
+    # Of the bureau's own account, and of its client's, who has not come yet and is not written to.
     assert await run(api) == {"subscriptions announced to end": 2}
-    assert await told("subscription-ending", anna.email, ingrid.email) == [1, 2]
+    assert await told("subscription-ending", biuro.email, "cy@example.com") == [2, 0]
+    await db.execute("UPDATE engagements SET status = 'ENDED', ended_at = created_at")
+    api.clock.now = until - timedelta(days=7)
+    await run(api)
+    assert await told("subscription-ending", biuro.email, "cy@example.com") == [3, 0]
+
+
+async def test_who_has_not_come_yet_is_not_told_of_others_grants(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    _, _, until = await guest_until(api, anna, days=15)
+    await db.execute("UPDATE users SET activated_at = NULL WHERE email = $1", anna.email)
+
+    api.clock.now = until - timedelta(days=7)
+
+    assert await run(api) == {"grants announced to end": 1}
+    assert await told("grant-ending", GUEST, anna.email) == [1, 0]
 
 
 # ---- Offers of ownership ---------------------------------------------------------------------
