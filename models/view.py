@@ -53,7 +53,7 @@ async def of_grant(caller: Caller, own: Access, grant_id: UUID) -> View:
     row = (await grant.by_ids([grant_id]))[0]
     if row is None or row.account_id != own.account_id or access.status(row, caller.now) not in _LIVE:
         raise BadInput("X-View-As names no role, and no grant that counts in this account.")
-    await _record(caller, own, {"grant": str(row.id), "role": row.role})
+    await _record(caller, own, {"grant": str(row.id), "role": Role(row.role)})
     seen = access.seen(row, caller.now) if access.status(row, caller.now) is GrantStatus.ACTIVE else None
     return View(own.account_id, caller.user(), row.user_id, Role(row.role), _within(own, seen))
 
