@@ -2,7 +2,7 @@
 # Plain enough for GNU make 3.81, which is what macOS has.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-reference check format schema messages bench lock clean setup
+.PHONY: help run test test-reference check format schema messages catalogues bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -15,7 +15,7 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --g
 BROKEN := $(shell test ! -e .venv/.uv || $(PY) -c '' 2>/dev/null || rm -f .venv/.uv)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8000 with an own database and demo data
 	@FULLMAKT_ENV="$${FULLMAKT_ENV:-development}" .venv/bin/fullmakt serve
@@ -43,6 +43,9 @@ schema: setup ## Print the schema to schema/schema.graphql
 
 messages: setup ## Collect the texts to translate into i18n/messages.pot
 	$(PY) -m babel.messages.frontend -q extract -F i18n/babel.cfg -k mark -k translate_plural:2,3 --omit-header --no-wrap --sort-by-file --add-location=file -o i18n/messages.pot .
+
+catalogues: setup ## Bring the translations into the form of messages.pot, and print what they lack
+	@$(PY) -m i18n.update
 
 bench: setup ## Measure, and print a table of ratios; ARGS="--only execution" narrows it
 	$(PY) -m benchmarks.run $(ARGS)
