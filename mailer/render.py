@@ -103,6 +103,7 @@ _SPOKEN: Final[dict[str, Callable[[str, str], str]]] = {
     # Addresses were checked when they were given, and are there to be copied: a space would spoil them.
     "invitee_email": _as_given,
     "invited_email": _as_given,
+    "requester_email": _as_given,
 }
 
 

@@ -215,7 +215,7 @@ class Act:
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-Table = Literal["account", "grant", "invitation"]
+Table = Literal["account", "grant", "invitation", "access_request"]
 
 
 class _Moved(Exception):
@@ -297,6 +297,7 @@ _ACCOUNT_OF: Final[dict[Table, str]] = {
     "account": "$1",
     "grant": "(SELECT account_id FROM grants WHERE id = $1)",
     "invitation": "(SELECT account_id FROM invitations WHERE id = $1)",
+    "access_request": "(SELECT account_id FROM access_requests WHERE id = $1)",
 }
 # A bureau's grants have what hangs on them at its clients, and those hang on the bureau's.
 _IS_TIED: Final = "a.kind = 'BUREAU' OR EXISTS (SELECT FROM grants WHERE id = $1 AND engagement_id IS NOT NULL)"

@@ -32,6 +32,7 @@ from models.errors import Problem, Refusal, UserErrorCode
 MAX_NAME: Final = 200
 MAX_MESSAGE: Final = 2000
 MAX_END: Final = timedelta(days=3660)
+LEAST_NUMBER: Final = 100_000
 
 # Text that reorders or hides what stands beside it: a name must not rewrite a sentence.
 _DECEIVING: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -162,6 +163,12 @@ class Checks:
         if not re.fullmatch(r"[A-Z0-9]{2,20}", plain):
             self._bad_number(field)
         return plain
+
+    def account_number(self, field: str, value: int) -> int:
+        """The public number of an account: six digits or more."""
+        if value < LEAST_NUMBER:
+            self._bad_number(field)
+        return value
 
     def vat_number(self, field: str, value: str, country: str | None) -> str:
         """A VAT number with its country's prefix: of the European Union, or Norway's MVA."""

@@ -31,6 +31,7 @@ MODULES: Final = [
     "models.invitation",
     "models.engagement",
     "models.ownership",
+    "models.access_request",
     "models.event",
     "models.message",
 ]

@@ -168,9 +168,11 @@ async def give(
     valid_until: datetime | None,
     granted_by_id: UUID,
     seat_reserved: bool = False,
+    by_role: Role | None = None,
 ) -> UUID:
     """A new grant, within the transaction and the account's lock of what it follows from.
 
+    The caller is its receiver, who takes what he was offered, or somebody in the role `by_role`.
     Raises Refusal: ALREADY_MEMBER; SEATS_EXHAUSTED, with `seat_reserved` only where every seat is used.
     """
     if await is_member(caller, user_id, account_id):
@@ -190,8 +192,7 @@ async def give(
         caller,
         "account:grant:give",
         account_id=account_id,
-        actor_id=user_id,
-        role=role,
+        role=by_role or role,
         after={"grant": str(made.id), "user": str(user_id), **terms(made)},
     )
     return made.id

@@ -4,6 +4,7 @@ A cursor holds the sort key of its row, so a page starts where the last one ende
 added or removed in between.
 """
 
+import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -264,6 +265,6 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
 
 
 def search_pattern(text: str) -> str:
-    """A LIKE pattern that finds `text` anywhere, its own wildcards taken literally."""
-    escaped = text.strip().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    """A LIKE pattern that finds `text` anywhere, its own wildcards taken literally, however it is composed."""
+    escaped = unicodedata.normalize("NFC", text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

@@ -13,12 +13,13 @@ the mail is rendered. `failure` holds no token, no text of the mail, and no addr
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+import orjson
 from tortoise import fields
 from tortoise.models import Model
 
@@ -76,6 +77,9 @@ class MessageKind(StrEnum):
     GRANT_ENDING = "grant-ending"
     GRANT_EXPIRED = "grant-expired"
     SUBSCRIPTION_ENDING = "subscription-ending"
+    ACCESS_REQUESTED = "access-requested"
+    ACCESS_APPROVED = "access-approved"
+    ACCESS_DECLINED = "access-declined"
 
 
 SUBJECTS: Final = {
@@ -108,6 +112,9 @@ SUBJECTS: Final = {
     MessageKind.GRANT_ENDING: mark("The access of %(holder_name)s to %(account_name)s ends soon"),
     MessageKind.GRANT_EXPIRED: mark("Your access to %(account_name)s has ended"),
     MessageKind.SUBSCRIPTION_ENDING: mark("The subscription of %(account_name)s ends soon"),
+    MessageKind.ACCESS_REQUESTED: mark("%(requester_name)s asks for access to %(account_name)s"),
+    MessageKind.ACCESS_APPROVED: mark("You now have access to %(account_name)s"),
+    MessageKind.ACCESS_DECLINED: mark("Your request for access was declined"),
 }
 
 
@@ -218,6 +225,47 @@ async def queue(
         created_at=caller.now,
         next_attempt_at=caller.now,
     ).save()
+    caller.queued.append(kind)
+
+
+class Receiver(db.Row):
+    """Somebody to write to."""
+
+    address: str
+    name: str | None
+    locale: str
+
+
+_QUEUE_ALL: Final = """
+INSERT INTO messages (id, account_id, kind, to_address, to_name, locale, subject, params, status, attempts,
+                      created_at, next_attempt_at)
+SELECT r.id, $1, $2, r.address, r.name, r.locale, r.subject, $3::jsonb, 'QUEUED', 0, $4, $4
+FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[]) AS r (id, address, name, locale, subject)
+"""
+
+
+async def queue_all(
+    caller: Caller,
+    kind: MessageKind,
+    receivers: Sequence[Receiver],
+    *,
+    account_id: UUID | None,
+    params: Mapping[str, object],
+) -> None:
+    """The same mail to each of several, none included: one statement however many they are."""
+    facts = dict(params)
+    await db.execute(
+        _QUEUE_ALL,
+        account_id,
+        kind,
+        orjson.dumps(facts).decode(),
+        caller.now,
+        [keys.uuid7() for _ in receivers],
+        [one["address"] for one in receivers],
+        [one["name"] for one in receivers],
+        [one["locale"] for one in receivers],
+        [i18n.translate(one["locale"], SUBJECTS[kind], **facts) for one in receivers],
+    )
     caller.queued.append(kind)
 
 

@@ -60,6 +60,14 @@ HELD: Final = (
         "message = NULL",
         ("token_digest", "email", "email_key"),  # another's address
     ),
+    Held(
+        "accessRequests",
+        "access_requests",
+        "t.requester_id = {user}",
+        ("requester_id",),
+        "message = NULL, status = CASE t.status WHEN 'PENDING' THEN 'WITHDRAWN' ELSE t.status END",
+        ("account_id",),  # whether anybody was there
+    ),
     Held("ledger", "subscription_entries", "t.actor_id = {user}", ("actor_id",), None),
     Held("idempotencyKeys", "idempotency_keys", "t.user_id = {user}", ("user_id",), DELETE, ("input_digest",)),
     Held(

@@ -73,9 +73,9 @@ COLUMNS: Final = {
     "expires_at": "LEAST(s.expires_at, s.last_used_at + interval '14 days') AS expires_at",
 }
 _ALL: Final = ", ".join(COLUMNS.values())
-_OPEN: Final = """
-s.ended_at IS NULL AND s.expires_at > $2 AND s.last_used_at > $2 - interval '14 days'
-"""
+OPEN: Final = "s.ended_at IS NULL AND s.expires_at > {0} AND s.last_used_at > {0} - interval '14 days'"
+"""The condition that a session is open at the instant {0}."""
+_OPEN: Final = OPEN.format("$2")
 _GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
 # The session, its user, and his grant on the account that the request is in: one round trip.
 _BY_TOKEN: Final = f"""

@@ -16,9 +16,8 @@ from tortoise import fields
 from tortoise.models import Model
 
 from auth import passwords, tokens
-from auth.policy import Permission
 from i18n import mark
-from models import access, account, claim, codes, db, event, keys, message, session, shut_out
+from models import account, claim, codes, db, event, keys, message, session
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
@@ -85,38 +84,6 @@ async def by_ids(ids: list[UUID], *, wanted: frozenset[str] | None = None) -> di
     sql = f"SELECT {', '.join(COLUMNS[name] for name in names)} FROM users u WHERE u.id = ANY($1::text::uuid[])"
     # As one text: the driver looks at each element of an array twice, and there can be thousands.
     return {row["id"]: row for row in await db.fetch(sql, f"{{{','.join(map(str, ids))}}}", row=UserRow)}
-
-
-_READABLE: Final = """
-SELECT DISTINCT theirs.user_id AS id FROM grants theirs
-JOIN grants mine ON mine.account_id = theirs.account_id
-WHERE theirs.user_id = ANY($1::uuid[]) AND mine.user_id = $2 AND mine.status = 'ACTIVE'
-  AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND {holds}
-"""
-_KNOWN: Final = f"""
-SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
-    SELECT FROM grants theirs JOIN grants mine ON mine.account_id = theirs.account_id
-    WHERE theirs.user_id = u.id AND mine.user_id = $2 AND mine.status = 'ACTIVE'
-      AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND NOT {shut_out.by_grant("mine")})
-  OR EXISTS (SELECT FROM grants mine WHERE mine.user_id = $2 AND mine.granted_by_id = u.id)
-  OR EXISTS (SELECT FROM invitations i JOIN users me ON me.email_key = i.email_key
-    WHERE me.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))
-"""
-
-
-class _Id(db.Row):
-    id: UUID
-
-
-async def readable(ids: list[UUID], *, by: UUID, now: datetime) -> set[UUID]:
-    """Those users who have or had a grant on an account where `by` may read the users."""
-    sql = _READABLE.format(holds=access.holding(Permission.USERS_READ, alias="mine"))
-    return {row.id for row in await db.fetch(sql, ids, by, now, row=_Id)}
-
-
-async def known(ids: list[UUID], *, to: UUID, now: datetime) -> set[UUID]:
-    """Those users whose name `to` can come across: they share an account, or let him into one."""
-    return {row.id for row in await db.fetch(_KNOWN, ids, to, now, row=_Id)}
 
 
 # ---- Signing up ------------------------------------------------------------------------------

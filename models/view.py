@@ -101,20 +101,25 @@ class _Id(db.Row):
     id: UUID
 
 
-_MEMBERS: Final = "SELECT DISTINCT user_id AS id FROM grants WHERE user_id = ANY($1::uuid[]) AND account_id = $2"
+_MEMBERS: Final = "SELECT user_id AS id FROM grants WHERE user_id = ANY($1::uuid[]) AND account_id = $2"
+_REQUESTERS: Final = "SELECT requester_id FROM access_requests WHERE requester_id = ANY($1::uuid[]) AND account_id = $2"
 _USERS_READ: Final = policy.mask([Permission.USERS_READ])
 
 
 async def readable(ids: list[UUID], through: View) -> set[UUID]:
-    """Those users of whom all is seen: they have or had a grant on the account, and users are read there."""
-    reads = through.access is not None and through.access.bits & _USERS_READ
-    return await _members(ids, through) if reads else set()
+    """Those users of whom all is seen: they have or had a grant on the account, or asked, and users are read there."""
+    return await _members(ids, through) if _reads_users(through) else set()
 
 
 async def known(ids: list[UUID], through: View) -> set[UUID]:
-    """Those users whose name is come across: the holder, and whoever has or had a grant on the account."""
+    """Those users whose name is come across: the holder, and whoever has or had a grant on the account, or asked."""
     return (await _members(ids, through) if through.access else set()) | ({*ids} & {through.holder_id})
 
 
+def _reads_users(through: View) -> bool:
+    return through.access is not None and bool(through.access.bits & _USERS_READ)
+
+
 async def _members(ids: list[UUID], through: View) -> set[UUID]:
-    return {row.id for row in await db.fetch(_MEMBERS, ids, through.account_id, row=_Id)}
+    sql = f"{_MEMBERS} UNION {_REQUESTERS}" if _reads_users(through) else _MEMBERS
+    return {row.id for row in await db.fetch(sql, ids, through.account_id, row=_Id)}

@@ -18,6 +18,7 @@ _MARKS: Final = {
     "Grant": "g",
     "Invitation": "i",
     "Engagement": "b",
+    "AccessRequest": "r",
     "SubscriptionEntry": "e",
     "Event": "v",
     "Message": "m",
@@ -58,4 +59,4 @@ def type_of_argument(name: str) -> str:
     """The type that an argument is an id of, by its last word but one: `payer_account_id`."""
     words = name.removesuffix("_id").split("_")
     type_name = words[-1].capitalize()
-    return {"Consultant": "User", "Actor": "User"}.get(type_name, type_name)
+    return {"Consultant": "User", "Actor": "User", "Request": "AccessRequest"}.get(type_name, type_name)

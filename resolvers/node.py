@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from models import session
-from resolvers import account, engagement, grant, ids, invitation, ownership, record, subscription
+from resolvers import access_request, account, engagement, grant, ids, invitation, ownership, record, subscription
 from resolvers import user as users
 from resolvers.context import Context, Info
 
@@ -29,6 +29,7 @@ _LOADS: Final[dict[str, Load]] = {
     "Grant": grant.by_ids,
     "Invitation": invitation.by_ids,
     "Engagement": engagement.by_ids,
+    "AccessRequest": access_request.by_ids,
     "SubscriptionEntry": subscription.by_ids,
     "Event": record.events_by_ids,
     "Message": record.messages_by_ids,

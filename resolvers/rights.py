@@ -14,6 +14,7 @@ from auth import policy
 from auth.policy import Permission
 from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
 from models.access import Access, GrantRow
+from models.access_request import AccessRequestRow
 from models.account import AccountRow
 from models.engagement import EngagementRow, shown_to
 from models.errors import Forbidden, Refused, Unauthenticated
@@ -56,8 +57,15 @@ def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
 
 
 def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
-    """What a linked account shows of its owner is what the caller may see of that user."""
-    return _of_users(rows, "owner_id", context)
+    """What a linked account shows of its owner is what the caller may see of that user.
+
+    In the links of an account, whoever may read its users sees the owners on the other side too.
+    """
+    found = _of_users(rows, "owner_id", context)
+    if not rows or "account_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
+        return found
+    reads = mapped(rows, "account_id", lambda digits: context.access.bits_of(digits) & _USERS_READ)
+    return [one | other for one, other in zip(found, reads, strict=True)]
 
 
 def _of_users(rows: Sequence[Any], column: str, context: Context) -> list[int]:
@@ -156,6 +164,7 @@ of_grants = OfGrant(own="user_id")
 of_invitations = OfAccount(own="invitee_id")
 of_engagements = OfEngagement()
 of_ownership_transfers = OfAccount(own="receiver_id")
+of_access_requests = OfAccount(own="requester_id")
 of_events = OfAccount(own="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
@@ -163,6 +172,7 @@ _OF_ROWS: Final[dict[type, OfAccount]] = {
     GrantRow: of_grants,
     InvitationRow: of_invitations,
     EngagementRow: of_engagements,
+    AccessRequestRow: of_access_requests,
     SubscriptionEntryRow: of_account_parts,
     OwnershipTransferRow: of_ownership_transfers,
 }

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import db, user, view
+from models import acquaintance, db, user, view
 from models import rows as rows_
 from models.user import UserRow
 from resolvers.context import Context, Info, wanted
@@ -38,14 +38,14 @@ async def _learn(keys: Sequence[UUID], context: Context) -> None:
 async def _readable(keys: list[UUID], me: UUID, context: Context) -> set[UUID]:
     if context.view is not None:
         return await view.readable(keys, context.view)
-    return await user.readable(keys, by=me, now=context.now)
+    return await acquaintance.readable(keys, by=me, now=context.now)
 
 
 async def known(keys: list[UUID], context: Context) -> set[UUID]:
     """Those users whom the caller can come across."""
     if context.view is not None:
         return await view.known(keys, context.view)
-    return set() if context.viewer_id is None else await user.known(keys, to=context.viewer_id, now=context.now)
+    return set() if context.viewer_id is None else await acquaintance.known(keys, to=context.viewer_id, now=context.now)
 
 
 async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:

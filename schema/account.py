@@ -4,22 +4,27 @@ from datetime import datetime
 
 import strawberry
 
+import resolvers.access_request
 import resolvers.account
 import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
+import resolvers.link
 import resolvers.ownership
 import resolvers.record
 import resolvers.user
 from auth.policy import DecisionReason, Permission, Role
 from models.account import AccountKind, AccountStatus
+from models.link import AccountRelation
 from models.lists import AccountOrder, GrantOrder
 from resolvers import rights
+from schema.access_request import AccessRequest
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
 from schema.engagement import Engagement, EngagementFilter
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
+from schema.link import AccountLink
 from schema.ownership import OwnershipTransfer
 from schema.record import Event, EventFilter, Message
 from schema.subscription import AccountSubscription
@@ -159,6 +164,20 @@ class Account(Node):
         uses=("id",),
         given=FORWARD | {"filter": EngagementFilter | None},
         description="Its bureaus, and, of a bureau, its clients; the newest first.",
+    )
+    access_requests: Connection[AccessRequest] | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.access_request.of_accounts,
+        uses=("id",),
+        given=FORWARD,
+        description="Who asks, and asked, for access; the newest first.",
+    )
+    links: Connection[AccountLink] | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.link.of_accounts,
+        uses=("id",),
+        given=FORWARD | {"relation": AccountRelation | None},
+        description="The accounts that share with this one, by name.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),

@@ -1,5 +1,6 @@
 """Where changing starts: every operation, its input, its rule."""
 
+import resolvers.access_request
 import resolvers.account
 import resolvers.client
 import resolvers.consultant
@@ -13,6 +14,7 @@ import resolvers.session
 import resolvers.subscription
 from auth.rules import ANYONE, ONESELF, SIGNED_IN
 from resolvers import rights
+from schema import access_request as a
 from schema import change as c
 from schema import client as b
 from schema import consultant as k
@@ -278,6 +280,30 @@ class Mutation:
         resolvers.consultant.replace_consultant,
         k.ReplaceConsultantInput,
         description="Move all clients of one consultant to another, with the permissions that he had.",
+    )
+
+    # Access asked for
+    request_access: a.RequestAccessPayload | None = mutation(
+        resolvers.access_request.request_access,
+        a.RequestAccessInput,
+        rule=SIGNED_IN,
+        description="Ask for a role in an account, by a number. The answer is the same whether or not it exists.",
+    )
+    approve_access_request: a.ApproveAccessRequestPayload | None = mutation(
+        resolvers.access_request.approve_access_request,
+        a.ApproveAccessRequestInput,
+        description="Give what was asked for, or less.",
+    )
+    decline_access_request: a.DeclineAccessRequestPayload | None = mutation(
+        resolvers.access_request.decline_access_request,
+        a.DeclineAccessRequestInput,
+        description="Turn a request down; the requester is told.",
+    )
+    withdraw_access_request: a.WithdrawAccessRequestPayload | None = mutation(
+        resolvers.access_request.withdraw_access_request,
+        a.WithdrawAccessRequestInput,
+        rule=ONESELF,
+        description="Take one's own request back.",
     )
 
     # Subscription

@@ -15,7 +15,7 @@ FULL = needs(Permission.USERS_READ, or_self=True)
 
 @graph_type(SIGNED_IN, rights.of_users, description="A person with a login.")
 class User(Node):
-    """A user. USERS_READ counts in any account on which he has or had a grant."""
+    """A user. USERS_READ counts in any account on which he has or had a grant, or asked for one."""
 
     id: strawberry.ID = global_id("User")
     name: str = field(description="How the person wants to be called.")

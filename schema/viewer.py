@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+import resolvers.access_request
 import resolvers.account
 import resolvers.grant
 import resolvers.invitation
@@ -13,6 +14,7 @@ import resolvers.session
 import resolvers.user
 from auth.rules import ONESELF
 from resolvers import rights
+from schema.access_request import AccessRequest
 from schema.account import ACCOUNT_LIST, Account
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import field, global_id, graph_type
@@ -71,6 +73,11 @@ class Viewer:
         batch=resolvers.invitation.of_viewer,
         given=FORWARD,
         description="Pending invitations for the viewer's address.",
+    )
+    access_requests: Connection[AccessRequest] = field(
+        batch=resolvers.access_request.of_viewer,
+        given=FORWARD,
+        description="What the viewer has asked for, whether or not anybody is there to answer; the newest first.",
     )
     sessions: Connection[Session] = field(
         batch=resolvers.session.of_viewer, given=FORWARD, description="Where the viewer is signed in."

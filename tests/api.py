@@ -169,6 +169,7 @@ TABLES = (
     "engagements",
     "ownership_transfers",
     "reminders",
+    "access_requests",
     "subscription_entries",
     "idempotency_keys",
     "events",

@@ -164,6 +164,10 @@ PARAMS: dict[str, object] = {
     "holder_name": "Bo Berg",
     "owner_name": "Olga Owner",
     "receiver_name": "Bo Berg",
+    "requester_name": "Bo Berg",
+    "requester_email": "bo@example.com",
+    "requester_account_name": "Berg Regnskap",
+    "number": "NO 923609016",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

@@ -107,22 +107,32 @@ DEFECTS = [
     ),
     Defect(
         "all grants in one's list",
-        "models/lists.py",
+        "models/lists/grants.py",
         'return _grants("g.user_id = {key}"',
         'return _grants("g.user_id <> {key}"',
         ISOLATION,
     ),
     Defect(
-        "grants where one may not read users", "models/lists.py", "AND {holds}))", "AND ({holds} OR TRUE)))", ISOLATION
+        "grants where one may not read users",
+        "models/lists/grants.py",
+        "AND {holds})",
+        "AND ({holds} OR TRUE))",
+        ISOLATION,
     ),
     Defect(
         "the end as an oracle",
-        "models/lists.py",
+        "models/lists/accounts.py",
         "a.subscription_until < {{}} AND {_SEES_END}",
         "a.subscription_until < {{}}",
         ISOLATION,
     ),
-    Defect("the end in a cursor", "models/lists.py", "CASE WHEN {_SEES_END} THEN", "CASE WHEN TRUE THEN", ISOLATION),
+    Defect(
+        "the end in a cursor",
+        "models/lists/accounts.py",
+        "CASE WHEN {_SEES_END} THEN",
+        "CASE WHEN TRUE THEN",
+        ISOLATION,
+    ),
     Defect("access kept after a mutation", "resolvers/perform.py", "        context.forget()\n", "", ISOLATION),
     Defect(
         "a payload of what does not exist",

@@ -148,6 +148,18 @@ async def _account_for(world: World, person: Person) -> Input:
     return {"accountId": await world.offered_account(person)}
 
 
+async def _ask(world: World, _: Person) -> Input:
+    return {"accountNumber": 200_000 + next(world.fresh), "role": "ACCOUNTANT", "message": "Good day"}
+
+
+async def _request(world: World, _: Person) -> Input:
+    return {"accessRequestId": await world.requested(await world.api.person(world.address()), world.number)}
+
+
+async def _own_request(world: World, person: Person) -> Input:
+    return {"accessRequestId": await world.requested(person, 300_000 + next(world.fresh))}
+
+
 async def _days(world: World, person: Person) -> Input:
     _ = await world.joined(person)
     return {"accountId": world.side, "payerAccountId": world.owner.account_id, "days": 10}
@@ -238,5 +250,9 @@ CALLS: Final = {
     "assignConsultant": Call(_consultant(assigned=False)),
     "unassignConsultant": Call(_consultant(assigned=True)),
     "replaceConsultant": Call(_replacement),
+    "requestAccess": Call(_ask),
+    "approveAccessRequest": Call(_request),
+    "declineAccessRequest": Call(_request),
+    "withdrawAccessRequest": Call(_own_request),
     "extendSubscription": Call(_days),
 }

@@ -34,22 +34,6 @@ NOT_YET = {
     # Vouchers
     "RedeemVoucherInput",
     "Mutation.redeemVoucher",
-    # Access asked for
-    "AccessRequest",
-    "AccessRequestStatus",
-    "Account.accessRequests",
-    "ApproveAccessRequestInput",
-    "DeclineAccessRequestInput",
-    "Mutation.approveAccessRequest",
-    "Mutation.declineAccessRequest",
-    "Mutation.requestAccess",
-    "Mutation.withdrawAccessRequest",
-    "RequestAccessInput",
-    "WithdrawAccessRequestInput",
-    # Bureaus and their clients
-    "Account.links",
-    "AccountLink",
-    "AccountRelation",
 }
 
 Described = dict[str, str]

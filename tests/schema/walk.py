@@ -170,7 +170,7 @@ class Judge:
             self.expected[name,] = refusal(rule(root, name), None, signed_in=self.world.people[self.name] is not None)
 
     def _row(self, type_name: str, shown: dict[str, Any], account: str | None) -> UUID | None:
-        if type_name in {"AccountSettings", "AccountSubscription", "Seats"}:
+        if type_name in {"AccountSettings", "AccountSubscription", "AccountLink", "Seats"}:
             assert account is not None
             return key(account)
         return key(shown["_id"]) if "_id" in shown else None

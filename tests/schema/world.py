@@ -153,6 +153,15 @@ class World:
         assert (await self.api.do("acceptEngagement", given, by=self.owner))["errors"] == []
         return client
 
+    async def requested(self, person: Person, number: int) -> str:
+        """The id of somebody's pending request for access to the account with a number."""
+        given = {"accountNumber": number, "role": "SIMPLE_USER"}
+        assert (await self.api.do("requestAccess", given, by=person))["errors"] == []
+        sql = "SELECT id FROM access_requests WHERE requester_id = $1 AND account_number = $2 AND status = 'PENDING'"
+        found = await db.fetch_one(sql, key(person.user_id), number, row=db.Row)
+        assert found is not None
+        return ids.encode("AccessRequest", found.id)
+
     # ---- What may be seen --------------------------------------------------------------------
 
     async def standing(self, name: str, account: UUID | None) -> Standing | None:
@@ -178,7 +187,7 @@ class World:
             return held | (SELF if await owned("sessions", "user_id", row) == me else 0), None
         if type_name in {"User", "LinkedAccount"}:
             user = row if type_name == "User" else await owned("accounts", "owner_id", row)
-            shared = await db.fetch("SELECT DISTINCT account_id FROM grants WHERE user_id = $1", user, row=db.Row)
+            shared = await db.fetch(SHARED, user, row=db.Row)
             reads = [await self.permissions(name, grant.account_id) & USERS_READ for grant in shared]
             return held | (SELF if user == me else 0) | (USERS_READ if any(reads) else 0), None
         if type_name == "Engagement":
@@ -206,13 +215,18 @@ class World:
         return policy.effective(await self.standing(name, account))
 
 
+SHARED: Final = """SELECT account_id FROM grants WHERE user_id = $1
+UNION SELECT account_id FROM access_requests WHERE requester_id = $1 AND account_id IS NOT NULL"""
+"""The accounts whose readers of users see all of one."""
 PARTS: Final = {
     "Account": ("accounts", ""),
     "AccountSettings": ("accounts", ""),
     "AccountSubscription": ("accounts", ""),
+    "AccountLink": ("accounts", ""),
     "Seats": ("accounts", ""),
     "Grant": ("grants", "user_id"),
     "Invitation": ("invitations", ""),
+    "AccessRequest": ("access_requests", "requester_id"),
     "SubscriptionEntry": ("subscription_entries", ""),
     "Event": ("events", "actor_id"),
     "Message": ("messages", ""),
@@ -289,6 +303,14 @@ async def created(api: Api) -> World:
     world.invitation_token = await api.link("pending@example.com", "invitation")
     given = {"accountId": owner.account_id, "userId": world.somebody("collaborator").user_id, "password": PASSWORD}
     assert (await api.do("transferOwnership", given, by=owner))["errors"] == []
+    # A guest with an account of his own, so that it and the owner's are linked.
+    neighbour = await api.person("neighbour@example.com", "Nina Neighbour", accountName="Neighbour AS")
+    offer = {"accountId": owner.account_id, "email": neighbour.email, "role": "SIMPLE_USER"}
+    assert (await api.do("inviteUser", offer, by=owner))["errors"] == []
+    given = {"token": await api.link(neighbour.email, "invitation")}
+    assert (await api.do("acceptInvitation", given, by=neighbour))["errors"] == []
+    for name in ("revoked", "stranger"):
+        await world.requested(world.somebody(name), world.number)
     for name in (*GUESTS, "revoked", "stranger"):
         await world.offered(world.somebody(name))
     await _find(world, key(owner.account_id))
@@ -301,6 +323,7 @@ async def _find(world: World, account: UUID) -> None:
         "Grant": "SELECT id FROM grants WHERE account_id = $1",
         "Invitation": "SELECT id FROM invitations WHERE account_id = $1",
         "Engagement": "SELECT id FROM engagements WHERE $1 IN (bureau_id, client_id)",
+        "AccessRequest": "SELECT id FROM access_requests WHERE account_id = $1",
         "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
         "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",

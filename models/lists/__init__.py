@@ -1,0 +1,59 @@
+"""The lists of the graph: whose rows they hold, how they are filtered and sorted.
+
+Everything that decides what a list shows is in its SQL, so that counts, cursors and `hasNextPage`
+tell nothing of rows that the caller may not see.
+"""
+
+from models.lists.accounts import AccountFilter, AccountOrder, accounts
+from models.lists.grants import (
+    GrantFilter,
+    GrantOrder,
+    grants_of_accounts,
+    grants_of_user,
+    grants_seen_by,
+    grants_without_factor,
+)
+from models.lists.partners import (
+    EngagementFilter,
+    InvitationFilter,
+    access_requests_of_accounts,
+    access_requests_of_user,
+    engagements_of_accounts,
+    invitations_for_user,
+    invitations_of_accounts,
+    links_of_accounts,
+)
+from models.lists.records import (
+    EventFilter,
+    entries,
+    events_of_accounts,
+    events_of_user,
+    messages,
+    sessions,
+)
+
+__all__ = [
+    "AccountFilter",
+    "AccountOrder",
+    "EngagementFilter",
+    "EventFilter",
+    "GrantFilter",
+    "GrantOrder",
+    "InvitationFilter",
+    "access_requests_of_accounts",
+    "access_requests_of_user",
+    "accounts",
+    "engagements_of_accounts",
+    "entries",
+    "events_of_accounts",
+    "events_of_user",
+    "grants_of_accounts",
+    "grants_of_user",
+    "grants_seen_by",
+    "grants_without_factor",
+    "invitations_for_user",
+    "invitations_of_accounts",
+    "links_of_accounts",
+    "messages",
+    "sessions",
+]

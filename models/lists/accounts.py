@@ -1,0 +1,103 @@
+"""Lists of accounts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypedDict
+from uuid import UUID
+
+from auth.policy import Permission, Role
+from models import access, account, db, shut_out
+from models.access import GrantRow
+from models.account import AccountKind, AccountRow, AccountStatus
+from models.listing import Listing, search_pattern
+from models.lists.sql import LAST_USED, LIVE
+from models.page_sql import Order
+
+
+class AccountOrder(StrEnum):
+    """How accounts are sorted; LAST_USED has the latest first."""
+
+    NAME = "NAME"
+    NUMBER = "NUMBER"
+    LAST_USED = "LAST_USED"
+    VALID_UNTIL = "VALID_UNTIL"
+
+
+class AccountFilter(TypedDict, total=False):
+    """Which accounts."""
+
+    search: str | None
+    role: list[Role] | None
+    status: list[AccountStatus] | None
+    kind: AccountKind | None
+    consultant_id: UUID | None
+    expires_before: datetime | None
+
+
+# What somebody may not read must not sort or filter for him either, nor stand in his cursors.
+_SEES_END: Final = access.holding(Permission.SUBSCRIPTION_READ, alias="g")
+_END: Final = (f"CASE WHEN {_SEES_END} THEN a.subscription_until ELSE 'epoch'::timestamptz END", "timestamptz")
+_ACCOUNT_ORDERS: Final = {
+    AccountOrder.NAME: Order((("lower(a.name)", "text"), ("a.id", "uuid"))),
+    AccountOrder.NUMBER: Order((("a.number", "int"),)),
+    AccountOrder.LAST_USED: Order((LAST_USED, ("a.id", "uuid")), descending=True),
+    AccountOrder.VALID_UNTIL: Order((_END, ("a.id", "uuid"))),
+}
+_HOLDS: Final = access.holding(Permission.USERS_READ, alias="b")
+# Who looks after which client is a bureau's matter: others find nothing, whomever they ask for.
+_ASSIGNED: Final = f"""EXISTS (
+    SELECT FROM grants c JOIN engagements e ON e.id = c.engagement_id
+    WHERE c.account_id = a.id AND c.user_id = {{0}} AND {LIVE.format("{1}")} AND (c.user_id = g.user_id OR EXISTS (
+        SELECT FROM grants b WHERE b.account_id = e.bureau_id AND b.user_id = g.user_id AND b.status = 'ACTIVE'
+            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_HOLDS})))"""
+# The grant that lets the user in comes with each account, so that his access need not be asked for again.
+_OWN_GRANT: Final = db.prefixed("grant", access.COLUMNS)
+_ACCOUNT_COLUMNS: Final = account.COLUMNS | _OWN_GRANT
+_ACCOUNT_ALWAYS: Final = ("id", *_OWN_GRANT)
+_ACCOUNT_PARTS: Final = {"grant": GrantRow}
+_IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, NULL::bigint AS listed,
+    valid_until, last_used_at, created_at, granted_by_id FROM grants) g JOIN accounts a ON a.id = g.account_id"""
+
+
+def accounts(
+    now: datetime,
+    wanted: AccountFilter | None = None,
+    order: AccountOrder | None = None,
+    *,
+    in_role: Role | None = None,
+) -> Listing[AccountRow]:
+    """The accounts that a user can enter, under his id; the most recently used first.
+
+    With `in_role` they are filtered and sorted as if that were his role in each.
+    """
+    listing = Listing(
+        row=AccountRow,
+        columns=_ACCOUNT_COLUMNS,
+        parts=_ACCOUNT_PARTS,
+        always=_ACCOUNT_ALWAYS,
+        source=_IN_ROLE.format(role=in_role) if in_role else access.SOURCE,
+        parent="g.user_id = {key}",
+        order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
+    )
+    listing.only(
+        "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
+        f" AND NOT {shut_out.factor_missing(user='g.user_id', account='a')}",
+        now,
+    )
+    f = wanted or {}
+    if search := f.get("search"):
+        listing.only(
+            "(a.name ILIKE {0} OR a.number::text LIKE {0} OR a.organization_number ILIKE {0})",
+            search_pattern(search),
+        )
+    if (roles := f.get("role")) is not None:
+        listing.only("g.role = ANY({}::text[])", roles)
+    if (kind := f.get("kind")) is not None:
+        listing.only("a.kind = {}", kind)
+    if (consultant_id := f.get("consultant_id")) is not None:
+        listing.only(_ASSIGNED, consultant_id, now)
+    if (before := f.get("expires_before")) is not None:
+        listing.only(f"a.subscription_until < {{}} AND {_SEES_END}", before)
+    if (states := f.get("status")) is not None:
+        listing.only(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
+    return listing

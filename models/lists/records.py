@@ -1,0 +1,75 @@
+"""Lists of what has happened: sessions, days moved, mails, events."""
+
+from datetime import datetime
+from typing import Final, TypedDict
+from uuid import UUID
+
+from models import message, session, shut_out, subscription
+from models.event import COLUMNS as EVENT_COLUMNS
+from models.event import EventRow
+from models.listing import Listing
+from models.lists.sql import newest_first
+from models.message import MessageRow
+from models.session import SessionRow
+from models.subscription import SubscriptionEntryRow
+
+
+class EventFilter(TypedDict, total=False):
+    """Which events; `type` matches whole types and their beginnings, up to a colon."""
+
+    type: str | None
+    actor_id: UUID | None
+    since: datetime | None
+    until: datetime | None
+
+
+def sessions(now: datetime) -> Listing[SessionRow]:
+    """A user's open sessions, under his id; the newest first."""
+    listing = newest_first(SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key}", "user_id")
+    listing.only(session.OPEN, now)
+    return listing
+
+
+def entries() -> Listing[SubscriptionEntryRow]:
+    """The ledger of an account, under its id; the newest first."""
+    return newest_first(
+        SubscriptionEntryRow, subscription.COLUMNS, "subscription_entries e", "e.account_id = {key}", "account_id"
+    )
+
+
+def messages() -> Listing[MessageRow]:
+    """The mails of an account, under its id; the newest first."""
+    return newest_first(MessageRow, message.COLUMNS, "messages m", "m.account_id = {key}", "account_id")
+
+
+def events_of_accounts(wanted: EventFilter | None = None) -> Listing[EventRow]:
+    """What happened in an account, under its id; the newest first."""
+    return _events("e.account_id = {key}", wanted)
+
+
+_OWNER_OUT: Final = shut_out.factor_missing(user="a.owner_id", account="a")
+
+
+def events_of_user(now: datetime) -> Listing[EventRow]:
+    """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
+    listing = _events(
+        "(e.actor_id = {key} OR e.type = 'account:account:enter' AND e.account_id IN "
+        f"(SELECT a.id FROM accounts a WHERE a.owner_id = {{key}} AND NOT {_OWNER_OUT}))",
+        None,
+    )
+    listing.only("e.occurred_at <= {}", now)
+    return listing
+
+
+def _events(parent: str, wanted: EventFilter | None) -> Listing[EventRow]:
+    listing = newest_first(EventRow, EVENT_COLUMNS, "events e", parent, "account_id", "actor_id")
+    f = wanted or {}
+    if kind := f.get("type"):
+        listing.only("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
+    if (actor_id := f.get("actor_id")) is not None:
+        listing.only("e.actor_id = {}", actor_id)
+    if (since := f.get("since")) is not None:
+        listing.only("e.occurred_at >= {}", since)
+    if (until := f.get("until")) is not None:
+        listing.only("e.occurred_at < {}", until)
+    return listing

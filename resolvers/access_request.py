@@ -1,0 +1,58 @@
+"""Requests for access: those of accounts whose users the caller may read, and his own."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from models import access_request, approval, lists
+from models.access_request import AccessRequestRow, AccessRequestStatus
+from models.listing import Connection
+from models.rows import column
+from models.user import UserRow
+from resolvers import grant, user
+from resolvers.context import Context, Info, wanted
+from resolvers.pages import pages, prepare
+from resolvers.perform import nothing, perform
+
+
+async def by_ids(keys: Sequence[UUID], context: Context) -> list[AccessRequestRow | None]:
+    """The requests with these ids."""
+    rows = await access_request.by_ids(list(keys))
+    await prepare(rows, context)
+    return rows
+
+
+async def of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[AccessRequestRow]]:
+    """All requests for access to each account."""
+    listing = lists.access_requests_of_accounts()
+    return await pages(listing, column(accounts, "id"), info, page)
+
+
+async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[AccessRequestRow]]:
+    """What the caller has asked for."""
+    listing = lists.access_requests_of_user()
+    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+
+
+def status(rows: Sequence[Any], info: Info) -> list[AccessRequestStatus]:
+    """Where each stands at this instant."""
+    return [access_request.status(row, info.context.now) for row in rows]
+
+
+async def requesters(rows: Sequence[Any], info: Info) -> list[UserRow | None]:
+    """Who asked."""
+    return await user.by_ids(column(rows, "requester_id"), info.context, wanted(info))
+
+
+async def _shown(context: Context, key: UUID) -> dict[str, object]:
+    return {"access_request": (await by_ids([key], context))[0]}
+
+
+async def _approved(context: Context, outcome: approval.Approved) -> dict[str, object]:
+    return {**await _shown(context, outcome.access_request_id), "grant": await grant.one(outcome.grant_id, context)}
+
+
+request_access = perform(access_request.ask, nothing)
+approve_access_request = perform(approval.approve, _approved)
+decline_access_request = perform(approval.decline, _shown)
+withdraw_access_request = perform(access_request.withdraw, _shown)
