@@ -12,6 +12,8 @@ from auth import policy
 from auth.policy import DecisionReason, GrantStatus, Permission, Role, Standing
 
 DONE: Final = "done"
+BUREAU: Final = 1
+"""The account that works for the others."""
 TRIAL: Final = timedelta(days=30)
 INVITED_FOR: Final = timedelta(days=7)
 LIVE: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
@@ -28,6 +30,35 @@ class Grant:
     listed: int | None
     until: datetime | None
     status: GrantStatus = GrantStatus.ACTIVE
+    engagement: int | None = None
+    """What it hangs on."""
+    own_until: datetime | None = None
+    """For one that hangs: the end that it was given itself."""
+
+
+@dataclass
+class Engagement:
+    """The bureau and one of its clients."""
+
+    client: int
+    asked_by: int
+    is_blind: bool
+    status: str = "PENDING"
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The bureau first."""
+        return BUREAU, self.client
+
+    @property
+    def asked(self) -> int:
+        """The side that answers."""
+        return self.client if self.asked_by == BUREAU else BUREAU
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is asked for, or under way."""
+        return self.status in {"PENDING", "ACTIVE"}
 
 
 @dataclass
@@ -64,6 +95,7 @@ class Plain:
     accounts: list[Account] = field(default_factory=list[Account])
     grants: list[Grant] = field(default_factory=list[Grant])
     invitations: list[Invitation] = field(default_factory=list[Invitation])
+    engagements: list[Engagement] = field(default_factory=list[Engagement])
     credited: int = 0
 
     # ---- Looking -------------------------------------------------------------------------------
@@ -258,8 +290,16 @@ class Plain:
         grant = self.grants[number]
         if not self._is_live(grant):
             return "INVALID_STATE"
-        grant.status = GrantStatus.REVOKED
+        self._end(grant, GrantStatus.REVOKED)
         return DONE
+
+    def _end(self, grant: Grant, status: GrantStatus) -> None:
+        """End a grant, and with one on the bureau all that hangs on it."""
+        grant.status = status
+        for other in self.grants:
+            hangs = other.engagement is not None and (other.user, grant.account) == (grant.user, BUREAU)
+            if hangs and self._is_live(other):
+                other.status = GrantStatus.REVOKED
 
     def restore_grant(self, by: int, number: int) -> str:
         """Give access again."""
@@ -272,6 +312,10 @@ class Plain:
             return no
         if self.live(grant.user, grant.account):
             return "ALREADY_MEMBER"
+        if grant.engagement is not None:
+            if self.engagements[grant.engagement].status != "ACTIVE" or not self._consults(grant.user):
+                return "INVALID_STATE"
+            grant.until = self._bounded(grant.user, grant.own_until)
         if no := self._no_seat(grant.account, grant.role):
             return no
         self._settle(grant)
@@ -286,5 +330,105 @@ class Plain:
             return "INVALID_STATE"
         if grant.role is Role.OWNER:
             return "LAST_OWNER"
-        grant.status = GrantStatus.RESIGNED
+        self._end(grant, GrantStatus.RESIGNED)
         return DONE
+
+    # ---- The bureau ------------------------------------------------------------------------------
+
+    def engaged(self, client: int) -> int | None:
+        """The open engagement of a client."""
+        return next((n for n, e in enumerate(self.engagements) if e.client == client and e.is_open), None)
+
+    def engage(self, by: int, client: int, *, by_bureau: bool) -> str:
+        """Ask the other side, named by its number."""
+        own, other = (BUREAU, client) if by_bureau else (client, BUREAU)
+        if no := self.refused(by, own, Permission.USERS_WRITE):
+            return no
+        number, sees = self.engaged(client), bool(self.bits(by, other))
+        if number is None:
+            self.engagements.append(Engagement(client, own, not sees))
+        elif self.engagements[number].status == "PENDING" and self.engagements[number].asked_by == other:
+            self.engagements[number].status = "ACTIVE"
+        elif sees:
+            return "ALREADY_EXISTS"
+        return DONE
+
+    def _refused_engagement(self, by: int, found: Engagement) -> str | None:
+        shown = [
+            side
+            for side in found.sides
+            if not (found.is_blind and found.status == "PENDING" and side == found.asked_by)
+        ]
+        said = [self.refused(by, side, Permission.USERS_WRITE) for side in shown if self.bits(by, side)]
+        if not said:
+            return "NOT_FOUND"
+        return None if None in said else said[0]
+
+    def answer(self, by: int, number: int, status: str) -> str:
+        """Accept or decline."""
+        found = self.engagements[number]
+        if no := self._refused_engagement(by, found):
+            return no
+        if found.status != "PENDING" or not self.bits(by, found.asked):
+            return "INVALID_STATE"
+        if no := self.refused(by, found.asked, Permission.USERS_WRITE):
+            return no
+        found.status = status
+        return DONE
+
+    def end_engagement(self, by: int, number: int) -> str:
+        """End it, and what hangs on it."""
+        found = self.engagements[number]
+        if no := self._refused_engagement(by, found):
+            return no
+        if not found.is_open:
+            return "INVALID_STATE"
+        found.status = "ENDED"
+        for grant in self.grants:
+            if grant.engagement == number and self._is_live(grant):
+                grant.status = GrantStatus.REVOKED
+        return DONE
+
+    def _consults(self, user: int) -> bool:
+        grant = self.live(user, BUREAU)
+        return grant is not None and grant.status is GrantStatus.ACTIVE
+
+    def _bounded(self, user: int, own_until: datetime | None) -> datetime | None:
+        """The end of what hangs on somebody's grant on the bureau."""
+        base = self.live(user, BUREAU)
+        ends = (own_until, base.until if base else None)
+        return min((end for end in ends if end is not None), default=None)
+
+    def assign(self, by: int, user: int, client: int, listed: int | None) -> str:
+        """Let somebody of the bureau work for a client; the outcome there counts."""
+        if no := self.refused(by, BUREAU, Permission.USERS_WRITE):
+            return no
+        number = self.engaged(client)
+        if not self._consults(user) or number is None or self.engagements[number].status != "ACTIVE":
+            return "NOT_FOUND"
+        wanted, own_until = None, None
+        giver = self.live(by, client)
+        if giver is not None and not self.refused(by, client, Permission.USERS_WRITE):
+            if not policy.may_give(self.standing(by, client), Role.CONSULTANT, listed):
+                return "ROLE_TOO_HIGH"
+            wanted, own_until = listed, giver.until
+        if self.live(user, client):
+            return "ALREADY_MEMBER"
+        until = self._bounded(user, own_until)
+        made = Grant(user, client, Role.CONSULTANT, wanted, until, engagement=number, own_until=own_until)
+        self._settle(made)
+        self.grants.append(made)
+        return DONE
+
+    def unassign(self, by: int, user: int, client: int) -> str:
+        """Take somebody off a client."""
+        if no := self.refused(by, BUREAU, Permission.USERS_WRITE):
+            return no
+        number = self.engaged(client)
+        if number is None or self.engagements[number].status != "ACTIVE":
+            return "NOT_FOUND"
+        for grant in self.grants:
+            if (grant.user, grant.engagement) == (user, number) and self._is_live(grant):
+                grant.status = GrantStatus.REVOKED
+                return DONE
+        return "NOT_FOUND"

@@ -25,7 +25,7 @@ from models.errors import Refusal
 from resolvers import ids
 from tests.api import KEY, Answer
 from tests.stateful.house import FREE_SEATS, PEOPLE, House
-from tests.stateful.plain import DONE, Plain
+from tests.stateful.plain import BUREAU, DONE, Plain
 
 EXAMPLES: Final = int(os.environ.get("FULLMAKT_STATEFUL", "0"))
 
@@ -65,9 +65,18 @@ class Step:
     pause: float = 1
     ends_in: int | None = None
 
+    @property
+    def client(self) -> int:
+        """One of the two accounts that a bureau can work for."""
+        return 2 if self.account == BUREAU else self.account
+
+    def permissions(self) -> list[Permission] | None:
+        """The list."""
+        return None if self.listed is None else list(self.listed)
+
     def list_for_role(self) -> list[Permission] | None:
         """The list, for a role that a list narrows."""
-        return None if self.listed is None or self.role not in policy.LISTED else list(self.listed)
+        return self.permissions() if self.role in policy.LISTED else None
 
 
 OPERATIONS: Final[dict[str, Callable[["Life", Step], None]]] = {}
@@ -91,6 +100,7 @@ class Life:
         self.numbers: list[int] = []
         self.grant_ids: list[str] = []
         self.invitation_ids: list[str] = []
+        self.engagement_ids: list[str] = []
         self.asked = 0
 
     # ---- Asking ------------------------------------------------------------------------------
@@ -112,10 +122,9 @@ class Life:
     def begin(self, roles: Sequence[Role]) -> None:
         """Two accounts of one owner, in the first of which everybody has some role; and one of another."""
         self.house.keep_signed_in()
-        for owner in (0, 1, 0):
-            payload = self.agree(
-                DONE, "createAccount", {"name": "House"}, "account { id number viewerGrant { id } }", by=owner
-            )
+        for owner, kind in ((0, "BUSINESS"), (1, "BUREAU"), (0, "BUSINESS")):
+            given = {"name": "House", "kind": kind}
+            payload = self.agree(DONE, "createAccount", given, "account { id number viewerGrant { id } }", by=owner)
             self.plain.open(owner)
             self.account_ids.append(payload["account"]["id"])
             self.numbers.append(payload["account"]["number"])
@@ -252,6 +261,86 @@ class Life:
         expected = self.plain.resign(by, number)
         self.agree(expected, "resignGrant", {"grantId": self.grant_ids[number]}, by=by)
 
+    # ---- The bureau --------------------------------------------------------------------------
+
+    @operation
+    def engage(self, step: Step) -> None:
+        client, by_bureau = step.client, bool(step.nth % 2)
+        by = self.who(step, BUREAU if by_bureau else client)
+        expected = self.plain.engage(by, client, by_bureau=by_bureau)
+        own, other = ("bureauAccountId", "clientNumber") if by_bureau else ("clientAccountId", "bureauNumber")
+        sides = (BUREAU, client) if by_bureau else (client, BUREAU)
+        given = {own: self.account_ids[sides[0]], other: self.numbers[sides[1]]}
+        self.agree(expected, "engageBureau", given, by=by)
+        self.engagement_ids = self.house.run(self._find_engagements())
+
+    async def _find_engagements(self) -> list[str]:
+        """Who asks blindly learns no id: they are looked up, in the order of asking."""
+        keys = [ids.decode("Account", one) for one in self.account_ids]
+        rows = await db.fetch("SELECT id FROM engagements WHERE client_id = ANY($1) ORDER BY id", keys, row=db.Row)
+        return [ids.encode("Engagement", row.id) for row in rows]
+
+    def _answer(self, step: Step, name: str, status: str) -> None:
+        if self.engagement_ids:
+            number = newest(self.engagement_ids, step.nth // 2)
+            by = self.who(step, self.plain.engagements[number].asked)
+            expected = self.plain.answer(by, number, status)
+            self.agree(expected, name, {"engagementId": self.engagement_ids[number]}, by=by)
+
+    @operation
+    def accept_engagement(self, step: Step) -> None:
+        self._answer(step, "acceptEngagement", "ACTIVE")
+
+    @operation
+    def decline_engagement(self, step: Step) -> None:
+        self._answer(step, "declineEngagement", "DECLINED")
+
+    @operation
+    def end_engagement(self, step: Step) -> None:
+        if self.engagement_ids:
+            number = newest(self.engagement_ids, step.nth // 2)
+            by = self.who(step, self.plain.engagements[number].asked)
+            expected = self.plain.end_engagement(by, number)
+            self.agree(expected, "endEngagement", {"engagementId": self.engagement_ids[number]}, by=by)
+
+    @operation
+    def assign(self, step: Step) -> None:
+        by, client = self.who(step, BUREAU), step.client
+        expected = self.plain.assign(by, step.to, client, stored(step.permissions()))
+        given = {"permissions": step.permissions(), **self._at(step.to, client)}
+        done = self._agree_for_client(expected, "assignConsultant", given, by=by)
+        if done:
+            self.grant_ids.append(done)
+
+    @operation
+    def unassign(self, step: Step) -> None:
+        by, client = self.who(step, BUREAU), step.client
+        expected = self.plain.unassign(by, step.to, client)
+        self._agree_for_client(expected, "unassignConsultant", self._at(step.to, client), by=by)
+
+    def _at(self, user: int, client: int) -> dict[str, Any]:
+        return {
+            "bureauAccountId": self.account_ids[BUREAU],
+            "userId": self.house.people[user].user_id,
+            "clientAccountIds": [self.account_ids[client]],
+        }
+
+    def _agree_for_client(self, expected: str, name: str, given: dict[str, Any], *, by: int) -> str | None:
+        """As `agree`, where the answer may stand in the outcome of the one client; the grant's id."""
+        kind = name[0].upper() + name[1:]
+        document = (
+            f"mutation ($i: {kind}Input!) {{ {name}(input: $i) {{ outcomes {{ grantId: clientAccountId"
+            " grant { id } errors { code } } errors { code } } }"
+        )
+        answer = self.house.run(self.house.api.ask(document, {"i": given}, by=self.house.people[by]))
+        outcome, payload = outcome_of(answer, name)
+        (one,) = payload.get("outcomes") or [None]
+        if outcome == DONE and one:
+            outcome = one["errors"][0]["code"] if one["errors"] else DONE
+        assert outcome == expected, (name, given, by)
+        self.seen[name, outcome] += 1
+        return one["grant"]["id"] if outcome == DONE and one and one["grant"] else None
+
     # ---- What always holds -------------------------------------------------------------------
 
     def look(self) -> None:
@@ -345,6 +434,13 @@ ONE_OF_EACH: Final = [
     Step(name="revoke_grant"),
     Step(name="restore_grant"),
     Step(name="resign"),
+    Step(name="engage", account=2),
+    Step(name="decline_engagement"),
+    Step(name="engage", account=2),
+    Step(name="accept_engagement"),
+    Step(name="assign", account=2, to=1, listed=LISTS[2]),
+    Step(name="unassign", account=2, to=1),
+    Step(name="end_engagement"),
     Step(name="sell", seats=4),
     Step(name="wait"),
 ]
