@@ -8,7 +8,8 @@ Permissions travel as a bit set (an int), so that a check is one `&`.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import and_
 from typing import Final
 
 
@@ -177,6 +178,9 @@ VIEW_AS: Final = (Permission.USERS_WRITE, Permission.SUBSCRIPTION_WRITE)
 """What it takes to look at an account through another's eyes: giving access to others, and having
 the account whole. By the table that is the owner and administrators, and neither a lock nor the
 subscription's end takes it from them."""
+_LOOKING: Final = mask(VIEW_AS)
+SEEN_BY_LOOKERS: Final = reduce(and_, (held for held in ROLES.values() if held & _LOOKING == _LOOKING))
+"""What every role holds that may look so."""
 
 
 def grounds(bits: int) -> int:

@@ -15,7 +15,8 @@ AUTHENTICATED: Final = 1 << 61
 SELF: Final = 1 << 62
 AS_SELF: Final = 1 << 59
 """In the place of SELF for who looks through another's eyes at what is that other's: where a rule
-has a permission beside SELF, he may see it himself; what is its holder's alone stays his alone."""
+has a permission beside SELF that all have who may look, he may see it himself; what is its holder's
+alone stays his alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ ONESELF: Final = Rule(SELF)
 
 def needs(permission: Permission, *, or_self: bool = False) -> Rule:
     """The rule of a field that wants `permission` in the account its object belongs to."""
-    return Rule(policy.mask([permission]) | (SELF | AS_SELF if or_self else 0), permission)
+    bit = policy.mask([permission])
+    own = SELF | (AS_SELF if bit & policy.SEEN_BY_LOOKERS else 0)
+    return Rule(bit | (own if or_self else 0), permission)
 
 
 def explain(rule: Rule) -> str:

@@ -10,8 +10,9 @@ from graphql import GraphQLObjectType, GraphQLSchema, build_schema, print_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth import policy
+from auth import policy, rules
 from auth.policy import Permission, Role
+from auth.rules import needs
 from models import db
 from resolvers import ids
 from schema.build import build
@@ -40,10 +41,12 @@ def schema_without(**without: str) -> GraphQLSchema:
 
 THEIRS: Final = {"currentAccount", "currentGrant", "accounts", "grants"}
 """What of a viewer is there in a view too, and the same; events are, as far as they belong to the account."""
+BETWEEN_TWO: Final = {"Session", "OwnershipTransfer"}
+"""What nobody sees through other eyes: it is its holder's alone, or the owner's with him."""
 VIEWER: Final = build().type_map["Viewer"]
 assert isinstance(VIEWER, GraphQLObjectType)
-SCHEMA: Final = schema_without(Viewer=" ".join(VIEWER.fields.keys() - THEIRS))
-OF_ROLES: Final = schema_without(Account="viewerGrant")
+SCHEMA: Final = schema_without(Viewer=" ".join(VIEWER.fields.keys() - THEIRS), Account="ownershipTransfer")
+OF_ROLES: Final = schema_without(Account="viewerGrant ownershipTransfer")
 
 
 async def look(api: Api, query: str, by: Person, through: str, **more: Any) -> Answer:
@@ -87,7 +90,7 @@ async def seen(postgres: str, template: str) -> AsyncIterator[World]:
 
 def values(of: World) -> generate.Value:
     """Arguments that mean something in the account; ids of nobody's sessions."""
-    known = [one for type_name, some in of.objects.items() if type_name != "Session" for one in some]
+    known = [one for type_name, some in of.objects.items() if type_name not in BETWEEN_TWO for one in some]
     some: dict[str, list[object]] = {
         "first": [1, 2, 5],
         "last": [1, 2],
@@ -291,9 +294,11 @@ def test_the_owner_and_administrators_have_what_looking_takes() -> None:
 def test_whoever_may_look_has_the_permission_beside_self_in_every_rule() -> None:
     """What shows a holder's own rows to who looks through his eyes must be open to the viewer himself."""
     fields = [f for t in build().type_map.values() if isinstance(t, GraphQLObjectType) for f in t.fields.values()]
-    besides = {rule.permission for f in fields if (rule := f.extensions.get("rule")) and rule.or_self}
+    rules_ = [rule for f in fields if (rule := f.extensions.get("rule")) and rule.or_self]
+    besides = {rule.permission for rule in rules_ if rule.bits & rules.AS_SELF}
 
-    assert besides
+    assert {Permission.USERS_READ, Permission.EVENTS_READ} <= besides
+    assert not needs(Permission.OWNERSHIP, or_self=True).bits & rules.AS_SELF
     assert not policy.mask(besides) & ~policy.ROLES[Role.ADMINISTRATOR]
     assert not policy.mask(besides) & policy.RESTRICTABLE
 

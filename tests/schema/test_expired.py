@@ -23,8 +23,8 @@ from tests.schema.world import INSIDERS, World, key
 
 STOPS: Final = {"updateAccount", "updateAccountSettings", "createClientAccount", "resendClientActivation"}
 """What changes data."""
-NOTHING_LEFT: Final = {"extendSubscription": "INSUFFICIENT_DAYS"}
-"""What goes on, but not out of an account whose days are gone."""
+OTHERWISE: Final = {"extendSubscription": "INSUFFICIENT_DAYS", "eraseMe": "INVALID_STATE"}
+"""What goes on, but is refused an owner for another reason: his days are gone, his account has users."""
 WITHIN: Final = [mutation for mutation in MUTATIONS if rule("Mutation", mutation).permission]
 OVER: Final = "UPDATE accounts SET subscription_until = $1"
 
@@ -67,7 +67,7 @@ async def test_what_changes_data_stops_and_all_else_goes_on(seen: World, mutatio
     answer, unchanged = await called(seen, mutation, name)
 
     errors = answer.partial[mutation]["errors"]
-    expected = "SUBSCRIPTION_EXPIRED" if mutation in STOPS else NOTHING_LEFT.get(mutation)
+    expected = "SUBSCRIPTION_EXPIRED" if mutation in STOPS else OTHERWISE.get(mutation)
     assert [error["code"] for error in errors] == ([expected] if expected else [])
     if expected:
         assert answer.errors == []
