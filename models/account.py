@@ -8,7 +8,7 @@ A number that the law or a bank gives belongs to one owner: `models/claim.py`.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -234,7 +234,6 @@ async def open_for(
     """
     await claim.take(user_id, details.country, details.organization_number, details.bank_account_number)
     account_id = keys.uuid7()
-    trial_ends_at = caller.now + timedelta(days=caller.site.trial_days)
     _ = await Account.create(
         id=account_id,
         number=await _free_number(),
@@ -246,7 +245,7 @@ async def open_for(
         bank_account_number=details.bank_account_number,
         created_at=caller.now,
         activated_at=activated_at,
-        subscription_until=trial_ends_at,
+        subscription_until=caller.now,
         default_locale=caller.locale,
         created_by_bureau_id=created_by_bureau_id,
         purchased_seats=caller.site.free_seats,
@@ -258,7 +257,7 @@ async def open_for(
         status=GrantStatus.ACTIVE,
         created_at=caller.now,
     )
-    await subscription.record_trial(caller, account_id, ends_at=trial_ends_at)
+    await subscription.start_trial(caller, account_id)
     by_bureau = created_by_bureau_id is not None
     await event.record(
         caller if by_bureau else replace(caller, user_id=user_id),

@@ -7,6 +7,7 @@ A day is 86,400 seconds: a transfer moves the very time that it takes from its p
 """
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,7 +18,7 @@ from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
 
-from auth.policy import Permission
+from auth.policy import Permission, Role
 from i18n import mark
 from models import access, db, event, keys
 from models.access import demand, demanding
@@ -91,17 +92,79 @@ def days_left(until: datetime, now: datetime) -> int:
     return max(0, (until - now) // timedelta(days=1))
 
 
-async def record_trial(caller: Caller, account_id: UUID, *, ends_at: datetime) -> None:
-    """The first line of a new account's ledger, within the transaction that opens it."""
-    if caller.site.trial_days:
-        _ = await SubscriptionEntry.create(
+# ---- The ledger ------------------------------------------------------------------------------
+
+_EVENTS: Final = {
+    SubscriptionEntryKind.VOUCHER: "account:subscription:redeem",
+    SubscriptionEntryKind.TRANSFER_OUT: "account:subscription:give",
+    SubscriptionEntryKind.TRANSFER_IN: "account:subscription:extend",
+    SubscriptionEntryKind.CREDIT: "operator:subscription:credit",
+}
+"""What is recorded of a line; a trial is part of opening the account, which is recorded anyway."""
+
+
+class _End(db.Row):
+    subscription_until: datetime
+
+
+_END: Final = "SELECT subscription_until FROM accounts WHERE id = $1"
+_SET_END: Final = "UPDATE accounts SET subscription_until = $2 WHERE id = $1"
+
+
+async def end(account_id: UUID) -> datetime:
+    """When an account's subscription ends, or ended."""
+    (found,) = await db.fetch(_END, account_id, row=_End)
+    return found.subscription_until
+
+
+async def book(
+    caller: Caller,
+    account_id: UUID,
+    days: int,
+    kind: SubscriptionEntryKind,
+    *,
+    role: Role | None = None,
+    counterpart_id: UUID | None = None,
+    reference: str | None = None,
+) -> SubscriptionEntry:
+    """Write a line of an account's ledger: its new end, the line, the event; within the account's lock.
+
+    Days that come are added to the later of now and the end; days that go are taken from the end.
+
+    Raises Refusal: OUT_OF_RANGE for an end more than ten years ahead.
+    """
+    before = await end(account_id)
+    after = (before if days < 0 else max(caller.now, before)) + timedelta(days=days)
+    if after > caller.now + MAX_END:
+        raise refuse(UserErrorCode.OUT_OF_RANGE, "days", mark("A subscription ends within ten years at most."))
+    await db.execute(_SET_END, account_id, after)
+    entry = await SubscriptionEntry.create(
+        account_id=account_id,
+        days=days,
+        kind=kind,
+        counterpart_id=counterpart_id,
+        actor_id=caller.user_id,
+        reference=reference,
+        created_at=caller.now,
+        valid_until_before=before,
+        valid_until_after=after,
+    )
+    if kind in _EVENTS:
+        await event.record(
+            caller,
+            _EVENTS[kind],
             account_id=account_id,
-            days=caller.site.trial_days,
-            kind=SubscriptionEntryKind.TRIAL,
-            created_at=caller.now,
-            valid_until_before=caller.now,
-            valid_until_after=ends_at,
+            role=role,
+            before={"valid_until": before},
+            after={"valid_until": after, "days": days, **({"reference": reference} if reference else {})},
         )
+    return entry
+
+
+async def start_trial(caller: Caller, account_id: UUID) -> None:
+    """The first line of a new account's ledger, within the transaction that opens it; nobody's doing."""
+    if caller.site.trial_days:
+        _ = await book(replace(caller, user_id=None), account_id, caller.site.trial_days, SubscriptionEntryKind.TRIAL)
 
 
 # ---- Moving days from one account to another -------------------------------------------------
@@ -143,15 +206,6 @@ async def extend(
         return entry_id
 
 
-class _Ends(db.Row):
-    id: UUID
-    subscription_until: datetime
-
-
-_ENDS: Final = "SELECT id, subscription_until FROM accounts WHERE id = ANY($1::uuid[])"
-_SET_END: Final = "UPDATE accounts SET subscription_until = $2 WHERE id = $1"
-
-
 async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID, days: int) -> UUID:
     # Asked before the locks, so that nobody holds up accounts that he cannot enter, and again
     # under them, because it may have been taken back while we waited.
@@ -160,21 +214,18 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
         raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
     await access.lock(payer_id, account_id)
     payer, receiver = await _check_access(caller, user_id, payer_id, account_id)
-    ends = {row.id: row.subscription_until for row in await db.fetch(_ENDS, [payer_id, account_id], row=_Ends)}
-    if days_left(ends[payer_id], caller.now) < days:
+    left = days_left(await end(payer_id), caller.now)
+    if left < days:
         raise refuse(
             UserErrorCode.INSUFFICIENT_DAYS,
             "days",
             mark("The paying account has only %(days)d days left."),
-            days=days_left(ends[payer_id], caller.now),
+            days=left,
         )
-    moved = timedelta(days=days)
-    paid = (ends[payer_id], ends[payer_id] - moved)
-    received = (ends[account_id], max(caller.now, ends[account_id]) + moved)
-    if received[1] > caller.now + MAX_END:
-        raise refuse(UserErrorCode.OUT_OF_RANGE, "days", mark("A subscription ends within ten years at most."))
-    await _write(caller, payer, -days, SubscriptionEntryKind.TRANSFER_OUT, paid, account_id)
-    return await _write(caller, receiver, days, SubscriptionEntryKind.TRANSFER_IN, received, payer_id)
+    kinds = SubscriptionEntryKind
+    _ = await book(caller, payer_id, -days, kinds.TRANSFER_OUT, role=payer.role, counterpart_id=account_id)
+    entry = await book(caller, account_id, days, kinds.TRANSFER_IN, role=receiver.role, counterpart_id=payer_id)
+    return entry.id
 
 
 async def _check_access(
@@ -184,38 +235,6 @@ async def _check_access(
     receiver, payer = await access.entered(user_id, *wanted, now=caller.now)
     demand(payer, extend.permission)
     return payer, receiver
-
-
-async def _write(
-    caller: Caller,
-    side: access.Access,
-    days: int,
-    kind: SubscriptionEntryKind,
-    ends: tuple[datetime, datetime],
-    counterpart_id: UUID,
-) -> UUID:
-    """One side of a transfer: the account's new end, its line in the ledger, its event."""
-    before, after = ends
-    await db.execute(_SET_END, side.account_id, after)
-    entry = await SubscriptionEntry.create(
-        account_id=side.account_id,
-        days=days,
-        kind=kind,
-        counterpart_id=counterpart_id,
-        actor_id=caller.user_id,
-        created_at=caller.now,
-        valid_until_before=before,
-        valid_until_after=after,
-    )
-    await event.record(
-        caller,
-        "account:subscription:give" if days < 0 else "account:subscription:extend",
-        account_id=side.account_id,
-        role=side.role,
-        before={"valid_until": before},
-        after={"valid_until": after, "days": days},
-    )
-    return entry.id
 
 
 # ---- Idempotency -----------------------------------------------------------------------------
@@ -255,14 +274,6 @@ async def _claim_key(user_id: UUID, key: str, asked: bytes, *, now: datetime) ->
 # ---- The operator ----------------------------------------------------------------------------
 
 
-class _Numbered(db.Row):
-    id: UUID
-    subscription_until: datetime
-
-
-_LOCK_NUMBER: Final = "SELECT id, subscription_until FROM accounts WHERE number = $1 FOR NO KEY UPDATE"
-
-
 async def credit(caller: Caller, number: int, days: int, *, reference: str) -> datetime:
     """Give an account `days` (1-3650) that the operator sold it. Returns its new end.
 
@@ -274,33 +285,8 @@ async def credit(caller: Caller, number: int, days: int, *, reference: str) -> d
         reference = check.line("reference", reference)
     try:
         async with db.transaction():
-            account = await db.fetch_one(_LOCK_NUMBER, number, row=_Numbered)
-            if account is None:
-                raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
-            until = max(caller.now, account.subscription_until) + timedelta(days=days)
-            if until > caller.now + MAX_END:
-                raise refuse(
-                    UserErrorCode.OUT_OF_RANGE,
-                    "days",
-                    mark("A subscription ends within ten years at most."),
-                )
-            await db.execute(_SET_END, account.id, until)
-            _ = await SubscriptionEntry.create(
-                account_id=account.id,
-                days=days,
-                kind=SubscriptionEntryKind.CREDIT,
-                reference=reference,
-                created_at=caller.now,
-                valid_until_before=account.subscription_until,
-                valid_until_after=until,
-            )
-            await event.record(
-                caller,
-                "operator:subscription:credit",
-                account_id=account.id,
-                before={"valid_until": account.subscription_until},
-                after={"valid_until": until, "days": days, "reference": reference},
-            )
-            return until
+            account_id = await access.lock_number(number)
+            entry = await book(caller, account_id, days, SubscriptionEntryKind.CREDIT, reference=reference)
+            return entry.valid_until_after
     except IntegrityError as error:
         raise refuse(UserErrorCode.ALREADY_EXISTS, "reference", mark("This reference was used before.")) from error
