@@ -32,6 +32,7 @@ for command in (
     database.seed,
     operator.credit,
     operator.seats,
+    operator.vouchers,
     events.verify_events,
     operator.disable_second_factor,
     operator.jobs,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth import tokens
 from auth.policy import Permission, Role
-from models import acceptance, account, activation, db, invitation, subscription, user
+from models import acceptance, account, activation, db, invitation, subscription, user, voucher
 from models import settings as account_settings
 from models.account import Account, AccountKind
 from models.caller import Caller, Site
@@ -20,6 +20,7 @@ OWNER: Final = "anna@example.com"
 ACCOUNTANT: Final = "marek@example.com"
 SIMPLE_USER: Final = "ola@example.com"
 BUREAU: Final = "ingrid@example.com"
+VOUCHER: Final = "TRYME-TRYME-TRYME-TRYME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +113,5 @@ async def _share(owner: Caller, account_id: UUID, email: str, role: Role) -> Non
 async def _sell_days(caller: Caller, office: Account) -> None:
     if not await subscription.SubscriptionEntry.exists(reference="demo"):
         await subscription.credit(caller, office.number, 365, reference="demo")
+    if not [batch for batch in await voucher.batches() if batch.reference == "demo"]:
+        await voucher.issue(caller, [VOUCHER], days=60, reference="demo")

@@ -31,5 +31,5 @@ def derive_bytes(key: str, purpose: str, seed: bytes) -> bytes:
 
 
 def digest(token: str) -> bytes:
-    """SHA-256, 32 bytes. Enough for random 256-bit tokens; never for passwords."""
+    """SHA-256, 32 bytes. Enough for tokens of 100 random bits or more; never for passwords."""
     return hashlib.sha256(token.encode()).digest()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -45,6 +45,45 @@ def seats(account_number: int, count: int) -> None:
         f"Account {account_number}: {now.purchased} seats, {now.used} used, {now.reserved} reserved, "
         f"{now.available} available."
     )
+
+
+@click.group()
+def vouchers() -> None:
+    """Issue vouchers, which customers turn into days of subscription.
+
+    Their codes are shown once, when they are made, and stored as digests only.
+    """
+
+
+@vouchers.command()
+@click.option("--days", type=int, required=True, help="What each is worth.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many to make.")
+@click.option(
+    "--expires", type=click.DateTime(["%Y-%m-%d"]), help="Their last day, in UTC. Without it they last for ever."
+)
+@click.option("--reference", required=True, help="Names them for good: a campaign or an order number. Used once.")
+def create(days: int, count: int, expires: datetime | None, *, reference: str) -> None:
+    """Make COUNT vouchers of DAYS days, and print their codes, one a line.
+
+    Repeating a command that went through makes no more: its reference was used.
+    """
+    from models import voucher
+
+    codes = voucher.new_codes(count)
+    last_day = expires.date() if expires else None
+    operate(lambda caller: voucher.issue(caller, codes, days=days, reference=reference, last_day=last_day))
+    click.echo("\n".join(codes))
+
+
+@vouchers.command(name="list")
+def list_vouchers() -> None:
+    """Show what was issued, and how much of it was redeemed."""
+    from models import voucher
+
+    for batch in operate(lambda _: voucher.batches()):
+        # The instant after the last day.
+        last = f"to {batch.expires_at - timedelta(days=1):%Y-%m-%d}" if batch.expires_at else "for ever"
+        click.echo(f"{batch.reference}: {batch.issued} of {batch.days} days, {batch.redeemed} redeemed, good {last}")
 
 
 @click.command("disable-second-factor")

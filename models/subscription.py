@@ -126,17 +126,18 @@ async def book(
     role: Role | None = None,
     counterpart_id: UUID | None = None,
     reference: str | None = None,
+    field: str = "days",
 ) -> SubscriptionEntry:
     """Write a line of an account's ledger: its new end, the line, the event; within the account's lock.
 
     Days that come are added to the later of now and the end; days that go are taken from the end.
 
-    Raises Refusal: OUT_OF_RANGE for an end more than ten years ahead.
+    Raises Refusal: OUT_OF_RANGE, in the input's `field`, for an end more than ten years ahead.
     """
     before = await end(account_id)
     after = (before if days < 0 else max(caller.now, before)) + timedelta(days=days)
     if after > caller.now + MAX_END:
-        raise refuse(UserErrorCode.OUT_OF_RANGE, "days", mark("A subscription ends within ten years at most."))
+        raise refuse(UserErrorCode.OUT_OF_RANGE, field, mark("A subscription ends within ten years at most."))
     await db.execute(_SET_END, account_id, after)
     entry = await SubscriptionEntry.create(
         account_id=account_id,

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from models import account as accounts
-from models import lists, subscription
+from models import lists, subscription, voucher
 from models import user as users
 from models.account import AccountRow
 from models.listing import Connection
@@ -61,3 +61,4 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
 
 
 extend_subscription = perform(subscription.extend, _shown)
+redeem_voucher = perform(voucher.redeem, _shown)

@@ -266,3 +266,19 @@ class ExtendSubscriptionPayload(Payload):
     account: Account | None = field(description="The account that got them.")
     payer: Account | None = field(description="The account that gave them.")
     entry: SubscriptionEntry | None = field(description="The receiver's line in the ledger.")
+
+
+@strawberry.input(description="A voucher's code, for days of the account's subscription.")
+class RedeemVoucherInput:
+    """What redeemVoucher takes."""
+
+    account_id: strawberry.ID
+    code: str
+
+
+@payload
+class RedeemVoucherPayload(Payload):
+    """A voucher was redeemed."""
+
+    account: Account | None = field(description="The account that got the days.")
+    entry: SubscriptionEntry | None = field(description="The line in its ledger.")

@@ -313,3 +313,9 @@ class Mutation:
         description="Move 10 to 365 days from the payer's subscription to the account's. The caller "
         "needs the permission in the payer, and an active grant on the account.",
     )
+    redeem_voucher: c.RedeemVoucherPayload | None = mutation(
+        resolvers.subscription.redeem_voucher,
+        c.RedeemVoucherInput,
+        description="Add a voucher's days to the account's subscription; also when it is over. Case, blanks and "
+        "dashes of the code do not count.",
+    )

@@ -15,7 +15,36 @@ UPDATE accounts a SET purchased_seats = greatest(purchased_seats,
         AND i.role IN ('ADMINISTRATOR', 'COLLABORATOR', 'SIMPLE_USER') AND i.status = 'PENDING'));
 """
 
+VOUCHERS = """
+CREATE TABLE voucher_batches (
+    reference text PRIMARY KEY CHECK (length(reference) BETWEEN 1 AND 200),
+    days integer NOT NULL CHECK (days BETWEEN 1 AND 3650),
+    expires_at timestamptz,
+    created_at timestamptz NOT NULL
+);
+CREATE TABLE vouchers (
+    code_digest bytea PRIMARY KEY CHECK (length(code_digest) = 32),
+    reference text NOT NULL REFERENCES voucher_batches,
+    -- What it became. A line of the ledger comes from one voucher.
+    entry_id uuid REFERENCES subscription_entries,
+    CONSTRAINT vouchers_entry UNIQUE (entry_id)
+);
+CREATE INDEX vouchers_by_batch ON vouchers (reference);
+CREATE FUNCTION voucher_is_redeemed_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a voucher is redeemed once';
+END $$;
+CREATE TRIGGER vouchers_once BEFORE UPDATE ON vouchers
+    FOR EACH ROW WHEN (OLD.entry_id IS NOT NULL) EXECUTE FUNCTION voucher_is_redeemed_once();
+CREATE TABLE voucher_guesses (
+    user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    wrong_at timestamptz[] NOT NULL CHECK (cardinality(wrong_at) <= 10)
+);
+"""
+
 BACK = """
+DROP TABLE voucher_guesses, vouchers, voucher_batches;
+DROP FUNCTION voucher_is_redeemed_once();
 ALTER TABLE accounts DROP COLUMN purchased_seats;
 """
 
@@ -24,4 +53,4 @@ class Migration(Step):
     """Seats and vouchers."""
 
     dependencies = [("models", "0005_access_requests")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(SEATS, reverse_sql=BACK)]  # noqa: RUF012
+    operations = [ops.RunSQL(SEATS + VOUCHERS, reverse_sql=BACK)]  # noqa: RUF012

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models import db
+from models import db, voucher
 from models.account import Account
 from tests.api import KEY, Api
 
@@ -71,6 +71,45 @@ async def test_seats_are_refused(
     assert (found, said) == (code, "")
     assert reason in complained
     assert (await Account.get()).purchased_seats == 1000
+
+
+async def test_vouchers_are_made_and_listed(api: Api, database_url: str) -> None:
+    anna = await api.person("anna@example.com")
+    asked = ("--days", "30", "--count", "3", "--expires", "2099-12-31", "--reference", "spring")
+
+    code, said, complained = await fullmakt(database_url, "vouchers", "create", *asked)
+
+    assert (code, complained) == (0, "")
+    made = said.split()
+    assert len(made) == 3
+    redeemed = await api.do("redeemVoucher", {"accountId": anna.account_id, "code": made[2]}, "entry { days }", by=anna)
+    assert redeemed == {"entry": {"days": 30}, "errors": []}
+    assert await fullmakt(database_url, "vouchers", "list") == (
+        0,
+        "spring: 3 of 30 days, 1 redeemed, good to 2099-12-31\n",
+        "",
+    )
+    again = await fullmakt(database_url, "vouchers", "create", *asked)
+    assert again == (1, "", "Error: This reference was used before.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--days 0 --reference x", 1),
+        ("--days 30 --count 20000 --reference x", 1),
+        ("--days 30 --expires 2020-01-01 --reference x", 1),
+        ("--days 30 --count 0 --reference x", 2),
+        ("--days 30 --expires 31.12.2099 --reference x", 2),
+        ("--days 30", 2),
+    ],
+)
+async def test_vouchers_are_refused(api: Api, database_url: str, arguments: str, code: int) -> None:
+    found, said, complained = await fullmakt(database_url, "vouchers", "create", *arguments.split())
+
+    assert (found, said) == (code, "")
+    assert complained.splitlines()[-1].startswith("Error: ")
+    assert await voucher.batches() == []
 
 
 async def test_jobs_are_done_by_hand(api: Api, database_url: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import embedded
 import schema
 from auth import tokens
-from models import db, event, subscription
+from models import db, event, subscription, voucher
 from models.account import Account
 from models.caller import Caller, Site
 from models.message import Message
@@ -28,7 +28,7 @@ CHANGES = {
     "account:settings:update",
     *(f"account:invitation:{done}" for done in ("update", "resend", "revoke")),
     *(f"account:grant:{done}" for done in ("update", "revoke", "restore", "resign")),
-    *("account:subscription:give", "account:subscription:extend"),
+    *("account:subscription:give", "account:subscription:extend", "account:subscription:redeem"),
 }
 """What changes something that was there: these tell it as it was and as it is."""
 MAIN_PATH = {
@@ -210,6 +210,12 @@ async def test_every_mutation_tells_what_it_changed_and_no_secret(api: Api) -> N
     row = await Account.get(name="Second")
     await subscription.credit(Caller(now=api.clock.now, site=Site(KEY)), row.number, 10, reference="A1")
     assert [event.type for event in await story.fresh()] == ["operator:subscription:credit"]
+    (code,) = voucher.new_codes(1)
+    story.secrets |= {code, code.replace("-", "")}
+    await voucher.issue(Caller(now=api.clock.now, site=Site(KEY)), [code], days=10, reference="B1")
+    assert [event.type for event in await story.fresh()] == ["operator:voucher:issue"]
+    redeemed = [("account:subscription:redeem", "OWNER")]
+    await do("redeemVoucher", {"accountId": account, "code": code}, redeemed, by=anna)
     await do("signOut", None, [("user:session:end", None)], by=bo)
 
     assert story.run == MAIN_PATH & set(schema.build().mutation_type.fields)  # type: ignore[union-attr]  # there are some

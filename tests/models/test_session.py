@@ -203,6 +203,7 @@ async def test_signing_out_ends_the_session_that_asks(api: Api) -> None:
         ("revokeGrant", {"grantId": NOWHERE}),
         ("resignGrant", {"grantId": NOWHERE}),
         ("extendSubscription", {"accountId": NOWHERE, "payerAccountId": NOWHERE, "days": 10}),
+        ("redeemVoucher", {"accountId": NOWHERE, "code": "ABCDE"}),
         ("acceptInvitation", {"invitationId": NOWHERE}),
         ("declineInvitation", {"invitationId": NOWHERE}),
     ],

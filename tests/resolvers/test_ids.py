@@ -121,6 +121,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
+    "redeemVoucher": {"code": "ABCDE"},
     "transferOwnership": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
     "assignConsultant": {"clientAccountIds": [NOWHERE]},

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.api import PASSWORD, Person
+from models import voucher
+from models.caller import Caller, Site
+from tests.api import KEY, PASSWORD, Person
 from tests.authenticator import enrolled, set_up
 from tests.schema.world import World
 
@@ -174,6 +176,13 @@ async def _asked(world: World, _: Person) -> Input:
     return {"engagementId": await world.asked()}
 
 
+async def _voucher(world: World, _: Person) -> Input:
+    (code,) = voucher.new_codes(1)
+    caller = Caller(now=world.api.clock(), site=Site(KEY))
+    await voucher.issue(caller, [code], days=1, reference=world.address())
+    return {"accountId": world.owner.account_id, "code": code}
+
+
 def _consultant(*, assigned: bool) -> Make:
     async def make(world: World, _: Person) -> Input:
         someone = world.somebody("collaborator").user_id
@@ -255,4 +264,5 @@ CALLS: Final = {
     "declineAccessRequest": Call(_request),
     "withdrawAccessRequest": Call(_own_request),
     "extendSubscription": Call(_days),
+    "redeemVoucher": Call(_voucher),
 }

@@ -31,9 +31,6 @@ NOT_YET = {
     "Subscription",
     "AccessChange",
     "AccessChangeKind",
-    # Vouchers
-    "RedeemVoucherInput",
-    "Mutation.redeemVoucher",
 }
 
 Described = dict[str, str]
