@@ -1,8 +1,6 @@
 """Vouchers that several redeem at the same moment, and a ledger that must add up all the while."""
 
 import random
-from datetime import timedelta
-from typing import Any
 
 from models import db, subscription, voucher
 from models.account import Account
@@ -10,6 +8,7 @@ from models.caller import Caller, Site
 from models.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
 from tests.models.refusing import attempt
+from tests.races.ledger import reconciled
 from tests.races.racing import ROUNDS, Payload, at_once, outcomes
 
 
@@ -93,7 +92,7 @@ async def test_days_are_conserved_while_they_come_and_go_from_all_sides(api: Api
         credited += 3 + 2 * worth
         assert {*outcomes(done)} <= {"done", "INSUFFICIENT_DAYS"}
         assert outcomes(done[:2]) == ["done", "done"]
-        await reconciled(api, credited)
+        await reconciled(credited)
 
 
 async def move(api: Api, by: Person, payer: str, receiver: str) -> Payload:
@@ -105,15 +104,3 @@ async def sell(api: Api, place: int, days: int) -> Payload:
     row = await Account.get(name=f"Firm {place % 3}")
     await subscription.credit(operator(api), row.number, days, reference=f"order {place}")
     return {"errors": []}
-
-
-async def reconciled(api: Api, credited: int) -> None:
-    """Every account's end is what its ledger says, and each line starts where another one ended."""
-    entries: list[Any] = await SubscriptionEntry.all()
-    assert sum(entry.days for entry in entries) == credited
-    for row in await Account.all():
-        lines = [entry for entry in entries if entry.account_id == row.id]
-        opened, end = api.clock.now, row.subscription_until
-        assert end == opened + timedelta(days=sum(line.days for line in lines))
-        starts, ends = [line.valid_until_before for line in lines], [line.valid_until_after for line in lines]
-        assert sorted([*starts, end]) == sorted([opened, *ends])
