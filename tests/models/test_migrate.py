@@ -67,6 +67,43 @@ async def test_the_way_back_leaves_nothing(empty: str) -> None:
     assert await tables(empty) >= {"users", "accounts", "grants", "events"}
 
 
+@pytest.mark.parametrize(("colleagues", "seats"), [(2, 5), (7, 9)])
+async def test_who_was_let_in_before_seats_counted_has_one(empty: str, colleagues: int, seats: int) -> None:
+    """Two are invited besides; an accountant needs none."""
+    await migrate.migrate(empty, target="models.0005_access_requests")
+    connection = await connect(empty)
+    try:
+        await connection.execute(BEFORE_SEATS.format(colleagues=colleagues))
+
+        await migrate.migrate(empty)
+
+        assert await connection.fetchval("SELECT purchased_seats FROM accounts") == seats
+    finally:
+        await connection.close()
+
+
+BEFORE_SEATS = """
+BEGIN;
+INSERT INTO users (id, email, email_key, name, locale, created_at)
+    SELECT md5(n::text)::uuid, n || '@example.com', n || '@example.com', 'User', 'en', now()
+    FROM generate_series(0, 9) n;
+INSERT INTO accounts (id, number, name, kind, owner_id, created_at, subscription_until, invoice_prefix,
+    default_currency, default_locale, payment_term_days, simple_user_restrictions, locks, requires_two_factor)
+    SELECT id, 100000, 'Firm', 'BUSINESS', id, now(), now(), '', 'EUR', 'en', 14, 0, 0, false
+    FROM users WHERE email = '0@example.com';
+INSERT INTO grants (id, account_id, user_id, role, status, created_at)
+    SELECT u.id, a.id, u.id, CASE u.email WHEN '0@example.com' THEN 'OWNER' WHEN '9@example.com' THEN 'ACCOUNTANT'
+        ELSE 'COLLABORATOR' END, 'ACTIVE', now()
+    FROM users u, accounts a WHERE left(u.email, 1)::int <= {colleagues} OR u.email = '9@example.com';
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+    token_digest, created_at, expires_at)
+    SELECT u.id, a.id, u.email, u.email, 'SIMPLE_USER', 'PENDING', a.owner_id, 'en', false, sha256(u.email::bytea),
+        now(), now() + interval '7 days'
+    FROM users u, accounts a WHERE u.email IN ('8@example.com', '9@example.com');
+COMMIT;
+"""
+
+
 async def test_a_step_that_fails_leaves_nothing_behind(empty: str) -> None:
     connection = await connect(empty)
     try:
