@@ -89,6 +89,18 @@ async def active(bureau_id: UUID, client_id: UUID) -> EngagementRow | None:
     return await db.fetch_one(_ACTIVE, bureau_id, client_id, row=EngagementRow)
 
 
+_OPEN: Final = f"""
+SELECT {", ".join(COLUMNS.values())} FROM engagements e
+WHERE e.status IN ('PENDING', 'ACTIVE') AND (e.bureau_id = ANY($1::uuid[]) OR e.client_id = ANY($1::uuid[]))
+ORDER BY e.id
+"""
+
+
+async def open_of(account_ids: Sequence[UUID]) -> list[EngagementRow]:
+    """What is asked for or under way with any of these accounts on either side."""
+    return await db.fetch(_OPEN, account_ids, row=EngagementRow)
+
+
 def shown_to(row: db.Columns) -> list[UUID]:
     """The accounts that an engagement exists for: both sides, or one until it has answered."""
     sides: list[UUID] = [row["bureau_id"], row["client_id"]]
@@ -156,12 +168,17 @@ async def end(caller: Caller, engagement_id: UUID) -> UUID:
         if found.status not in _OPEN_STATES:
             raise _not_in_state(mark("This engagement has ended already."))
         demanded(_best(found, entered), end.permission, "engagement_id")
-        await _finish(caller, "end", found, entered, EngagementStatus.ENDED)
-        await hanging.end(caller, await hanging.of_engagement(found.id, now=caller.now))
-        sides = (found.bureau_id, found.client_id)
-        if found.status == EngagementStatus.ACTIVE:
-            await tell(caller, MessageKind.ENGAGEMENT_ENDED, sides, to=sides)
+        await finish(caller, found, entered)
     return engagement_id
+
+
+async def finish(caller: Caller, found: EngagementRow, entered: dict[UUID, Access]) -> None:
+    """End an engagement and what hangs on it, both its accounts locked, and tell both sides."""
+    await _finish(caller, "end", found, entered, EngagementStatus.ENDED)
+    await hanging.end(caller, await hanging.of_engagement(found.id, now=caller.now))
+    sides = (found.bureau_id, found.client_id)
+    if found.status == EngagementStatus.ACTIVE:
+        await tell(caller, MessageKind.ENGAGEMENT_ENDED, sides, to=sides)
 
 
 _OPEN_STATES: Final = (EngagementStatus.PENDING, EngagementStatus.ACTIVE)

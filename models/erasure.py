@@ -17,7 +17,7 @@ import orjson
 import i18n
 from auth.policy import GrantStatus, Role
 from i18n import mark
-from models import access, claim, db, event, personal, user
+from models import access, claim, db, engagement, event, hanging, personal, user
 from models.account import Account
 from models.caller import Caller
 from models.errors import UserErrorCode, refuse
@@ -106,25 +106,12 @@ async def _demand_alone(me: User, now: datetime) -> None:
         )
 
 
-_END_ENGAGEMENTS: Final = """
-UPDATE engagements e SET status = 'ENDED', ended_at = $2
-FROM (SELECT id, status FROM engagements WHERE status IN ('PENDING', 'ACTIVE')
-    AND (bureau_id = ANY($1::uuid[]) OR client_id = ANY($1::uuid[]))) was
-WHERE e.id = was.id RETURNING e.id, e.bureau_id, e.client_id, was.status
-"""
-
-
-class _Ended(db.Row):
-    id: UUID
-    bureau_id: UUID
-    client_id: UUID
-    status: str
-
-
 async def _close_accounts(caller: Caller, me: User) -> list[str]:
     """Close the accounts that he owns, and end what hangs on them. Returns their names."""
     owned = await Account.filter(owner_id=me.id, closed_at=None).order_by("id")
     keys = [account.id for account in owned]
+    for found in await engagement.open_of(keys):
+        await engagement.finish(caller, found, await engagement.entered_by(caller, found.bureau_id, found.client_id))
     await Account.filter(id__in=keys).update(
         closed_at=caller.now,
         name=CLOSED,
@@ -137,17 +124,6 @@ async def _close_accounts(caller: Caller, me: User) -> list[str]:
     for account in owned:
         await claim.release(account.country, account.organization_number, account.bank_account_number)
         await event.record(caller, "account:account:close", account_id=account.id, role=Role.OWNER)
-    for ended in await db.fetch(_END_ENGAGEMENTS, keys, caller.now, row=_Ended):
-        for account_id in (ended.bureau_id, ended.client_id):
-            await event.record(
-                caller,
-                "account:engagement:end",
-                account_id=account_id,
-                role=Role.OWNER if account_id in keys else None,
-                before={"engagement": str(ended.id), "status": ended.status},
-                after={"engagement": str(ended.id), "status": "ENDED"},
-            )
-        await _end_grants(caller, await Grant.filter(engagement_id=ended.id, status__in=_LIVE), GrantStatus.REVOKED)
     return [account.name for account in owned]
 
 
@@ -155,20 +131,20 @@ _LIVE: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
 
 
 async def _resign(caller: Caller, me: User) -> None:
-    await _end_grants(caller, await Grant.filter(user_id=me.id, status__in=_LIVE), GrantStatus.RESIGNED)
-
-
-async def _end_grants(caller: Caller, grants: Sequence[Grant], status: GrantStatus) -> None:
-    await Grant.filter(id__in=[grant.id for grant in grants]).update(status=status, ended_at=caller.now)
+    """Give all his grants up; whom he worked for as a consultant is told, and so is his bureau."""
+    grants = await Grant.filter(user_id=me.id, status__in=_LIVE)
+    await Grant.filter(id__in=[grant.id for grant in grants]).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
     for grant in grants:
         await event.record(
             caller,
-            "account:grant:resign" if status is GrantStatus.RESIGNED else "account:grant:revoke",
+            "account:grant:resign",
             account_id=grant.account_id,
             role=grant.role,
             before={"grant": str(grant.id), "status": grant.status},
-            after={"grant": str(grant.id), "status": status},
+            after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
         )
+        if grant.engagement_id is not None:
+            await hanging.tell_both(caller, [grant.id])
 
 
 async def _end_invitations(caller: Caller, me: User) -> None:

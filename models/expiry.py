@@ -1,7 +1,7 @@
 """A grant ends by itself at its `valid_until`, and is refused from that instant on, job or no job.
 
 Here the end is stored: once, with an event and a mail to the holder, by the clock's job or by
-whoever needs the place before it.
+whoever needs the place before it. Of a consultant's grant, client and bureau are told too.
 """
 
 from dataclasses import replace
@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from auth.policy import GrantStatus
-from models import access, db, event, message
+from models import access, db, event, hanging, message
 from models.caller import Caller
 from models.message import MessageKind
 
@@ -18,6 +18,7 @@ from models.message import MessageKind
 class _Ended(db.Row):
     id: UUID
     role: str
+    engagement_id: UUID | None
     valid_until: datetime
     account_name: str
     email: str
@@ -33,7 +34,7 @@ _END: Final = """
 UPDATE grants g SET status = 'EXPIRED', ended_at = g.valid_until FROM accounts a, users u
 WHERE g.account_id = $1 AND g.valid_until <= $2 AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
   AND a.id = g.account_id AND u.id = g.user_id AND ($3::uuid IS NULL OR g.user_id = $3)
-RETURNING g.id, g.role, g.valid_until, a.name AS account_name, u.email, u.name, u.locale
+RETURNING g.id, g.role, g.engagement_id, g.valid_until, a.name AS account_name, u.email, u.name, u.locale
 """
 _OVERDUE: Final = """
 SELECT DISTINCT account_id FROM grants WHERE valid_until <= $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
@@ -64,6 +65,8 @@ async def rest(caller: Caller, account_id: UUID, *, user_id: UUID | None = None)
             account_id=account_id,
             params={"account_name": row.account_name, "ends_at": row.valid_until.isoformat()},
         )
+        if row.engagement_id is not None:
+            await hanging.tell_both(caller, [row.id])
     return len(ended)
 
 

@@ -132,8 +132,7 @@ async def end_with_base(caller: Caller, user_id: UUID, bureau_id: UUID) -> None:
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     if rows:
         await end(caller, rows)
-        await tell_ended(caller, rows)
-        await _tell_bureau(caller, rows)
+        await tell_both(caller, [row.id for row in rows])
 
 
 async def _roles(caller: Caller, rows: Sequence[HangingRow]) -> dict[UUID, Role]:
@@ -195,13 +194,19 @@ async def tell_ended(caller: Caller, rows: Iterable[HangingRow]) -> None:
     await _tell_clients(caller, MessageKind.CONSULTANT_ENDED, [row.id for row in rows])
 
 
+async def tell_both(caller: Caller, grant_ids: list[UUID]) -> None:
+    """Mail the owners of the clients, and that of the one bureau, that a consultant has no access any more."""
+    await _tell_clients(caller, MessageKind.CONSULTANT_ENDED, grant_ids)
+    await _tell_bureau(caller, grant_ids)
+
+
 async def _tell_clients(caller: Caller, kind: MessageKind, grant_ids: list[UUID]) -> None:
     for told in await db.fetch(_TOLD.format(whose="a"), grant_ids, row=_Told):
         await _queue(caller, kind, told, told.account_id, client_name=told.account_name)
 
 
-async def _tell_bureau(caller: Caller, rows: Iterable[HangingRow]) -> None:
-    told = await db.fetch(_TOLD.format(whose="b"), [row.id for row in rows], row=_Told)
+async def _tell_bureau(caller: Caller, grant_ids: list[UUID]) -> None:
+    told = await db.fetch(_TOLD.format(whose="b"), grant_ids, row=_Told)
     names = ", ".join(one.account_name for one in told)
     await _queue(caller, MessageKind.CONSULTANT_LEFT, told[0], told[0].bureau_id, client_names=names)
 

@@ -68,6 +68,8 @@ HELD: Final = (
         "message = NULL, status = CASE t.status WHEN 'PENDING' THEN 'WITHDRAWN' ELSE t.status END",
         ("account_id",),  # whether anybody was there
     ),
+    Held("ownershipOffered", "ownership_transfers", "t.owner_id = {user}", ("owner_id",), None),
+    Held("ownershipOfferedToMe", "ownership_transfers", "t.receiver_id = {user}", ("receiver_id",), None),
     Held("ledger", "subscription_entries", "t.actor_id = {user}", ("actor_id",), None),
     Held("idempotencyKeys", "idempotency_keys", "t.user_id = {user}", ("user_id",), DELETE, ("input_digest",)),
     Held(
@@ -104,6 +106,7 @@ HELD: Final = (
 IMPERSONAL: Final[Mapping[str, str]] = {
     "event_links": "hashes, and ids of events",
     "engagements": "accounts, none of which is a person",
+    "reminders": "which ends were announced",
     "tortoise_migrations": "names of steps",
 }
 """Tables in which nobody can be found."""

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from models import db
+from models import db, jobs
+from models.caller import Caller, Site
 from models.grant import Grant
 from resolvers import ids
-from tests.api import NOWHERE, Api, Person, codes
+from tests.api import KEY, NOWHERE, PASSWORD, Api, Person, codes
 from tests.models.bureaus import assigned, bureau, consultants, engaged, engagements, enters, staff, working
 from tests.models.refusing import attempt, events, mails, refused, rejected
 
@@ -266,6 +267,47 @@ async def test_the_clock_ends_both_grants_at_the_same_second(api: Api) -> None:
     assert await consultants(api, anna) == [[]]
     given = {"bureauAccountId": biuro.account_id, "userId": kari.user_id, "clientAccountIds": [anna.account_id]}
     assert await refused(api, "assignConsultant", given, by=biuro) == [("NOT_FOUND", ["userId"])]
+
+
+async def test_an_end_by_the_clock_is_told_to_client_and_bureau(api: Api) -> None:
+    end = api.clock() + timedelta(hours=3)
+    biuro, kari, anna = await trio(api, grantValidUntil=end.isoformat())
+    await working(api, biuro, kari, anna)
+    api.clock.now = end
+
+    for _ in range(2):
+        await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))
+
+    assert len(await mails(anna.email, "consultant-ended")) == 1
+    (mail,) = await mails(biuro.email, "consultant-left")
+    assert "Nowak AS" in mail.params
+
+
+async def test_who_erases_himself_leaves_his_clients_and_they_hear_of_it(api: Api) -> None:
+    biuro, kari, anna = await trio(api)
+    await working(api, biuro, kari, anna)
+
+    done = await api.do("eraseMe", {"password": PASSWORD}, by=kari)
+
+    assert codes(done) == []
+    assert await consultants(api, anna) == [[]]
+    (mail,) = await mails(anna.email, "consultant-ended")
+    assert "Bo Berg" not in mail.params
+    assert len(await mails(biuro.email, "consultant-left")) == 1
+
+
+async def test_a_bureau_that_erases_itself_ends_its_engagements(api: Api) -> None:
+    biuro = await bureau(api)
+    anna = await api.person("anna@example.com", "Anna Nowak", accountName="Nowak AS")
+    await engaged(api, biuro, anna)
+    await working(api, biuro, biuro, anna)
+
+    done = await api.do("eraseMe", {"password": PASSWORD}, by=biuro)
+
+    assert codes(done) == []
+    assert [row["status"] for row in await engagements(api, anna)] == ["ENDED"]
+    assert await consultants(api, anna) == [[]]
+    assert len(await mails(anna.email, "engagement-ended")) == 1
 
 
 async def test_a_grant_ends_with_the_bureaus_or_by_its_own_end_whichever_is_first(api: Api) -> None:
