@@ -87,6 +87,15 @@ class Invitation:
 
 
 @dataclass
+class Offer:
+    """The ownership of an account, offered to the holder of a grant."""
+
+    receiver: int
+    grant: int
+    expires: datetime
+
+
+@dataclass
 class Plain:
     """Everything, at one instant. Operations answer "done" or the code of the refusal."""
 
@@ -96,6 +105,7 @@ class Plain:
     grants: list[Grant] = field(default_factory=list[Grant])
     invitations: list[Invitation] = field(default_factory=list[Invitation])
     engagements: list[Engagement] = field(default_factory=list[Engagement])
+    offers: dict[int, Offer] = field(default_factory=dict[int, Offer])
     credited: int = 0
 
     # ---- Looking -------------------------------------------------------------------------------
@@ -331,6 +341,66 @@ class Plain:
         if grant.role is Role.OWNER:
             return "LAST_OWNER"
         self._end(grant, GrantStatus.RESIGNED)
+        return DONE
+
+    # ---- Ownership -------------------------------------------------------------------------------
+
+    def offer(self, by: int, account: int, to: int) -> str:
+        """Offer an account to one of its people."""
+        if no := self.refused(by, account, Permission.OWNERSHIP):
+            return no
+        if by == to:
+            return "INVALID"
+        if not any((g.user, g.account) == (to, account) for g in self.grants):
+            return "NOT_FOUND"
+        if not self.bits(to, account):
+            return "INVALID_STATE"
+        number = next(n for n, g in enumerate(self.grants) if g is self.live(to, account))
+        self.offers[account] = Offer(to, number, self.now + INVITED_FOR)
+        return DONE
+
+    def _standing_offer(self, account: int) -> Offer | None:
+        """The offer, while it lasts, and its receiver's grant with it."""
+        offer = self.offers.get(account)
+        if offer is None or offer.expires <= self.now or self.grants[offer.grant].status is not GrantStatus.ACTIVE:
+            return None
+        return offer
+
+    def withdraw(self, by: int, account: int) -> str:
+        """Take the offer back."""
+        if no := self.refused(by, account, Permission.OWNERSHIP):
+            return no
+        if self._standing_offer(account) is None:
+            return "INVALID_STATE"
+        del self.offers[account]
+        return DONE
+
+    def own(self, by: int, account: int, *, accept: bool) -> str:
+        """Take the ownership, or turn it down."""
+        if not self.bits(by, account):
+            return "NOT_FOUND"
+        offer = self._standing_offer(account)
+        if offer is None or offer.receiver != by:
+            return "INVALID_STATE"
+        if accept:
+            heir, house = self.grants[offer.grant], self.accounts[account]
+            if heir.role not in policy.SEATED and self.used(account) + self.reserved(account) >= house.seats:
+                return "SEATS_EXHAUSTED"
+            former = self.live(house.owner, account)
+            assert former is not None
+            former.role = Role.ADMINISTRATOR
+            heir.role, heir.listed, heir.until, heir.engagement = Role.OWNER, None, None, None
+            house.owner = by
+        del self.offers[account]
+        return DONE
+
+    def redeem(self, by: int, account: int, days: int) -> str:
+        """Turn a voucher that nobody has used into days."""
+        if no := self.refused(by, account, Permission.SUBSCRIPTION_WRITE):
+            return no
+        house = self.accounts[account]
+        house.until = max(house.until, self.now) + timedelta(days=days)
+        self.credited += days
         return DONE
 
     # ---- The bureau ------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
-from models import db, seat
+from models import db, seat, voucher
 from models.caller import Caller, Site
 from models.errors import Refusal
 from resolvers import ids
-from tests.api import KEY, Answer
+from tests.api import KEY, PASSWORD, Answer
 from tests.stateful.house import FREE_SEATS, PEOPLE, House
 from tests.stateful.plain import BUREAU, DONE, Plain
 
@@ -163,6 +163,17 @@ class Life:
         self.agree(expected, "extendSubscription", given, by=by)
 
     @operation
+    def redeem(self, step: Step) -> None:
+        """A voucher that the operator has just made."""
+        by = self.who(step, step.account)
+        expected = self.plain.redeem(by, step.account, step.days)
+        (code,) = voucher.new_codes(1)
+        operator = Caller(now=self.house.clock.now, site=Site(KEY))
+        self.house.run(voucher.issue(operator, [code], days=step.days, reference=code))
+        given = {"accountId": self.account_ids[step.account], "code": code}
+        self.agree(expected, "redeemVoucher", given, by=by)
+
+    @operation
     def sell(self, step: Step) -> None:
         """Seats, sold by the operator at the command line."""
         expected = self.plain.sell(step.account, step.seats)
@@ -260,6 +271,39 @@ class Life:
         by = self.plain.grants[number].user if step.by is None else step.by
         expected = self.plain.resign(by, number)
         self.agree(expected, "resignGrant", {"grantId": self.grant_ids[number]}, by=by)
+
+    # ---- Ownership ---------------------------------------------------------------------------
+
+    @operation
+    def offer(self, step: Step) -> None:
+        by = self.who(step, step.account)
+        expected = self.plain.offer(by, step.account, step.to)
+        receiver = self.house.people[step.to].user_id
+        given = {"accountId": self.account_ids[step.account], "userId": receiver, "password": PASSWORD}
+        self.agree(expected, "transferOwnership", given, by=by)
+
+    def _receiver(self, step: Step) -> int:
+        """Who answers an offer: the one whom it was made to, if nobody else was drawn."""
+        offer = self.plain.offers.get(step.account)
+        return step.by if step.by is not None else offer.receiver if offer else step.to
+
+    @operation
+    def accept_ownership(self, step: Step) -> None:
+        by = self._receiver(step)
+        expected = self.plain.own(by, step.account, accept=True)
+        self.agree(expected, "acceptOwnership", {"accountId": self.account_ids[step.account]}, by=by)
+
+    @operation
+    def decline_ownership(self, step: Step) -> None:
+        by = self._receiver(step)
+        expected = self.plain.own(by, step.account, accept=False)
+        self.agree(expected, "declineOwnership", {"accountId": self.account_ids[step.account]}, by=by)
+
+    @operation
+    def withdraw_ownership(self, step: Step) -> None:
+        by = self.who(step, step.account)
+        expected = self.plain.withdraw(by, step.account)
+        self.agree(expected, "withdrawOwnership", {"accountId": self.account_ids[step.account]}, by=by)
 
     # ---- The bureau --------------------------------------------------------------------------
 
@@ -424,6 +468,10 @@ steps = st.builds(
 
 
 ONE_OF_EACH: Final = [
+    Step(name="offer", to=3),
+    Step(name="withdraw_ownership"),
+    Step(name="offer", to=3),
+    Step(name="decline_ownership"),
     Step(name="set_bounds"),
     Step(name="extend", other=0, account=2),
     Step(name="invite", account=1, to=2),
@@ -441,6 +489,9 @@ ONE_OF_EACH: Final = [
     Step(name="assign", account=2, to=1, listed=LISTS[2]),
     Step(name="unassign", account=2, to=1),
     Step(name="end_engagement"),
+    Step(name="redeem"),
+    Step(name="offer", to=1),
+    Step(name="accept_ownership"),
     Step(name="sell", seats=4),
     Step(name="wait"),
 ]
