@@ -17,9 +17,12 @@ from models.caller import Caller, Site
 from models.grant import Grant
 from models.subscription import SubscriptionEntry
 from tests.api import KEY, PASSWORD, Api, Clock, Person, codes
+from tests.models.bureaus import engaged, engagements
 from tests.models.refusing import events
 from tests.races.racing import ROUNDS, accept, at_once, invite, outcome, outcomes
+from tests.races.test_bureaus import assign, loose, refusals, trio
 from tests.races.test_ownership import key_of, owner_of
+from tests.races.test_vouchers import issue, redeem
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -115,6 +118,59 @@ async def test_an_account_changes_hands_once_and_always_has_one_owner(servers: l
             _, token = await invite(here, Person(heir.email, heir.token, "", anna.account_id), owner.email)
             assert codes(await accept(there, token, owner)) == []
         owner, heir = heir, owner
+
+
+async def test_one_voucher_redeemed_by_ten_on_two_servers_gives_its_days_once(servers: list[Api]) -> None:
+    people = [await servers[0].person(f"p{place}@example.com", accountName=f"Firm {place}") for place in range(10)]
+    for place in range(ROUNDS):
+        (code,) = await issue(servers[0], str(place))
+        await db.execute("DELETE FROM voucher_guesses")
+
+        done = await at_once(*(redeem(servers[n % 2], person, code) for n, person in enumerate(people)))
+
+        assert outcomes(done) == ["VOUCHER_INVALID"] * 9 + ["done"]
+    assert await SubscriptionEntry.filter(kind="VOUCHER").count() == ROUNDS
+
+
+async def test_an_engagement_that_ends_on_another_server_leaves_no_consultant_behind(servers: list[Api]) -> None:
+    here, there = servers
+    biuro, kari, _, (client,) = await trio(here)
+    for _ in range(ROUNDS):
+        (found,) = await engagements(here, biuro, "first: 10, filter: { status: [ACTIVE] }")
+
+        assigned, ended = await at_once(
+            assign(here, biuro, kari, [client]),
+            there.do("endEngagement", {"engagementId": found["id"]}, by=client),
+        )
+
+        assert outcome(ended) == outcome(assigned) == "done"
+        assert refusals(assigned) <= {"NOT_FOUND"}
+        assert await loose() == 0
+        await engaged(there, biuro, client)
+
+
+async def test_who_lost_his_right_on_another_server_lets_nobody_in(servers: list[Api]) -> None:
+    """Accepting meets the invitation's revocation and its inviter's demotion, each on the other server."""
+    here, there = servers
+    anna, bo = await here.person("anna@example.com"), await there.person("bo@example.com")
+    kari, grant = await there.guest(anna, "kari@example.com", "ADMINISTRATOR")
+    for place in range(ROUNDS):
+        invitation, token = await invite(here, kari, bo.email)
+        takes = (
+            there.do("revokeInvitation", {"invitationId": invitation}, by=anna)
+            if place % 2
+            else there.do("updateGrant", {"grantId": grant, "role": "COLLABORATOR"}, by=anna)
+        )
+
+        accepted, taken = await at_once(accept(here, token, bo), takes)
+
+        got_in = outcome(accepted) == "done"
+        assert outcome(taken) == ("INVITATION_NOT_PENDING" if got_in and place % 2 else "done")
+        assert got_in or outcome(accepted) in {"ROLE_TOO_HIGH", "TOKEN_INVALID"}
+        assert await Grant.filter(status="ACTIVE", role="ACCOUNTANT").count() == int(got_in)
+        await db.execute("UPDATE grants SET status = 'REVOKED' WHERE role = 'ACCOUNTANT'")
+        await db.execute("UPDATE invitations SET status = 'REVOKED' WHERE status = 'PENDING'")
+        assert codes(await here.do("updateGrant", {"grantId": grant, "role": "ADMINISTRATOR"}, by=anna)) == []
 
 
 async def test_jobs_on_two_servers_and_by_hand_do_each_thing_once(servers: list[Api]) -> None:
