@@ -3,6 +3,7 @@
     open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
     open (at registration, or
           by a bureau) ------> PENDING_ACTIVATION --activate--^       derived from the date, not stored
+    CLOSED with its owner, when he erases himself: `models/erasure.py`
 
 A number that the law or a bank gives belongs to one owner: `models/claim.py`.
 """

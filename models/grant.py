@@ -1,7 +1,8 @@
 """A grant lets one user into one account in a role. It is never deleted.
 
     ACTIVE --revoke--> REVOKED --restore--> ACTIVE          AWAITING_PERMISSIONS --update--> ACTIVE
-    ACTIVE --resign--> RESIGNED                             expired: derived from `valid_until`
+    ACTIVE --resign--> RESIGNED                             expired: derived from `valid_until`, then
+                                                            stored: `models/expiry.py`
 
 A grant that hangs on an engagement, and on its holder's grant on the bureau, ends with either of
 these: `models/hanging.py`. A user has at most one live grant on an account. Who resigned comes back

@@ -1,6 +1,6 @@
 """A user is a person with a login; which accounts he may enter is said by grants.
 
-    register --> inactive --activate--> active          (sign-in needs active)
+    register --> inactive --activate--> active --erase--> erased    (sign-in needs active)
     accepting an invitation with a new login is active at once: the link proved the address
 
 Registering again before activation starts afresh: the newest name and password count, and the
