@@ -11,15 +11,11 @@ from models.rows import column
 from models.user import UserRow
 from resolvers import grant, user
 from resolvers.context import Context, Info, wanted
-from resolvers.pages import pages, prepare
+from resolvers.pages import pages, rows_by_ids
 from resolvers.perform import nothing, perform
 
-
-async def by_ids(keys: Sequence[UUID], context: Context) -> list[AccessRequestRow | None]:
-    """The requests with these ids."""
-    rows = await access_request.by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+by_ids = rows_by_ids(access_request.by_ids)
+"""The requests with these ids."""
 
 
 async def of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[AccessRequestRow]]:

@@ -9,16 +9,12 @@ from models.account import AccountRow
 from models.engagement import EngagementRow
 from models.listing import Connection
 from resolvers.context import Context, Info
-from resolvers.pages import pages, prepare
+from resolvers.pages import pages, rows_by_ids
 from resolvers.perform import perform
 from resolvers.subscription import linked
 
-
-async def by_ids(keys: Sequence[UUID], context: Context) -> list[EngagementRow | None]:
-    """The engagements with these ids."""
-    rows = await engagement.by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+by_ids = rows_by_ids(engagement.by_ids)
+"""The engagements with these ids."""
 
 
 async def of_accounts(

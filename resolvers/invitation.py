@@ -12,15 +12,11 @@ from models.invitation import InvitationRow, InvitationStatus
 from models.listing import Connection
 from resolvers import account, grant, session
 from resolvers.context import Context, Info
-from resolvers.pages import pages, prepare
+from resolvers.pages import pages, rows_by_ids
 from resolvers.perform import perform
 
-
-async def by_ids(keys: Sequence[UUID], context: Context) -> list[InvitationRow | None]:
-    """The invitations with these ids."""
-    rows = await invitation.by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+by_ids = rows_by_ids(invitation.by_ids)
+"""The invitations with these ids."""
 
 
 async def of_accounts(

@@ -1,6 +1,6 @@
-"""Lists under many parents: the one way in which rows of a list enter the graph."""
+"""Lists under many parents, and rows by their ids: the two ways in which rows enter the graph."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -49,6 +49,19 @@ async def prepare(found: Sequence[Any], context: Context) -> None:
 
 _ACCOUNTS = frozenset({"account_id", "bureau_id", "client_id"})
 """Columns with the id of an account that decides who sees the row."""
+
+
+def rows_by_ids(
+    read: Callable[[list[UUID]], Awaitable[list[R | None]]],
+) -> Callable[[Sequence[UUID], Context], Awaitable[list[R | None]]]:
+    """Rows by their ids, in order, None for unknown ones, with the access that their rules will look at."""
+
+    async def found(keys: Sequence[UUID], context: Context) -> list[R | None]:
+        there = await read(list(keys))
+        await prepare(there, context)
+        return there
+
+    return found
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -11,8 +10,8 @@ from models.event import EventRow
 from models.listing import Connection
 from models.message import MessageRow
 from resolvers import view
-from resolvers.context import Context, Info
-from resolvers.pages import pages, prepare
+from resolvers.context import Info
+from resolvers.pages import pages, rows_by_ids
 
 
 async def events_of_accounts(
@@ -31,11 +30,8 @@ async def events_of_viewer(parents: Sequence[object], info: Info, **page: Any) -
     return await pages(listing, [view.own(info.context, listing, "e.account_id")] * len(parents), info, page)
 
 
-async def events_by_ids(keys: Sequence[UUID], context: Context) -> list[EventRow | None]:
-    """The events with these ids."""
-    rows = await event.by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+events_by_ids = rows_by_ids(event.by_ids)
+"""The events with these ids."""
 
 
 def before(row: EventRow, _: Info) -> object:
@@ -53,8 +49,5 @@ async def messages_of_accounts(accounts: Sequence[Any], info: Info, **page: Any)
     return await pages(lists.messages(), [row["id"] for row in accounts], info, page)
 
 
-async def messages_by_ids(keys: Sequence[UUID], context: Context) -> list[MessageRow | None]:
-    """The messages with these ids."""
-    rows = await message.by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+messages_by_ids = rows_by_ids(message.by_ids)
+"""The messages with these ids."""

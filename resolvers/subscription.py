@@ -12,7 +12,7 @@ from models.listing import Connection
 from models.subscription import SubscriptionEntryRow
 from resolvers import account, user
 from resolvers.context import Context, Info
-from resolvers.pages import pages, prepare
+from resolvers.pages import pages, rows_by_ids
 from resolvers.perform import perform
 
 
@@ -21,11 +21,8 @@ async def entries(accounts: Sequence[Any], info: Info, **page: Any) -> list[Conn
     return await pages(lists.entries(), [row["id"] for row in accounts], info, page)
 
 
-async def by_ids(keys: Sequence[UUID], context: Context) -> list[SubscriptionEntryRow | None]:
-    """The lines of ledgers with these ids."""
-    rows = await subscription.entries_by_ids(list(keys))
-    await prepare(rows, context)
-    return rows
+by_ids = rows_by_ids(subscription.entries_by_ids)
+"""The lines of ledgers with these ids."""
 
 
 async def counterparts(rows: Sequence[SubscriptionEntryRow], info: Info) -> list[AccountRow | None]:
