@@ -21,7 +21,7 @@ from models import access, claim, db, engagement, event, hanging, personal, user
 from models.account import Account
 from models.caller import Caller
 from models.errors import UserErrorCode, refuse
-from models.grant import Grant
+from models.grant import Grant, record_resigned
 from models.invitation import Invitation, InvitationStatus
 from models.message import SUBJECTS, MessageKind
 from models.personal import Person
@@ -135,14 +135,7 @@ async def _resign(caller: Caller, me: User) -> None:
     grants = await Grant.filter(user_id=me.id, status__in=_LIVE)
     await Grant.filter(id__in=[grant.id for grant in grants]).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
     for grant in grants:
-        await event.record(
-            caller,
-            "account:grant:resign",
-            account_id=grant.account_id,
-            role=grant.role,
-            before={"grant": str(grant.id), "status": grant.status},
-            after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
-        )
+        await record_resigned(caller, grant)
         if grant.engagement_id is not None:
             await hanging.tell_both(caller, [grant.id])
 

@@ -314,16 +314,21 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
                 mark("An account always has an owner. Transfer the ownership first."),
             )
         await Grant.filter(id=grant.id).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
-        await event.record(
-            caller,
-            "account:grant:resign",
-            account_id=grant.account_id,
-            role=grant.role,
-            before={"grant": str(grant.id), "status": grant.status},
-            after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
-        )
+        await record_resigned(caller, grant)
         await hanging.end_with_base(caller, grant.user_id, grant.account_id)
     return grant_id
+
+
+async def record_resigned(caller: Caller, grant: Grant) -> None:
+    """Record that its holder gave up `grant`, which is as it was before."""
+    await event.record(
+        caller,
+        "account:grant:resign",
+        account_id=grant.account_id,
+        role=grant.role,
+        before={"grant": str(grant.id), "status": grant.status},
+        after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
+    )
 
 
 async def _others(act: Act, grant_id: UUID) -> Grant:
