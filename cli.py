@@ -12,7 +12,7 @@ from commands.ground import Commands
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option("0.1.0", package_name=None, message="fullmakt %(version)s")
 def fullmakt() -> None:
-    r"""Serve and look after Fullmakt.
+    """Serve and look after Fullmakt.
 
     Settings come from FULLMAKT_... variables. With FULLMAKT_ENV=development and no
     FULLMAKT_DATABASE_URL, commands use a private PostgreSQL in var/, started when it does not run.
@@ -22,7 +22,7 @@ def fullmakt() -> None:
       0  done
       1  failed: refused, port taken, database away; the reason is one line on standard error
       2  called wrongly, or a setting is missing or unusable
-    """
+    """  # noqa: D301 - click looks for the character itself, to keep these lines apart
 
 
 for command in (

@@ -118,6 +118,13 @@ def test_every_command_explains_itself(command: str) -> None:
     assert len(result.stdout.splitlines()) >= 5
 
 
+def test_each_exit_code_has_a_line_of_its_own() -> None:
+    lines = call("--help").stdout.splitlines()
+
+    start = lines.index("  Exit codes")
+    assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["0", "1", "2"]
+
+
 def test_help_does_not_wait_for_the_models() -> None:
     script = (
         "import sys, cli\ntry: cli.fullmakt(['serve', '--help'])\nexcept SystemExit: sys.exit('models' in sys.modules)"
