@@ -82,6 +82,7 @@ HELD: Final = (
         " failure = CASE t.status WHEN 'SENT' THEN NULL ELSE 'erased' END",
         ("link_seed",),
     ),
+    Held("wrongVouchers", "voucher_guesses", "t.user_id = {user}", ("user_id",), DELETE),
     # What may name him in events is taken out by `event.forget`.
     Held("events", "events", "t.actor_id = {user}", ("actor_id",), None, ("origin_digest", "personal_digest")),
     Held(
@@ -107,6 +108,8 @@ IMPERSONAL: Final[Mapping[str, str]] = {
     "event_links": "hashes, and ids of events",
     "engagements": "accounts, none of which is a person",
     "reminders": "which ends were announced",
+    "voucher_batches": "what the operator sold, by his own reference",
+    "vouchers": "digests of codes, and the lines that they became, which name who redeemed them",
     "tortoise_migrations": "names of steps",
 }
 """Tables in which nobody can be found."""
