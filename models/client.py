@@ -171,7 +171,9 @@ async def take_over(caller: Caller, stand_in: User, token: str, password_hash: s
         await Grant.filter(account_id=house.id, user_id=stand_in.id).update(user_id=owner_id)
         await User.filter(id=stand_in.id).delete()
         await event.record(caller, "account:account:activate", account_id=house.id, actor_id=owner_id, role=Role.OWNER)
-        return await session.start(caller, owner_id, account_id=house.id)
+        # Who was asked to sign in first has shown his second factor then, if he has one.
+        has_signed_in = caller.user_id == owner_id
+        return await session.start(caller, owner_id, account_id=house.id, factor_shown=has_signed_in)
 
 
 async def _login(caller: Caller, stand_in: User, password_hash: str | None) -> UUID:

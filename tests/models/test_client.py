@@ -10,6 +10,7 @@ from models.grant import Grant
 from models.user import User
 from resolvers import ids
 from tests.api import NOWHERE, PASSWORD, Api, Person, codes
+from tests.authenticator import set_up
 from tests.models.bureaus import bureau, consultants, engagements, enters, staff
 from tests.models.refusing import events, mails, refused, rejected
 
@@ -133,6 +134,20 @@ async def test_who_has_a_login_becomes_owner_only_when_he_follows_the_link_signe
     assert await status_of(api, kim, client) == {"status": "ACTIVE", "viewerGrant": {"role": "OWNER"}}
     assert codes(await api.do("signIn", {"email": EMAIL, "password": PASSWORD})) == []
     assert await refused(api, "activate", given, by=kim) == [("TOKEN_INVALID", ["token"])]
+
+
+async def test_an_owner_with_a_second_factor_takes_over_by_the_session_that_has_shown_it(api: Api) -> None:
+    biuro = await bureau(api)
+    kim = await api.person(EMAIL)
+    await set_up(api, kim)
+    client = await opened(api, biuro)
+    given = {"token": await api.link(EMAIL, "activation")}
+
+    assert await refused(api, "activate", {**given, "password": PASSWORD}) == [("SIGN_IN_REQUIRED", None)]
+    done = await api.do("activate", given, "accessToken", by=kim)
+
+    assert codes(done) == []
+    assert await status_of(api, done["accessToken"], client) == {"status": "ACTIVE", "viewerGrant": {"role": "OWNER"}}
 
 
 async def test_a_login_that_was_never_activated_is_taken_over_with_the_account(api: Api) -> None:
