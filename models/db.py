@@ -14,9 +14,11 @@ from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.connection import get_connection, get_connections
-from tortoise.exceptions import DBConnectionError
+from tortoise.exceptions import DBConnectionError, IntegrityError
 from tortoise.transactions import in_transaction
 
+from i18n import mark
+from models.errors import UserErrorCode, refuse
 from models.pool import Pool
 
 POOL_SIZE: Final = 20
@@ -144,6 +146,7 @@ async def transaction() -> AsyncGenerator[None]:
 
     Raises:
         TimeoutError: no connection was free within WAIT_SECONDS.
+        Refusal: INVALID_STATE where the block lets somebody in who has erased himself.
     """
     context = in_transaction("default")
     try:
@@ -155,9 +158,17 @@ async def transaction() -> AsyncGenerator[None]:
         yield
     except BaseException as error:
         await context.__aexit__(type(error), error, error.__traceback__)
+        if _is_of_erased(error):
+            raise refuse(UserErrorCode.INVALID_STATE, None, mark("This person has no login any more.")) from error
         raise
     else:
         await context.__aexit__(None, None, None)
+
+
+def _is_of_erased(error: BaseException) -> bool:
+    """Whether the database keeps an erased user away; Tortoise wraps what the driver raised."""
+    cause = error.args[0] if isinstance(error, IntegrityError) and error.args else error
+    return getattr(cause, "constraint_name", None) == "erased_users_stay_away"
 
 
 async def _give_back(context: Any) -> None:

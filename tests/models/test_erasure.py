@@ -206,6 +206,15 @@ async def test_the_role_that_serves_makes_nobody_else_forgotten(api: Api) -> Non
         await db.execute("SELECT forget_person($1, '{}')", ids.decode("User", anna.user_id))
 
 
+async def test_access_that_was_taken_back_is_not_restored_to_who_has_gone(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, key = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    assert codes(await api.do("revokeGrant", {"grantId": key}, by=anna)) == []
+    assert codes(await api.do("eraseMe", ERASE, by=bo)) == []
+
+    assert await refused(api, "restoreGrant", {"grantId": key}, by=anna) == [("INVALID_STATE", None)]
+
+
 async def test_erasing_and_being_let_in_at_once_leaves_nobody_half_erased(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for place in range(min(ROUNDS, 25)):
@@ -219,12 +228,13 @@ async def test_erasing_and_being_let_in_at_once_leaves_nobody_half_erased(api: A
             document = f"mutation ($i: {name}Input!) {{ {mutation}(input: $i) {{ errors {{ code }} }} }}"
             return api.ask(document, {"i": given}, by=by)
 
-        await asyncio.gather(
+        answers = await asyncio.gather(
             asked("eraseMe", ERASE, bo),
             asked("acceptInvitation", {"token": token}, bo),
             asked("signIn", {"email": bo.email, "password": PASSWORD}),
             asked("createAccount", {"name": "More"}, bo),
         )
+        assert {code for answer in answers for code in answer.codes} <= {"UNAUTHENTICATED"}
 
         key = ids.decode("User", bo.user_id)
         (user,) = await db.fetch("SELECT erased_at FROM users WHERE id = $1", key, row=db.Row)
