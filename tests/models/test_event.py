@@ -38,6 +38,7 @@ MAIN_PATH = {
     *("inviteUser", "updateInvitation", "resendInvitation", "revokeInvitation"),
     *("acceptInvitation", "declineInvitation", "updateGrant", "revokeGrant", "restoreGrant", "resignGrant"),
     "extendSubscription",
+    "redeemVoucher",
 }
 """The mutations of this story. That each one of all tells something, tests/schema/test_matrix.py holds."""
 UNTOLD = {"account:account:enter"}
