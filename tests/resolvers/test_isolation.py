@@ -31,6 +31,9 @@ def everything(type_name: str, depth: int, via: str = "") -> str:
         target = walk.target(field)
         if target == "Node" or (type_name == "Query" and name in {"invitation", "account", "roles"}):
             continue
+        # What a link shows of the other side is meant to be seen; tests/models/test_link.py holds it to that.
+        if (type_name, name) == ("AccountLink", "account"):
+            continue
         given = "(permission: SETTINGS_READ)" if name == "viewerCan" else ""
         given = "(first: 5)" if "first" in field.args else given
         if target not in walk.TYPES:
@@ -223,7 +226,8 @@ async def test_who_resigned_sees_his_grant_and_no_account(api: Api) -> None:
 
 async def test_who_takes_his_own_access_back_is_out_at_once(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    kari, grant = await api.guest(anna, "kari@example.com", "ADMINISTRATOR")
+    # An administrator's access is taken back by the owner only.
+    kari, grant = await api.guest(anna, "kari@example.com", "CONSULTANT", permissions=["USERS_READ", "USERS_WRITE"])
     _ = await api.do("switchAccount", {"accountId": anna.account_id}, by=kari)
     document = """mutation($id: ID!, $guest: InviteUserInput!) {
         revokeGrant(input: { grantId: $id }) { grant { status account { id } } errors { code } }
