@@ -351,7 +351,7 @@ def demand(access: Access, permission: Permission) -> None:
             mark("The account's subscription is over; extend it to go on."),
         )
     if not decision.allowed:
-        raise Forbidden(decision, access.role)
+        raise Forbidden(decision, access.role, access.account_id)
 
 
 _LOCK_BOTH: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"

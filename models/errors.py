@@ -12,6 +12,7 @@ Refused                    -> top of the tree, never raised itself
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from auth.policy import Decision, DecisionReason, Role
 from i18n import mark
@@ -85,12 +86,16 @@ class Refusal(Refused):
 
 
 class Forbidden(Refused):
-    """The caller's role or its restrictions do not allow it; `decision` says which and why."""
+    """The caller's role or its restrictions do not allow it; `decision` says which and why.
 
-    def __init__(self, decision: Decision, role: Role | None) -> None:
+    `account_id` is the account of an operation that was refused, None for a field.
+    """
+
+    def __init__(self, decision: Decision, role: Role | None, account_id: UUID | None = None) -> None:
         super().__init__(f"Needs {decision.permission}.")
         self.decision = decision
         self.role = role
+        self.account_id = account_id
 
 
 class Unauthenticated(Refused):

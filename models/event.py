@@ -1,6 +1,7 @@
 """An event says what changed, who did it in which role, from where: written with the change itself.
 
-Types read `source:subject:action`, for example `account:invitation:accept`. Nothing ever changes
+Types read `source:subject:action`, for example `account:invitation:accept`; one that was forbidden
+reads `refused:invitation:issue`, and nothing else is written then. Nothing ever changes
 or deletes an event. No secret is in one: callers pass plain facts, never tokens or passwords.
 
     account:  event 1 <-hash- event 2 <-hash- event 3        also: a chain for each user, outside of accounts
@@ -11,7 +12,7 @@ came from, it covers a salted digest instead, so that `forget` can take the text
 chain whole. Ids, roles, numbers and instants stay.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -25,6 +26,7 @@ from auth.policy import Role
 from models import db, keys
 from models.caller import Caller
 from models.check import email_key
+from models.errors import Forbidden
 
 
 class Event(Model):
@@ -81,6 +83,21 @@ async def record(
         None if after is None else _json(known_after),
         _json({"ip_address": caller.ip_address}) if caller.ip_address else None,
         _json(_personal(told_before, told_after)) if told_before or told_after else None,
+    )
+
+
+async def record_refusal(caller: Caller, operation: Callable[..., object], refusal: Forbidden) -> None:
+    """Write down that somebody tried in his account what he may not do there, on its own: nothing else happened.
+
+    Its type is `refused:` with the operation's module and name: `refused:grant:update`.
+    """
+    subject = operation.__module__.rpartition(".")[2]
+    await record(
+        caller,
+        f"refused:{subject}:{operation.__name__}",
+        account_id=refusal.account_id,
+        role=refusal.role,
+        after={"permission": refusal.decision.permission},
     )
 
 

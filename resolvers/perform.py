@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from auth.policy import Permission
-from models.errors import Problem, Refusal
+from models import event
+from models.errors import Forbidden, Problem, Refusal
 from resolvers import rights
 from resolvers.context import Context
 
@@ -42,11 +43,14 @@ class Performed:
         return getattr(self.operation, "permission", None)
 
     async def __call__(self, context: Context, **given: Any) -> Payload:
-        """Do it; a refusal is an answer of its own, everything else goes up."""
+        """Do it; a refusal is an answer of its own, what is forbidden is recorded, everything else goes up."""
         try:
             outcome = await self.operation(context.caller, **given)
         except Refusal as refusal:
             return Payload(dict(self.refused), refusal.problems)
+        except Forbidden as refusal:
+            await event.record_refusal(context.caller, self.operation, refusal)
+            raise
         context.forget()
         return Payload(rights.existing(await self.show(context, outcome), context))
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models import db, event
-from tests.api import TABLES, Answer, Api, Person, codes, counts
+from tests.api import TABLES, Answer, Api, Person, changed, codes, counts
 
 Codes = list[tuple[str, list[str] | None]]
 
@@ -42,7 +42,7 @@ async def attempt(
 async def state() -> dict[str, object]:
     """Every table's rows as a digest; of messages their number, for the worker writes to them too."""
     digests = " UNION ALL ".join(
-        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows FROM {table} t"
+        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows FROM {changed(table)}"
         for table in TABLES
         if table != "messages"
     )

@@ -16,9 +16,9 @@ from models.account import Account
 from models.caller import Caller, Site
 from models.message import Message
 from resolvers import ids
-from tests.api import KEY, PASSWORD, TABLES, Api, Person
+from tests.api import KEY, PASSWORD, TABLES, Api, Person, codes
 from tests.conftest import administer, connect
-from tests.models.refusing import events
+from tests.models.refusing import attempt, events
 
 Told = Sequence[tuple[str, str | None]]
 SECOND, THIRD = "marble thicket cobalt", "granite willow ember"
@@ -314,6 +314,37 @@ async def test_a_refused_mutation_tells_nothing(api: Api) -> None:
     await api.do("signIn", {"email": anna.email, "password": SECOND})
 
     assert len(await db.fetch("SELECT FROM events", row=db.Row)) == before
+
+
+async def test_what_was_forbidden_is_told_once_to_the_account_and_to_who_tried(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, _ = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    given = {"accountId": anna.account_id, "email": "cai@example.com", "role": "ACCOUNTANT"}
+
+    answer = await attempt(api, "inviteUser", given, by=bo)
+
+    assert answer.codes == ["FORBIDDEN"]
+    (told,) = await events("refused:invitation:issue")
+    shown = (ids.encode("User", told.actor_id), told.actor_role, ids.encode("Account", told.account_id), told.after)
+    assert shown == (bo.user_id, "ACCOUNTANT", anna.account_id, '{"permission": "USERS_WRITE"}')
+    seen = """{ viewer { currentAccount { events(first: 100, filter: { type: "refused" }) { nodes { type } } }
+        events(first: 100) { nodes { type } } } }"""
+    hers = (await api.ask(seen, by=anna)).data["viewer"]["currentAccount"]["events"]["nodes"]
+    assert hers == [{"type": "refused:invitation:issue"}]
+    his = (await api.ask(seen, by=bo)).partial["viewer"]["events"]["nodes"]
+    assert {"type": "refused:invitation:issue"} in his
+    assert await db.fetch("SELECT FROM invitations WHERE status = 'PENDING'", row=db.Row) == []
+
+
+async def test_a_stranger_leaves_no_trace(api: Api) -> None:
+    """Of an account that he cannot enter there is nothing to tell: it does not exist for him."""
+    anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
+    given = {"accountId": anna.account_id, "email": "cai@example.com", "role": "ACCOUNTANT"}
+
+    answer = await attempt(api, "inviteUser", given, by=bo)
+
+    assert codes(answer.data["inviteUser"]) == [("NOT_FOUND", ["accountId"])]
+    assert await db.fetch("SELECT FROM events WHERE type LIKE 'refused:%'", row=db.Row) == []
 
 
 async def test_both_sides_see_it(api: Api) -> None:
