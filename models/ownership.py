@@ -21,8 +21,8 @@ from tortoise.models import Model
 
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, claim, db, event, grant, keys, message, seat, user
-from models.access import Act, demanding, within
+from models import access, claim, db, event, grant, hanging, keys, message, seat, user
+from models.access import Act, demanding, starting_over, within
 from models.account import Account
 from models.caller import Caller
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -170,6 +170,7 @@ async def withdraw(act: Act, account_id: UUID) -> UUID:
 # ---- Deciding --------------------------------------------------------------------------------
 
 
+@starting_over
 async def accept(caller: Caller, account_id: UUID) -> UUID:
     """Become the owner of an account that is offered to the caller. Returns the account's id.
 
@@ -179,11 +180,17 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
     Raises Refusal: NOT_FOUND, INVALID_STATE, ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN,
     SEATS_EXHAUSTED for a receiver who had none: the former owner needs one now.
     """
+    mine = OwnershipTransfer.filter(
+        account_id=account_id, receiver_id=caller.user(), status=TransferStatus.PENDING
+    ).first()
     async with db.transaction():
+        if found := await mine:
+            await access.lock_tied(found.grant_id)
         act = await access.enter(caller, account_id, Permission.ACCOUNT_READ)
         offered = await _pending(act, receiver_id=act.user_id)
         await claim.hand_over(account_id, offered.owner_id, offered.receiver_id)
         await _hand_over(act, offered.owner_id, offered.grant_id)
+        await hanging.rebind(caller, offered.receiver_id, account_id, None)
         await _close(act, offered, TransferStatus.ACCEPTED, "account:ownership:accept")
         await Account.filter(id=account_id).update(owner_id=offered.receiver_id)
         await _tell(caller, offered, MessageKind.OWNERSHIP_ACCEPTED)

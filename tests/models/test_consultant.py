@@ -445,3 +445,16 @@ async def test_a_bureau_whose_subscription_is_over_still_assigns_and_takes_back(
     (outcome,) = await assigned(api, biuro, kari, [anna.account_id])
 
     assert outcome["errors"] == []
+
+
+async def test_what_hangs_on_a_place_at_a_bureau_lasts_when_its_holder_becomes_the_owner(api: Api) -> None:
+    end = api.clock.now + timedelta(days=90)
+    biuro, kari, anna = await trio(api, grantValidUntil=end.isoformat())
+    grant_id = await working(api, biuro, kari, anna)
+    given = {"accountId": biuro.account_id, "userId": kari.user_id, "password": PASSWORD}
+    assert codes(await api.do("transferOwnership", given, by=biuro)) == []
+
+    assert codes(await api.do("acceptOwnership", {"accountId": biuro.account_id}, by=kari)) == []
+
+    row = await Grant.get(id=ids.decode("Grant", grant_id))
+    assert (row.status, row.valid_until) == ("ACTIVE", None)
