@@ -127,7 +127,8 @@ async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: 
         )
         house = await Account.get(id=client_account_id)
         owner = await User.get(id=house.owner_id)
-        if house.created_by_bureau_id != bureau_account_id or not is_stand_in(owner):
+        waits = is_stand_in(owner) and owner.erased_at is None
+        if house.created_by_bureau_id != bureau_account_id or not waits:
             raise refuse(
                 UserErrorCode.INVALID_STATE, "client_account_id", mark("This account does not wait for its owner.")
             )

@@ -34,6 +34,9 @@ class Held:
     hidden: tuple[str, ...] = ()
 
 
+# As models/client.py writes their keys; only there a key is no address.
+_STAND_INS: Final = "SELECT s.id FROM users s WHERE s.email_key LIKE 'STAND-IN %' AND lower(s.email) = ANY({addresses})"
+
 HELD: Final = (
     Held("sessions", "sessions", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
     Held("links", "user_tokens", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
@@ -92,6 +95,18 @@ HELD: Final = (
         ("personal",),
         None,
         ("origin_digest", "personal_digest", "origin"),  # where another came from
+    ),
+    # Who stands in for him at accounts that bureaus have opened: his links there die with him.
+    Held(
+        "linksToClientAccounts", "user_tokens", f"t.user_id IN ({_STAND_INS})", ("user_id",), DELETE, ("token_digest",)
+    ),
+    Held(
+        "clientAccounts",
+        "users",
+        f"t.id IN ({_STAND_INS})",
+        ("email",),
+        "email = {pseudonym}, name = {name}, erased_at = now()",
+        ("password_hash", "email_key"),
     ),
     # Last: the others are found by his address.
     Held(

@@ -281,3 +281,19 @@ async def test_a_stand_in_is_reached_by_no_sign_in_reset_or_resending(api: Api) 
     assert len(await mails(EMAIL, "client-activation")) == before
     assert codes(await api.do("register", {"name": "Kim", "email": EMAIL, "password": PASSWORD})) == []
     assert len(await mails(EMAIL, "activation")) == 1
+
+
+async def test_who_erases_himself_is_gone_from_where_somebody_stood_in_for_him(api: Api) -> None:
+    biuro, kim = await bureau(api), await api.person(EMAIL, "Kim Kunde")
+    account_id = await opened(api, biuro)
+    token = await api.link(EMAIL, "activation")
+
+    assert codes(await api.do("eraseMe", {"password": PASSWORD}, by=kim)) == []
+
+    left = await db.fetch("SELECT id FROM users WHERE email = $1 OR name = 'Kim Kunde'", EMAIL, row=db.Row)
+    assert left == []
+    done = await api.do("activate", {"token": token, "password": PASSWORD})
+    assert codes(done) == [("TOKEN_INVALID", ["token"])]
+    again = {"bureauAccountId": biuro.account_id, "clientAccountId": account_id}
+    assert await refused(api, "resendClientActivation", again, by=biuro) == [("INVALID_STATE", ["clientAccountId"])]
+    assert (await status_of(api, biuro, account_id))["viewerGrant"] == {"role": "COLLABORATOR"}
