@@ -20,8 +20,20 @@ help: ## List the targets
 run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8000 with an own database and demo data
 	@FULLMAKT_ENV="$${FULLMAKT_ENV:-development}" .venv/bin/fullmakt serve
 
+# All of them as two halves side by side, each with a PostgreSQL of its own: a machine has two cores at least.
+HALF := tests/executor tests/races tests/resolvers tests/schema tests/stateful
+
 test: setup ## Run all tests on a real PostgreSQL; ARGS="-k days" narrows them
+ifeq ($(ARGS),)
+	@said=$$(mktemp); \
+	$(PY) -m pytest $(HALF) >"$$said" 2>&1 & half=$$!; \
+	$(PY) -m pytest $(HALF:%=--ignore=%); one=$$?; \
+	wait $$half; other=$$?; \
+	cat "$$said"; rm -f "$$said"; \
+	exit $$((one || other))
+else
 	$(PY) -m pytest $(ARGS)
+endif
 
 test-reference: setup ## Run the tests of the API through graphql-core instead of our executor
 	TEST_EXECUTOR=reference $(PY) -m pytest tests/models tests/resolvers $(ARGS)

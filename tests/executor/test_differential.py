@@ -300,10 +300,14 @@ async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
 
 
 def renamed(answer: bytes) -> str:
-    """An answer with what is made by chance named by where it first comes: ids, tokens and account numbers."""
+    """An answer with what is made by chance named by where it first comes.
+
+    Ids, tokens and account numbers; the secret of a second factor, alone and in its address; recovery codes.
+    """
     seen: dict[str, str] = {}
     return re.sub(
-        r'"(?:[a-z][0-9a-f]{32}|[0-9a-f-]{36}|[\w-]{40,})"|(?<=:)[0-9]{8}\b',
+        r'"(?:[a-z][0-9a-f]{32}|[0-9a-f-]{36}|[\w-]{40,})"|(?<=:)[0-9]{8}\b'
+        r"|\b[A-Z2-7]{4}(?:[- ][A-Z2-7]{4}){3,7}\b|\b[A-Z2-7]{32}\b",
         lambda match: seen.setdefault(match[0], f"made {len(seen)}"),
         answer.decode(),
     )

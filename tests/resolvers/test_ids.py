@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 from resolvers import ids
 from schema.build import build
 from tests.api import NOWHERE, PASSWORD, Api, Person, codes, counts
-from tests.models.bureaus import bureau, engaged
+from tests.models.bureaus import bureau, engaged, number_of
 from tests.schema.mutations import CALLS
 
 KEY = UUID("0194a6b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
@@ -122,6 +122,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
     "redeemVoucher": {"code": "ABCDE"},
+    "requestAccess": {"accountNumber": 10_000_000, "role": "ACCOUNTANT"},
     "transferOwnership": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
     "assignConsultant": {"clientAccountIds": [NOWHERE]},
@@ -139,7 +140,12 @@ async def test_a_mutation_finds_nothing_by_an_id_of_another(api: Api, mutation: 
     invited = await api.do("inviteUser", given, "invitation { id }", by=anna)
     sessions = await api.ask("{ viewer { session { id } } }", by=anna)
     biuro = await bureau(api)
+    asking = {"accountNumber": await number_of(biuro), "role": "ACCOUNTANT"}
+    assert codes(await api.do("requestAccess", asking, by=anna)) == []
+    asked = await api.ask("{ viewer { accessRequests { nodes { id } } } }", by=anna)
     theirs = {
+        "accessRequestId": asked.data["viewer"]["accessRequests"]["nodes"][0]["id"],
+        "onBehalfOfAccountId": anna.account_id,
         "accountId": anna.account_id,
         "payerAccountId": anna.account_id,
         "bureauAccountId": anna.account_id,

@@ -16,5 +16,5 @@ BACK = "ALTER TABLE accounts DROP CONSTRAINT accounts_the_keys_stay"
 class Migration(Step):
     """What can be taken, and never the keys."""
 
-    dependencies = [("models", "0008_reading")]  # noqa: RUF012 - Tortoise's own shape
+    dependencies = [("models", "0007_second_factor")]  # noqa: RUF012 - Tortoise's own shape
     operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
