@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 import app
-from models import db
+from models import chain, db
+from resolvers import ids
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock, Person
 
@@ -54,6 +55,21 @@ class House:
         """Sessions that outlast any sequence: how they end is told elsewhere."""
         far = self.clock.now + timedelta(days=400)
         self.run(db.execute("UPDATE sessions SET last_used_at = $1, expires_at = $1", far))
+
+    def clear(self) -> None:
+        """Put the accounts of earlier sequences away; everybody keeps the one that he registered with."""
+        homes = [ids.decode("Account", person.account_id) for person in self.people]
+        sql = "UPDATE accounts SET closed_at = $1 WHERE closed_at IS NULL AND id <> ALL($2::uuid[])"
+        self.run(db.execute(sql, self.clock.now, homes))
+
+    def broken_chains(self) -> list[chain.Checked]:
+        """The chains of events that are not whole."""
+
+        async def walk() -> list[chain.Checked]:
+            return [one async for one in chain.verify() if one.broken]
+
+        assert self.run(chain.unlinked()) is None
+        return self.run(walk())
 
     def close(self) -> None:
         """Let go of the database."""

@@ -132,6 +132,14 @@ class Plain:
         """What the user may do in an account."""
         return policy.effective(self.standing(user, account))
 
+    def relation(self, one: int, other: int) -> str | None:
+        """How another account stands to one: by what their owners hold on each other's."""
+        mine, theirs = self.accounts[one].owner, self.accounts[other].owner
+        if mine == theirs:
+            return None
+        has, gives = bool(self.bits(mine, other)), bool(self.bits(theirs, one))
+        return {(True, False): "HAS_ACCESS", (True, True): "MUTUAL", (False, True): "GIVES_ACCESS"}.get((has, gives))
+
     def refused(self, user: int, account: int, permission: Permission) -> str | None:
         """Why the user may not use `permission` in an account."""
         if not self.bits(user, account):

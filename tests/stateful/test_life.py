@@ -122,6 +122,7 @@ class Life:
     def begin(self, roles: Sequence[Role]) -> None:
         """Two accounts of one owner, in the first of which everybody has some role; and one of another."""
         self.house.keep_signed_in()
+        self.house.clear()
         for owner, kind in ((0, "BUSINESS"), (1, "BUREAU"), (0, "BUSINESS")):
             given = {"name": "House", "kind": kind}
             payload = self.agree(DONE, "createAccount", given, "account { id number viewerGrant { id } }", by=owner)
@@ -385,6 +386,17 @@ class Life:
         self.seen[name, outcome] += 1
         return one["grant"]["id"] if outcome == DONE and one and one["grant"] else None
 
+    # ---- At the end --------------------------------------------------------------------------
+
+    def look_at_links(self) -> None:
+        """Each account shows of each other one what the model says, and so both sides say the same."""
+        for number, house in enumerate(self.plain.accounts):
+            person = self.house.people[house.owner]
+            answer = self.house.run(self.house.api.ask(LINKS, {"id": self.account_ids[number]}, by=person))
+            shown = {row["account"]["id"]: row["relation"] for row in answer.data["account"]["links"]["nodes"]}
+            for other, key in enumerate(self.account_ids):
+                assert shown.get(key) == self.plain.relation(number, other), (number, other)
+
     # ---- What always holds -------------------------------------------------------------------
 
     def look(self) -> None:
@@ -419,6 +431,7 @@ def outcome_of(answer: Answer, name: str) -> tuple[str, dict[str, Any]]:
     return (found[0] if found else DONE), payload
 
 
+LINKS: Final = "query ($id: ID!) { account(id: $id) { links(first: 100) { nodes { relation account { id } } } } }"
 MAY: Final = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Account { id viewerPermissions } } }"
 
 
@@ -517,9 +530,11 @@ def test_life_goes_as_the_plain_model_says(database_url: str) -> None:
         life.begin(roles)
         for step in sequence:
             life.go(step)
+        life.look_at_links()
 
     try:
         live()
+        assert house.broken_chains() == []
     finally:
         house.close()
     # Sequences that come to nothing would show nothing.
