@@ -324,3 +324,17 @@ async def test_it_costs_no_statement(api: Api) -> None:
         await api.ask(query, by=anna)
 
     assert after == before
+
+
+async def test_who_looks_through_the_eyes_of_one_shut_out_sees_nothing_either(api: Api) -> None:
+    anna, bo = await demanding(api, "ACCOUNTANT")
+    (grant,) = (await api.ask("{ viewer { grants { nodes { id accountName } } } }", by=bo)).data["viewer"]["grants"][
+        "nodes"
+    ]
+    query = "{ viewer { currentAccount { name } } }"
+
+    through_bo = await api.ask(query, by=anna, account=anna.account_id, headers={"X-View-As": grant["id"]})
+    through_role = await api.ask(query, by=anna, account=anna.account_id, headers={"X-View-As": "ACCOUNTANT"})
+
+    assert through_bo.data == {"viewer": {"currentAccount": None}}
+    assert through_role.data == {"viewer": {"currentAccount": {"name": "Storm AS"}}}
