@@ -7,6 +7,7 @@ each. A row can still be had, as something that reads its values out of the colu
 The functions at the end take such rows and lists of driver rows alike.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -60,17 +61,17 @@ class Rows(Sequence["Row"]):
     __slots__ = ()
 
     @property
+    @abstractmethod
     def names(self) -> KeysView[str]:
         """The columns that were selected."""
-        raise NotImplementedError
 
+    @abstractmethod
     def column(self, name: str) -> list[Any]:
         """One column, a value for each row; not to be changed. Raises KeyError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hexes(self, name: str) -> list[str]:
         """A column of keys as hexadecimal digits, empty for None. Raises KeyError."""
-        raise NotImplementedError
 
     def take(self, numbers: Sequence[int]) -> "Rows":
         """Those rows with these numbers."""
