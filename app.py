@@ -16,8 +16,9 @@ from mailer import mailbox, rounds, smtp, worker
 from models import db
 from models.caller import Site
 from server import execution, graphiql, health, log, pages, refusal
-from server.endpoint import Clock, Endpoint, utc_now
+from server.endpoint import Endpoint
 from server.front import GRAPHQL, Front
+from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
 from settings import Settings
 
@@ -27,7 +28,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     # Set when there is mail, so that it leaves at once and not when the worker looks again.
     wake = asyncio.Event()
-    endpoint = Endpoint(
+    graph = Graph(
         schema.build(),
         site,
         development=settings.is_development,
@@ -35,6 +36,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
     )
+    endpoint = Endpoint(graph)
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         Route("/livez", health.live),

@@ -4,6 +4,7 @@ Expected refusals have their codes; whatever else happens is an INTERNAL_SERVER_
 in it but the id under which the log knows more.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -51,6 +52,42 @@ _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] 
 """Exceptions with their code and message; None for their own text, which is written for clients."""
 
 
+class Rejected(Exception):
+    """A request that ends before anything of it was executed.
+
+    `status` is HTTP's; `more` stands in the extensions beside the code.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        problems: str | Sequence[GraphQLError],
+        code: str = BAD_USER_INPUT,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.problems = (GraphQLError(problems),) if isinstance(problems, str) else problems
+        self.headers = dict(headers or {})
+        self.more = more
+        super().__init__("; ".join(problem.message for problem in self.problems))
+
+    def answer(self, request_id: str) -> dict[str, Any]:
+        """The whole answer: no data, for nothing was executed."""
+        extensions = {"code": self.code, **self.more}
+        return {"errors": [_located(problem, problem.message, extensions, request_id) for problem in self.problems[:5]]}
+
+
+def rejected(error: Exception, request_id: str) -> Rejected:
+    """Whatever ended a request, as the answer that it gets: coded, masked, logged."""
+    if isinstance(error, Rejected):
+        return error
+    message, extensions = described(error, request_id)
+    return Rejected(STATUS.get(extensions["code"], 500), message, **extensions)
+
+
 def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an exception, wherever it came from."""
     for kinds, code, message in _EXPECTED:
@@ -84,17 +121,6 @@ def _decision(error: Forbidden) -> dict[str, Any]:
         "reason": decision.reason,
         "grantableBy": decision.grantable_by,
     }
-
-
-def answer(message: str, code: str, request_id: str, **more: object) -> dict[str, Any]:
-    """A whole answer that is nothing but one error."""
-    extensions = {"code": code, "requestId": request_id, **more}
-    return {"errors": [{"message": message[:LONGEST], "extensions": extensions}]}
-
-
-def of_request(errors: list[GraphQLError], code: str, request_id: str) -> dict[str, Any]:
-    """A whole answer for a document that does not parse, does not validate, or cannot start."""
-    return {"errors": [_located(error, error.message, {"code": code}, request_id) for error in errors[:5]]}
 
 
 def of_execution(errors: list[GraphQLError], request_id: str) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import errors
+from server.errors import Rejected
 
 _MESSAGES: Final = {404: "There is nothing here.", 405: "This method is not for this address."}
 _CODES: Final = {404: errors.NOT_FOUND}
@@ -24,15 +25,17 @@ async def http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these alone
     status = error.status_code
     message = _MESSAGES.get(status, "The request cannot be answered.")
-    answer = errors.answer(message, _CODES.get(status, errors.BAD_USER_INPUT), request_id(request))
-    return as_json(status, answer, dict(error.headers or {}))
+    found = Rejected(status, message, _CODES.get(status, errors.BAD_USER_INPUT), headers=error.headers)
+    return _answered(request, found)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
     """For what a page or a probe did not expect: coded, masked, logged."""
-    message, extensions = errors.described(error, request_id(request))
-    status = errors.STATUS.get(extensions["code"], 500)
-    return as_json(status, errors.answer(message, request_id=request_id(request), **extensions))
+    return _answered(request, errors.rejected(error, request_id(request)))
+
+
+def _answered(request: Request, found: Rejected) -> Response:
+    return as_json(found.status, found.answer(request_id(request)), found.headers)
 
 
 def as_json(

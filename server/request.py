@@ -7,22 +7,10 @@ from typing import Any, Final
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
-from server.errors import BAD_USER_INPUT
+from server.errors import Rejected
 
 MAX_BODY: Final = 128 * 1024
 BODY_SECONDS: Final = 10
-
-
-class NotARequest(Exception):
-    """The HTTP request holds no GraphQL request; `status` and `code` say why."""
-
-    def __init__(
-        self, status: int, message: str, code: str = BAD_USER_INPUT, *, headers: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.headers = headers or {}
 
 
 class Asking(Request):
@@ -50,7 +38,7 @@ class Asked:
 
 
 async def read(request: Asking) -> Asked:
-    """The GraphQL request of a POST, or in the address of a GET. Raises NotARequest."""
+    """The GraphQL request of a POST, or in the address of a GET. Raises Rejected."""
     if request.method != "POST":
         return _in_address(request)
     _check_headers(request)
@@ -58,15 +46,15 @@ async def read(request: Asking) -> Asked:
         async with asyncio.timeout(BODY_SECONDS):
             body = await _body(request)
     except ClientDisconnect:
-        raise NotARequest(400, "The body is cut short.") from None
+        raise Rejected(400, "The body is cut short.") from None
     except TimeoutError:
-        raise NotARequest(408, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
+        raise Rejected(408, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
     return asked(_decoded(body, "body"))
 
 
 def _in_address(request: Asking) -> Asked:
     if len(request.scope["query_string"]) > MAX_BODY:
-        raise NotARequest(414, f"The address has more than {MAX_BODY} bytes.")
+        raise Rejected(414, f"The address has more than {MAX_BODY} bytes.")
     given = request.query_params
     variables = given.get("variables")
     return asked(
@@ -82,13 +70,13 @@ def _in_address(request: Asking) -> Asked:
 def _check_headers(request: Asking) -> None:
     content_type, _, parameters = (request.header("content-type") or "").partition(";")
     if content_type.strip().lower() != "application/json":
-        raise NotARequest(415, "Send Content-Type: application/json.")
+        raise Rejected(415, "Send Content-Type: application/json.")
     charset = parameters.strip().lower().partition("charset=")[2].strip('"')
     if charset not in {"", "utf-8", "utf8"}:
-        raise NotARequest(415, "Send the body in UTF-8.")
+        raise Rejected(415, "Send the body in UTF-8.")
     encoding = request.header("content-encoding")
     if encoding is not None and encoding.lower() != "identity":
-        raise NotARequest(415, "Send the body without Content-Encoding.")
+        raise Rejected(415, "Send the body without Content-Encoding.")
     length = request.header("content-length") or "0"
     if length.isdigit() and int(length[:20]) > MAX_BODY:
         raise _too_large()
@@ -109,23 +97,23 @@ def _decoded(text: bytes, what: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise NotARequest(400, f"The {what} cannot be read as JSON in UTF-8.") from None
+        raise Rejected(400, f"The {what} cannot be read as JSON in UTF-8.") from None
 
 
 def asked(body: object, *, is_get: bool = False) -> Asked:
-    """The request that a decoded body holds. Raises NotARequest."""
+    """The request that a decoded body holds. Raises Rejected."""
     if not isinstance(body, dict):
-        raise NotARequest(400, "The body is not a JSON object.")
+        raise Rejected(400, "The body is not a JSON object.")
     query, variables = body.get("query"), body.get("variables")
     operation_name = body.get("operationName")
     if not isinstance(query, str) or not query.strip():
-        raise NotARequest(400, "The request has no query.")
+        raise Rejected(400, "The request has no query.")
     if variables is not None and not isinstance(variables, dict):
-        raise NotARequest(400, "The variables are not a JSON object.")
+        raise Rejected(400, "The variables are not a JSON object.")
     if operation_name is not None and not isinstance(operation_name, str):
-        raise NotARequest(400, "The operationName is not a string.")
+        raise Rejected(400, "The operationName is not a string.")
     return Asked(query, variables, operation_name or None, is_get)
 
 
-def _too_large() -> NotARequest:
-    return NotARequest(413, f"The body has more than {MAX_BODY} bytes.")
+def _too_large() -> Rejected:
+    return Rejected(413, f"The body has more than {MAX_BODY} bytes.")

@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 import server.request
-from server.request import MAX_BODY, Asking, NotARequest, read
+from server.errors import Rejected
+from server.request import MAX_BODY, Asking, read
 
 JSON = {"Content-Type": "application/json"}
 GOOD = orjson.dumps({"query": "query ($n: Int) { account(number: $n) { name } }", "variables": {"n": 7}})
@@ -243,7 +244,7 @@ async def test_an_address_has_an_end() -> None:
     query = b"query={roles{name}}%23" + b"x" * MAX_BODY
     request = Asking({"type": "http", "method": "GET", "headers": [], "query_string": query})
 
-    with pytest.raises(NotARequest) as refused:
+    with pytest.raises(Rejected) as refused:
         await read(request)
 
     assert refused.value.status == 414

@@ -1,0 +1,134 @@
+"""The graph, ready to answer: what every way to it, HTTP or a socket, has in common.
+
+    asked --operation--> checked, one chosen --context--> whose, in which account --run--> an answer
+
+Each step refuses by raising; a refusal that comes before anything was executed is a Rejected.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
+    parse,
+    validate,
+)
+
+from models.caller import Site
+from resolvers import view
+from resolvers.context import Context, open_context
+from server import errors, limits
+from server.documents import Checked, Documents
+from server.errors import Rejected
+from server.execution import Execute, compiled
+from server.origin import Origin
+from server.request import Asked
+
+MAX_TOKENS: Final = 2000
+
+Clock = Callable[[], datetime]
+Answer = dict[str, Any]
+
+
+def utc_now() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+def nobody() -> None:
+    """Who is told of mail when nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A document that was checked, and which of its operations is asked for, with what."""
+
+    document: DocumentNode
+    chosen: OperationDefinitionNode
+    asked: Asked
+
+    @property
+    def kind(self) -> OperationType:
+        """Query, mutation or subscription."""
+        return self.chosen.operation
+
+
+class Graph:
+    """Answers operations of one schema."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        site: Site,
+        *,
+        development: bool,
+        clock: Clock = utc_now,
+        on_mail: Callable[[], None] = nobody,
+        executor: Callable[..., Execute] = compiled,
+    ) -> None:
+        """`on_mail` is called when an operation has queued mail."""
+        self._schema = schema
+        self._site = site
+        self._development = development
+        self._clock = clock
+        self._on_mail = on_mail
+        self._execute = executor(schema, hide_suggestions=not development)
+        self._documents = Documents(self._checked)
+
+    def operation(self, asked: Asked) -> Operation:
+        """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid."""
+        found = self._documents(asked.query)
+        if not isinstance(found, DocumentNode):
+            code, problems = found
+            raise Rejected(400, problems, code)
+        chosen = get_operation_ast(found, asked.operation_name)
+        if chosen is None:
+            raise Rejected(400, "The operationName names no operation, or is missing.")
+        return Operation(found, chosen, asked)
+
+    async def context(self, operation: Operation, origin: Origin) -> Context:
+        """Who asks, in which account and through whose eyes, as the database says now."""
+        if origin.through and operation.kind is not OperationType.QUERY:
+            raise Rejected(400, "X-View-As is for queries.")
+        context = await open_context(
+            site=self._site,
+            now=self._clock(),
+            token=origin.token,
+            account_key=origin.account_key,
+            locale=origin.locale,
+            ip_address=origin.ip_address,
+            user_agent=origin.user_agent,
+            request_id=origin.request_id,
+        )
+        if origin.through:
+            await view.look(context, origin.through)
+        return context
+
+    async def run(self, operation: Operation, context: Context, request_id: str) -> Answer:
+        """The answer to a query or a mutation. Raises Rejected where it cannot start."""
+        result = await self._execute(operation.document, operation.asked, context)
+        if context.caller.queued:
+            self._on_mail()
+        if result.data is None and all(error.path is None for error in result.errors or []):
+            raise Rejected(400, result.errors or [])
+        answer: Answer = {"data": result.data}
+        if result.errors:
+            answer["errors"] = errors.of_execution(result.errors, request_id)
+        return answer
+
+    def _checked(self, query: str) -> Checked:
+        try:
+            document = parse(query, max_lexical_tokens=MAX_TOKENS)
+        except GraphQLError as error:
+            return errors.PARSE_FAILED, (error,)
+        if too_much := limits.excess(document):
+            return errors.TOO_COMPLEX, (GraphQLError(too_much),)
+        problems = validate(self._schema, document, max_errors=5, hide_suggestions=not self._development)
+        return (errors.VALIDATION_FAILED, tuple(problems)) if problems else document

@@ -1,0 +1,50 @@
+"""Where a request comes from, and who it says it is: what its operation does not say."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+import i18n
+from server.request import Asking
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The headers and the address of a request, as far as they decide anything."""
+
+    request_id: str
+    token: str | None = field(repr=False)
+    account_key: str | None
+    through: list[str]
+    """X-View-As, as often as it was given."""
+    locale: str
+    ip_address: str | None
+    user_agent: str | None
+
+
+def of(request: Asking, request_id: str) -> Origin:
+    """The origin of an HTTP request."""
+    return Origin(
+        request_id=request_id,
+        token=_bearer(request),
+        account_key=request.header("x-account"),
+        through=request.headers.getlist("x-view-as") if request.header("x-view-as") is not None else [],
+        locale=i18n.negotiate(request.header("accept-language")),
+        ip_address=_address(request.scope),
+        user_agent=_plain(request.header("user-agent")),
+    )
+
+
+def _address(scope: Scope) -> str | None:
+    client: tuple[str, int] | None = scope.get("client")
+    return client[0] if client else None
+
+
+def _bearer(request: Asking) -> str | None:
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def _plain(text: str | None) -> str | None:
+    """A header as it can be stored: printable, and not for ever long."""
+    return None if text is None else "".join(c for c in text[:300] if c.isprintable())
