@@ -4,6 +4,9 @@ postgres      one server for the whole run, forgetful and fast
 template      one migrated database on it, never connected to again
 database_url  a copy of the template for one test, dropped afterwards
 clock, api    the application on such a database, its time in the test's hands, and a client of it
+
+Passwords cost next to nothing here, where thousands of people sign up in one process; tests that are
+about their cost ask for `costly_passwords`, and server processes of their own have them anyway.
 """
 
 import asyncio
@@ -16,12 +19,14 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+import argon2
 import asyncpg
 import httpx2
 import pytest
 
 import app
 import embedded
+from auth import passwords
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock
 
@@ -87,6 +92,20 @@ async def administer(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+# Argon2id with the least memory and time that it takes; everything else about passwords is as it is.
+COSTLY = passwords._HASHER, passwords._NOBODY
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords._HASHER, passwords._NOBODY = CHEAP, CHEAP.hash("the password of nobody")  # type: ignore[misc]
+
+
+@pytest.fixture
+def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2id as it is served."""
+    hasher, nobody = COSTLY
+    monkeypatch.setattr(passwords, "_HASHER", hasher)
+    monkeypatch.setattr(passwords, "_NOBODY", nobody)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from auth.passwords import Weakness
 
 STRONG = "kestrel orbit lantern"
 
+pytestmark = pytest.mark.usefixtures("costly_passwords")
+
 
 async def test_a_hash_is_argon2id_at_owasps_floor_and_salted() -> None:
     one, other = await passwords.hash_password(STRONG), await passwords.hash_password(STRONG)

@@ -289,6 +289,7 @@ async def test_a_password_is_the_same_in_every_unicode_form(api: Api) -> None:
     assert codes(await sign_in(api, decomposed)) == []
 
 
+@pytest.mark.usefixtures("costly_passwords")
 async def test_a_hash_with_lower_parameters_is_made_anew(api: Api) -> None:
     await api.person("anna@example.com")
     weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
@@ -302,6 +303,7 @@ async def test_a_hash_with_lower_parameters_is_made_anew(api: Api) -> None:
     assert codes(await sign_in(api)) == []
 
 
+@pytest.mark.usefixtures("costly_passwords")
 async def test_sign_ins_at_once_all_succeed_while_the_hash_is_made_anew(api: Api) -> None:
     await api.person("anna@example.com")
     weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
