@@ -20,6 +20,7 @@ from server.endpoint import Endpoint
 from server.front import GRAPHQL, Front
 from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
+from server.journal import Journal, Journaled
 from settings import Settings
 
 
@@ -37,6 +38,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         executor=_EXECUTORS[settings.executor],
     )
     endpoint = Endpoint(graph)
+    journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         Route("/livez", health.live),
@@ -53,7 +55,8 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     application.router.redirect_slashes = False
     # Around everything: what Starlette answers to an unexpected error has the headers too.
     application.middleware_stack = Headers(
-        Front(endpoint, application.build_middleware_stack()), https=settings.public_url.startswith("https:")
+        Journaled(Front(endpoint, application.build_middleware_stack()), journal),
+        https=settings.public_url.startswith("https:"),
     )
     return application
 
@@ -64,7 +67,7 @@ _EXECUTORS = {"compiled": execution.compiled, "reference": execution.reference}
 def factory() -> Starlette:
     """The application that the environment asks for: what each worker process starts."""
     settings = environment.read(os.environ)
-    log.configure(development=settings.is_development)
+    log.configure(form=settings.log or ("text" if settings.is_development else "json"), level=settings.log_level)
     application = create(settings)
     # What is loaded by now stays: the collector need not walk it again, nor run at every few hundred
     # rows of an answer.
@@ -85,6 +88,7 @@ def _development(settings: Settings) -> list[BaseRoute]:
 async def _lifespan(settings: Settings, site: Site, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
     async with db.connection(settings.database_url), _mail(settings, clock, wake), _rounds(site, clock, wake):
         yield
+    log.LOG.flush()
 
 
 @asynccontextmanager

@@ -42,6 +42,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executor: Literal["compiled", "reference"] = "compiled"
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
     free_seats: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
+    log: Literal["json", "text"] | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_operations: Literal["all", "notable", "none"] = "all"
+    log_slow_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
 
     @property
     def is_development(self) -> bool:

@@ -91,6 +91,8 @@ class Context:
     """Whose eyes it looks through, if not the caller's own."""
     me: db.Columns | None = None
     """The signed-in user's row, until a mutation may have changed it."""
+    refused: list[str] = field(default_factory=list[str])
+    """The codes of what operations said no to in their payloads."""
     access: AccessCache = field(init=False)
     readable_users: set[str] = field(default_factory=set[str])
     """Users of whom the caller may see all, because they share an account where he may read users: the

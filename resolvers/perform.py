@@ -47,6 +47,7 @@ class Performed:
         try:
             outcome = await self.operation(context.caller, **given)
         except Refusal as refusal:
+            context.refused.extend(problem.code.value for problem in refusal.problems)
             return Payload(dict(self.refused), refusal.problems)
         except Forbidden as refusal:
             await event.record_refusal(context.caller, self.operation, refusal)

@@ -6,9 +6,10 @@ from graphql import OperationType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server import errors, graphiql, origin, refusal
+from server import errors, graphiql, journal, origin, refusal
 from server.errors import Rejected
 from server.graph import Answer, Graph
+from server.journal import Entry
 from server.request import Asking, read
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
@@ -28,21 +29,24 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def _handle(self, request: Asking) -> Response:
-        request_id = refusal.request_id(request)
+        entry = journal.of(request.scope)
         try:
-            answer = await self._answer(request, request_id)
+            answer = await self._answer(request, entry)
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
-            rejected = errors.rejected(error, request_id)
-            return _response(request, rejected.status, rejected.answer(request_id), rejected.headers)
+            rejected = errors.rejected(error, entry.request_id)
+            answer = rejected.answer(entry.request_id)
+            entry.errors = answer["errors"]
+            return _response(request, rejected.status, answer, rejected.headers)
+        entry.errors = answer.get("errors", ())
         return _response(request, 503 if _is_outage(answer) else 200, answer)
 
-    async def _answer(self, request: Asking, request_id: str) -> Answer:
+    async def _answer(self, request: Asking, entry: Entry) -> Answer:
         asked = await read(request)
-        operation = self._graph.operation(asked)
+        entry.operation = operation = self._graph.operation(asked)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-        context = await self._graph.context(operation, origin.of(request, request_id))
-        return await self._graph.run(operation, context, request_id)
+        entry.context = context = await self._graph.context(operation, origin.of(request, entry.request_id))
+        return await self._graph.run(operation, context, entry.request_id)
 
 
 def _is_browser(request: Asking) -> bool:

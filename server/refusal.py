@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server import errors
+from server import errors, journal
 from server.errors import Rejected
 
 _MESSAGES: Final = {404: "There is nothing here.", 405: "This method is not for this address."}
@@ -35,7 +35,9 @@ async def unexpected(request: Request, error: Exception) -> Response:
 
 
 def _answered(request: Request, found: Rejected) -> Response:
-    return as_json(found.status, found.answer(request_id(request)), found.headers)
+    answer = found.answer(request_id(request))
+    journal.of(request.scope).errors = answer["errors"]
+    return as_json(found.status, answer, found.headers)
 
 
 def as_json(

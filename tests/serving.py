@@ -101,6 +101,8 @@ async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ
         "FULLMAKT_SECRET_KEY": KEY,
         "FULLMAKT_PUBLIC_URL": PUBLIC_URL,
         "FULLMAKT_PORT": str(port),
+        # So that an empty log says that nothing went wrong.
+        "FULLMAKT_LOG_OPERATIONS": "none",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -83,7 +83,7 @@ import asyncio, logging, sys
 import structlog
 from server import log
 
-log.configure(development="{{}}" == "development")
+log.configure(form="{{}}")
 
 class Hot(Exception):
     pass
@@ -107,9 +107,9 @@ logging.getLogger("tortoise").info("SELECT '{CANARY}'")
 """
 
 
-@pytest.mark.parametrize("environment", ["production", "development"])
-def test_an_exception_is_logged_by_its_place_alone(environment: str) -> None:
-    script = SPEAK.replace("{}", environment)
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_an_exception_is_logged_by_its_place_alone(form: str) -> None:
+    script = SPEAK.replace("{}", form)
 
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT, env={"PYTHONPATH": "."}
@@ -120,7 +120,7 @@ def test_an_exception_is_logged_by_its_place_alone(environment: str) -> None:
     lines = done.stderr.splitlines()
     assert len(lines) == 3
     assert all("Hot" in line and "<string>:" in line for line in lines)
-    if environment == "production":
+    if form == "json":
         assert [json.loads(line)["event"] for line in lines] == [
             "Task exception was never retrieved",
             "Exception in ASGI application",

@@ -1,0 +1,141 @@
+"""The log of operations: one line for each, by ids, a hash and figures; and one for each request that came to none.
+
+Of what a client typed a line holds the operation's name alone, a name in GraphQL's sense, cut short. The hash is that
+of a valid document without its literals and comments: a hash of a text in which only a password is unknown would let
+whoever reads the log try passwords at leisure. A document without literals has the hash by which its client knows it.
+Addresses, of people or machines, are in events, which only their readers see.
+"""
+
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import perf_counter
+from typing import Any, Final, Literal
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from resolvers.context import Context
+from server.graph import Operation
+from server.log import LOG
+
+Which = Literal["all", "notable", "none"]
+
+LONGEST_NAME: Final = 64
+LONGEST_KEPT: Final = 8 * 1024
+"""The hash of a longer document is computed each time."""
+_LEAST_REFUSED: Final = 400
+
+# Each always finds its end, if only that of the text: no document is read twice for it.
+_LITERALS: Final = re.compile(
+    r'"""(?:\\"""|[^"]|"(?!""))*(?:"""|\Z)|"(?:[^"\\\n]|\\.)*"?|#[^\n]*|(?<![_A-Za-z0-9])-?\d[\d.eE+-]*'
+)
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is seen of one operation, filled in as it becomes known."""
+
+    request_id: str
+    started: float = field(default_factory=perf_counter)
+    operation: Operation | None = None
+    context: Context | None = None
+    errors: Sequence[Mapping[str, Any]] = ()
+    status: int = 0
+    bytes: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is worth a line: a probe or a page that was answered is not."""
+        return self.operation is not None or self.status >= _LEAST_REFUSED
+
+
+def of(scope: Scope) -> Entry:
+    """The entry of an HTTP request."""
+    found: Entry = scope["state"]["entry"]
+    return found
+
+
+class Journal:
+    """Writes the lines. Whoever runs operations makes an entry for each, and ends it."""
+
+    def __init__(self, *, which: Which, slow_seconds: float) -> None:
+        self._which = which
+        self._slow_seconds = slow_seconds
+
+    def end(self, entry: Entry) -> None:
+        """Write down what became of it."""
+        seconds = perf_counter() - entry.started
+        is_slow = seconds >= self._slow_seconds
+        is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
+        if entry.is_told and (self._which == "all" or (self._which == "notable" and is_notable)):
+            level = logging.WARNING if is_slow else logging.INFO
+            LOG.entry(level, _event(entry, is_slow=is_slow), _facts(entry, seconds))
+
+
+class Journaled:
+    """Wraps an application: whatever it answers over HTTP is an entry, `scope["state"]["entry"]` inside."""
+
+    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+        self._app = app
+        self._journal = journal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        entry = scope["state"]["entry"] = Entry(scope["state"]["request_id"])
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+            else:
+                entry.bytes += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            self._journal.end(entry)
+
+
+def _event(entry: Entry, *, is_slow: bool) -> str:
+    if entry.operation is None:
+        return "refused"
+    return "slow operation" if is_slow else "operation"
+
+
+def _facts(entry: Entry, seconds: float) -> dict[str, Any]:
+    facts: dict[str, Any] = {"request_id": entry.request_id}
+    if (operation := entry.operation) is not None:
+        facts["kind"] = operation.kind.value
+        if operation.chosen.name is not None:
+            facts["name"] = operation.chosen.name.value[:LONGEST_NAME]
+        facts["hash"] = digest(operation.asked.query)
+    if (context := entry.context) is not None:
+        if context.caller.user_id is not None:
+            facts["user"] = str(context.caller.user_id)
+        if context.current is not None:
+            facts["account"] = str(context.current.account_id)
+    facts |= {"status": entry.status, "ms": round(seconds * 1000, 2), "bytes": entry.bytes}
+    if entry.errors:
+        facts["codes"] = Counter(error["extensions"]["code"] for error in entry.errors)
+    if context is not None and context.refused:
+        facts["refused"] = Counter(context.refused)
+    return facts
+
+
+def digest(document: str) -> str:
+    """SHA-256, hex, of a document without its literals and comments."""
+    return _kept(document) if len(document) <= LONGEST_KEPT else _digest(document)
+
+
+def _digest(document: str) -> str:
+    return hashlib.sha256(_LITERALS.sub("", document).encode(errors="surrogatepass")).hexdigest()
+
+
+_kept = lru_cache(maxsize=500)(_digest)
