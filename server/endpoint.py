@@ -1,19 +1,15 @@
 """The one endpoint over HTTP: a GraphQL request in, its answer out."""
 
-from typing import Final
-
 from graphql import OperationType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server import errors, graphiql, journal, origin, refusal
+from server import errors, graphiql, journal, negotiation, origin, refusal
 from server.errors import Rejected
 from server.graph import Answer, Graph
 from server.journal import Entry
+from server.negotiation import GRAPHQL_JSON, JSON, NOTHING, PAGE, Style
 from server.request import Asking, read
-
-GRAPHQL_JSON: Final = "application/graphql-response+json"
-JSON: Final = "application/json"
 
 
 class Endpoint:
@@ -25,34 +21,34 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
         request = Asking(scope, receive)
-        response = graphiql.page() if request.method != "POST" and _is_browser(request) else await self._handle(request)
+        style = negotiation.style(request.every("accept"), is_page_offered=request.method != "POST")
+        response = graphiql.page() if style is PAGE else await self._handle(request, style)
         await response(scope, receive, send)
 
-    async def _handle(self, request: Asking) -> Response:
+    async def _handle(self, request: Asking, style: Style) -> Response:
         entry = journal.of(request.scope)
         try:
-            answer = await self._answer(request, entry)
+            answer = await self._answer(request, style, entry)
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             rejected = errors.rejected(error, entry.request_id)
             answer = rejected.answer(entry.request_id)
             entry.errors = answer["errors"]
-            return _response(request, rejected.status, answer, rejected.headers)
+            return refusal.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
         entry.errors = answer.get("errors", ())
-        return _response(request, 503 if _is_outage(answer) else 200, answer)
+        return refusal.as_json(style.partial if entry.errors else 200, answer, media_type=style.executed)
 
-    async def _answer(self, request: Asking, entry: Entry) -> Answer:
+    async def _answer(self, request: Asking, style: Style, entry: Entry) -> Answer:
+        if style is NOTHING:
+            raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
         asked = await read(request)
         entry.operation = operation = self._graph.operation(asked)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
         entry.context = context = await self._graph.context(operation, origin.of(request, entry.request_id))
-        return await self._graph.run(operation, context, entry.request_id)
-
-
-def _is_browser(request: Asking) -> bool:
-    """Whether a person looks: a program that takes JSON says so first, or takes anything."""
-    accepts = request.header("accept") or ""
-    return "text/html" in accepts.partition("json")[0]
+        answer = await self._graph.run(operation, context, entry.request_id)
+        if _is_outage(answer):
+            raise errors.unavailable()
+        return answer
 
 
 def _is_outage(answer: Answer) -> bool:
@@ -61,9 +57,3 @@ def _is_outage(answer: Answer) -> bool:
         return False
     codes = {error["extensions"]["code"] for error in answer["errors"]}
     return errors.SERVICE_UNAVAILABLE in codes and not any((answer["data"] or {}).values())
-
-
-def _response(request: Asking, status: int, answer: Answer, headers: dict[str, str] | None = None) -> Response:
-    accepts = request.header("accept") or ""
-    media_type = GRAPHQL_JSON if GRAPHQL_JSON in accepts else JSON
-    return refusal.as_json(status, answer, headers, media_type=media_type)

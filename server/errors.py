@@ -39,7 +39,9 @@ STATUS: Final = {
     SERVICE_UNAVAILABLE: 503,
 }
 """The HTTP status of a whole answer with that code; 500 for others."""
+_HEADERS: Final = {UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"}}
 
+_AWAY: Final = "The service is not available right now."
 _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
     ((Unauthenticated,), UNAUTHENTICATED, "Sign in first."),
     ((AccountRequired,), ACCOUNT_REQUIRED, None),
@@ -47,7 +49,7 @@ _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] 
     ((BadInput, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
     ((Busy,), RATE_LIMITED, "Too much at once. Try again in a moment."),
-    (db.UNAVAILABLE, SERVICE_UNAVAILABLE, "The service is not available right now."),
+    (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _AWAY),
 ]
 """Exceptions with their code and message; None for their own text, which is written for clients."""
 
@@ -80,12 +82,22 @@ class Rejected(Exception):
         return {"errors": [_located(problem, problem.message, extensions, request_id) for problem in self.problems[:5]]}
 
 
+class Unfit(Rejected):
+    """A well-formed request whose document, operation or variables are not what the graph takes."""
+
+
 def rejected(error: Exception, request_id: str) -> Rejected:
     """Whatever ended a request, as the answer that it gets: coded, masked, logged."""
     if isinstance(error, Rejected):
         return error
     message, extensions = described(error, request_id)
-    return Rejected(STATUS.get(extensions["code"], 500), message, **extensions)
+    code = extensions["code"]
+    return Rejected(STATUS.get(code, 500), message, headers=_HEADERS.get(code), **extensions)
+
+
+def unavailable() -> Rejected:
+    """A request of which nothing could be answered, because the database is away."""
+    return Rejected(503, _AWAY, SERVICE_UNAVAILABLE)
 
 
 def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ from resolvers import view
 from resolvers.context import Context, open_context
 from server import errors, limits
 from server.documents import Checked, Documents
-from server.errors import Rejected
+from server.errors import Rejected, Unfit
 from server.execution import Execute, compiled
 from server.origin import Origin
 from server.request import Asked
@@ -87,10 +87,10 @@ class Graph:
         found = self._documents(asked.query)
         if not isinstance(found, DocumentNode):
             code, problems = found
-            raise Rejected(400, problems, code)
+            raise Unfit(400, problems, code)
         chosen = get_operation_ast(found, asked.operation_name)
         if chosen is None:
-            raise Rejected(400, "The operationName names no operation, or is missing.")
+            raise Unfit(400, "The operationName names no operation, or is missing.")
         return Operation(found, chosen, asked)
 
     async def context(self, operation: Operation, origin: Origin) -> Context:
@@ -117,7 +117,7 @@ class Graph:
         if context.caller.queued:
             self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
-            raise Rejected(400, result.errors or [])
+            raise Unfit(400, result.errors or [])
         answer: Answer = {"data": result.data}
         if result.errors:
             answer["errors"] = errors.of_execution(result.errors, request_id)

@@ -12,6 +12,9 @@ from server.errors import Rejected
 MAX_BODY: Final = 128 * 1024
 BODY_SECONDS: Final = 10
 
+_MAPS: Final = ("variables", "extensions")
+_TAKEN: Final = ("query", "operationName", *_MAPS)
+
 
 class Asking(Request):
     """An HTTP request whose headers are looked at more than once."""
@@ -25,6 +28,13 @@ class Asking(Request):
             found = self._by_name = dict(reversed(self.scope["headers"]))
         value = found.get(name.encode())
         return None if value is None else value.decode("latin-1")
+
+    def every(self, name: str) -> str | None:
+        """All headers of a name in small letters as one, as lists may be sent."""
+        first = self.header(name)
+        if first is None or len(self._by_name or ()) == len(self.scope["headers"]):
+            return first
+        return ", ".join(self.headers.getlist(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +66,14 @@ def _in_address(request: Asking) -> Asked:
     if len(request.scope["query_string"]) > MAX_BODY:
         raise Rejected(414, f"The address has more than {MAX_BODY} bytes.")
     given = request.query_params
-    variables = given.get("variables")
-    return asked(
-        {
-            "query": given.get("query"),
-            "variables": _decoded(variables.encode(errors="replace"), "variables") if variables else None,
-            "operationName": given.get("operationName"),
-        },
-        is_get=True,
-    )
+    found: dict[str, object] = {}
+    for name in _TAKEN:
+        texts = given.getlist(name)
+        if len(texts) > 1:
+            raise Rejected(400, f"The address has {name} more than once.")
+        if texts and texts[0]:
+            found[name] = _decoded(texts[0].encode(errors="replace"), name) if name in _MAPS else texts[0]
+    return asked(found, is_get=True)
 
 
 def _check_headers(request: Asking) -> None:
@@ -101,17 +110,21 @@ def _decoded(text: bytes, what: str) -> object:
 
 
 def asked(body: object, *, is_get: bool = False) -> Asked:
-    """The request that a decoded body holds. Raises Rejected."""
+    """The request that a decoded body holds; what else stands in it is left alone. Raises Rejected."""
+    if isinstance(body, list):
+        raise Rejected(400, "Batches are not taken; send each request on its own.")
     if not isinstance(body, dict):
         raise Rejected(400, "The body is not a JSON object.")
-    query, variables = body.get("query"), body.get("variables")
-    operation_name = body.get("operationName")
+    query, operation_name = body.get("query"), body.get("operationName")
+    variables, extensions = body.get("variables"), body.get("extensions")
     if not isinstance(query, str) or not query.strip():
         raise Rejected(400, "The request has no query.")
     if variables is not None and not isinstance(variables, dict):
         raise Rejected(400, "The variables are not a JSON object.")
     if operation_name is not None and not isinstance(operation_name, str):
         raise Rejected(400, "The operationName is not a string.")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise Rejected(400, "The extensions are not a JSON object.")
     return Asked(query, variables, operation_name or None, is_get)
 
 
