@@ -1,41 +1,37 @@
 """A one-time code proves that its holder has the user's second factor, right now and once.
 
-It is a code of his authenticator app, each good for one sign-in, or one of his recovery codes. A guess
-is counted in the same statement that allows it, so that no number of requests, aliases or processes
-gets more of them than MOST_GUESSES in GUESSES_WITHIN. Only who knows the password comes this far:
-nobody else can use the guesses up. The wait ends by itself, and sessions that are open go on.
+It is a code of his authenticator app, each good for one sign-in, or one of his recovery codes. Guesses are
+counted by `models/guesses.py`. Only who knows the password comes this far: nobody else can use them up.
+The wait ends by itself, and sessions that are open go on.
 
 A wrong code is returned, not raised: what is raised undoes the transaction, the count with it.
 """
 
 from base64 import b32encode
-from datetime import datetime, timedelta
-from math import ceil
+from datetime import datetime
 from secrets import token_bytes
 from typing import Final
 from uuid import UUID
 
 from auth import tokens, totp
 from i18n import mark
-from models import db, event, message
+from models import db, event, guesses, message
 from models.caller import Caller
-from models.errors import RateLimited, Refusal, UserErrorCode, refuse
+from models.errors import Refusal, UserErrorCode, refuse
+from models.guesses import Counter, Taken
 from models.message import MessageKind
 
-MOST_GUESSES: Final = 10
-GUESSES_WITHIN: Final = timedelta(minutes=15)
 _PURPOSE: Final = "second-factor"
 
 
 class FactorRow(db.Row):
-    """A second factor of which a guess has just been taken."""
+    """A second factor, locked."""
 
     user_id: UUID
     seed: bytes
     created_at: datetime
     confirmed_at: datetime | None
     last_step: int | None
-    guesses: int
 
 
 def secret(caller: Caller, seed: bytes) -> bytes:
@@ -99,45 +95,39 @@ async def judge(caller: Caller, user_id: UUID, given: str | None) -> Refusal | N
             "one_time_code",
             mark("Enter the code that your authenticator app shows, or a recovery code."),
         )
-    factor = await take_guess(caller, user_id)
-    is_right = factor is not None and (await spend(caller, factor, given) or await _recover(caller, factor, given))
+    guess = await take_guess(caller, user_id)
+    factor = await lock(user_id)
+    is_right = factor is not None and (
+        await spend(caller, factor, guess, given) or await _recover(caller, factor, guess, given)
+    )
     return None if is_right else wrong("one_time_code")
 
 
-_RUNNING: Final = "(guesses > 0 AND guessing_since > $2::timestamptz - $4::interval AND guessing_since <= $2)"
-_TAKE: Final = f"""
-UPDATE second_factors SET guesses = CASE WHEN {_RUNNING} THEN guesses + 1 ELSE 1 END,
-    guessing_since = CASE WHEN {_RUNNING} THEN guessing_since ELSE $2 END
-WHERE user_id = $1 AND NOT ({_RUNNING} AND guesses >= $3)
-RETURNING user_id, seed, created_at, confirmed_at, last_step, guesses
-"""
-_SINCE: Final = "SELECT guessing_since FROM second_factors WHERE user_id = $1"
+async def take_guess(caller: Caller, user_id: UUID) -> Taken:
+    """Count a guess at a user's codes. Raises RateLimited."""
+    return await guesses.take(caller, guesses.counter(caller, guesses.CODE, user_id=user_id))
 
 
-async def take_guess(caller: Caller, user_id: UUID) -> FactorRow | None:
-    """Count a guess and lock the factor until the transaction ends; None where there is no factor.
-
-    Raises RateLimited: MOST_GUESSES were wrong, and GUESSES_WITHIN is not over.
-    """
-    taken = await db.fetch_one(_TAKE, user_id, caller.now, MOST_GUESSES, GUESSES_WITHIN, row=FactorRow)
-    if taken is None and (waits := await db.fetch_one(_SINCE, user_id, row=db.Row)):
-        left = waits["guessing_since"] + GUESSES_WITHIN - caller.now
-        raise RateLimited(retry_after_seconds=ceil(left.total_seconds()))
-    return taken
-
-
-# A right code gives its own guess back; the wrong ones before it stay counted.
-_ACCEPT: Final = """
-UPDATE second_factors SET last_step = COALESCE($2, last_step), guesses = guesses - 1 WHERE user_id = $1
+_LOCK: Final = """
+SELECT user_id, seed, created_at, confirmed_at, last_step FROM second_factors WHERE user_id = $1 FOR NO KEY UPDATE
 """
 
 
-async def spend(caller: Caller, factor: FactorRow, given: str) -> bool:
-    """Whether `given` is a code of the authenticator app now; then it never is again."""
+async def lock(user_id: UUID) -> FactorRow | None:
+    """The user's second factor, which nobody else changes until the transaction ends; None where there is none."""
+    return await db.fetch_one(_LOCK, user_id, row=FactorRow)
+
+
+_ACCEPT: Final = "UPDATE second_factors SET last_step = $2 WHERE user_id = $1"
+
+
+async def spend(caller: Caller, factor: FactorRow, guess: Taken, given: str) -> bool:
+    """Whether `given` is a code of the authenticator app now; then it never is again, and was no guess."""
     step = totp.matching(secret(caller, factor.seed), plain(given), now=caller.now, after=factor.last_step)
     if step is None:
         return False
     await db.execute(_ACCEPT, factor.user_id, step)
+    await guess.give_back()
     return True
 
 
@@ -147,10 +137,10 @@ UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND code_digest = $2 A
 _LEFT: Final = "SELECT count(*)::int AS left FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL"
 
 
-async def _recover(caller: Caller, factor: FactorRow, given: str) -> bool:
+async def _recover(caller: Caller, factor: FactorRow, guess: Taken, given: str) -> bool:
     """Whether `given` is an unused recovery code of the user, which is used now; otherwise a wrong guess."""
     if await db.execute(_USE, factor.user_id, tokens.digest(plain(given)), caller.now):
-        await db.execute(_ACCEPT, factor.user_id, None)
+        await guess.give_back()
         counted = await db.fetch_one(_LEFT, factor.user_id, row=db.Row)
         left = counted["left"] if counted else 0
         await event.record(caller, "user:recovery-code:use", actor_id=factor.user_id, after={"left": left})
@@ -158,9 +148,13 @@ async def _recover(caller: Caller, factor: FactorRow, given: str) -> bool:
         return True
     # A refusal that is written down: whoever guesses here has the password.
     await event.record(caller, "user:second-factor:refuse", actor_id=factor.user_id)
-    if factor.guesses == MOST_GUESSES:
+    if guess.is_last and await guesses.is_within(caller, _warned(caller, factor.user_id)):
         await tell(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
     return False
+
+
+def _warned(caller: Caller, user_id: UUID) -> Counter:
+    return guesses.counter(caller, guesses.WARNING, user_id=user_id)
 
 
 def wrong(field: str) -> Refusal:

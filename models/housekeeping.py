@@ -22,6 +22,7 @@ _OLD: Final = {
     "idempotency_keys": ("created_at < $1", KEYS_KEPT),
     "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSIONS_KEPT),
     "user_tokens": ("expires_at < $1", LINKS_KEPT),
+    "guesses": ("kept_until < $1", timedelta(0)),
     "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGES_KEPT),
 }
 _DELETE: Final = "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {old} LIMIT $2))"

@@ -85,7 +85,7 @@ HELD: Final = (
         " failure = CASE t.status WHEN 'SENT' THEN NULL ELSE 'erased' END",
         ("link_seed",),
     ),
-    Held("wrongVouchers", "voucher_guesses", "t.user_id = {user}", ("user_id",), DELETE),
+    Held("guesses", "guesses", "t.user_id = {user}", ("user_id",), DELETE, ("subject",)),
     # What may name him in events is taken out by `event.forget`.
     Held("events", "events", "t.actor_id = {user}", ("actor_id",), None, ("origin_digest", "personal_digest")),
     Held(

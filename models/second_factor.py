@@ -71,7 +71,7 @@ class Enrolment:
 
 
 _ENROLL: Final = """
-INSERT INTO second_factors AS f (user_id, seed, created_at, guesses) VALUES ($1, $2, $3, 0)
+INSERT INTO second_factors AS f (user_id, seed, created_at) VALUES ($1, $2, $3)
 ON CONFLICT (user_id) DO UPDATE SET seed = excluded.seed, created_at = excluded.created_at, last_step = NULL
 WHERE f.confirmed_at IS NULL
 """
@@ -101,10 +101,10 @@ async def confirm(caller: Caller, *, code: str) -> list[str]:
     user_id = caller.user()
     async with db.transaction():
         _ = await user.lock(user_id)  # as a sign-in does: none gets past the factor while it becomes active
-        factor = await codes.take_guess(caller, user_id)
+        factor = await codes.lock(user_id)
         if factor is None or factor.confirmed_at is not None or factor.created_at + CONFIRM_WITHIN <= caller.now:
             raise _in_state(mark("There is nothing to confirm. Set up a second factor first."))
-        is_right = await codes.spend(caller, factor, code)
+        is_right = await codes.spend(caller, factor, await codes.take_guess(caller, user_id), code)
         made = await _become_active(caller, user_id) if is_right else []
     if not is_right:
         raise codes.wrong("code")

@@ -16,7 +16,7 @@ from tortoise.queryset import QuerySet
 
 from auth import tokens
 from i18n import mark
-from models import access, codes, db, event, keys, shut_out
+from models import access, codes, db, event, guesses, keys, shut_out
 from models.access import Access
 from models.caller import Caller
 from models.errors import UserErrorCode, not_found, refuse
@@ -153,6 +153,7 @@ async def start(
         ip_address=caller.ip_address,
     )
     await db.execute(_MAKE_ROOM, user_id, caller.now, MOST_PER_USER)
+    await guesses.make_home(caller, user_id)
     await event.record(caller, "user:session:start", actor_id=user_id)
     row = await db.fetch_one(_BY_IDS, [session_id], caller.now, row=SessionRow)
     assert row is not None  # just written  # noqa: S101

@@ -17,10 +17,11 @@ from tortoise.models import Model
 
 from auth import passwords, tokens
 from i18n import mark
-from models import account, claim, codes, db, event, keys, message, session
+from models import account, claim, codes, db, event, guesses, keys, message, session
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
+from models.guesses import Counter, Taken
 from models.message import LinkPurpose, MessageKind
 from models.session import SignedIn
 
@@ -183,6 +184,8 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
     async with db.transaction():
         await use_link(caller, LinkPurpose.RESET, token)
         await _set_password(caller, user, hashed, "user:password:reset")
+        # Whatever strangers have tried, he can sign in now.
+        await guesses.make_home(caller, user.id, afresh=True)
 
 
 async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
@@ -195,11 +198,24 @@ async def change_password(caller: Caller, *, current_password: str, new_password
 
 
 async def proved(caller: Caller, password: str, *, field: str) -> User:
-    """The caller, who has given his password again. Raises Refusal INVALID_CREDENTIALS."""
+    """The caller, who has given his password again. Raises Refusal INVALID_CREDENTIALS, RateLimited."""
     user = await User.get(id=caller.user())
-    if not await passwords.verify(password, user.password_hash):
+    guess = await guesses.take(caller, guesses.counter(caller, guesses.PASSWORD, user_id=user.id))
+    if not await _is_right(guess, password, user.password_hash):
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
     return user
+
+
+async def _is_right(guess: Taken, password: str, hashed: str | None) -> bool:
+    """Whether a password is right. A guess that is, or that nobody has looked at, is counted no more."""
+    try:
+        is_right = await passwords.verify(password, hashed)
+    except passwords.Busy:
+        await guess.give_back()
+        raise
+    if is_right:
+        await guess.give_back()
+    return is_right
 
 
 async def lock(user_id: UUID) -> User:
@@ -235,11 +251,13 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
     """Start a session. Unknown address and wrong password answer and cost the same.
 
     `one_time_code` is asked for where a second factor is active, of who knows the password.
-    Raises RateLimited: too many codes were wrong.
+    Raises RateLimited: too many passwords or codes were wrong.
     """
-    user = await User.filter(email_key=email_key(email.strip())).first()
+    key = email_key(email.strip())
+    user = await User.filter(email_key=key).first()
+    guess = await guesses.take(caller, *await _counters(caller, key, user))
     hashed = user.password_hash if user else None
-    if not await passwords.verify(password, hashed) or user is None or hashed is None:
+    if not await _is_right(guess, password, hashed) or user is None or hashed is None:
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
     if user.activated_at is None:
         raise refuse(
@@ -257,6 +275,21 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
         raise refusal  # not before: the guess that it answers is to stay counted
     # Changed, or hashed anew, while it was being checked: what is there now decides.
     return await sign_in(caller, email=email, password=password, one_time_code=one_time_code)
+
+
+async def _counters(caller: Caller, key: str, user: User | None) -> list[Counter]:
+    """What counts a password for an address: his own counter where its user is at home, elsewhere everybody's."""
+    is_home = await guesses.is_home(caller, user.id if user else _NOBODY)
+    if user is not None and is_home:
+        return [guesses.home(caller, user.id)]
+    return [
+        guesses.counter(caller, guesses.SIGN_IN_FROM, guesses.network(caller)),
+        guesses.counter(caller, guesses.SIGN_IN_OF, key),
+        guesses.counter(caller, guesses.SIGN_IN),
+    ]
+
+
+_NOBODY: Final = UUID(int=0)
 
 
 async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:

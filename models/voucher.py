@@ -11,18 +11,18 @@ in the database, whatever account he tries them in.
 import re
 import secrets
 from datetime import UTC, date, datetime, time, timedelta
-from math import ceil
 from typing import Final
 from uuid import UUID
 
 from auth import tokens
 from auth.policy import Permission
 from i18n import mark
-from models import access, db, event, subscription
+from models import access, db, event, guesses, subscription
 from models.access import demanding
 from models.caller import Caller
 from models.check import Checks
-from models.errors import RateLimited, UserErrorCode, refuse
+from models.errors import UserErrorCode, refuse
+from models.guesses import Taken
 from models.subscription import SubscriptionEntryKind
 
 LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -31,8 +31,6 @@ GROUPS: Final = 4
 GROUP: Final = 5
 MOST_DAYS: Final = 3650
 MOST_AT_ONCE: Final = 10_000
-WRONG_CODES: Final = 10
-WRONG_CODES_PER: Final = timedelta(hours=1)
 
 _CODE: Final = re.compile(f"[{LETTERS}]{{{GROUPS * GROUP}}}")
 _BETWEEN: Final = re.compile(r"[\s\u00ad\u2010-\u2015\u2212-]")
@@ -120,8 +118,8 @@ async def redeem(caller: Caller, account_id: UUID, *, code: str) -> UUID:
     """
     async with db.transaction():
         act = await access.enter(caller, account_id, redeem.permission)
-        await _count_guess(act.user_id, caller.now)
-        entry_id = await _use(act, digest(code))
+        guess = await guesses.take(caller, guesses.counter(caller, guesses.VOUCHER, user_id=act.user_id))
+        entry_id = await _use(act, guess, digest(code))
     # Not before the guess is kept.
     if entry_id is None:
         raise refuse(UserErrorCode.VOUCHER_INVALID, "code", mark("This code is unknown, used or expired."))
@@ -141,41 +139,13 @@ FOR NO KEY UPDATE OF v
 _USE: Final = "UPDATE vouchers SET entry_id = $2 WHERE code_digest = $1"
 
 
-async def _use(act: access.Act, code_digest: bytes) -> UUID | None:
+async def _use(act: access.Act, guess: Taken, code_digest: bytes) -> UUID | None:
     """The id of the line that a voucher became; None where there is none to use."""
     found = await db.fetch_one(_OPEN, code_digest, act.now, row=_Open)
     if found is None:
         return None
-    await db.execute(_TAKE_BACK_GUESS, act.user_id)
+    await guess.give_back()
     kind = SubscriptionEntryKind.VOUCHER
     entry = await subscription.book(act.caller, act.account_id, found.days, kind, role=act.access.role, field="code")
     await db.execute(_USE, code_digest, entry.id)
     return entry.id
-
-
-# ---- Guesses ---------------------------------------------------------------------------------
-# The instants of a user's last wrong codes, the oldest first. A guess counts before it is looked at,
-# and holds the row until its transaction ends, so that those at once count one by one.
-
-_COUNT_GUESS: Final = f"""
-INSERT INTO voucher_guesses AS g (user_id, wrong_at) VALUES ($1, ARRAY[$2::timestamptz])
-ON CONFLICT (user_id) DO UPDATE
-    SET wrong_at = (g.wrong_at || $2::timestamptz)[greatest(cardinality(g.wrong_at) + 2 - {WRONG_CODES}, 1):]
-    WHERE cardinality(g.wrong_at) < {WRONG_CODES} OR g.wrong_at[1] <= $2::timestamptz - $3::interval
-"""
-_TAKE_BACK_GUESS: Final = """
-UPDATE voucher_guesses SET wrong_at = wrong_at[:cardinality(wrong_at) - 1] WHERE user_id = $1
-"""
-_OLDEST_GUESS: Final = "SELECT wrong_at[1] AS wrong_at FROM voucher_guesses WHERE user_id = $1"
-
-
-class _Oldest(db.Row):
-    wrong_at: datetime
-
-
-async def _count_guess(user_id: UUID, now: datetime) -> None:
-    """Note one more guess. Raises RateLimited where there were too many."""
-    if not await db.execute(_COUNT_GUESS, user_id, now, WRONG_CODES_PER):
-        (oldest,) = await db.fetch(_OLDEST_GUESS, user_id, row=_Oldest)
-        left = oldest.wrong_at + WRONG_CODES_PER - now
-        raise RateLimited(retry_after_seconds=ceil(left.total_seconds()))

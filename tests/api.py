@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
+from starlette.types import ASGIApp
 
 from auth import tokens
 from models import db
@@ -77,9 +78,16 @@ class Person:
 class Api:
     """A client of one application."""
 
-    def __init__(self, http: httpx2.AsyncClient, clock: Clock) -> None:
+    def __init__(self, http: httpx2.AsyncClient, clock: Clock, app: ASGIApp | None = None) -> None:
         self.http = http
         self.clock = clock
+        self._app = app
+
+    def at(self, address: str) -> "Api":
+        """The same application, asked from another client address."""
+        assert self._app is not None
+        transport = httpx2.ASGITransport(app=self._app, client=(address, 1))
+        return Api(httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL), self.clock, self._app)
 
     async def ask(
         self,
@@ -150,9 +158,16 @@ def codes(payload: Mapping[str, Any]) -> list[tuple[str, list[str] | None]]:
 
 
 def changed(table: str) -> str:
-    """The rows of a table as far as a refusal must leave them alone: what was forbidden is an event, with its link."""
+    """The rows of a table as far as a refusal must leave them alone.
+
+    What was forbidden is an event, with its link; what was wrong is counted.
+    """
     forbidden = "SELECT id FROM events WHERE type LIKE 'refused:%'"
-    own = {"events": f"id NOT IN ({forbidden})", "event_links": f"event_id NOT IN ({forbidden})"}
+    own = {
+        "events": f"id NOT IN ({forbidden})",
+        "event_links": f"event_id NOT IN ({forbidden})",
+        "guesses": "FALSE",
+    }
     return f"(SELECT * FROM {table} WHERE {own.get(table, 'TRUE')}) t"
 
 
@@ -181,7 +196,7 @@ TABLES = (
     "idempotency_keys",
     "voucher_batches",
     "vouchers",
-    "voucher_guesses",
+    "guesses",
     "events",
     "event_links",
     "messages",

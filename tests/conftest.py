@@ -134,4 +134,4 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         application.router.lifespan_context(application),
         httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http,
     ):
-        yield Api(http, clock)
+        yield Api(http, clock, application)

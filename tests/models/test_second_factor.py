@@ -9,8 +9,8 @@ import pytest
 from auth import tokens
 from models import db, second_factor
 from models.caller import Caller, Site
-from models.codes import GUESSES_WITHIN, MOST_GUESSES
 from models.errors import Refusal
+from models.guesses import CODE
 from models.second_factor import CONFIRM_WITHIN
 from tests.api import KEY, PASSWORD, Api, Person, codes
 from tests.authenticator import Authenticator, enrolled, set_up
@@ -375,7 +375,7 @@ async def test_the_operator_helps_who_has_lost_everything(api: Api) -> None:
 
 
 async def use_up(api: Api, person: Person, app: Authenticator) -> None:
-    for _ in range(MOST_GUESSES):
+    for _ in range(CODE.most):
         assert codes(await sign_in(api, person, app.wrong())) == WRONG
 
 
@@ -392,7 +392,7 @@ async def test_after_ten_wrong_codes_even_the_right_one_waits(api: Api) -> None:
 
     assert await limited(api, anna, app.code()) == 900
     assert await limited(api, anna, app.recovery_codes[0]) == 900
-    api.clock.now += GUESSES_WITHIN - timedelta(seconds=1)
+    api.clock.now += CODE.within - timedelta(seconds=1)
     assert await limited(api, anna, app.code()) == 1
     api.clock.forward(seconds=1)
     assert await is_in(api, anna, app.code())
@@ -412,16 +412,17 @@ async def test_a_thousand_guesses_are_ten(api: Api) -> None:
     assert [error["extensions"]["code"] for error in answer.errors] == ["RATE_LIMITED"] * 20
     assert [value for value in answer.partial.values() if value] == [
         {"errors": [{"code": "INVALID_CREDENTIALS"}]}
-    ] * MOST_GUESSES
-    assert len(await events("user:second-factor:refuse")) == MOST_GUESSES
+    ] * CODE.most
+    assert len(await events("user:second-factor:refuse")) == CODE.most
 
 
 async def test_wrong_passwords_shut_nobody_out(api: Api) -> None:
     anna = await api.person("anna@example.com")
     app = await set_up(api, anna)
-    for _ in range(MOST_GUESSES + 1):
-        given = {"email": anna.email, "password": "a wrong guess", "oneTimeCode": "000000"}
-        assert await refused(api, "signIn", given) == [("INVALID_CREDENTIALS", None)]
+    given = {"email": anna.email, "password": "a wrong guess", "oneTimeCode": "000000"}
+    for _ in range(CODE.most):
+        assert await refused(api.at("203.0.113.7"), "signIn", given) == [("INVALID_CREDENTIALS", None)]
+    assert (await rejected(api.at("203.0.113.7"), "signIn", given)).codes == ["RATE_LIMITED"]
 
     assert await is_in(api, anna, app.code())
 
@@ -429,7 +430,7 @@ async def test_wrong_passwords_shut_nobody_out(api: Api) -> None:
 async def test_a_right_code_leaves_the_wrong_ones_counted(api: Api) -> None:
     anna = await api.person("anna@example.com")
     app = await set_up(api, anna)
-    for _ in range(MOST_GUESSES - 1):
+    for _ in range(CODE.most - 1):
         await sign_in(api, anna, app.wrong())
     assert await is_in(api, anna, app.code())
     assert await is_in(api, anna, app.recovery_codes[0])
@@ -451,14 +452,14 @@ async def test_guesses_are_each_users_own_and_sessions_go_on(api: Api) -> None:
 async def test_a_new_enrolment_forgets_no_wrong_code(api: Api) -> None:
     anna = await api.person("anna@example.com")
     app = await enrolled(api, anna)
-    for _ in range(MOST_GUESSES):
+    for _ in range(CODE.most):
         assert codes(await api.do("confirmSecondFactor", {"code": app.wrong()}, by=anna)) == [
             ("INVALID_CREDENTIALS", ["code"])
         ]
     app = await enrolled(api, anna)
 
     assert (await attempt(api, "confirmSecondFactor", {"code": app.code()}, by=anna)).codes == ["RATE_LIMITED"]
-    api.clock.now += GUESSES_WITHIN
+    api.clock.now += CODE.within
     assert (await api.do("confirmSecondFactor", {"code": app.code()}, by=anna))["errors"] == []
 
 
@@ -479,7 +480,7 @@ async def test_each_change_is_recorded_and_mailed_without_a_secret(api: Api) -> 
     anna = await api.person("anna@example.com")
     app = await set_up(api, anna)
     await use_up(api, anna, app)
-    api.clock.now += GUESSES_WITHIN
+    api.clock.now += CODE.within
     await sign_in(api, anna, app.recovery_codes[0])
     made = await api.do("regenerateRecoveryCodes", AGAIN, "recoveryCodes", by=anna)
     await api.do("disableSecondFactor", AGAIN, by=anna)
@@ -495,7 +496,7 @@ async def test_each_change_is_recorded_and_mailed_without_a_secret(api: Api) -> 
         "user:second-factor:disable",
         "user:recovery-code:renew",
         "user:recovery-code:use",
-        *["user:second-factor:refuse"] * MOST_GUESSES,
+        *["user:second-factor:refuse"] * CODE.most,
         "user:second-factor:confirm",
         "user:second-factor:enroll",
     ]

@@ -1,7 +1,7 @@
 """One-time codes and enrolments, when several requests come at once."""
 
 from models import db
-from models.codes import MOST_GUESSES
+from models.guesses import CODE
 from tests.api import PASSWORD, Api, Person
 from tests.authenticator import enrolled, set_up
 from tests.races.racing import ROUNDS, Payload, at_once, outcomes
@@ -14,7 +14,7 @@ async def sign_in(api: Api, person: Person, code: str | None = None) -> Payload:
 
 async def afresh() -> None:
     """Forget the wrong guesses and the sessions of former rounds."""
-    await db.execute("UPDATE second_factors SET guesses = 0")
+    await db.execute("UPDATE guesses SET tried = '{}'")
     await db.execute("UPDATE recovery_codes SET used_at = NULL")
 
 
@@ -53,9 +53,9 @@ async def test_guesses_at_once_are_counted_one_by_one(api: Api) -> None:
             answer = await api.ask(document)
             return {"errors": [{"code": code, "field": None} for code in answer.codes or ["INVALID_CREDENTIALS"]]}
 
-        done = await at_once(*(guess() for _ in range(MOST_GUESSES + 4)))
+        done = await at_once(*(guess() for _ in range(CODE.most + 4)))
 
-        assert outcomes(done) == ["INVALID_CREDENTIALS"] * MOST_GUESSES + ["RATE_LIMITED"] * 4
+        assert outcomes(done) == ["INVALID_CREDENTIALS"] * CODE.most + ["RATE_LIMITED"] * 4
 
 
 async def test_no_session_without_the_factor_outlives_its_confirmation(api: Api) -> None:
@@ -79,6 +79,7 @@ async def test_no_session_without_the_factor_outlives_its_confirmation(api: Api)
 async def test_of_two_enrolments_at_once_one_secret_is_left(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for _ in range(ROUNDS):
+        await afresh()
         await db.execute("DELETE FROM second_factors")
         apps = await at_once(*(_enrolled(api, anna) for _ in range(2)))
 
@@ -97,6 +98,7 @@ async def _enrolled(api: Api, person: Person) -> Payload:
 async def test_confirmed_twice_at_once_there_is_one_set_of_recovery_codes(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for _ in range(ROUNDS):
+        await afresh()
         await db.execute("DELETE FROM second_factors")
         app = await enrolled(api, anna)
 

@@ -124,12 +124,24 @@ async def test_one_voucher_redeemed_by_ten_on_two_servers_gives_its_days_once(se
     people = [await servers[0].person(f"p{place}@example.com", accountName=f"Firm {place}") for place in range(10)]
     for place in range(ROUNDS):
         (code,) = await issue(servers[0], str(place))
-        await db.execute("DELETE FROM voucher_guesses")
+        await db.execute("UPDATE guesses SET tried = '{}'")
 
         done = await at_once(*(redeem(servers[n % 2], person, code) for n, person in enumerate(people)))
 
         assert outcomes(done) == ["VOUCHER_INVALID"] * 9 + ["done"]
     assert await SubscriptionEntry.filter(kind="VOUCHER").count() == ROUNDS
+
+
+async def test_of_many_passwords_on_two_servers_ten_are_looked_at(servers: list[Api]) -> None:
+    await servers[0].person("anna@example.com")
+    field = 'signIn(input: {email: "anna@example.com", password: "a wrong guess"}) { errors { code } }'
+    document = f"mutation {{ {' '.join(f'a{place}: {field}' for place in range(20))} }}"
+
+    answers = await asyncio.gather(*(servers[place % 2].ask(document) for place in range(50)))
+
+    looked_at = [payload for answer in answers for payload in answer.partial.values() if payload is not None]
+    assert looked_at == [{"errors": [{"code": "INVALID_CREDENTIALS"}]}] * 10
+    assert [code for answer in answers for code in answer.codes] == ["RATE_LIMITED"] * 990
 
 
 async def test_an_engagement_that_ends_on_another_server_leaves_no_consultant_behind(servers: list[Api]) -> None:
