@@ -16,6 +16,7 @@ from mailer import mailbox, rounds, smtp, worker
 from models import db
 from models.caller import Site
 from server import execution, graphiql, health, log, pages, refusal
+from server.credentials import Browsers
 from server.endpoint import Endpoint
 from server.front import GRAPHQL, Front
 from server.graph import Clock, Graph, utc_now
@@ -37,7 +38,8 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
     )
-    endpoint = Endpoint(graph)
+    browsers = Browsers(settings.is_https)
+    endpoint = Endpoint(graph, browsers)
     journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
@@ -56,7 +58,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     # Around everything: what Starlette answers to an unexpected error has the headers too.
     application.middleware_stack = Headers(
         Journaled(Front(endpoint, application.build_middleware_stack()), journal),
-        https=settings.public_url.startswith("https:"),
+        https=settings.is_https,
     )
     return application
 

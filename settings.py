@@ -52,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """True where convenience may win over safety: mailbox, demo data, plain HTTP."""
         return self.env == "development"
 
+    @property
+    def is_https(self) -> bool:
+        """True where the world reaches it by https."""
+        return self.public_url.startswith("https:")
+
     def __rich_repr__(self) -> list[tuple[str, object]]:
         shown: dict[str, object] = {name: getattr(self, name) for name in self.__struct_fields__}
         shown["database_url"] = without_password(self.database_url)

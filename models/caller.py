@@ -25,6 +25,8 @@ class Caller:
     locale: str = "en"
     user_id: UUID | None = None
     session_id: UUID | None = None
+    in_cookie: bool = False
+    """Whether a browser keeps the session's token, or will keep that of one that starts now."""
     ip_address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None

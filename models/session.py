@@ -1,6 +1,7 @@
 """A session is one sign-in of one user on one device; its token is in no row, only its digest.
 
-    start --> open --end--> ended           also ended: idle for 14 days, or 30 days old
+    start --> open --end--> ended           also ended: idle for 14 days, or 30 days old;
+                                            in a browser's cookie, for 30 minutes, or 12 hours old
 
 Every request reads its session from the database, so that an ended one is refused at once.
 """
@@ -23,6 +24,8 @@ from models.errors import UserErrorCode, not_found, refuse
 
 LASTS: Final = timedelta(days=30)
 IDLE_AFTER: Final = timedelta(days=14)
+LASTS_IN_COOKIE: Final = timedelta(hours=12)
+IDLE_IN_COOKIE_AFTER: Final = timedelta(minutes=30)
 MOST_PER_USER: Final = 20
 _NOTED_EVERY: Final = timedelta(minutes=1)
 
@@ -33,6 +36,7 @@ class Session(Model):
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     user_id = fields.UUIDField()
     account_id: UUID | None = fields.UUIDField(null=True)
+    in_cookie = fields.BooleanField()
     token_digest = fields.BinaryField()
     created_at = fields.DatetimeField()
     last_used_at = fields.DatetimeField()
@@ -68,12 +72,14 @@ class SignedIn:
     access_token: str = field(repr=False)
 
 
+_ENDS_AT: Final = """LEAST(s.expires_at,
+    s.last_used_at + CASE WHEN s.in_cookie THEN interval '30 minutes' ELSE interval '14 days' END)"""
 COLUMNS: Final = {
     **db.columns("s", "id user_id account_id created_at last_used_at user_agent ip_address"),
-    "expires_at": "LEAST(s.expires_at, s.last_used_at + interval '14 days') AS expires_at",
+    "expires_at": f"{_ENDS_AT} AS expires_at",
 }
 _ALL: Final = ", ".join(COLUMNS.values())
-OPEN: Final = "s.ended_at IS NULL AND s.expires_at > {0} AND s.last_used_at > {0} - interval '14 days'"
+OPEN: Final = f"s.ended_at IS NULL AND {_ENDS_AT} > {{0}}"
 """The condition that a session is open at the instant {0}."""
 _OPEN: Final = OPEN.format("$2")
 _GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
@@ -85,7 +91,7 @@ FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
     ON g.user_id = s.user_id AND g.account_id = COALESCE($3::uuid, s.account_id) AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > $2)
-WHERE s.token_digest = $1 AND {_OPEN}
+WHERE s.token_digest = $1 AND s.in_cookie = $4 AND {_OPEN}
 """
 _BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
@@ -117,9 +123,14 @@ class Bearer(SessionRow):
         return access.seen({name: self[f"grant_{name}"] for name in access.COLUMNS}, now)
 
 
-async def by_token(token: str, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
-    """The open session of a bearer token, or None; in an account, by default the session's own."""
-    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, account_id, row=Bearer)
+async def by_token(
+    token: str, *, now: datetime, in_cookie: bool = False, account_id: UUID | None = None
+) -> Bearer | None:
+    """The open session of a token that came as it is kept, or None; in an account, by default the session's own.
+
+    What leaks from a cookie is no bearer token, and a bearer token planted as a cookie signs nobody in.
+    """
+    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, account_id, in_cookie, row=Bearer)
 
 
 async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:
@@ -133,11 +144,14 @@ async def start(
     """Open a session with a new token, within the caller's transaction, which has locked the user.
 
     It begins in `account_id`, or in the account that the user was in last. A user has at most
-    MOST_PER_USER sessions; the one used longest ago makes room. Every way to a session ends here:
+    MOST_PER_USER sessions; the one used longest ago makes room. A browser's cookie holds one: the one
+    that it held, whoever's it was, ends. Every way to a session ends here:
     raises Refusal SIGN_IN_REQUIRED for one that went round the user's second factor.
     """
     if not factor_shown and await codes.is_demanded(user_id):
         raise refuse(UserErrorCode.SIGN_IN_REQUIRED, None, mark("Sign in with your second factor."))
+    if caller.in_cookie and caller.session_id is not None:
+        await _end_own(caller)
     token = tokens.random_token()
     session_id = keys.uuid7()
     last = await db.fetch_one(_LAST_ACCOUNT, user_id, caller.now, row=_Account)
@@ -145,10 +159,11 @@ async def start(
         id=session_id,
         user_id=user_id,
         account_id=account_id or (last and last.account_id),
+        in_cookie=caller.in_cookie,
         token_digest=tokens.digest(token),
         created_at=caller.now,
         last_used_at=caller.now,
-        expires_at=caller.now + LASTS,
+        expires_at=caller.now + (LASTS_IN_COOKIE if caller.in_cookie else LASTS),
         user_agent=caller.user_agent,
         ip_address=caller.ip_address,
     )
@@ -169,10 +184,11 @@ SELECT g.account_id FROM grants g WHERE g.user_id = $1 AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > $2) AND NOT {shut_out.by_grant("g")}
 ORDER BY g.last_used_at DESC NULLS LAST, g.id LIMIT 1
 """
-_MAKE_ROOM: Final = """
+# Those that are over take no room: a browser leaves many, and would push a telephone out that is still signed in.
+_MAKE_ROOM: Final = f"""
 UPDATE sessions SET ended_at = $2 WHERE id IN (
-    SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL
-    ORDER BY last_used_at DESC, id DESC OFFSET $3)
+    SELECT s.id FROM sessions s WHERE s.user_id = $1 AND {_OPEN}
+    ORDER BY s.last_used_at DESC, s.id DESC OFFSET $3)
 """
 
 
@@ -184,10 +200,13 @@ async def note_use(row: SessionRow, *, now: datetime) -> None:
 
 async def end_current(caller: Caller) -> None:
     """Sign out: end the session that asks."""
-    user_id = caller.user()
     async with db.transaction():
-        if await _open(user_id).filter(id=caller.session_id).update(ended_at=caller.now):
-            await event.record(caller, "user:session:end")
+        await _end_own(caller)
+
+
+async def _end_own(caller: Caller) -> None:
+    if await _open(caller.user()).filter(id=caller.session_id).update(ended_at=caller.now):
+        await event.record(caller, "user:session:end")
 
 
 async def revoke(caller: Caller, session_id: UUID) -> UUID:

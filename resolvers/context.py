@@ -86,6 +86,8 @@ class Context:
 
     caller: Caller
     session: SessionRow | None = None
+    token: str | None = field(default=None, repr=False)
+    """The token of that session."""
     current: Access | None = None
     view: View | None = None
     """Whose eyes it looks through, if not the caller's own."""
@@ -118,9 +120,10 @@ class Context:
         self.readable_users = set()
         self.me = None
 
-    async def become(self, row: SessionRow | None) -> None:
+    async def become(self, row: SessionRow | None, token: str | None) -> None:
         """Go on as the holder of a session that the request itself has started, or as nobody."""
         self.session = row
+        self.token = token
         self.caller = _as(self.caller, row)
         self.current = None
         self.forget()
@@ -163,21 +166,25 @@ async def open_context(
     site: Site,
     now: datetime,
     token: str | None,
+    in_cookie: bool = False,
     account_key: str | None,
     locale: str,
     **origin: Any,
 ) -> Context:
-    """The context of a request with a bearer token and an X-Account header, both optional.
+    """The context of a request with a session's token and an X-Account header, both optional.
 
     A token that does not work is nobody's. A header that names no account which the signed-in user
     can enter fails the whole request: another account must never answer in its place.
     """
     wanted_account = await _named(account_key) if account_key is not None and token else None
-    row = await session.by_token(token, now=now, account_id=wanted_account) if token else None
+    caller = Caller(now=now, site=site, locale=locale, in_cookie=in_cookie, **origin)
+    if not token:
+        return Context(caller)
+    row = await session.by_token(token, now=now, in_cookie=in_cookie, account_id=wanted_account)
     if row is None:
-        return Context(Caller(now=now, site=site, locale=locale, **origin))
-    caller = Caller(now=now, site=site, locale=row.locale, user_id=row.user_id, session_id=row.id, **origin)
-    context = Context(caller, row)
+        return Context(caller)
+    caller = replace(_as(caller, row), locale=row.locale)
+    context = Context(caller, row, token)
     await session.note_use(row, now=now)
     context.me = row.user()
     context.current = row.entered(now)

@@ -10,7 +10,7 @@ async def _exported(context: Context, held: dict[str, object]) -> dict[str, obje
 
 
 async def _erased(context: Context, _: None) -> dict[str, object]:
-    await context.become(None)
+    await context.become(None, None)
     return {}
 
 

@@ -36,13 +36,14 @@ def is_current(row: SessionRow, info: Info) -> bool:
 
 
 async def signed_in(context: Context, outcome: SignedIn) -> dict[str, object]:
-    """The token of a new session; the rest of the request goes on as its holder."""
-    await context.become(outcome.session)
-    return {"access_token": outcome.access_token, "viewer": outcome.session}
+    """A new session, and its token unless a cookie takes that; the rest of the request goes on as its holder."""
+    await context.become(outcome.session, outcome.access_token)
+    shown = None if context.caller.in_cookie else outcome.access_token
+    return {"access_token": shown, "viewer": outcome.session}
 
 
 async def _signed_out(context: Context, _: None) -> dict[str, object]:
-    await context.become(None)
+    await context.become(None, None)
     return {}
 
 
@@ -52,7 +53,7 @@ async def _viewer(context: Context, _: object) -> dict[str, object]:
 
 async def _session(context: Context, key: UUID) -> dict[str, object]:
     if key == context.caller.session_id:
-        await context.become(None)
+        await context.become(None, None)
     return {"session_id": ids.encode("Session", key), "viewer": context.session}
 
 
@@ -62,7 +63,7 @@ async def _ended(context: Context, count: int) -> dict[str, object]:
 
 async def _switched(context: Context, key: UUID) -> dict[str, object]:
     row = (await session.by_ids([context.caller.session_id or key], now=context.now))[0]
-    await context.become(row)
+    await context.become(row, context.token)
     return {"account": await account.one(key, context), "viewer": row}
 
 

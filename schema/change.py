@@ -11,7 +11,7 @@ from schema.declare import field
 from schema.grant import Grant
 from schema.invitation import Invitation
 from schema.payload import Payload, payload
-from schema.session import TOKEN
+from schema.session import SHOWN_ONCE
 from schema.subscription import SubscriptionEntry
 from schema.viewer import Viewer
 
@@ -173,7 +173,7 @@ class AcceptInvitationPayload(Payload):
 
     grant: Grant | None = field(description="The access that it gave.")
     account: Account | None = field(description="The account that can be entered now.")
-    access_token: str | None = field(description=f"{TOKEN} Null when the guest was signed in already.")
+    access_token: str | None = field(description=f"{SHOWN_ONCE} Null when the guest was signed in already.")
     viewer: Viewer | None = field(description="The viewer that one is now.")
 
 

@@ -8,7 +8,10 @@ from schema.payload import Payload, payload
 from schema.user import User
 from schema.viewer import Viewer
 
-TOKEN = "For the header `Authorization: Bearer ...`; shown this once."  # noqa: S105 - words about a token
+SHOWN_ONCE = (
+    "For the header `Authorization: Bearer ...`; shown this once. Null where a browser asks with `X-Session: cookie`: "
+    "its cookie has it, and no script."
+)
 
 
 @strawberry.input(description="A new login with an account of its own.")
@@ -125,7 +128,7 @@ class SignOutPayload(Payload):
 class ActivatePayload(Payload):
     """Activating signs in."""
 
-    access_token: str | None = field(description=TOKEN)
+    access_token: str | None = field(description=SHOWN_ONCE)
     viewer: Viewer | None = field(description="The viewer that one is now.")
 
 
@@ -133,7 +136,7 @@ class ActivatePayload(Payload):
 class SignInPayload(Payload):
     """A session was started."""
 
-    access_token: str | None = field(description=TOKEN)
+    access_token: str | None = field(description=SHOWN_ONCE)
     viewer: Viewer | None = field(description="The viewer that one is now.")
 
 

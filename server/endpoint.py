@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from server import errors, graphiql, journal, negotiation, origin, refusal
+from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Answer, Graph
 from server.journal import Entry
@@ -15,8 +16,9 @@ from server.request import Asking, read
 class Endpoint:
     """Answers /graphql for one graph."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, browsers: Browsers) -> None:
         self._graph = graph
+        self._browsers = browsers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
@@ -28,27 +30,28 @@ class Endpoint:
     async def _handle(self, request: Asking, style: Style) -> Response:
         entry = journal.of(request.scope)
         try:
-            answer = await self._answer(request, style, entry)
+            answer, headers = await self._answer(request, style, entry)
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             rejected = errors.rejected(error, entry.request_id)
             answer = rejected.answer(entry.request_id)
             entry.errors = answer["errors"]
             return refusal.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
         entry.errors = answer.get("errors", ())
-        return refusal.as_json(style.partial if entry.errors else 200, answer, media_type=style.executed)
+        return refusal.as_json(style.partial if entry.errors else 200, answer, headers, media_type=style.executed)
 
-    async def _answer(self, request: Asking, style: Style, entry: Entry) -> Answer:
+    async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer, dict[str, str]]:
         if style is NOTHING:
             raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
         asked = await read(request)
         entry.operation = operation = self._graph.operation(asked)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-        entry.context = context = await self._graph.context(operation, origin.of(request, entry.request_id))
+        asking = origin.of(request, entry.request_id, self._browsers)
+        entry.context = context = await self._graph.context(operation, asking)
         answer = await self._graph.run(operation, context, entry.request_id)
         if _is_outage(answer):
             raise errors.unavailable()
-        return answer
+        return answer, asking.credential.to_keep(context.token)
 
 
 def _is_outage(answer: Answer) -> bool:

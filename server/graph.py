@@ -100,7 +100,8 @@ class Graph:
         context = await open_context(
             site=self._site,
             now=self._clock(),
-            token=origin.token,
+            token=origin.credential.token,
+            in_cookie=origin.credential.in_cookie,
             account_key=origin.account_key,
             locale=origin.locale,
             ip_address=origin.ip_address,

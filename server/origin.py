@@ -1,10 +1,11 @@
 """Where a request comes from, and who it says it is: what its operation does not say."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import Scope
 
 import i18n
+from server.credentials import Browsers, Credential
 from server.request import Asking
 
 
@@ -13,7 +14,7 @@ class Origin:
     """The headers and the address of a request, as far as they decide anything."""
 
     request_id: str
-    token: str | None = field(repr=False)
+    credential: Credential
     account_key: str | None
     through: list[str]
     """X-View-As, as often as it was given."""
@@ -22,11 +23,11 @@ class Origin:
     user_agent: str | None
 
 
-def of(request: Asking, request_id: str) -> Origin:
-    """The origin of an HTTP request."""
+def of(request: Asking, request_id: str, browsers: Browsers) -> Origin:
+    """The origin of an HTTP request. Raises Rejected for credentials that `browsers` refuses."""
     return Origin(
         request_id=request_id,
-        token=_bearer(request),
+        credential=browsers.credential(request.header),
         account_key=request.header("x-account"),
         through=request.headers.getlist("x-view-as") if request.header("x-view-as") is not None else [],
         locale=i18n.negotiate(request.header("accept-language")),
@@ -38,11 +39,6 @@ def of(request: Asking, request_id: str) -> Origin:
 def _address(scope: Scope) -> str | None:
     client: tuple[str, int] | None = scope.get("client")
     return client[0] if client else None
-
-
-def _bearer(request: Asking) -> str | None:
-    scheme, _, token = (request.header("authorization") or "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _plain(text: str | None) -> str | None:
