@@ -15,12 +15,15 @@ import settings as environment
 from mailer import mailbox, rounds, smtp, worker
 from models import db
 from models.caller import Site
-from server import execution, graphiql, health, log, pages, refusal
+from server import connection, execution, graphiql, health, log, pages, refusal
+from server.client import Proxies
 from server.credentials import Browsers
 from server.endpoint import Endpoint
 from server.front import GRAPHQL, Front
+from server.gate import Gate
 from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
+from server.hosts import Hosts
 from server.journal import Journal, Journaled
 from settings import Settings
 
@@ -87,10 +90,22 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, site: Site, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+async def _lifespan(
+    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event
+) -> AsyncGenerator[dict[str, object]]:
     async with db.connection(settings.database_url), _mail(settings, clock, wake), _rounds(site, clock, wake):
-        yield
+        yield {connection.STATE: _gate(settings)}
     log.LOG.flush()
+
+
+def _gate(settings: Settings) -> Gate:
+    """Whom the connections let in."""
+    return Gate(
+        Hosts(settings.allowed_hosts),
+        Proxies(settings.trusted_proxies),
+        keep_alive_seconds=settings.keep_alive_seconds,
+        most_connections=settings.connections,
+    )
 
 
 @asynccontextmanager

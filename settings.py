@@ -7,6 +7,7 @@ line supplies the database and the key; in production nothing that matters has a
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Mapping
 from email.utils import parseaddr
 from typing import Annotated, Literal
@@ -18,6 +19,9 @@ PREFIX = "FULLMAKT_"
 REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
 SHORTEST_SECRET_BYTES = 32
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
+LISTS = ("FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
+HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 HIDDEN = "***"
 
@@ -35,6 +39,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 8000
     public_url: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10
+    connections: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 2000
     smtp_url: str | None = None
     mail_from: str = ""
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -87,11 +95,14 @@ def read(environ: Mapping[str, str]) -> Settings:
             raise SettingsError(f"{name} is not set; FULLMAKT_ENV={settings.env} needs it.")
     if len(settings.secret_key.encode()) < SHORTEST_SECRET_BYTES:
         raise SettingsError(f"FULLMAKT_SECRET_KEY is shorter than {SHORTEST_SECRET_BYTES} bytes.")
+    for text in settings.trusted_proxies:
+        proxy(text)
     public_url = public_address(settings)
     return msgspec.structs.replace(
         settings,
         database_url=database_address(settings.database_url),
         public_url=public_url,
+        allowed_hosts=hosts(settings, public_url),
         smtp_url=settings.smtp_url and smtp_address(settings.smtp_url),
         mail_from=sender(settings.mail_from, public_url),
     )
@@ -117,8 +128,12 @@ def clean(name: str, text: str) -> str:
 
 def convert(given: Mapping[str, str]) -> Settings:
     """The values in their types and ranges."""
+    values: dict[str, object] = {
+        VARIABLES[name]: [one.strip() for one in text.split(",")] if name in LISTS else text
+        for name, text in given.items()
+    }
     try:
-        return msgspec.convert({VARIABLES[name]: text for name, text in given.items()}, Settings, strict=False)
+        return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         reason, _, field = str(error).rstrip("`").partition(" - at `$.")
         raise SettingsError(f"{PREFIX}{field.upper()}: {reason}.") from None
@@ -150,6 +165,26 @@ def public_address(settings: Settings) -> str:
     if parts.scheme == "http" and not settings.is_development and not is_loopback(parts.hostname):
         raise SettingsError("FULLMAKT_PUBLIC_URL must be https in production.")
     return urlunsplit(parts).rstrip("/")
+
+
+def hosts(settings: Settings, public_url: str) -> tuple[str, ...]:
+    """All names under which it is served: the public address's, those listed, and in development this machine's."""
+    for name in settings.allowed_hosts:
+        if not HOST.fullmatch(name):
+            raise SettingsError("FULLMAKT_ALLOWED_HOSTS must be names or addresses without port, divided by commas.")
+    public = urlsplit(public_url).hostname or ""
+    given = (f"[{public}]" if ":" in public else public, *settings.allowed_hosts)
+    return tuple(dict.fromkeys((*given, *(LOOPBACK if settings.is_development else ()))))
+
+
+def proxy(text: str) -> None:
+    """Insist on an address or a network."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise SettingsError(
+            f"FULLMAKT_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, divided by commas: {text}."
+        ) from None
 
 
 def sender(given: str, public_url: str) -> str:

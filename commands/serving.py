@@ -80,7 +80,7 @@ def run(ready: Settings, listening: socket.socket) -> None:
         factory=True,
         workers=ready.workers,
         loop="uvloop",
-        http="httptools",
+        http="server.connection:Connection",
         ws="websockets-sansio",
         lifespan="on",
         log_level="warning",

@@ -6,6 +6,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from server import errors, journal
 from server.errors import Rejected
@@ -27,6 +28,11 @@ async def http(request: Request, error: Exception) -> Response:
     message = _MESSAGES.get(status, "The request cannot be answered.")
     found = Rejected(status, message, _CODES.get(status, errors.BAD_USER_INPUT), headers=error.headers)
     return _answered(request, found)
+
+
+async def refused(scope: Scope, receive: Receive, send: Send) -> None:
+    """For what the connection refuses before anybody was asked: it says what, as `scope["refused"]`."""
+    await _answered(Request(scope), scope["refused"])(scope, receive, send)
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

@@ -53,6 +53,22 @@ def test_the_public_address_follows_the_port_and_loses_its_slash() -> None:
     assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": "https://a.example.com/"}).public_url == "https://a.example.com"
 
 
+def test_it_is_served_as_its_public_host_and_those_listed() -> None:
+    listed = {"FULLMAKT_ALLOWED_HOSTS": "api.example.com, 10.0.0.1 ,[::2]"}
+
+    assert read(PRODUCTION).allowed_hosts == ("fullmakt.example.com",)
+    assert read(PRODUCTION | listed).allowed_hosts == ("fullmakt.example.com", "api.example.com", "10.0.0.1", "[::2]")
+    assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": "https://[2001:db8::1]/"}).allowed_hosts == ("[2001:db8::1]",)
+    assert read(DEVELOPMENT).allowed_hosts == ("127.0.0.1", "localhost", "[::1]")
+
+
+def test_no_proxy_is_trusted_unless_named() -> None:
+    named = {"FULLMAKT_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.1, ::1"}
+
+    assert read(PRODUCTION).trusted_proxies == ()
+    assert read(PRODUCTION | named).trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "::1")
+
+
 def test_mail_comes_from_the_public_host() -> None:
     assert read(PRODUCTION).mail_from == "Fullmakt <no-reply@fullmakt.example.com>"
 
@@ -87,6 +103,15 @@ def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
         ("FULLMAKT_PORT", "http"),
         ("FULLMAKT_WORKERS", "0"),
         ("FULLMAKT_WORKERS", "1.5"),
+        ("FULLMAKT_ALLOWED_HOSTS", "https://fullmakt.example.com"),
+        ("FULLMAKT_ALLOWED_HOSTS", "fullmakt.example.com:443"),
+        ("FULLMAKT_ALLOWED_HOSTS", "a.example.com,"),
+        ("FULLMAKT_ALLOWED_HOSTS", "*"),
+        ("FULLMAKT_TRUSTED_PROXIES", "proxy.example.com"),
+        ("FULLMAKT_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("FULLMAKT_TRUSTED_PROXIES", "*"),
+        ("FULLMAKT_KEEP_ALIVE_SECONDS", "0"),
+        ("FULLMAKT_CONNECTIONS", "9"),
         ("FULLMAKT_TRIAL_DAYS", "-1"),
         ("FULLMAKT_TRIAL_DAYS", "367"),
         ("FULLMAKT_SECRET_KEY", PASSWORD),
