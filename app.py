@@ -25,6 +25,7 @@ from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
 from server.hosts import Hosts
 from server.journal import Journal, Journaled
+from server.limits import Limits
 from settings import Settings
 
 
@@ -40,6 +41,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         clock=clock,
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
+        most=_limits(settings),
     )
     browsers = Browsers(settings.is_https)
     endpoint = Endpoint(graph, browsers)
@@ -64,6 +66,17 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         https=settings.is_https,
     )
     return application
+
+
+def _limits(settings: Settings) -> Limits:
+    """What the installation takes of one request."""
+    return Limits(
+        tokens=settings.max_tokens,
+        fields=settings.max_fields,
+        depth=settings.max_depth,
+        aliases=settings.max_aliases,
+        cost=settings.max_cost,
+    )
 
 
 _EXECUTORS = {"compiled": execution.compiled, "reference": execution.reference}

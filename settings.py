@@ -54,6 +54,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_operations: Literal["all", "notable", "none"] = "all"
     log_slow_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
+    max_tokens: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 1000
+    max_fields: Annotated[int, msgspec.Meta(ge=230, le=5_000)] = 300
+    max_depth: Annotated[int, msgspec.Meta(ge=15, le=50)] = 15
+    max_aliases: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 30
+    max_cost: Annotated[int, msgspec.Meta(ge=100, le=1_000_000)] = 10_000
 
     @property
     def is_development(self) -> bool:

@@ -1,8 +1,9 @@
 """Documents that were parsed and checked, kept for the next who sends the same text."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from graphql import DocumentNode, GraphQLError
 
@@ -13,8 +14,18 @@ LONGEST: Final = 8 * 1024
 _BESIDE: Final = 256
 """What the entry of an empty text would weigh: of the smallest there are many."""
 
-Checked: TypeAlias = DocumentNode | tuple[str, tuple[GraphQLError, ...]]
-"""A document, or the code and the errors with which it is refused."""
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a text is not taken: the code, the errors, and what their extensions say beside it."""
+
+    code: str
+    problems: tuple[GraphQLError, ...]
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+Checked: TypeAlias = DocumentNode | Refused
+"""A document, or why it is refused."""
 
 
 class Documents:

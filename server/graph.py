@@ -8,30 +8,27 @@ Each step refuses by raising; a refusal that comes before anything was executed 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from graphql import (
     DocumentNode,
-    GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     get_operation_ast,
-    parse,
-    validate,
 )
 
 from models.caller import Site
 from resolvers import view
 from resolvers.context import Context, open_context
 from server import errors, limits
-from server.documents import Checked, Documents
+from server.checking import checker, too_large
+from server.documents import Documents, Refused
 from server.errors import Rejected, Unfit
 from server.execution import Execute, compiled
+from server.limits import Limits
 from server.origin import Origin
 from server.request import Asked
-
-MAX_TOKENS: Final = 2000
 
 Clock = Callable[[], datetime]
 Answer = dict[str, Any]
@@ -72,6 +69,7 @@ class Graph:
         clock: Clock = utc_now,
         on_mail: Callable[[], None] = nobody,
         executor: Callable[..., Execute] = compiled,
+        most: Limits = limits.DEFAULT,
     ) -> None:
         """`on_mail` is called when an operation has queued mail."""
         self._schema = schema
@@ -80,14 +78,16 @@ class Graph:
         self._clock = clock
         self._on_mail = on_mail
         self._execute = executor(schema, hide_suggestions=not development)
-        self._documents = Documents(self._checked)
+        self._limits = most
+        self._documents = Documents(checker(schema, most, development=development))
 
     def operation(self, asked: Asked) -> Operation:
         """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid."""
         found = self._documents(asked.query)
-        if not isinstance(found, DocumentNode):
-            code, problems = found
-            raise Unfit(400, problems, code)
+        if isinstance(found, Refused):
+            raise Unfit(400, found.problems, found.code, **found.more)
+        if asked.variables and (too_much := limits.excess_of(asked.variables, self._limits)):
+            raise too_large(too_much)
         chosen = get_operation_ast(found, asked.operation_name)
         if chosen is None:
             raise Unfit(400, "The operationName names no operation, or is missing.")
@@ -123,13 +123,3 @@ class Graph:
         if result.errors:
             answer["errors"] = errors.of_execution(result.errors, request_id)
         return answer
-
-    def _checked(self, query: str) -> Checked:
-        try:
-            document = parse(query, max_lexical_tokens=MAX_TOKENS)
-        except GraphQLError as error:
-            return errors.PARSE_FAILED, (error,)
-        if too_much := limits.excess(document):
-            return errors.TOO_COMPLEX, (GraphQLError(too_much),)
-        problems = validate(self._schema, document, max_errors=5, hide_suggestions=not self._development)
-        return (errors.VALIDATION_FAILED, tuple(problems)) if problems else document

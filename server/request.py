@@ -7,9 +7,10 @@ from typing import Any, Final
 import orjson
 from starlette.requests import ClientDisconnect, Request
 
+from server import limits
 from server.errors import Rejected
 
-MAX_BODY: Final = 128 * 1024
+MAX_BODY: Final = limits.DEFAULT.bytes
 BODY_SECONDS: Final = 10
 
 _MAPS: Final = ("variables", "extensions")
@@ -64,7 +65,7 @@ async def read(request: Asking) -> Asked:
 
 def _in_address(request: Asking) -> Asked:
     if len(request.scope["query_string"]) > MAX_BODY:
-        raise Rejected(414, f"The address has more than {MAX_BODY} bytes.")
+        raise _too_large(414, "address", len(request.scope["query_string"]))
     given = request.query_params
     found: dict[str, object] = {}
     for name in _TAKEN:
@@ -87,8 +88,8 @@ def _check_headers(request: Asking) -> None:
     if encoding is not None and encoding.lower() != "identity":
         raise Rejected(415, "Send the body without Content-Encoding.")
     length = request.header("content-length") or "0"
-    if length.isdigit() and int(length[:20]) > MAX_BODY:
-        raise _too_large()
+    if length.isdigit() and (announced := int(length[:15])) > MAX_BODY:
+        raise _too_large(413, "body", announced)
 
 
 async def _body(request: Asking) -> bytes:
@@ -97,7 +98,7 @@ async def _body(request: Asking) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > MAX_BODY:
-            raise _too_large()
+            raise _too_large(413, "body", size)
         parts.append(part)
     return b"".join(parts)
 
@@ -112,7 +113,8 @@ def _decoded(text: bytes, what: str) -> object:
 def asked(body: object, *, is_get: bool = False) -> Asked:
     """The request that a decoded body holds; what else stands in it is left alone. Raises Rejected."""
     if isinstance(body, list):
-        raise Rejected(400, "Batches are not taken; send each request on its own.")
+        message = "Batches are not taken; send each request on its own."
+        raise Rejected(400, message, limit="batch", most=1, found=len(body))
     if not isinstance(body, dict):
         raise Rejected(400, "The body is not a JSON object.")
     query, operation_name = body.get("query"), body.get("operationName")
@@ -128,5 +130,6 @@ def asked(body: object, *, is_get: bool = False) -> Asked:
     return Asked(query, variables, operation_name or None, is_get)
 
 
-def _too_large() -> Rejected:
-    return Rejected(413, f"The body has more than {MAX_BODY} bytes.")
+def _too_large(status: int, what: str, found: int) -> Rejected:
+    message = f"The {what} has more than {MAX_BODY:,} bytes."
+    return Rejected(status, message, limit="bytes", most=MAX_BODY, found=found)

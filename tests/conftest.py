@@ -126,6 +126,7 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
             mail_from="Fullmakt <no-reply@example.com>",
             executor=EXECUTOR,
             free_seats=1000,  # Tests of other things never run out of them.
+            max_fields=500,  # Some ask for everything at once, more than a front end would.
         ),
         clock=clock,
     )

@@ -259,6 +259,12 @@ async def application(url: str, executor: Literal["compiled", "reference"], cloc
         mail_from="Fullmakt <no-reply@example.com>",
         executor=executor,
         free_seats=10_000,
+        # Whoever looks at everything at once asks for more than any front end.
+        max_tokens=20_000,
+        max_fields=5_000,
+        max_depth=50,
+        max_aliases=1_000,
+        max_cost=1_000_000,
     )
     running = app.create(settings, clock=clock)
     async with (

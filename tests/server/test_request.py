@@ -23,7 +23,7 @@ UNREADABLE = {
     "nothing": b"",
     "invalid UTF-8": b'{"query":"{ roles { name } } # \xff\xfe"}',
     "truncated": GOOD[:-3],
-    "60,000 arrays": b"[" * 60_000 + b"]" * 60_000,
+    "30,000 arrays": b"[" * 30_000 + b"]" * 30_000,
     "an integer of 5,000 digits": b'{"query":"{ roles { name } }","variables":{"n":%s}}' % (b"9" * 5000),
     "a number as query": b'{"query":1}',
     "no query": b'{"variables":{}}',
@@ -52,6 +52,7 @@ def assert_refused(response: httpx2.Response, status: int) -> None:
         assert error["extensions"]["code"] in {
             "BAD_USER_INPUT",
             "GRAPHQL_PARSE_FAILED",
+            "QUERY_TOO_COMPLEX",
             "GRAPHQL_VALIDATION_FAILED",
         }
         assert error["extensions"]["requestId"] == response.headers["x-request-id"]
