@@ -2,7 +2,7 @@
 # Plain enough for GNU make 3.81, which is what macOS has.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-reference check format schema messages catalogues bench lock clean setup
+.PHONY: help run test test-reference test-clients check format schema messages catalogues bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -14,8 +14,10 @@ COMPILE := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --g
 # A Python that went away (an upgrade, a removed version) leaves a folder that looks complete: make it anew.
 BROKEN := $(shell test ! -e .venv/.uv || $(PY) -c '' 2>/dev/null || rm -f .venv/.uv)
 
+CLIENTS := tests/clients/node_modules
+
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8000 with an own database and demo data
 	@FULLMAKT_ENV="$${FULLMAKT_ENV:-development}" .venv/bin/fullmakt serve
@@ -37,6 +39,9 @@ endif
 
 test-reference: setup ## Run the tests of the API through graphql-core instead of our executor
 	TEST_EXECUTOR=reference $(PY) -m pytest tests/models tests/resolvers $(ARGS)
+
+test-clients: setup $(CLIENTS)/.complete ## Run real clients, the HTTP audits and GraphiQL in Chromium against a real server
+	$(PY) -m pytest tests/clients $(ARGS)
 
 check: setup ## Format, lint, two strict type checkers, architecture and packaging
 	$(PY) -m ruff format --check .
@@ -67,10 +72,11 @@ lock: .venv/.uv ## Resolve the dependencies again; UPGRADE=--upgrade takes newer
 	$(COMPILE) $(UPGRADE) -c requirements.lock requirements-dev.in -o requirements-dev.lock
 	$(COMPILE) $(UPGRADE) -c requirements-dev.lock requirements-web.in -o requirements-web.lock
 	$(COMPILE) $(UPGRADE) requirements-uv.in -o requirements-uv.lock
-	$(PY) web/fetch.py --lock
+	$(PY) -m web.fetch --lock
+	$(PY) -m web.packages --lock tests/clients
 
 clean: ## Remove everything that set-up made; the data in var/ stays
-	rm -rf .venv server/static/vendor .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv server/static/vendor $(CLIENTS) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup: .venv/.dev .venv/bin/fullmakt .venv/.web
@@ -106,8 +112,13 @@ setup: .venv/.dev .venv/bin/fullmakt .venv/.web
 		|| $(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements-dev.lock
 	@touch .venv/.runtime $@
 
-.venv/.web: .venv/.uv web/fetch.py web/files.sha256 web/package-lock.json
-	@$(PY) web/fetch.py
+.venv/.web: .venv/.uv web/fetch.py web/packages.py web/files.sha256 web/package-lock.json
+	@$(PY) -m web.fetch
+	@touch $@
+
+$(CLIENTS)/.complete: .venv/.uv web/packages.py tests/clients/package-lock.json
+	@echo "Installing the clients"
+	@$(PY) -m web.packages tests/clients
 	@touch $@
 
 # Runs cli.py by its path: the checkout comes first on sys.path, so nothing installed can shadow a folder of ours.

@@ -1,4 +1,5 @@
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -74,11 +75,26 @@ def test_no_file_names_a_registry() -> None:
     assert offences(REGISTRY_HOSTS) == []
 
 
-def test_the_web_lock_has_hashes_and_no_address() -> None:
-    text = (ROOT / "web" / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", ["web", "tests/clients"])
+def test_an_npm_lock_has_hashes_and_no_address(folder: str) -> None:
+    text = (ROOT / folder / "package-lock.json").read_text()
 
+    packages = {name: entry for name, entry in json.loads(text)["packages"].items() if name}
     assert "://" not in text
-    assert text.count('"version"') == text.count('"integrity": "sha512-')
+    assert packages
+    assert [name for name, entry in packages.items() if not entry["integrity"].startswith("sha512-")] == []
+    assert [name for name, entry in packages.items() if not re.fullmatch(r"[\w.-]+", entry["version"])] == []
+
+
+@pytest.mark.parametrize("folder", ["web", "tests/clients"])
+def test_an_npm_lock_is_that_of_its_list(folder: str) -> None:
+    wanted = json.loads((ROOT / folder / "package.json").read_text())
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
+
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted["dependencies"]} == wanted[
+        "dependencies"
+    ]
+    assert packages[""]["engines"] == wanted["engines"]
 
 
 def test_no_file_names_a_path_of_one_machine() -> None:
@@ -109,7 +125,9 @@ def test_the_command_runs_from_anywhere(tmp_path: Path) -> None:
 
 def test_graphiql_files_are_those_of_the_list() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import fetch, sys; sys.exit(not fetch.is_complete())"], cwd=ROOT / "web", check=False
+        [sys.executable, "-c", "import sys; from web import fetch; sys.exit(not fetch.is_complete())"],
+        cwd=ROOT,
+        check=False,
     )
 
     assert done.returncode == 0

@@ -1,0 +1,55 @@
+"""The client that programs in Python use."""
+
+import pytest
+from gql import GraphQLRequest, gql
+from gql.transport.exceptions import TransportQueryError
+
+from tests.clients.conftest import Site
+from tests.clients.snippets.gql_client import connect
+
+VIEWER = gql("{ viewer { user { name } } }")
+SETTINGS = gql("query ($id: ID!) { account(id: $id) { name settings { invoicePrefix } } }")
+UPDATE = gql("""mutation ($input: UpdateAccountSettingsInput!) {
+    updateAccountSettings(input: $input) { account { settings { invoicePrefix } } errors { code field } }
+}""")
+
+
+def update(site: Site, **given: str) -> GraphQLRequest:
+    return GraphQLRequest(UPDATE, variable_values={"input": {"accountId": site.firm, **given}})
+
+
+async def test_a_query(site: Site) -> None:
+    async with connect(f"{site.url}/graphql", site.anna) as session:
+        answer = await session.execute(VIEWER)
+
+    assert answer == {"viewer": {"user": {"name": "Anna Nowak"}}}
+
+
+async def test_a_mutation_and_one_that_is_refused(site: Site) -> None:
+    async with connect(f"{site.url}/graphql", site.anna) as session:
+        done = await session.execute(update(site, invoicePrefix="PY/"))
+        refused = await session.execute(update(site, defaultCurrency="GOLD"))
+
+    assert done == {"updateAccountSettings": {"account": {"settings": {"invoicePrefix": "PY/"}}, "errors": []}}
+    error = {"code": "INVALID", "field": ["defaultCurrency"]}
+    assert refused == {"updateAccountSettings": {"account": None, "errors": [error]}}
+
+
+async def test_a_forbidden_field_is_an_error_beside_the_rest(site: Site) -> None:
+    async with connect(f"{site.url}/graphql", site.marek) as session:
+        with pytest.raises(TransportQueryError) as caught:
+            await session.execute(GraphQLRequest(SETTINGS, variable_values={"id": site.firm}))
+
+    assert caught.value.data == {"account": {"name": "Nowak Meble", "settings": None}}
+    (error,) = caught.value.errors or []
+    assert (error["path"], error["extensions"]["code"]) == (["account", "settings"], "FORBIDDEN")
+
+
+async def test_the_schema_can_be_fetched_and_checked_against(site: Site) -> None:
+    client = connect(f"{site.url}/graphql", site.anna)
+    client.fetch_schema_from_transport = True
+
+    async with client:
+        assert client.schema is not None
+        assert client.schema.query_type is not None
+        assert "viewer" in client.schema.query_type.fields
