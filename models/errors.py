@@ -74,7 +74,15 @@ class Problem:
 
 
 class Refused(Exception):
-    """An operation said no, and changed nothing."""
+    """An operation said no, and changed nothing.
+
+    `text` is English, translated when shown, with `params` filled in.
+    """
+
+    def __init__(self, text: str = "", **params: object) -> None:
+        super().__init__(text % params if params else text)
+        self.text = text
+        self.params = params
 
 
 class Refusal(Refused):
@@ -92,7 +100,7 @@ class Forbidden(Refused):
     """
 
     def __init__(self, decision: Decision, role: Role | None, account_id: UUID | None = None) -> None:
-        super().__init__(f"Needs {decision.permission}.")
+        super().__init__(mark("Needs %(permission)s."), permission=decision.permission)
         self.decision = decision
         self.role = role
         self.account_id = account_id
@@ -107,9 +115,9 @@ class AccountRequired(Refused):
 
     def __init__(self, *, lacks_factor: bool = False) -> None:
         super().__init__(
-            "X-Account names an account that is entered with a second factor only."
+            mark("X-Account names an account that is entered with a second factor only.")
             if lacks_factor
-            else "X-Account names no account that you can enter."
+            else mark("X-Account names no account that you can enter.")
         )
         self.reason = DecisionReason.TWO_FACTOR_REQUIRED if lacks_factor else None
 
@@ -118,7 +126,7 @@ class RateLimited(Refused):
     """Too many tries; the next one counts again in `retry_after_seconds`."""
 
     def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__(f"Too many tries. Try again in {retry_after_seconds} seconds.")
+        super().__init__(mark("Too many tries. Try again in %(seconds)s seconds."), seconds=retry_after_seconds)
         self.retry_after_seconds = retry_after_seconds
 
 

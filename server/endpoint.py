@@ -4,6 +4,7 @@ from graphql import OperationType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+import i18n
 from server import errors, graphiql, journal, negotiation, origin, refusal
 from server.credentials import Browsers
 from server.errors import Rejected
@@ -32,7 +33,7 @@ class Endpoint:
         try:
             answer, headers = await self._answer(request, style, entry)
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
-            rejected = errors.rejected(error, entry.request_id)
+            rejected = errors.rejected(error, entry.request_id, _locale(request, entry))
             answer = rejected.answer(entry.request_id)
             entry.errors = answer["errors"]
             return refusal.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
@@ -50,8 +51,13 @@ class Endpoint:
         entry.context = context = await self._graph.context(operation, asking)
         answer = await self._graph.run(operation, context, entry.request_id)
         if _is_outage(answer):
-            raise errors.unavailable()
+            raise errors.unavailable(context.caller.locale)
         return answer, asking.credential.to_keep(context.token)
+
+
+def _locale(request: Asking, entry: Entry) -> str:
+    """The language of whoever asks, as far as that is known."""
+    return entry.context.caller.locale if entry.context else i18n.negotiate(request.header("accept-language"))
 
 
 def _is_outage(answer: Answer) -> bool:

@@ -10,12 +10,14 @@ from typing import Any, Final
 import structlog
 from graphql import GraphQLError
 
+import i18n
 from auth.passwords import Busy
+from i18n import mark
 from models import db
-from models.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Unauthenticated
+from models.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Refused, Unauthenticated
 from server.log import place
+from server.wording import harmless
 
-LONGEST: Final = 300
 log = structlog.get_logger()
 
 UNAUTHENTICATED: Final = "UNAUTHENTICATED"
@@ -41,14 +43,15 @@ STATUS: Final = {
 """The HTTP status of a whole answer with that code; 500 for others."""
 _HEADERS: Final = {UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"}}
 
-_AWAY: Final = "The service is not available right now."
+_AWAY: Final = mark("The service is not available right now.")
+_OURS: Final = mark("Something went wrong on our side.")
 _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
-    ((Unauthenticated,), UNAUTHENTICATED, "Sign in first."),
+    ((Unauthenticated,), UNAUTHENTICATED, mark("Sign in first.")),
     ((AccountRequired,), ACCOUNT_REQUIRED, None),
     ((Forbidden,), FORBIDDEN, None),
     ((BadInput, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
-    ((Busy,), RATE_LIMITED, "Too much at once. Try again in a moment."),
+    ((Busy,), RATE_LIMITED, mark("Too much at once. Try again in a moment.")),
     (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _AWAY),
 ]
 """Exceptions with their code and message; None for their own text, which is written for clients."""
@@ -86,30 +89,36 @@ class Unfit(Rejected):
     """A well-formed request whose document, operation or variables are not what the graph takes."""
 
 
-def rejected(error: Exception, request_id: str) -> Rejected:
+def rejected(error: Exception, request_id: str, locale: str = i18n.DEFAULT) -> Rejected:
     """Whatever ended a request, as the answer that it gets: coded, masked, logged."""
     if isinstance(error, Rejected):
         return error
-    message, extensions = described(error, request_id)
+    message, extensions = described(error, request_id, locale)
     code = extensions["code"]
     return Rejected(STATUS.get(code, 500), message, headers=_HEADERS.get(code), **extensions)
 
 
-def unavailable() -> Rejected:
+def unavailable(locale: str = i18n.DEFAULT) -> Rejected:
     """A request of which nothing could be answered, because the database is away."""
-    return Rejected(503, _AWAY, SERVICE_UNAVAILABLE)
+    return Rejected(503, i18n.translate(locale, _AWAY), SERVICE_UNAVAILABLE)
 
 
-def described(error: BaseException, request_id: str) -> tuple[str, dict[str, Any]]:
+def described(error: BaseException, request_id: str, locale: str) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an exception, wherever it came from."""
     for kinds, code, message in _EXPECTED:
         if isinstance(error, kinds):
             if code == SERVICE_UNAVAILABLE:
                 log.warning("database unavailable", request_id=request_id, type=type(error).__name__)
-            return message or str(error), {"code": code, **_more(error)}
+            return _worded(error, message, locale), {"code": code, **_more(error)}
     # Where, not what: an exception's text can hold what the client sent, a password included.
     log.error("unexpected", request_id=request_id, **place(error))
-    return "Something went wrong on our side.", {"code": INTERNAL}
+    return i18n.translate(locale, _OURS), {"code": INTERNAL}
+
+
+def _worded(error: BaseException, message: str | None, locale: str) -> str:
+    if isinstance(error, Refused) and message is None:
+        return i18n.translate(locale, error.text, **error.params)
+    return i18n.translate(locale, message or str(error))
 
 
 def _more(error: BaseException) -> dict[str, Any]:
@@ -135,7 +144,7 @@ def _decision(error: Forbidden) -> dict[str, Any]:
     }
 
 
-def of_execution(errors: list[GraphQLError], request_id: str) -> list[dict[str, Any]]:
+def of_execution(errors: list[GraphQLError], request_id: str, locale: str = i18n.DEFAULT) -> list[dict[str, Any]]:
     """The errors of an executed operation, each at its path.
 
     There can be thousands, most of them the same refusal of the same field: it is worded once.
@@ -145,28 +154,28 @@ def of_execution(errors: list[GraphQLError], request_id: str) -> list[dict[str, 
     for error in errors:
         cause = error.original_error
         if type(cause) is not Forbidden or error.path is None:
-            found.append(_of_field(error, request_id))
+            found.append(_of_field(error, request_id, locale))
             continue
         same = id(error.locations), cause.decision, cause.role
         if same not in worded:
-            worded[same] = _of_field(error, request_id)
+            worded[same] = _of_field(error, request_id, locale)
         found.append(worded[same] | {"path": error.path})
     return found
 
 
-def _of_field(error: GraphQLError, request_id: str) -> dict[str, Any]:
+def _of_field(error: GraphQLError, request_id: str, locale: str) -> dict[str, Any]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if cause is None or isinstance(cause, GraphQLError):
         # graphql-core itself: an argument that cannot be coerced.
         return _located(error, error.message, {"code": BAD_USER_INPUT}, request_id)
-    message, extensions = described(cause, request_id)
+    message, extensions = described(cause, request_id, locale)
     return _located(error, message, extensions, request_id)
 
 
 def _located(error: GraphQLError, message: str, extensions: dict[str, Any], request_id: str) -> dict[str, Any]:
-    shown: dict[str, Any] = {"message": message[:LONGEST]}
+    shown: dict[str, Any] = {"message": harmless(message)}
     if error.locations:
         shown["locations"] = [place.formatted for place in error.locations[:5]]
     if error.path is not None:

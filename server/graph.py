@@ -121,5 +121,5 @@ class Graph:
             raise Unfit(400, result.errors or [])
         answer: Answer = {"data": result.data}
         if result.errors:
-            answer["errors"] = errors.of_execution(result.errors, request_id)
+            answer["errors"] = errors.of_execution(result.errors, request_id, context.caller.locale)
         return answer

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+import i18n
 from server import errors, journal
 from server.errors import Rejected
 
@@ -37,7 +38,9 @@ async def refused(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def unexpected(request: Request, error: Exception) -> Response:
     """For what a page or a probe did not expect: coded, masked, logged."""
-    return _answered(request, errors.rejected(error, request_id(request)))
+    return _answered(
+        request, errors.rejected(error, request_id(request), i18n.negotiate(request.headers.get("accept-language")))
+    )
 
 
 def _answered(request: Request, found: Rejected) -> Response:

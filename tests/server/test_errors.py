@@ -103,3 +103,121 @@ async def test_the_settings_show_no_secret() -> None:
     )
 
     assert SECRET not in repr(settings)
+
+
+# ---- What a client typed ----------------------------------------------------------------------
+
+INVITE = "mutation ($input: InviteUserInput!) { inviteUser(input: $input) { errors { code } } }"
+SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { errors { code } } }"
+MISTAKEN: list[tuple[str, dict[str, object]]] = [
+    (SIGN_IN, {"input": {"email": "a", "password": [SECRET]}}),
+    (SIGN_IN, {"input": {"email": "a", "pasword": SECRET}}),
+    (SIGN_IN, {"input": SECRET}),
+    (SIGN_IN, {"input": [SECRET]}),
+    (INVITE, {"input": {"accountId": "x", "email": "a", "role": SECRET}}),
+    (INVITE, {"input": {"accountId": "x", "email": "a", "role": SECRET * 1000}}),
+    (INVITE, {"input": {"accountId": "x", "email": "a", "role": "OWNER", "grantValidUntil": f"{SECRET}; x"}}),
+    (INVITE, {"input": {"accountId": {SECRET: 1}, "email": "a", "role": "OWNER"}}),
+    ("query ($n: Int) { viewer { accounts(first: $n) { totalCount } } }", {"n": SECRET}),
+    (f'mutation {{ signIn(input: {{ email: "a", password: ["{SECRET}"] }}) {{ errors {{ code }} }} }}', {}),
+    (f'mutation {{ signIn(input: {{ email: "a", pasword: "{SECRET}" }}) {{ errors {{ code }} }} }}', {}),
+    (f'mutation {{ signIn(input: "{SECRET}") {{ errors {{ code }} }} }}', {}),
+    (f'mutation {{ signIn(input: ["{SECRET}"]) {{ errors {{ code }} }} }}', {}),
+    (f'mutation {{ signIn(input: {{ password: "{SECRET}" }}) {{ nothing }} }}', {}),
+    (f'{{ viewer {{ accounts(first: "{SECRET}") {{ totalCount }} }} }}', {}),
+    (f'query ($n: Int = "{SECRET}") {{ viewer {{ accounts(first: $n) {{ totalCount }} }} }}', {}),
+    (f'{{ viewer @skip(if: "{SECRET}") {{ user {{ id }} }} }}', {}),
+    (f'{{ signIn "{SECRET}" }}', {}),
+    (f'{{ signIn """{SECRET}""" }}', {}),
+    (f'mutation {{ signIn(input: {{ password: "{SECRET}', {}),
+    ("mutation { signIn(input: { password: hunter2 and 4 }) { errors { code } } }", {}),
+]
+
+
+@pytest.mark.parametrize(("query", "variables"), MISTAKEN)
+async def test_a_value_that_does_not_fit_is_not_sent_back(
+    production: httpx2.AsyncClient, query: str, variables: dict[str, object]
+) -> None:
+    response = await production.post("/graphql", json={"query": query, "variables": variables})
+
+    errors = response.json()["errors"]
+    assert "hunter2" not in response.text
+    assert "data" not in response.json()
+    assert 1 <= len(errors) <= 5
+    for error in errors:
+        assert 10 < len(error["message"]) <= 300
+        assert error["extensions"]["code"]
+        assert error["extensions"]["requestId"] == response.headers["x-request-id"]
+
+
+async def test_a_suggestion_brings_no_value_along(api: Api) -> None:
+    answer = await api.ask(SIGN_IN, {"input": {"email": "a", "password": "b", "pasword": SECRET}})
+
+    (error,) = answer.errors
+    assert error["message"] == (
+        "Variable '$input' has invalid value: Expected value of type 'SignInInput' not to include unknown field "
+        "'pasword'. Did you mean 'password'?"
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ rolls { role } }",
+        "{ roles { rol } }",
+        '{ invitation(tokn: "x") { role } }',
+        "{ roles @skp(if: true) { role } }",
+        "{ roles @skip(iff: true) { role } }",
+        "query ($x: Strin) { roles { role } }",
+        "{ viewer { ... on Usr { id } } }",
+        "fragment F on Rolle { role } { roles { ...F } }",
+        '{ __type(nam: "x") { name } }',
+        "{ viewer { user { grants } } }",
+        'mutation { inviteUser(input: { accountId: "x", email: "a", role: OWNR }) { errors { code } } }',
+        'mutation { inviteUser(input: { accountId: "x", email: "a", rol: OWNER }) { errors { code } } }',
+        'mutation { inviteUser(input: { accountId: "x", email: "a", role: "OWNR" }) { errors { code } } }',
+        'query ($r: Role = OWNR) { roles { role } node(id: "x") { ... on Grant { role } } }',
+        "subscription { accesChanged }",
+    ],
+)
+async def test_nothing_is_suggested_outside_development(production: httpx2.AsyncClient, query: str) -> None:
+    response = await production.post("/graphql", json={"query": query})
+
+    assert response.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert "did you mean" not in response.text.lower()
+
+
+@pytest.mark.parametrize(
+    "given", [{"accountId": "x", "email": "a", "role": "OWNR"}, {"accountId": "x", "email": "a", "rol": "OWNER"}]
+)
+async def test_nothing_is_suggested_for_variables_either(production: httpx2.AsyncClient, given: dict[str, str]) -> None:
+    response = await production.post("/graphql", json={"query": INVITE, "variables": {"input": given}})
+
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert "did you mean" not in response.text.lower()
+
+
+@pytest.mark.parametrize("query", ["{ %s }", "{ roles { %s } }", "{ ...%s }", "query ($%s: Int) { roles { role } }"])
+async def test_a_long_name_is_not_sent_back_in_full(production: httpx2.AsyncClient, query: str) -> None:
+    response = await production.post("/graphql", json={"query": query % ("n" * 100_000)})
+
+    assert response.status_code == 400
+    assert len(response.content) < 1000
+    assert len(response.json()["errors"][0]["message"]) <= 300
+
+
+async def test_a_message_is_in_the_language_of_whoever_asks(api: Api, broken: None) -> None:
+    polish = {"Accept-Language": "pl"}
+    signed_out = await api.ask("mutation { eraseMe(input: { password: 1 }) { errors { code } } }", headers=polish)
+    masked = await api.ask(PREVIEW, {"t": SECRET}, headers=polish)
+    anna = await api.person("anna@example.com")
+    bo, _ = await api.guest(anna, "bo@example.com", "SIMPLE_USER", locale="fr")
+    forbidden = await api.ask(
+        "query ($id: ID!) { account(id: $id) { settings { invoicePrefix } } }", {"id": anna.account_id}, by=bo
+    )
+    elsewhere = await api.ask("{ roles { role } }", by=bo, account="999", headers=polish)
+
+    assert signed_out.codes == ["GRAPHQL_VALIDATION_FAILED"]
+    assert masked.errors[0]["message"] == "Coś poszło nie tak po naszej stronie."
+    assert forbidden.errors[0]["message"] == "Nécessite l'autorisation SETTINGS_READ."
+    assert elsewhere.errors[0]["message"] == "X-Account nie wskazuje konta, na które możesz wejść."
