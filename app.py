@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 import schema
 import settings as environment
@@ -17,6 +18,7 @@ from models import db
 from models.caller import Site
 from server import connection, execution, graphiql, health, log, pages, refusal
 from server.client import Proxies
+from server.cors import Cors
 from server.credentials import Browsers
 from server.endpoint import Endpoint
 from server.front import GRAPHQL, Front
@@ -43,7 +45,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         executor=_EXECUTORS[settings.executor],
         most=_limits(settings),
     )
-    browsers = Browsers(settings.is_https)
+    browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
     journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
     routes: Sequence[BaseRoute] = [
@@ -61,10 +63,10 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     # It would redirect /graphql/ to whatever host the client names.
     application.router.redirect_slashes = False
     # Around everything: what Starlette answers to an unexpected error has the headers too.
-    application.middleware_stack = Headers(
-        Journaled(Front(endpoint, application.build_middleware_stack()), journal),
-        https=settings.is_https,
-    )
+    served: ASGIApp = Journaled(Front(endpoint, application.build_middleware_stack()), journal)
+    if browsers.allowed:
+        served = Cors(served, browsers.allowed)
+    application.middleware_stack = Headers(served, https=settings.is_https)
     return application
 
 

@@ -19,7 +19,7 @@ PREFIX = "FULLMAKT_"
 REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
 SHORTEST_SECRET_BYTES = 32
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
-LISTS = ("FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
+LISTS = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
 HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10
     connections: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 2000
+    allowed_origins: tuple[str, ...] = ()
     smtp_url: str | None = None
     mail_from: str = ""
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -102,6 +103,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"FULLMAKT_SECRET_KEY is shorter than {SHORTEST_SECRET_BYTES} bytes.")
     for text in settings.trusted_proxies:
         proxy(text)
+    for text in settings.allowed_origins:
+        origin(text)
     public_url = public_address(settings)
     return msgspec.structs.replace(
         settings,
@@ -190,6 +193,23 @@ def proxy(text: str) -> None:
         raise SettingsError(
             f"FULLMAKT_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, divided by commas: {text}."
         ) from None
+
+
+def origin(text: str) -> None:
+    """Insist on an origin as browsers spell it: one page's, and no pattern. What it may do, https protects."""
+    try:
+        parts = urlsplit(text)
+        is_default = parts.port in {None, 80 if parts.scheme == "http" else 443}
+        host = parts.hostname or ""
+    except ValueError:
+        host, parts, is_default = "", urlsplit(""), True
+    spelt = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if is_default else f':{parts.port}'}"
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if text != spelt or not is_safe or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
+        raise SettingsError(
+            "FULLMAKT_ALLOWED_ORIGINS must be origins such as https://app.example.com, in small letters, without path"
+            " or slash, divided by commas; http for this machine only."
+        )
 
 
 def sender(given: str, public_url: str) -> str:

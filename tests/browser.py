@@ -44,6 +44,7 @@ class Browser:
 
     def keep(self, response: httpx2.Response) -> None:
         """Do what the answer says of cookies."""
+        self.http.cookies.clear()  # others ask through it too
         for said in response.headers.get_list("set-cookie"):
             self.said.append(said)
             first, *attributes = said.split("; ")

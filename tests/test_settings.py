@@ -126,6 +126,23 @@ def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
         ("FULLMAKT_PUBLIC_URL", "https://fullmakt.example.com/#here"),
         ("FULLMAKT_PUBLIC_URL", f"https://me:{PASSWORD}@fullmakt.example.com"),
         ("FULLMAKT_PUBLIC_URL", "https://[::1"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "*"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "null"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "app.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "//app.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://*.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com/"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com/shop"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com?"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com:443"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com:99999"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://App.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "http://app.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://żółw.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com,"),
+        ("FULLMAKT_ALLOWED_ORIGINS", "https://app.example.com https://shop.example.com"),
+        ("FULLMAKT_ALLOWED_ORIGINS", f"https://me:{PASSWORD}@app.example.com"),
     ],
 )
 def test_an_unusable_value_is_refused_by_its_name(name: str, text: str) -> None:
@@ -135,6 +152,15 @@ def test_an_unusable_value_is_refused_by_its_name(name: str, text: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000"])
 def test_plain_http_is_for_this_machine(host: str) -> None:
     assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": f"http://{host}"}).public_url == f"http://{host}"
+
+
+def test_origins_are_listed_as_browsers_spell_them() -> None:
+    given = "https://app.example.com, https://xn--w-uga1v8h.example.com:8443,http://localhost:3000,http://[::1]:3000"
+
+    found = read(PRODUCTION | {"FULLMAKT_ALLOWED_ORIGINS": given})
+
+    assert found.allowed_origins == tuple(given.replace(", ", ",").split(","))
+    assert read(PRODUCTION).allowed_origins == ()
 
 
 @pytest.mark.parametrize("scheme", settings.SMTP_SCHEMES)
