@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 import schema
@@ -16,6 +16,7 @@ import settings as environment
 from mailer import mailbox, rounds, smtp, worker
 from models import db
 from models.caller import Site
+from models.hub import Hub
 from server import connection, execution, graphiql, health, log, pages, refusal
 from server.client import Proxies
 from server.cors import Cors
@@ -28,6 +29,7 @@ from server.headers import Headers
 from server.hosts import Hosts
 from server.journal import Journal, Journaled
 from server.limits import Limits
+from server.socket import House, Sockets
 from settings import Settings
 
 
@@ -36,6 +38,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     # Set when there is mail, so that it leaves at once and not when the worker looks again.
     wake = asyncio.Event()
+    hub = Hub(clock)
     graph = Graph(
         schema.build(),
         site,
@@ -44,12 +47,15 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
         most=_limits(settings),
+        hub=hub,
     )
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
     journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
+    sockets = Sockets(House(graph=graph, hub=hub, journal=journal, browsers=browsers))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
+        WebSocketRoute(GRAPHQL, sockets),
         Route("/livez", health.live),
         Route("/readyz", health.ready),
         *(_development(settings) if settings.is_development else []),
@@ -57,9 +63,10 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, site, clock, wake),
+        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
+    application.state.hub = hub
     # It would redirect /graphql/ to whatever host the client names.
     application.router.redirect_slashes = False
     # Around everything: what Starlette answers to an unexpected error has the headers too.
@@ -106,9 +113,14 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event
+    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event, hub: Hub
 ) -> AsyncGenerator[dict[str, object]]:
-    async with db.connection(settings.database_url), _mail(settings, clock, wake), _rounds(site, clock, wake):
+    async with (
+        db.connection(settings.database_url),
+        hub.open(),
+        _mail(settings, clock, wake),
+        _rounds(site, clock, wake),
+    ):
         yield {connection.STATE: _gate(settings)}
     log.LOG.flush()
 

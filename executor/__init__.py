@@ -13,6 +13,7 @@ A schema tells the executor what it needs in the `extensions` of its types and f
     field  resolve  (object, info, **arguments) -> the result; plain, sync or async
     field  attribute  the name under which the object has it; the default, with the field's own name
     field  uses     the columns that a batch, column or resolve takes from its objects, if it says so
+    field  source   (root, info, **arguments) -> the events of a subscription; then each is resolved like any object
     field  part     the name under which lists can have the field's object joined, in columns `<part>.<column>`
     field  same     true where the field's object is the object itself, seen as another type
     field  convert  arguments as graphql-core coerces them -> arguments as resolvers take them

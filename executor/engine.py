@@ -1,7 +1,7 @@
 """The door: validated documents in, results out, plans kept in between."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -71,8 +71,12 @@ class Engine:
         context: Any = None,
         root_value: object = None,
         hide_suggestions: bool = False,
-    ) -> AsyncIterator[ExecutionResult]:
-        """The answers to a subscription: its source under the field's rule, then each event through the plan."""
+        renew: Callable[[], Awaitable[Any]] | None = None,
+    ) -> AsyncGenerator[ExecutionResult]:
+        """The answers to a subscription: its source under the field's rule, then each event through the plan.
+
+        `renew` gives the context of each event, so that its guards look at what is true by then.
+        """
         started = self._start(document, source, operation_name, variables, hide_suggestions=hide_suggestions)
         if isinstance(started, list):
             yield ExecutionResult(None, started)
@@ -84,7 +88,8 @@ class Engine:
             return
         try:
             async for event in events:
-                yield await Run(plan, root_value=event, context=context, variables=values).result()
+                seen = context if renew is None else await renew()
+                yield await Run(plan, root_value=event, context=seen, variables=values).result()
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:

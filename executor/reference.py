@@ -23,14 +23,15 @@ def install(schema: GraphQLSchema) -> None:
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
             for name, field_ in type_.fields.items():
-                field_.resolve = _resolver(type_, name, field_)
+                field_.resolve = _guarded(type_, field_, _answer(name, field_.extensions))
+                if "source" in field_.extensions:
+                    field_.subscribe = _guarded(type_, field_, _source(field_.extensions["source"]))
 
 
-def _resolver(type_: GraphQLObjectType, name: str, field_: GraphQLField) -> Resolve:
+def _guarded(type_: GraphQLObjectType, field_: GraphQLField, answer: Callable[..., object]) -> Resolve:
     marks = field_.extensions
     rights, needs, refuse = type_.extensions["rights"], marks["needs"], marks["refuse"]
     convert: Callable[[dict[str, Any]], dict[str, Any]] = marks["convert"]
-    answer = _answer(name, marks)
 
     def resolve(parent: object, info: GraphQLResolveInfo[Any], **arguments: Any) -> object:
         (held,) = rights([parent], info.context)
@@ -39,6 +40,10 @@ def _resolver(type_: GraphQLObjectType, name: str, field_: GraphQLField) -> Reso
         return answer(parent, info, convert(arguments) if arguments else arguments)
 
     return resolve
+
+
+def _source(source: Resolve) -> Callable[[object, Any, dict[str, Any]], object]:
+    return lambda root, info, arguments: source(root, info, **arguments)
 
 
 def _answer(name: str, marks: dict[str, Any]) -> Callable[[object, Any, dict[str, Any]], object]:

@@ -20,8 +20,9 @@ async def start(
     try:
         _guard(plan, field, root_value, context)
         info = Info(plan, field, context=context, root_value=root_value, variables=variables)
-        subscribe = field.definition.subscribe or default_field_resolver
-        stream = subscribe(root_value, info, **field.arguments(variables))  # type: ignore[arg-type]  # ours
+        definition = field.definition
+        subscribe: Any = definition.extensions.get("source") or definition.subscribe or default_field_resolver
+        stream = subscribe(root_value, info, **field.arguments(variables))
         return _checked(await stream if isawaitable(stream) else stream)
     except Exception as error:  # noqa: BLE001 - located at the field
         return ExecutionResult(None, [located_error(error, field.nodes, [field.key])])

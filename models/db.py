@@ -5,8 +5,8 @@ seventh of a model instance.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
@@ -99,6 +99,7 @@ def prefixed(part: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 R = TypeVar("R", bound=asyncpg.Record)
+_committed: Final[list[Callable[[], None]]] = []
 
 
 def config(url: str, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
@@ -163,6 +164,18 @@ async def transaction() -> AsyncGenerator[None]:
         raise
     else:
         await context.__aexit__(None, None, None)
+        for tell in _committed:
+            tell()
+
+
+@contextmanager
+def telling(tell: Callable[[], None]) -> Generator[None]:
+    """Call `tell` after each transaction that this process commits, for as long as the block lasts."""
+    _committed.append(tell)
+    try:
+        yield
+    finally:
+        _committed.remove(tell)
 
 
 def _is_of_erased(error: BaseException) -> bool:
@@ -178,6 +191,13 @@ async def _give_back(context: Any) -> None:
     taken, pool = context.client._connection, context.client._parent._pool  # noqa: SLF001
     if taken is not None and pool is not None:
         await pool.release(taken)
+
+
+async def dedicated() -> "asyncpg.Connection[asyncpg.Record]":
+    """A connection of one's own beside the pool, for who listens; the caller closes it."""
+    client = cast("AsyncpgDBClient", _client())
+    names = ("host", "port", "user", "password", "database", "server_settings")
+    return await asyncpg.connect(**{name: getattr(client, name) for name in names}, command_timeout=STATEMENT_SECONDS)
 
 
 async def fetch(sql: str, *args: object, row: type[R]) -> list[R]:

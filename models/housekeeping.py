@@ -17,12 +17,16 @@ LINKS_KEPT: Final = timedelta(days=30)
 MESSAGES_KEPT: Final = timedelta(days=400)
 """How long a sent or failed mail stays in its account's list."""
 
+CHANGES_KEPT: Final = timedelta(days=1)
+"""How long it is known what became of grants, for whoever follows them; he looks every second."""
+
 _BATCH: Final = 10_000  # rows of a statement: more wait for the next one
 _OLD: Final = {
     "idempotency_keys": ("created_at < $1", KEYS_KEPT),
     "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSIONS_KEPT),
     "user_tokens": ("expires_at < $1", LINKS_KEPT),
     "guesses": ("kept_until < $1", timedelta(0)),
+    "grant_changes": ("created_at < $1", CHANGES_KEPT),
     "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGES_KEPT),
 }
 _DELETE: Final = "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {old} LIMIT $2))"

@@ -121,6 +121,7 @@ HELD: Final = (
 )
 IMPERSONAL: Final[Mapping[str, str]] = {
     "event_links": "hashes, and ids of events",
+    "grant_changes": "ids of grants, and what became of them",
     "engagements": "accounts, none of which is a person",
     "reminders": "which ends were announced",
     "voucher_batches": "what the operator sold, by his own reference",

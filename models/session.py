@@ -84,15 +84,17 @@ OPEN: Final = f"s.ended_at IS NULL AND {_ENDS_AT} > {{0}}"
 _OPEN: Final = OPEN.format("$2")
 _GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
 # The session, its user, and his grant on the account that the request is in: one round trip.
-_BY_TOKEN: Final = f"""
+_BEARER: Final = f"""
 SELECT {_ALL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_created_at,
     {", ".join(f"{sql} AS {name}" for name, sql in _GRANT.items())}
 FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
     ON g.user_id = s.user_id AND g.account_id = COALESCE($3::uuid, s.account_id) AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > $2)
-WHERE s.token_digest = $1 AND s.in_cookie = $4 AND {_OPEN}
+WHERE {{which}} AND {_OPEN}
 """
+_BY_TOKEN: Final = _BEARER.format(which="s.token_digest = $1 AND s.in_cookie = $4")
+_BY_ID: Final = _BEARER.format(which="s.id = $1")
 _BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
 
@@ -131,6 +133,11 @@ async def by_token(
     What leaks from a cookie is no bearer token, and a bearer token planted as a cookie signs nobody in.
     """
     return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, account_id, in_cookie, row=Bearer)
+
+
+async def by_id(session_id: UUID, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
+    """The same of a session that is known already."""
+    return await db.fetch_one(_BY_ID, session_id, now, account_id, row=Bearer)
 
 
 async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:

@@ -15,8 +15,9 @@ from graphql import GraphQLSchema
 from models import access, account, db, entry, session
 from models.access import Access
 from models.caller import Caller, Site
-from models.errors import AccountRequired
-from models.session import SessionRow
+from models.errors import AccountRequired, Unauthenticated
+from models.hub import Hub
+from models.session import Bearer, SessionRow
 from models.view import View
 from resolvers import ids
 
@@ -89,6 +90,8 @@ class Context:
     token: str | None = field(default=None, repr=False)
     """The token of that session."""
     current: Access | None = None
+    hub: Hub | None = None
+    """Where streams are opened; None in a process that keeps none."""
     view: View | None = None
     """Whose eyes it looks through, if not the caller's own."""
     me: db.Columns | None = None
@@ -169,6 +172,7 @@ async def open_context(
     in_cookie: bool = False,
     account_key: str | None,
     locale: str,
+    hub: Hub | None = None,
     **origin: Any,
 ) -> Context:
     """The context of a request with a session's token and an X-Account header, both optional.
@@ -179,20 +183,39 @@ async def open_context(
     wanted_account = await _named(account_key) if account_key is not None and token else None
     caller = Caller(now=now, site=site, locale=locale, in_cookie=in_cookie, **origin)
     if not token:
-        return Context(caller)
+        return Context(caller, hub=hub)
     row = await session.by_token(token, now=now, in_cookie=in_cookie, account_id=wanted_account)
     if row is None:
-        return Context(caller)
+        return Context(caller, hub=hub)
     caller = replace(_as(caller, row), locale=row.locale)
-    context = Context(caller, row, token)
+    context = _of(caller, row, token, hub)
     await session.note_use(row, now=now)
-    context.me = row.user()
-    context.current = row.entered(now)
     if account_key is not None and context.current is None:
         raise AccountRequired(lacks_factor=row.lacks_factor)
     if context.current is not None:
-        context.access.know(context.current.account_id.hex, context.current)
         await entry.note_use(caller, context.current)
+    return context
+
+
+async def renewed(context: Context, now: datetime) -> Context:
+    """What is true of the same caller at a later instant, for an event that he is shown; it counts as no use.
+
+    Raises Unauthenticated when his session is over.
+    """
+    account_id = context.current.account_id if context.current is not None else None
+    session_id = context.caller.session_id
+    row = await session.by_id(session_id, now=now, account_id=account_id) if session_id else None
+    if row is None:
+        raise Unauthenticated
+    return _of(replace(context.caller, now=now, locale=row.locale), row, context.token, context.hub)
+
+
+def _of(caller: Caller, row: Bearer, token: str | None, hub: Hub | None) -> Context:
+    context = Context(caller, row, token, hub=hub)
+    context.me = row.user()
+    context.current = row.entered(caller.now)
+    if context.current is not None:
+        context.access.know(context.current.account_id.hex, context.current)
     return context
 
 

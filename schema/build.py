@@ -24,6 +24,7 @@ from resolvers.perform import Performed
 from resolvers.rights import refusal
 from schema.account import Account
 from schema.declare import TYPE_RULES, Declared, TypeRule
+from schema.live import Subscription
 from schema.mutation import Mutation
 from schema.query import Query
 from schema.record import Event, Message
@@ -42,12 +43,16 @@ class UnfitInput(Exception):
 
 
 def strawberry_schema(
-    query: type = Query, mutation: type | None = Mutation, types: tuple[type, ...] = ()
+    query: type = Query,
+    mutation: type | None = Mutation,
+    subscription: type | None = Subscription,
+    types: tuple[type, ...] = (),
 ) -> strawberry.Schema:
     """The schema as it is written, not yet checked."""
     return strawberry.Schema(
         query,
         mutation,
+        subscription,
         types=(Account, SubscriptionEntry, Event, Message, *types),
         config=StrawberryConfig(scalar_map=SCALARS),
     )

@@ -19,10 +19,11 @@ from auth.policy import Permission
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule, needs
 from models.rows import hexes
 from resolvers import ids, rights
+from resolvers.live import Source
 from resolvers.perform import Performed
 from resolvers.rights import Rights
 
-__all__ = ["ANYONE", "SIGNED_IN", "arguments", "field", "graph_type", "mutation", "needs"]
+__all__ = ["ANYONE", "SIGNED_IN", "arguments", "field", "graph_type", "mutation", "needs", "subscription"]
 
 strawberry.enum(Permission, description="One thing that somebody may do in an account.")
 
@@ -156,6 +157,28 @@ def mutation(
         metadata={"declared": Declared(rule, {"performed": performed})},
     )
     made.arguments = arguments({"input": input_type} if input_type else {})
+    return made
+
+
+def subscription(
+    source: Source,
+    shown: Callable[..., Awaitable[Any]],
+    *,
+    given: Mapping[str, Any] | None = None,
+    description: str,
+) -> Any:
+    """A subscription: where its events come from, and the batch resolver that shows one.
+
+    One that demands a permission checks it where it starts, and for as long as it is open; the directive
+    shows what it says.
+    """
+    rule = Rule(AUTHENTICATED, source.permission)
+    made = StrawberryField(
+        description=description,
+        directives=[directive(rule)],
+        metadata={"declared": Declared(rule, {"batch": shown, "source": source.start})},
+    )
+    made.arguments = arguments(given or {})
     return made
 
 

@@ -5,13 +5,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import i18n
-from server import errors, graphiql, journal, negotiation, origin, refusal
+from server import errors, graphiql, journal, negotiation, origin, refusal, stream
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Answer, Graph
 from server.journal import Entry
 from server.negotiation import GRAPHQL_JSON, JSON, NOTHING, PAGE, Style
 from server.request import Asking, read
+from server.stream import Following
 
 
 class Endpoint:
@@ -28,10 +29,12 @@ class Endpoint:
         response = graphiql.page() if style is PAGE else await self._handle(request, style)
         await response(scope, receive, send)
 
-    async def _handle(self, request: Asking, style: Style) -> Response:
+    async def _handle(self, request: Asking, style: Style) -> Response | Following:
         entry = journal.of(request.scope)
         try:
             answer, headers = await self._answer(request, style, entry)
+            if isinstance(answer, Following):
+                return answer
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             rejected = errors.rejected(error, entry.request_id, _locale(request, entry))
             answer = rejected.answer(entry.request_id)
@@ -40,8 +43,9 @@ class Endpoint:
         entry.errors = answer.get("errors", ())
         return refusal.as_json(style.partial if entry.errors else 200, answer, headers, media_type=style.executed)
 
-    async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer, dict[str, str]]:
-        if style is NOTHING:
+    async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer | Following, dict[str, str]]:
+        takes_events = stream.is_accepted(request.every("accept"))
+        if style is NOTHING and not takes_events:
             raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
         asked = await read(request)
         entry.operation = operation = self._graph.operation(asked)
@@ -49,6 +53,8 @@ class Endpoint:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
         asking = origin.of(request, entry.request_id, self._browsers)
         entry.context = context = await self._graph.context(operation, asking)
+        if takes_events and (style is NOTHING or operation.kind is OperationType.SUBSCRIPTION):
+            return Following(self._graph, operation, context, entry), {}
         answer = await self._graph.run(operation, context, entry.request_id)
         if _is_outage(answer):
             raise errors.unavailable(context.caller.locale)

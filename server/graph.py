@@ -1,17 +1,20 @@
 """The graph, ready to answer: what every way to it, HTTP or a socket, has in common.
 
     asked --operation--> checked, one chosen --context--> whose, in which account --run--> an answer
+                                                                                  `--subscribe--> answers
 
 Each step refuses by raising; a refusal that comes before anything was executed is a Rejected.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from graphql import (
     DocumentNode,
+    ExecutionResult,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
@@ -19,13 +22,14 @@ from graphql import (
 )
 
 from models.caller import Site
+from models.hub import Hub
 from resolvers import view
-from resolvers.context import Context, open_context
+from resolvers.context import Context, open_context, renewed
 from server import errors, limits
 from server.checking import checker, too_large
 from server.documents import Documents, Refused
 from server.errors import Rejected, Unfit
-from server.execution import Execute, compiled
+from server.execution import Executor, compiled
 from server.limits import Limits
 from server.origin import Origin
 from server.request import Asked
@@ -68,16 +72,18 @@ class Graph:
         development: bool,
         clock: Clock = utc_now,
         on_mail: Callable[[], None] = nobody,
-        executor: Callable[..., Execute] = compiled,
+        executor: Callable[..., Executor] = compiled,
         most: Limits = limits.DEFAULT,
+        hub: Hub | None = None,
     ) -> None:
-        """`on_mail` is called when an operation has queued mail."""
+        """`on_mail` is called when an operation has queued mail; without a `hub` nothing can be followed."""
         self._schema = schema
         self._site = site
         self._development = development
         self._clock = clock
         self._on_mail = on_mail
-        self._execute = executor(schema, hide_suggestions=not development)
+        self._hub = hub
+        self._execute, self._subscribe = executor(schema, hide_suggestions=not development)
         self._limits = most
         self._documents = Documents(checker(schema, most, development=development))
 
@@ -97,7 +103,14 @@ class Graph:
         """Who asks, in which account and through whose eyes, as the database says now."""
         if origin.through and operation.kind is not OperationType.QUERY:
             raise Rejected(400, "X-View-As is for queries.")
-        context = await open_context(
+        context = await self.enter(origin)
+        if origin.through:
+            await view.look(context, origin.through)
+        return context
+
+    async def enter(self, origin: Origin) -> Context:
+        """The same, before anything is asked."""
+        return await open_context(
             site=self._site,
             now=self._clock(),
             token=origin.credential.token,
@@ -107,19 +120,39 @@ class Graph:
             ip_address=origin.ip_address,
             user_agent=origin.user_agent,
             request_id=origin.request_id,
+            hub=self._hub,
         )
-        if origin.through:
-            await view.look(context, origin.through)
-        return context
 
     async def run(self, operation: Operation, context: Context, request_id: str) -> Answer:
         """The answer to a query or a mutation. Raises Rejected where it cannot start."""
+        if operation.kind is OperationType.SUBSCRIPTION:
+            raise Rejected(406, "Follow a subscription: accept text/event-stream, or speak graphql-transport-ws.")
         result = await self._execute(operation.document, operation.asked, context)
         if context.caller.queued:
             self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
             raise Unfit(400, result.errors or [])
-        answer: Answer = {"data": result.data}
-        if result.errors:
-            answer["errors"] = errors.of_execution(result.errors, request_id, context.caller.locale)
-        return answer
+        return _answer(result, request_id, context.caller.locale)
+
+    async def subscribe(self, operation: Operation, context: Context, request_id: str) -> AsyncGenerator[Answer]:
+        """The answers to a subscription, until whoever asked closes them.
+
+        Raises Rejected where it cannot start; Refused as soon as the right that it lives by is gone;
+        Away when this process ends.
+        """
+
+        async def renew() -> Context:
+            return await renewed(context, self._clock())
+
+        async with aclosing(self._subscribe(operation.document, operation.asked, context, renew)) as results:
+            async for result in results:
+                if result.data is None and all(error.path is None for error in result.errors or []):
+                    raise Unfit(400, result.errors or [])
+                yield _answer(result, request_id, context.caller.locale)
+
+
+def _answer(result: ExecutionResult, request_id: str, locale: str) -> Answer:
+    answer: Answer = {"data": result.data}
+    if result.errors:
+        answer["errors"] = errors.of_execution(result.errors, request_id, locale)
+    return answer

@@ -16,6 +16,7 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, Literal
 
+from graphql import OperationType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resolvers.context import Context
@@ -48,6 +49,11 @@ class Entry:
     bytes: int = 0
 
     @property
+    def is_followed(self) -> bool:
+        """Whether it lasts as long as its client likes."""
+        return self.operation is not None and self.operation.kind is OperationType.SUBSCRIPTION
+
+    @property
     def is_told(self) -> bool:
         """Whether it is worth a line: a probe or a page that was answered is not."""
         return self.operation is not None or self.status >= _LEAST_REFUSED
@@ -69,7 +75,7 @@ class Journal:
     def end(self, entry: Entry) -> None:
         """Write down what became of it."""
         seconds = perf_counter() - entry.started
-        is_slow = seconds >= self._slow_seconds
+        is_slow = seconds >= self._slow_seconds and not entry.is_followed
         is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
         if entry.is_told and (self._which == "all" or (self._which == "notable" and is_notable)):
             level = logging.WARNING if is_slow else logging.INFO

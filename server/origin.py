@@ -1,7 +1,10 @@
 """Where a request comes from, and who it says it is: what its operation does not say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 import i18n
@@ -33,6 +36,32 @@ def of(request: Asking, request_id: str, browsers: Browsers) -> Origin:
         locale=i18n.negotiate(request.header("accept-language")),
         ip_address=_address(request.scope),
         user_agent=_plain(request.header("user-agent")),
+    )
+
+
+_SAID: Final = frozenset({"authorization", "x-account", "x-session"})
+"""What a socket may say itself, because a browser's cannot send headers."""
+
+
+def of_socket(scope: Scope, given: Mapping[str, object], request_id: str, browsers: Browsers) -> Origin:
+    """The origin of what comes by a socket: what was `given` when it began goes before the headers of its handshake.
+
+    Raises Rejected as for an HTTP request.
+    """
+    headers = Headers(scope=scope)
+    said = {name.lower(): value for name, value in given.items() if isinstance(value, str)}
+
+    def header(name: str) -> str | None:
+        return said[name] if name in _SAID and name in said else headers.get(name)
+
+    return Origin(
+        request_id=request_id,
+        credential=browsers.credential(header, handshake=True),
+        account_key=header("x-account"),
+        through=[],
+        locale=i18n.negotiate(headers.get("accept-language")),
+        ip_address=_address(scope),
+        user_agent=_plain(headers.get("user-agent")),
     )
 
 

@@ -192,6 +192,7 @@ TABLES = (
     "ownership_transfers",
     "reminders",
     "access_requests",
+    "grant_changes",
     "subscription_entries",
     "idempotency_keys",
     "voucher_batches",

@@ -27,10 +27,6 @@ NOT_YET = {
     # Scalars that nothing needs so far
     "Date",
     "Decimal",
-    # Live changes
-    "Subscription",
-    "AccessChange",
-    "AccessChangeKind",
 }
 
 Described = dict[str, str]

@@ -16,6 +16,7 @@ from auth.policy import Role
 from tests.api import Answer, Clock, Person, counts
 from tests.conftest import administer, at
 from tests.schema import walk, world
+from tests.schema.follow import SUBSCRIPTIONS, followed
 from tests.schema.mutations import CALLS
 from tests.schema.walk import TYPES, Found, Judge, found_at, rule, selected, target
 from tests.schema.world import EVERYBODY, EXECUTORS, INSIDERS, PASSWORD, World, key
@@ -191,6 +192,18 @@ async def reader(seen: World, name: str, mutation: str, payload: dict[str, Any])
         )
         return "newcomer"
     return "owner" if mutation == "signIn" and name == "anonymous" else name
+
+
+# ---- Following -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("subscription", SUBSCRIPTIONS)
+async def test_what_is_followed_shows_or_refuses_as_the_table_says(seen: World, subscription: str, name: str) -> None:
+    said = await followed(seen, name, subscription)
+    seen.payloads.append(said)
+
+    assert said.differences == []
 
 
 # ---- Nothing is left out ---------------------------------------------------------------------

@@ -181,7 +181,7 @@ class World:
         if person is None:
             return PUBLIC, None
         me, held = key(person.user_id), PUBLIC | AUTHENTICATED
-        if type_name in {"Viewer", "SecondFactor", "Mutation"}:
+        if type_name in {"Viewer", "SecondFactor", "Mutation", "Subscription", "AccessChange"}:
             return held | SELF, None
         if type_name == "Session":
             return held | (SELF if await owned("sessions", "user_id", row) == me else 0), None
