@@ -31,6 +31,8 @@ from models.errors import Problem, Refusal, UserErrorCode
 
 MAX_NAME: Final = 200
 MAX_MESSAGE: Final = 2000
+MAX_ADDRESS: Final = 1000
+"""In any form, with blanks: an address has 254 characters at most."""
 MAX_END: Final = timedelta(days=3660)
 LEAST_NUMBER: Final = 100_000
 
@@ -50,8 +52,19 @@ _COUNTRIES: Final = {
 _CURRENCIES: Final = list_currencies(locale="en")
 
 
+def composed(text: str, longest: int) -> str:
+    """The one form of a text, without blanks around it; of one that is too long in any form, itself.
+
+    Putting marks in order takes the square of their number: a body full of them would take seconds.
+    """
+    text = text.strip()
+    return unicodedata.normalize("NFC", text).strip() if len(text) <= 4 * longest else text
+
+
 def email_key(email: str) -> str:
     """What two spellings of one address have in common: case and Unicode form do not count."""
+    if len(email) > MAX_ADDRESS:
+        return email.casefold()
     try:
         found = validate_email(email.strip(), check_deliverability=False)
     except EmailNotValidError:  # the key is only looked up, and will not be found
@@ -83,7 +96,7 @@ class Checks:
 
     def line(self, field: str, value: str, *, longest: int = MAX_NAME) -> str:
         """A single line of text: trimmed, NFC, nothing invisible in it."""
-        text = unicodedata.normalize("NFC", value).strip()
+        text = composed(value, longest)
         if not text:
             self.problem(UserErrorCode.REQUIRED, field, mark("This cannot be empty."))
         elif len(text) > longest:
@@ -94,7 +107,7 @@ class Checks:
 
     def prose(self, field: str, value: str | None) -> str | None:
         """Several lines of text, or None; nothing that reorders what stands around it."""
-        text = unicodedata.normalize("NFC", value or "").replace("\r\n", "\n").strip()
+        text = composed((value or "").replace("\r\n", "\n"), MAX_MESSAGE)
         if len(text) > MAX_MESSAGE:
             self._too_long(field, MAX_MESSAGE)
         elif _DECEIVING.search(text):
@@ -104,10 +117,12 @@ class Checks:
     def email(self, field: str, value: str) -> str:
         """A deliverable-looking address, as it should be shown."""
         try:
-            return validate_email(value.strip(), check_deliverability=False).normalized
+            if len(value) <= MAX_ADDRESS:
+                return validate_email(value.strip(), check_deliverability=False).normalized
         except EmailNotValidError:
-            self.problem(UserErrorCode.INVALID, field, mark("This is not an e-mail address."))
-            return value
+            pass
+        self.problem(UserErrorCode.INVALID, field, mark("This is not an e-mail address."))
+        return value
 
     def password(self, field: str, value: str, *, about: Iterable[str]) -> None:
         """Long enough, not common, not the user's own name or address."""

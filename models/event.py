@@ -23,7 +23,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 from auth.policy import Role
-from models import db, keys
+from models import db, guesses, keys
 from models.caller import Caller
 from models.check import email_key
 from models.errors import Forbidden
@@ -89,8 +89,12 @@ async def record(
 async def record_refusal(caller: Caller, operation: Callable[..., object], refusal: Forbidden) -> None:
     """Write down that somebody tried in his account what he may not do there, on its own: nothing else happened.
 
-    Its type is `refused:` with the operation's module and name: `refused:grant:update`.
+    Its type is `refused:` with the operation's module and name: `refused:grant:update`. Of what he tries
+    without end in one account, the first hundred in an hour.
     """
+    counter = guesses.counter(caller, guesses.REFUSED, refusal.account_id, user_id=caller.user_id)
+    if not await guesses.is_within(caller, counter):
+        return
     subject = operation.__module__.rpartition(".")[2]
     await record(
         caller,

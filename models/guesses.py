@@ -54,6 +54,8 @@ WARNING: Final = Limit("code:warning", 1, timedelta(minutes=15))
 """Mails that tell him of these."""
 VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1))
 """Wrong codes of vouchers, in whatever account."""
+REFUSED: Final = Limit("refused", 100, timedelta(hours=1))
+"""What is written down of all that somebody tries in one account and may not; it is refused however often."""
 
 HOME_KEPT: Final = timedelta(days=60)
 """How long a network is somebody's home after he has last signed in there."""

@@ -4,7 +4,6 @@ A cursor holds the sort key of its row, so a page starts where the last one ende
 added or removed in between.
 """
 
-import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from zlib import crc32
 import orjson
 
 from models import db, rows
+from models.check import MAX_NAME, composed
 from models.errors import BadInput
 from models.page_sql import Order, Same, Shape, joined, sort_names, statement
 
@@ -266,5 +266,5 @@ _READ: Final[Mapping[str, Callable[[object], object]]] = {
 
 def search_pattern(text: str) -> str:
     """A LIKE pattern that finds `text` anywhere, its own wildcards taken literally, however it is composed."""
-    escaped = unicodedata.normalize("NFC", text.strip()).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    escaped = composed(text, MAX_NAME).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

@@ -41,6 +41,8 @@ class Endpoint:
             entry.errors = answer["errors"]
             return refusal.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
         entry.errors = answer.get("errors", ())
+        if entry.errors:
+            headers = {**headers, **errors.waits(answer)}
         return refusal.as_json(style.partial if entry.errors else 200, answer, headers, media_type=style.executed)
 
     async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer | Following, dict[str, str]]:

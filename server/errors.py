@@ -75,7 +75,7 @@ class Rejected(Exception):
         self.status = status
         self.code = code
         self.problems = (GraphQLError(problems),) if isinstance(problems, str) else problems
-        self.headers = dict(headers or {})
+        self.headers = {**(headers or {}), **_retry_after([more])}
         self.more = more
         super().__init__("; ".join(problem.message for problem in self.problems))
 
@@ -103,6 +103,18 @@ def unavailable(locale: str = i18n.DEFAULT) -> Rejected:
     return Rejected(503, i18n.translate(locale, _AWAY), SERVICE_UNAVAILABLE)
 
 
+def waits(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The header that says when to try again, for an answer that is nothing but RATE_LIMITED."""
+    told = [error["extensions"] for error in answer["errors"]]
+    is_all = all(one["code"] == RATE_LIMITED for one in told) and not any((answer["data"] or {}).values())
+    return _retry_after(told) if is_all else {}
+
+
+def _retry_after(told: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    seconds = [one["retryAfterSeconds"] for one in told if "retryAfterSeconds" in one]
+    return {"Retry-After": str(max(seconds))} if seconds else {}
+
+
 def described(error: BaseException, request_id: str, locale: str) -> tuple[str, dict[str, Any]]:
     """The message and the extensions for an exception, wherever it came from."""
     for kinds, code, message in _EXPECTED:
@@ -128,7 +140,7 @@ def _more(error: BaseException) -> dict[str, Any]:
             return _decision(error)
         case AccountRequired():
             return {"reason": error.reason} if error.reason else {}
-        case RateLimited():
+        case RateLimited() | Busy():
             return {"retryAfterSeconds": error.retry_after_seconds}
         case _:
             return {}

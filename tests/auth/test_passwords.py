@@ -1,6 +1,7 @@
 """Passwords: hashing, checking, judging."""
 
 import asyncio
+import time
 import unicodedata
 
 import argon2
@@ -118,3 +119,23 @@ def test_any_text_is_judged(password: str, name: str) -> None:
     length = len(unicodedata.normalize("NFC", password))
     assert (found is Weakness.TOO_SHORT) == (length < passwords.MIN_LENGTH)
     assert (found is Weakness.TOO_LONG) == (length > passwords.MAX_LENGTH)
+
+
+async def test_a_password_of_a_megabyte_is_refused_before_it_is_composed_or_hashed() -> None:
+    """Putting so many marks in order would take an hour, on the loop."""
+    marks = "\u0301" * 250_000 + "\u0323" * 250_000
+
+    started = time.perf_counter()
+    for text in ("a" * 1_000_000, marks):
+        assert passwords.weakness(text, about=("Anna", "anna@example.com")) is Weakness.TOO_LONG
+        assert not await passwords.verify(text, None)
+
+    assert time.perf_counter() - started < 2
+
+
+async def test_a_password_of_128_letters_is_one_however_they_are_composed() -> None:
+    composed = "ậ" * passwords.MAX_LENGTH
+    hashed = await passwords.hash_password(composed)
+
+    assert await passwords.verify(unicodedata.normalize("NFD", composed), hashed)
+    assert passwords.weakness(unicodedata.normalize("NFD", composed) + "a", about=()) is Weakness.TOO_LONG

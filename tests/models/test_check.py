@@ -1,5 +1,6 @@
 """What is stored is plain and whole, whatever was typed."""
 
+import time
 import unicodedata
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode
+from models.listing import search_pattern
 
 TEXT = st.text(max_size=60)
 COUNTRIES = st.sampled_from(["PL", "FR", "NO", "IT", "SE", "DE", "GB", None])
@@ -112,3 +114,31 @@ def test_prose_keeps_its_lines() -> None:
     assert check.prose("message", " Hello\r\nthere ") == "Hello\nthere"
     assert check.prose("message", "  ") is None
     assert check._problems == []
+
+
+def test_marks_by_the_hundred_thousand_are_refused_before_they_are_put_in_order() -> None:
+    """Their order takes the square of their number: a body full of them would hold everybody up for 6 seconds."""
+    marks = "a" + "\u0301" * 30_000 + "\u0323" * 30_000
+    check = Checks()
+
+    started = time.perf_counter()
+    check.line("name", marks)
+    check.prose("message", marks)
+    check.email("email", f"{marks}@example.com")
+    assert email_key(f"{marks}@example.com")
+    assert search_pattern(marks)
+
+    assert time.perf_counter() - started < 1
+    assert [(problem.field, problem.code) for problem in check._problems] == [
+        ("name", UserErrorCode.TOO_LONG),
+        ("message", UserErrorCode.TOO_LONG),
+        ("email", UserErrorCode.INVALID),
+    ]
+
+
+def test_a_name_of_200_letters_may_come_in_any_form() -> None:
+    check = Checks()
+
+    text = check.line("name", f" {unicodedata.normalize('NFD', 'ậ' * 200)} ")
+
+    assert (text, check._problems) == ("ậ" * 200, [])

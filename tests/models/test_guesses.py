@@ -11,7 +11,7 @@ from models import db, guesses, jobs
 from models.caller import Caller, Site
 from models.guesses import SIGN_IN, SIGN_IN_AT_HOME, SIGN_IN_OF
 from tests.api import KEY, PASSWORD, Answer, Api, Person, codes
-from tests.models.refusing import attempt, rejected
+from tests.models.refusing import attempt, events, rejected
 
 WRONG = "a wrong guess"
 NEW_PASSWORD = "marble thicket cobalt"
@@ -219,6 +219,51 @@ async def test_a_password_given_again_is_counted_wherever_it_is_asked_for(api: A
         assert (await rejected(api, name, right, by=anna)).codes == [LIMITED]
     assert codes(await api.do("enrollSecondFactor", {"password": PASSWORD}, by=bo)) == []
     assert await sign_in(api) == "done"
+
+
+# ---- What is said, and written down ---------------------------------------------------------
+
+
+async def test_an_answer_that_is_nothing_but_a_wait_says_so_in_its_header(api: Api) -> None:
+    limited = 'signIn(input: {email: "anna@example.com", password: "x"}) { errors { code } }'
+    await fail(api.at(ABROAD), 10)
+    api.clock.forward(seconds=90)
+
+    async def header(document: str) -> str | None:
+        response = await api.at(ABROAD).http.post("/graphql", json={"query": document})
+        return response.headers.get("retry-after")
+
+    assert await header(f"mutation {{ {limited} }}") == "210"
+    assert await header(f"mutation {{ a: {limited} b: {limited} }}") == "210"
+    assert await header(f"mutation {{ {limited} signOut {{ errors {{ code }} }} }}") is None
+    assert await header("{ __typename }") is None
+
+
+async def test_passwords_beyond_the_queue_say_when_to_try_again_and_count_nothing(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_MAX_WAITING", 0)
+    given = {"email": "anna@example.com", "password": WRONG}
+
+    answers = [await rejected(api.at(ABROAD), "signIn", given) for _ in range(11)]
+
+    assert [answer.codes for answer in answers] == [[LIMITED]] * 11
+    assert answers[10].errors[0]["extensions"]["retryAfterSeconds"] == 5
+    assert await counted("sign-in") == 0
+
+
+async def test_of_what_somebody_tries_without_end_a_hundred_are_written_down_each_hour(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, _ = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    field = f'inviteUser(input: {{accountId: "{anna.account_id}", email: "x@example.com", role: ACCOUNTANT}})'
+    document = f"mutation {{ {' '.join(f'a{place}: {field} {{ __typename }}' for place in range(30))} }}"
+    for _ in range(4):
+        assert (await api.ask(document, by=bo)).codes == ["FORBIDDEN"] * 30
+    assert len(await events("refused:invitation:issue")) == 100
+
+    api.clock.forward(hours=1)
+    assert (await api.ask(document, by=bo)).codes == ["FORBIDDEN"] * 30
+    assert len(await events("refused:invitation:issue")) == 130
 
 
 # ---- What is kept ----------------------------------------------------------------------------
