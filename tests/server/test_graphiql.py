@@ -49,4 +49,5 @@ async def test_no_script_keeps_the_token_or_talks_to_others(production: httpx2.A
     assert re.findall(r'fetch\("([^"]+)"', script) == ["/graphql"]
     # A comment names it, to say that it is not used.
     code = "\n".join(line for line in script.splitlines() if not line.strip().startswith("//"))
-    assert not re.search(r"localStorage|sessionStorage|document\.cookie|https?://", code)
+    assert not re.search(r"localStorage|sessionStorage|indexedDB|document\.cookie|https?://", code)
+    assert code.count('"X-Session"] = "cookie"') == 1
