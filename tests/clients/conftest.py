@@ -1,7 +1,6 @@
 """The server that the clients speak to: a process of `fullmakt serve`, in production, with the demo data."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -85,8 +84,3 @@ async def signed_in(api: Api, email: str) -> str:
     done = await api.do("signIn", {"email": email, "password": demo.PASSWORD}, "accessToken")
     token: str = done["accessToken"]
     return token
-
-
-def said(site: Site) -> dict[str, str]:
-    """The environment of a script."""
-    return os.environ | site.environment
