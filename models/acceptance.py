@@ -12,7 +12,7 @@ from uuid import UUID
 from auth import passwords, tokens
 from auth.policy import Role
 from i18n import mark
-from models import access, account, db, event, grant, message, session, user
+from models import access, account, db, event, grant, locks, message, session, user
 from models.account import Account
 from models.caller import Caller
 from models.check import Checks
@@ -117,7 +117,7 @@ async def accept(
             own_account_name = check.line("own_account_name", own_account_name)
     hashed = await passwords.hash_password(password) if wants_login and password else None
     async with db.transaction():
-        await access.lock(offer.account_id)
+        await locks.accounts(offer.account_id)
         offer = await _offered(caller, token, invitation_id)
         await _check_inviter(caller, offer)
         if hashed is not None and name is not None:
@@ -159,7 +159,7 @@ async def decline(caller: Caller, *, token: str | None = None, invitation_id: UU
     """Turn the offer down; needs no login with the link's token. Returns the invitation's id."""
     offer = await _offered(caller, token, invitation_id)
     async with db.transaction():
-        await access.lock(offer.account_id)
+        await locks.accounts(offer.account_id)
         offer = await _offered(caller, token, invitation_id)
         await Invitation.filter(id=offer.id).update(status=InvitationStatus.DECLINED)
         await event.record(

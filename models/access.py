@@ -5,20 +5,23 @@ operation on an account declares the permission it needs with `within`; the sche
 declared there, so that the rule is written once.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import builtins
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from i18n import mark
-from models import db, event, shut_out
+from models import db, event, locks, shut_out
 from models.caller import Caller
 from models.errors import Forbidden, UserErrorCode, not_found, refuse
 from models.rows import Rows
+
+R = TypeVar("R", bound=db.Row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ COLUMNS: Final = {
     "factor_missing": f"{shut_out.factor_missing(user='g.user_id', account='a')} AS factor_missing",
 }
 SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
+TARGET: Final = ("account_id", "user_id", "role", "status", "listed", "valid_until", "own_until", "engagement_id")
+"""The columns of a grant that is to be changed, as an operation on it finds them in `Act.target`."""
 _LOAD: Final = f"""
 SELECT {", ".join(COLUMNS.values())} FROM {SOURCE}
 WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
@@ -207,19 +212,41 @@ class Act:
         """The instant at which it was asked for."""
         return self.caller.now
 
+    def target(self, name: str) -> Any:
+        """A column of the grant that the operation is on, as it is under the lock."""
+        return self.access.grant[f"of.{name}"]
+
     async def record(self, type: str, **facts: Any) -> None:  # noqa: A002 - as event.record
         """Write an event of this account, in the caller's role of the moment."""
         await event.record(self.caller, type, account_id=self.account_id, role=self.access.role, **facts)
+
+    async def changing(
+        self,
+        type: str,  # noqa: A002 - as event.changing
+        change: str,
+        *values: object,
+        row: builtins.type[R],
+        before: Mapping[str, object],
+        after: Mapping[str, object],
+    ) -> R:
+        """Make a change and write its event, in one statement: `event.changing`."""
+        return await event.changing(
+            self.caller,
+            type,
+            change,
+            *values,
+            row=row,
+            account_id=self.account_id,
+            role=self.access.role,
+            before=before,
+            after=after,
+        )
 
 
 P = ParamSpec("P")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Table = Literal["account", "grant", "invitation", "access_request"]
-
-
-class _Moved(Exception):
-    """The accounts that a change concerns are others than those that were locked: start over."""
 
 
 class Operation(Protocol[P, T_co]):
@@ -254,23 +281,9 @@ def within(
                 act = await enter(caller, cast("UUID", key), permission, of=of)
                 return await operation(act, *args, **kwargs)
 
-        return cast("Operation[P, T]", _demands(starting_over(run), permission))
+        return cast("Operation[P, T]", _demands(locks.starting_over(run), permission))
 
     return declare
-
-
-def starting_over(run: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Run an operation again when it turns out that it has to lock more accounts: see `lock_tied`."""
-
-    @wraps(run)
-    async def patiently(*args: P.args, **kwargs: P.kwargs) -> T:
-        while True:
-            try:
-                return await run(*args, **kwargs)
-            except _Moved:
-                continue  # somebody else has just changed what is tied: of those who meet, one gets on
-
-    return patiently
 
 
 def demanding(
@@ -289,56 +302,57 @@ def _demands(run: object, permission: Permission) -> object:
     return run
 
 
-class _Key(db.Row):
-    id: UUID
-
-
 _ACCOUNT_OF: Final[dict[Table, str]] = {
     "account": "$1",
-    "grant": "(SELECT account_id FROM grants WHERE id = $1)",
+    "grant": "t.account_id",
     "invitation": "(SELECT account_id FROM invitations WHERE id = $1)",
     "access_request": "(SELECT account_id FROM access_requests WHERE id = $1)",
 }
-# A bureau's grants have what hangs on them at its clients, and those hang on the bureau's.
-_IS_TIED: Final = "a.kind = 'BUREAU' OR EXISTS (SELECT FROM grants WHERE id = $1 AND engagement_id IS NOT NULL)"
+_OWN: Final = """g.account_id = a.id AND g.user_id = $2 AND g.status = 'ACTIVE'
+    AND (g.valid_until IS NULL OR g.valid_until > $3) AND a.closed_at IS NULL"""
+_TARGET: Final = db.prefixed("of", db.columns("t", " ".join(TARGET)))
 # One statement for foreign and made-up ids alike, and it locks nothing of strangers.
 _FIND: Final = {
     table: f"""
-SELECT a.id FROM accounts a
-WHERE a.id = {account} AND EXISTS (
-    SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id = $2 AND g.status = 'ACTIVE')
+SELECT {", ".join(COLUMNS.values())} FROM accounts a JOIN grants g ON {_OWN} WHERE a.id = {account}
 """
     for table, account in _ACCOUNT_OF.items()
+} | {
+    "grant": f"""
+SELECT {", ".join(COLUMNS.values())}, {", ".join(f'{sql} AS "{name}"' for name, sql in _TARGET.items())}
+FROM grants t JOIN accounts a ON a.id = t.account_id JOIN grants g ON {_OWN} WHERE t.id = $1
+"""
 }
+# What was changed while we waited for the account is read as it is now, but only of rows that are
+# locked with it; FOR KEY SHARE would be content with a row's older version. Other grants change under
+# the account's lock alone. A bureau's grants have what hangs on them at its clients, and those hang on
+# the bureau's: they go the longer way.
 _LOCK: Final = {
-    table: f"{find} {f'AND NOT ({_IS_TIED})' if table == 'grant' else ''} FOR NO KEY UPDATE"
-    for table, find in _FIND.items()
+    table: f"{find} FOR NO KEY UPDATE OF a FOR SHARE OF g" for table, find in _FIND.items() if table != "grant"
+} | {
+    "grant": f"""{_FIND["grant"]} AND a.kind <> 'BUREAU' AND t.engagement_id IS NULL
+FOR NO KEY UPDATE OF a FOR NO KEY UPDATE OF t FOR SHARE OF g"""
 }
 
 
 async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table = "account") -> Act:
     """Lock an account and check the caller's permission in it; the first step of an operation."""
-    user_id = caller.user()
-    locked = await db.fetch_one(_LOCK[of], key, user_id, row=_Key)
-    if locked is None and of == "grant":
-        locked = await _enter_tied(caller, key, permission)
-    # Read after the lock: what was true before it may have changed while we waited.
-    if locked is None:
-        raise not_found(f"{of}_id")
-    (access,) = await entered(user_id, (f"{of}_id", locked.id), now=caller.now)
+    user_id, field = caller.user(), f"{of}_id"
+    found = await db.fetch_one(_LOCK[of], key, user_id, caller.now, row=GrantRow)
+    if found is None and of == "grant":
+        found = await _enter_tied(caller, key, permission)
+    access = _demand_entry(found, field, caller.now)
     demand(access, permission)
-    return Act(caller, user_id, locked.id, access)
+    return Act(caller, user_id, access.account_id, access)
 
 
-async def _enter_tied(caller: Caller, grant_id: UUID, permission: Permission) -> _Key | None:
+async def _enter_tied(caller: Caller, grant_id: UUID, permission: Permission) -> GrantRow | None:
     """Lock the account of a grant and those that are tied to it, for who may change it."""
-    user_id = caller.user()
-    found = await db.fetch_one(_FIND["grant"], grant_id, user_id, row=_Key)
-    access = await load_one(user_id, found.id, now=caller.now) if found else None
-    if found is not None and access is not None:
-        demand(access, permission)  # before the locks: of many accounts, which he may not enter
-        await lock_tied(grant_id)
-    return found
+    find = partial(db.fetch_one, _FIND["grant"], grant_id, caller.user(), caller.now, row=GrantRow)
+    if found := await find():
+        demand(_demand_entry(found, "grant_id", caller.now), permission)  # before the locks: of many accounts
+        await locks.tied(grant_id)
+    return await find() if found else None
 
 
 def demand(access: Access, permission: Permission) -> None:
@@ -352,43 +366,3 @@ def demand(access: Access, permission: Permission) -> None:
         )
     if not decision.allowed:
         raise Forbidden(decision, access.role, access.account_id)
-
-
-_LOCK_BOTH: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
-
-
-async def lock(*account_ids: UUID) -> None:
-    """Lock accounts, always in the order of their ids, so that crossing operations never deadlock."""
-    await db.fetch(_LOCK_BOTH, list(account_ids), row=_Key)
-
-
-_LOCK_NUMBER: Final = "SELECT id FROM accounts WHERE number = $1 FOR NO KEY UPDATE"
-
-
-async def lock_number(number: int) -> UUID:
-    """Lock the account with a public number, for the operator. Returns its id. Raises Refusal NOT_FOUND."""
-    locked = await db.fetch_one(_LOCK_NUMBER, number, row=_Key)
-    if locked is None:
-        raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
-    return locked.id
-
-
-_TIED: Final = """
-WITH t AS (SELECT account_id, user_id, engagement_id FROM grants WHERE id = $1)
-SELECT account_id AS id FROM t
-UNION SELECT e.bureau_id FROM t JOIN engagements e ON e.id = t.engagement_id
-UNION SELECT e.client_id FROM t JOIN engagements e ON e.bureau_id = t.account_id
-    JOIN grants h ON h.engagement_id = e.id AND h.user_id = t.user_id
-    WHERE h.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
-"""
-
-
-async def lock_tied(grant_id: UUID) -> None:
-    """Lock the accounts that a change of a grant concerns: its own, its bureau, and those of what hangs on it.
-
-    Only within an operation that starts over: what is tied may change before it is locked.
-    """
-    tied = {row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}
-    await lock(*tied)
-    if not tied.issuperset({row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}):
-        raise _Moved

@@ -23,7 +23,7 @@ from tortoise.models import Model
 
 from auth.policy import Permission, Role
 from i18n import mark
-from models import access, db, event, keys, message
+from models import access, db, event, keys, locks, message
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -316,7 +316,7 @@ async def withdraw(caller: Caller, access_request_id: UUID) -> UUID:
         mine = await AccessRequest.filter(id=access_request_id, requester_id=user_id).first()
         if mine is None:
             raise not_found("access_request_id")
-        await access.lock(mine.account_id or NOBODY)
+        await locks.accounts(mine.account_id or NOBODY)
         await leave_pending(mine, AccessRequestStatus.WITHDRAWN, caller.now)
         await _record(caller, "withdraw", mine.account_id, mine.id, {"status": AccessRequestStatus.WITHDRAWN})
     return access_request_id

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from auth.policy import Permission
 from i18n import mark
-from models import access, account, db, engagement, keys
+from models import account, db, engagement, keys, locks
 from models.access import Access, demanding
 from models.account import AccountKind, AccountRow
 from models.caller import Caller
@@ -86,7 +86,7 @@ async def engage(
         wish = await _wish(caller, client_account_id, bureau_account_id, client_country, others)
         if wish.other is not None and wish.other.id == wish.own.id:
             raise refuse(UserErrorCode.SAME_ACCOUNT, None, mark("An account cannot be its own bureau."))
-        await access.lock(*wish.sides)
+        await locks.accounts(*wish.sides)
         entered = await engagement.entered_by(caller, *wish.sides)
         engagement.demanded(entered.get(wish.own.id), engage.permission, _own_field(by_bureau=wish.by_bureau))
         sees = wish.other is not None and wish.other.id in entered

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, account, claim, consultant, db, engagement, event, keys, session, user
+from models import access, account, claim, consultant, db, engagement, event, keys, locks, session, user
 from models.access import Access, demanding
 from models.account import Account, AccountKind
 from models.caller import Caller
@@ -67,7 +67,7 @@ async def create(
         owner_name, owner_email = check.line("owner_name", owner_name), check.email("owner_email", owner_email)
         details = account.checked(check, name=name, organization_number=organization_number, country=country)
     async with db.transaction():
-        await access.lock(bureau_account_id)
+        await locks.accounts(bureau_account_id)
         entered = await _demanded(caller, bureau_account_id)
         bureau = await Account.get(id=bureau_account_id)
         if bureau.kind is not AccountKind.BUREAU:
@@ -163,7 +163,7 @@ async def take_over(caller: Caller, stand_in: User, token: str, password_hash: s
         house = await Account.filter(owner_id=stand_in.id).first()
         if house is None:
             raise user.dead_link()
-        await access.lock(house.id)
+        await locks.accounts(house.id)
         await user.use_link(caller, LinkPurpose.ACTIVATION, token)
         owner_id = await _login(caller, stand_in, password_hash)
         await _end_former_access(caller, house.id, owner_id)

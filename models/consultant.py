@@ -15,7 +15,7 @@ from uuid import UUID
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, db, engagement, event, grant, hanging, seat
+from models import access, db, engagement, event, grant, hanging, locks, seat
 from models.access import Access, demanding
 from models.caller import Caller
 from models.check import Checks
@@ -266,7 +266,7 @@ async def enter(
     await _lead(caller, bureau_id, permission)
     if await engagement.active(bureau_id, client_id) is None:
         raise not_found(field)
-    await access.lock(bureau_id, client_id)
+    await locks.accounts(bureau_id, client_id)
     found = await engagement.active(bureau_id, client_id)
     entered = await engagement.entered_by(caller, bureau_id, client_id)
     _ = engagement.demanded(entered.get(bureau_id), permission, "bureau_account_id")

@@ -22,7 +22,7 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import Permission
 from i18n import mark
-from models import access, db, event, hanging, keys, message
+from models import access, db, event, hanging, keys, locks, message
 from models.access import Access, demanding
 from models.caller import Caller
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -212,7 +212,7 @@ async def _enter(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, di
     if found is None or not shown:
         raise not_found("engagement_id")
     demanded(_best(found, shown), Permission.USERS_WRITE, "engagement_id")
-    await access.lock(found.bureau_id, found.client_id)
+    await locks.accounts(found.bureau_id, found.client_id)
     found = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
     assert found is not None  # noqa: S101 - engagements are never deleted
     return found, await entered_by(caller, found.bureau_id, found.client_id)

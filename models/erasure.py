@@ -17,7 +17,7 @@ import orjson
 import i18n
 from auth.policy import GrantStatus, Role
 from i18n import mark
-from models import access, claim, db, engagement, event, hanging, personal, user
+from models import claim, db, engagement, event, hanging, locks, personal, user
 from models.account import Account
 from models.caller import Caller
 from models.errors import UserErrorCode, refuse
@@ -43,7 +43,7 @@ async def erase(caller: Caller, *, password: str) -> None:
         # In the order in which others take them: links, accounts, the user.
         _ = await UserToken.filter(user_id=me.id).select_for_update()
         touched = await _touched(me)
-        await access.lock(*touched)
+        await locks.accounts(*touched)
         await user.lock_proved(me, field="password")
         if not {*await _touched(me)} <= {*touched}:
             raise refuse(UserErrorCode.CONFLICT, None, mark("Your accounts have just changed. Try again."))

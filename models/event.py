@@ -12,10 +12,12 @@ came from, it covers a salted digest instead, so that `forget` can take the text
 chain whole. Ids, roles, numbers and instants stay.
 """
 
+import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from functools import cache
+from typing import Final, TypeVar
 from uuid import UUID
 
 import orjson
@@ -27,6 +29,8 @@ from models import db, guesses, keys
 from models.caller import Caller
 from models.check import email_key
 from models.errors import Forbidden
+
+R = TypeVar("R", bound=db.Row)
 
 
 class Event(Model):
@@ -55,6 +59,8 @@ INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, req
                     before, after, origin, personal)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::jsonb)
 """
+PARAMETERS: Final = 11
+"""Those of an event; a change that `changing` writes with it numbers its own from the next one on."""
 
 
 async def record(
@@ -68,10 +74,48 @@ async def record(
     after: Mapping[str, object] | None = None,
 ) -> None:
     """Write down a change, inside its transaction; the actor is the caller unless given."""
+    facts = _values(caller, type, account_id, role, actor_id, before, after)
+    await db.execute(_INSERT, *facts)
+
+
+async def changing(
+    caller: Caller,
+    type: str,  # noqa: A002 - the field's own name
+    change: str,
+    *values: object,
+    row: builtins.type[R],
+    account_id: UUID,
+    role: Role,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+) -> R:
+    """Make a change and write it down in one statement, which gives the changed row.
+
+    `change` is an UPDATE and what is read of it: `WITH changed AS (UPDATE ... RETURNING ...) SELECT ...`.
+    """
+    facts = _values(caller, type, account_id, role, None, before, after)
+    (changed,) = await db.fetch(_beside(change), *facts, *values, row=row)
+    return changed
+
+
+@cache
+def _beside(change: str) -> str:
+    return change.replace("WITH ", f"WITH told AS ({_INSERT}), ", 1)
+
+
+def _values(
+    caller: Caller,
+    type: str,  # noqa: A002 - the field's own name
+    account_id: UUID | None,
+    role: Role | None,
+    actor_id: UUID | None,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+) -> tuple[object, ...]:
+    """An event's columns, in the order of the statement."""
     known_before, told_before = _parted(before)
     known_after, told_after = _parted(after)
-    await db.execute(
-        _INSERT,
+    return (
         keys.uuid7(),
         type,
         caller.now,

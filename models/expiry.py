@@ -6,11 +6,12 @@ whoever needs the place before it. Of a consultant's grant, client and bureau ar
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from auth.policy import GrantStatus
-from models import access, db, event, hanging, message
+from models import db, event, hanging, locks, message
 from models.caller import Caller
 from models.message import MessageKind
 
@@ -26,10 +27,6 @@ class _Ended(db.Row):
     locale: str
 
 
-class _Account(db.Row):
-    account_id: UUID
-
-
 _END: Final = """
 UPDATE grants g SET status = 'EXPIRED', ended_at = g.valid_until FROM accounts a, users u
 WHERE g.account_id = $1 AND g.valid_until <= $2 AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
@@ -37,7 +34,7 @@ WHERE g.account_id = $1 AND g.valid_until <= $2 AND g.status IN ('ACTIVE', 'AWAI
 RETURNING g.id, g.role, g.engagement_id, g.valid_until, a.name AS account_name, u.email, u.name, u.locale
 """
 _OVERDUE: Final = """
-SELECT DISTINCT account_id FROM grants WHERE valid_until <= $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+SELECT DISTINCT account_id AS id FROM grants WHERE valid_until <= $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
 """
 
 
@@ -72,9 +69,4 @@ async def rest(caller: Caller, account_id: UUID, *, user_id: UUID | None = None)
 
 async def run(caller: Caller) -> int:
     """The clock's job: every grant whose end has passed. Returns how many."""
-    done = 0
-    for place in await db.fetch(_OVERDUE, caller.now, row=_Account):
-        async with db.transaction():
-            await access.lock(place.account_id)
-            done += await rest(caller, place.account_id)
-    return done
+    return await locks.each(_OVERDUE, caller.now, partial(rest, caller))

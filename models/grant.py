@@ -11,6 +11,7 @@ owner's grant is nobody's to change; ownership is transferred.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -21,8 +22,8 @@ from tortoise.models import Model
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, db, event, expiry, hanging, keys, seat
-from models.access import COLUMNS, SOURCE, Access, Act, GrantRow, starting_over, within
+from models import db, event, expiry, hanging, keys, locks, seat
+from models.access import COLUMNS, SOURCE, TARGET, Access, Act, GrantRow, within
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -55,10 +56,9 @@ class Grant(Model):
 STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
     ELSE g.status END"""
 """The status at the instant {0}, as `access.status` tells it, for filters."""
-_WITH_BUREAU: Final = f"""
-SELECT {", ".join(COLUMNS.values())}, g.engagement_id,
-    (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id FROM {SOURCE}
-"""
+_COLUMNS: Final = f"""{", ".join(COLUMNS.values())}, g.engagement_id,
+    (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id"""
+_WITH_BUREAU: Final = f"SELECT {_COLUMNS} FROM {SOURCE}"
 _BY_IDS: Final = f"{_WITH_BUREAU} WHERE g.id = ANY($1::uuid[])"
 _OF_ENGAGEMENTS: Final = f"""
 {_WITH_BUREAU} WHERE g.engagement_id = ANY($1::uuid[]) AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
@@ -207,7 +207,24 @@ def already_member(field: str | None) -> Refusal:
 # ---- Changing --------------------------------------------------------------------------------
 
 
-_SET_TERMS: Final = "UPDATE grants SET role = $2, listed = $3, status = $4, valid_until = $5 WHERE id = $1"
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """A grant as it is now, None where nothing has changed; and by which access, None where that has."""
+
+    id: UUID
+    row: GrantRow | None
+    seen_by: Access | None
+
+
+def _placed(names: str) -> str:
+    """The assignments of an UPDATE; their values come after those of its event and the id."""
+    return ", ".join(f"{name} = ${event.PARAMETERS + 2 + place}" for place, name in enumerate(names.split()))
+
+
+_SET_TERMS: Final = f"""
+WITH g AS (UPDATE grants SET {_placed("role listed status valid_until")} WHERE id = ${event.PARAMETERS + 1} RETURNING *)
+SELECT {_COLUMNS} FROM g JOIN accounts a ON a.id = g.account_id
+"""
 
 
 @within(Permission.USERS_WRITE, of="grant")
@@ -218,13 +235,13 @@ async def update(
     role: Role | None = None,
     permissions: list[Permission] | None | Keep = KEEP,
     valid_until: datetime | None | Keep = KEEP,
-) -> UUID:
-    """Change a live grant's role, list or end; what is not given stays. Returns its id.
+) -> Updated:
+    """Change a live grant's role, list or end; what is not given stays.
 
     A new role starts without the old role's list. Permissions for a consultant who waits for them
     make his grant active.
     """
-    grant = await _others(act, grant_id)
+    grant = _others(act, grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has ended. Restore it first."))
     new_role, has_new_end = role or grant.role, valid_until is not KEEP
@@ -243,26 +260,30 @@ async def update(
     if grant.engagement_id is not None and has_new_end:
         own_until = valid_until
         valid_until = await hanging.bounded(grant.engagement_id, grant.user_id, own_until, now=act.now)
-        await hanging.set_own_end(grant.id, valid_until, own_until)
+        await hanging.set_own_end(grant_id, valid_until, own_until)
     if valid_until != grant.valid_until:
         await hanging.rebind(act.caller, grant.user_id, act.account_id, valid_until)
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
-    if terms(grant) != before:
-        await db.execute(_SET_TERMS, grant.id, new_role, listed, grant.status, valid_until)
-        await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
-        await act.record(
-            "account:grant:update",
-            before={"grant": str(grant.id), **before},
-            after={"grant": str(grant.id), **terms(grant)},
-        )
-    return grant.id
+    seen_by = None if grant.user_id == act.user_id else act.access
+    if (now := terms(grant)) == before:
+        return Updated(grant_id, None, seen_by)
+    row = await act.changing(
+        "account:grant:update",
+        _SET_TERMS,
+        *(grant_id, new_role, listed, grant.status, valid_until),
+        row=GrantRow,
+        before={"grant": str(grant_id), **before},
+        after={"grant": str(grant_id), **now},
+    )
+    await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
+    return Updated(grant_id, row, seen_by)
 
 
 @within(Permission.USERS_WRITE, of="grant")
 async def revoke(act: Act, grant_id: UUID) -> UUID:
     """Take a live grant back, from the very next request on. Returns its id."""
-    grant = await _others(act, grant_id)
+    grant = _others(act, grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has already ended."))
     return await _end(act, grant, GrantStatus.REVOKED, "account:grant:revoke")
@@ -271,7 +292,7 @@ async def revoke(act: Act, grant_id: UUID) -> UUID:
 @within(Permission.USERS_WRITE, of="grant")
 async def restore(act: Act, grant_id: UUID) -> UUID:
     """Give a revoked grant again, with its former role and permissions. Returns its id."""
-    grant = await _others(act, grant_id)
+    grant = _others(act, grant_id)
     if grant.status is not GrantStatus.REVOKED:
         raise _not_in_state(mark("Only access that was taken back can be restored."))
     if _is_over(grant, act.now):
@@ -292,7 +313,7 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
     return grant.id
 
 
-@starting_over
+@locks.starting_over
 async def resign(caller: Caller, grant_id: UUID) -> UUID:
     """Give one's own live grant up, for good. Returns its id.
 
@@ -303,7 +324,7 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
         mine = await Grant.filter(id=grant_id, user_id=user_id).first()
         if mine is None:
             raise not_found("grant_id")
-        await access.lock_tied(grant_id)
+        await locks.tied(grant_id)
         grant = await Grant.get(id=grant_id)
         if not _is_live(grant, caller.now):
             raise _not_in_state(mark("This access has already ended."))
@@ -331,9 +352,9 @@ async def record_resigned(caller: Caller, grant: Grant) -> None:
     )
 
 
-async def _others(act: Act, grant_id: UUID) -> Grant:
-    """The grant to be changed. Raises Refusal: OWNER_PROTECTED for the owner's, ROLE_TOO_HIGH."""
-    grant = await Grant.get(id=grant_id)
+def _others(act: Act, grant_id: UUID) -> Grant:
+    """The grant to be changed, as it is under the lock. Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH."""
+    grant = Grant(id=grant_id, **{name: act.target(name) for name in TARGET})
     if grant.role is Role.OWNER:
         raise refuse(
             UserErrorCode.OWNER_PROTECTED,

@@ -13,6 +13,7 @@ database holds too. Everything is decided under the account's lock.
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -21,8 +22,8 @@ from tortoise.models import Model
 
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, claim, db, event, grant, hanging, keys, message, seat, user
-from models.access import Act, demanding, starting_over, within
+from models import access, claim, db, event, grant, hanging, keys, locks, message, seat, user
+from models.access import Act, demanding, within
 from models.account import Account
 from models.caller import Caller
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -170,7 +171,7 @@ async def withdraw(act: Act, account_id: UUID) -> UUID:
 # ---- Deciding --------------------------------------------------------------------------------
 
 
-@starting_over
+@locks.starting_over
 async def accept(caller: Caller, account_id: UUID) -> UUID:
     """Become the owner of an account that is offered to the caller. Returns the account's id.
 
@@ -185,7 +186,7 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
     ).first()
     async with db.transaction():
         if found := await mine:
-            await access.lock_tied(found.grant_id)
+            await locks.tied(found.grant_id)
         act = await access.enter(caller, account_id, Permission.ACCOUNT_READ)
         offered = await _pending(act, receiver_id=act.user_id)
         await claim.hand_over(account_id, offered.owner_id, offered.receiver_id)
@@ -249,21 +250,12 @@ async def expire(caller: Caller, account_id: UUID) -> bool:
     return True
 
 
-class _Account(db.Row):
-    account_id: UUID
-
-
-_OVERDUE: Final = "SELECT account_id FROM ownership_transfers WHERE status = 'PENDING' AND expires_at <= $1"
+_OVERDUE: Final = "SELECT account_id AS id FROM ownership_transfers WHERE status = 'PENDING' AND expires_at <= $1"
 
 
 async def run(caller: Caller) -> int:
     """The clock's job: every offer that has expired. Returns how many."""
-    done = 0
-    for place in await db.fetch(_OVERDUE, caller.now, row=_Account):
-        async with db.transaction():
-            await access.lock(place.account_id)
-            done += await expire(caller, place.account_id)
-    return done
+    return await locks.each(_OVERDUE, caller.now, partial(expire, caller))
 
 
 # ---- Small parts -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from models import access, db, message
+from models import db, locks, message
 from models.caller import Caller
 from models.message import MessageKind
 
@@ -100,7 +100,7 @@ async def of_grants(caller: Caller) -> int:
 
 async def _announce(caller: Caller, due: _Due, kind: MessageKind, note: str, readers: str) -> bool:
     async with db.transaction():
-        await access.lock(due.account_id)
+        await locks.accounts(due.account_id)
         if not await db.execute(note, due.id, due.days, due.ends_at):
             return False
         for reader in await db.fetch(readers, due.id, row=_Reader):

@@ -18,7 +18,7 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Role
 from i18n import mark
-from models import access, db, event
+from models import db, event, locks
 from models.caller import Caller
 from models.check import Checks
 from models.errors import UserErrorCode, refuse
@@ -91,7 +91,7 @@ async def sell(caller: Caller, number: int, count: int) -> SeatsRow:
     with Checks() as check:
         check.whole_number("count", count, least=0, most=MOST)
     async with db.transaction():
-        account_id = await access.lock_number(number)
+        account_id = await locks.number(number)
         before = await _of(account_id, caller.now)
         if count < before.used + before.reserved:
             raise refuse(

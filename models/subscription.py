@@ -20,7 +20,7 @@ from tortoise.models import Model
 
 from auth.policy import Permission, Role
 from i18n import mark
-from models import access, db, event, keys
+from models import access, db, event, keys, locks
 from models.access import demand, demanding
 from models.caller import Caller
 from models.check import MAX_END, Checks
@@ -213,7 +213,7 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
     await _check_access(caller, user_id, payer_id, account_id)
     if payer_id == account_id:
         raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
-    await access.lock(payer_id, account_id)
+    await locks.accounts(payer_id, account_id)
     payer, receiver = await _check_access(caller, user_id, payer_id, account_id)
     left = days_left(await end(payer_id), caller.now)
     if left < days:
@@ -286,7 +286,7 @@ async def credit(caller: Caller, number: int, days: int, *, reference: str) -> d
         reference = check.line("reference", reference)
     try:
         async with db.transaction():
-            account_id = await access.lock_number(number)
+            account_id = await locks.number(number)
             entry = await book(caller, account_id, days, SubscriptionEntryKind.CREDIT, reference=reference)
             return entry.valid_until_after
     except IntegrityError as error:

@@ -13,7 +13,7 @@ import orjson
 
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
-from models import access, db, event, grant
+from models import access, db, event, grant, locks
 from models.access import Access
 from models.caller import Caller
 from models.errors import BadInput
@@ -86,7 +86,7 @@ async def _record(caller: Caller, own: Access, through: dict[str, object]) -> No
     if await db.fetch(_RECORDED, *asked, row=db.Row):
         return
     async with db.transaction():
-        await access.lock(own.account_id)
+        await locks.accounts(own.account_id)
         # Of requests that come at once, one records it.
         if not await db.fetch(_RECORDED, *asked, row=db.Row):
             await event.record(

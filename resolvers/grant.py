@@ -139,7 +139,16 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
     return {"grant": await one(key, context)}
 
 
-update_grant = perform(grant.update, _shown)
+async def _updated(context: Context, outcome: grant.Updated) -> dict[str, object]:
+    if outcome.seen_by is not None:
+        context.access.know(outcome.seen_by.account_id.hex, outcome.seen_by)
+    if outcome.row is None:
+        return await _shown(context, outcome.id)
+    await prepare([outcome.row], context)
+    return {"grant": outcome.row}
+
+
+update_grant = perform(grant.update, _updated)
 revoke_grant = perform(grant.revoke, _shown)
 restore_grant = perform(grant.restore, _shown)
 resign_grant = perform(grant.resign, _shown)
