@@ -28,6 +28,8 @@ from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
 from server.hosts import Hosts
 from server.journal import Journal, Journaled
+from server.leaving import STATE as LEAVING
+from server.leaving import Leaving
 from server.limits import Limits
 from server.socket import House, Sockets
 from settings import Settings
@@ -49,6 +51,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         most=_limits(settings),
         hub=hub,
     )
+    leaving = Leaving(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
     journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
@@ -57,13 +60,13 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         WebSocketRoute(GRAPHQL, sockets),
         Route("/livez", health.live),
-        Route("/readyz", health.ready),
+        Route("/readyz", health.ready(leaving)),
         *(_development(settings) if settings.is_development else []),
         *graphiql.routes(),
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub),
+        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
     application.state.hub = hub
@@ -113,15 +116,15 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event, hub: Hub
+    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event, hub: Hub, leaving: Leaving
 ) -> AsyncGenerator[dict[str, object]]:
     async with (
-        db.connection(settings.database_url),
+        db.connection(settings.database_url, pool_size=settings.pool_size),
         hub.open(),
         _mail(settings, clock, wake),
         _rounds(site, clock, wake),
     ):
-        yield {connection.STATE: _gate(settings)}
+        yield {connection.STATE: _gate(settings), LEAVING: leaving}
     log.LOG.flush()
 
 

@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     keep_alive_seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 10
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=300)] = 3
+    shutdown_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 20
+    pool_size: Annotated[int, msgspec.Meta(ge=2, le=500)] = 20
     connections: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 2000
     allowed_origins: tuple[str, ...] = ()
     smtp_url: str | None = None
@@ -105,6 +108,10 @@ def read(environ: Mapping[str, str]) -> Settings:
         proxy(text)
     for text in settings.allowed_origins:
         origin(text)
+    if settings.is_development and "FULLMAKT_DRAIN_SECONDS" not in given:
+        settings = msgspec.structs.replace(settings, drain_seconds=0)
+    if settings.drain_seconds > settings.shutdown_seconds / 2:
+        raise SettingsError("FULLMAKT_DRAIN_SECONDS is more than half of FULLMAKT_SHUTDOWN_SECONDS, which holds it.")
     public_url = public_address(settings)
     return msgspec.structs.replace(
         settings,

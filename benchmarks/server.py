@@ -78,6 +78,7 @@ def environment(database_url: str, port: str, executor: str = "compiled") -> dic
         "FULLMAKT_DATABASE_URL": database_url,
         "FULLMAKT_PORT": port,
         "FULLMAKT_PUBLIC_URL": "http://127.0.0.1",
+        "FULLMAKT_DRAIN_SECONDS": "0",
         "FULLMAKT_SECRET_KEY": "measured, and never used for anything else",
         "FULLMAKT_EXECUTOR": executor,
     }

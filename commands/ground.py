@@ -101,11 +101,27 @@ async def prepare(ready: Settings, *, with_demo: bool) -> "Sequence[SignIn]":
         click.echo(
             "The server's database role may rewrite events: FULLMAKT_DATABASE_ROLE makes one that may not.", err=True
         )
+    await fit(ready)
     if not with_demo:
         return ()
     import demo as data
 
     return await data.write(as_server(ready)) or ()
+
+
+async def fit(ready: Settings) -> None:
+    """Insist that the connections of all workers fit into the database; one more of each listens for changes."""
+    from models import migrate as migration
+
+    room = await migration.room(as_server(ready).database_url)
+    each = ready.pool_size + 1
+    if ready.workers * each > room:
+        raise click.ClickException(
+            f"{ready.workers} workers with FULLMAKT_POOL_SIZE={ready.pool_size} take {ready.workers * each} "
+            f"connections, and PostgreSQL has {room} for them: choose {max(room // ready.workers - 1, 0)} or less."
+        )
+    if ready.workers > 1 and (ready.workers + 1) * each > room:
+        click.echo(f"PostgreSQL has {room} connections: renewing workers (SIGHUP) may run short of them.", err=True)
 
 
 def as_server(ready: Settings) -> Settings:

@@ -20,8 +20,6 @@ from settings import Settings
 if TYPE_CHECKING:
     from demo import SignIn
 
-SHUTDOWN_SECONDS = 20
-
 
 @click.command()
 @click.option("--demo/--no-demo", default=None, help="Write demo data once. Development only, where it is the default.")
@@ -71,32 +69,23 @@ def listener(found: Settings) -> Generator[socket.socket]:
 
 def run(ready: Settings, listening: socket.socket) -> None:
     """Run one server in this process, or several in their own, until a signal."""
-    import uvicorn
-    from uvicorn.config import STARTUP_FAILURE
-    from uvicorn.supervisors import Multiprocess
+    from server import log, process, workers
 
-    config = uvicorn.Config(
-        "app:factory",
-        factory=True,
-        workers=ready.workers,
-        loop="uvloop",
-        http="server.connection:Connection",
-        ws="websockets-sansio",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    if complaint := process.allow_files(ready.connections):
+        click.echo(complaint, err=True)
     if ready.workers == 1:
-        server = uvicorn.Server(config)
-        server.run(sockets=[listening])
+        server = process.Server(drain_seconds=ready.drain_seconds, shutdown_seconds=ready.shutdown_seconds)
+        with suppress(SystemExit):  # uvicorn's, with a code of its own, where the application does not start
+            server.run(sockets=[listening])
         started = server.started
     else:
-        supervisor = Multiprocess(config, sockets=[listening])
-        supervisor.run()
-        started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+        log.configure(form=ready.log or ("text" if ready.is_development else "json"), level=ready.log_level)
+        terms = workers.Terms(ready.drain_seconds, ready.shutdown_seconds)
+        try:
+            workers.Workers(ready.workers, terms, [listening]).run()
+            started = True
+        except workers.NotStarted:
+            started = False
     if not started:
         raise click.ClickException("The server did not start; the reason is above.")
 

@@ -66,6 +66,25 @@ async def may_rewrite_events(url: str) -> bool:
         await connection.close()
 
 
+_ROOM: Final = """
+SELECT least(
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+        - coalesce(current_setting('reserved_connections', true)::int, 0),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))
+"""
+
+
+async def room(url: str) -> int:
+    """How many connections the role in `url` may have to its database, if nobody else has any."""
+    connection = await _connect(url)
+    try:
+        found: int = await connection.fetchval(_ROOM)
+        return found
+    finally:
+        await connection.close()
+
+
 async def pending(url: str) -> list[str]:
     """The names of the steps that the database at `url` does not have yet."""
     settings = db.config(url, pool_size=2)

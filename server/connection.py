@@ -18,9 +18,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from server import client, gate
+from server import client, gate, leaving
 from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, Rejected
 from server.gate import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, Gate
+from server.leaving import Leaving
 from server.request import MAX_BODY
 
 STATE: Final = "gate"
@@ -57,6 +58,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._gate: Gate = app_state[STATE]
+        self._leaving: Leaving = app_state[leaving.STATE]
         self._phase = Phase.SILENT
         self._now = self.loop.time()
         self.until = self._now + self._gate.seconds
@@ -197,6 +199,8 @@ class Connection(HttpToolsProtocol):
             if self._is_behind_proxy:
                 self._pass_on()
             super().on_headers_complete()
+            if self._leaving.is_announced and not self._is_handshake:
+                self.cycle.keep_alive = False
             self._phase = Phase.BODY
             self.until = self._now + self._gate.seconds
             self._size = self._chunk

@@ -1,9 +1,12 @@
 """Whether the process lives, and whether it can serve."""
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from models import db
+from server.leaving import Leaving
 
 
 async def live(_: Request) -> JSONResponse:
@@ -11,8 +14,14 @@ async def live(_: Request) -> JSONResponse:
     return JSONResponse({"status": "live"})
 
 
-async def ready(_: Request) -> JSONResponse:
-    """The database answers within a second; 503 takes the process out of the rotation."""
-    if await db.is_reachable():
-        return JSONResponse({"status": "ready"})
-    return JSONResponse({"status": "database unavailable"}, status_code=503)
+def ready(leaving: Leaving) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """Whether the process is to stay, and the database answers within a second; 503 takes it out of the rotation."""
+
+    async def answer(_: Request) -> JSONResponse:
+        if leaving.is_announced:
+            return JSONResponse({"status": "leaving"}, status_code=503)
+        if await db.is_reachable():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "database unavailable"}, status_code=503)
+
+    return answer

@@ -101,6 +101,7 @@ async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ
         "FULLMAKT_SECRET_KEY": KEY,
         "FULLMAKT_PUBLIC_URL": PUBLIC_URL,
         "FULLMAKT_ALLOWED_HOSTS": "127.0.0.1",
+        "FULLMAKT_DRAIN_SECONDS": "0",
         "FULLMAKT_PORT": str(port),
         # So that an empty log says that nothing went wrong.
         "FULLMAKT_LOG_OPERATIONS": "none",

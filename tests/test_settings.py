@@ -69,6 +69,12 @@ def test_no_proxy_is_trusted_unless_named() -> None:
     assert read(PRODUCTION | named).trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "::1")
 
 
+def test_development_ends_without_being_announced() -> None:
+    assert (read(PRODUCTION).drain_seconds, read(PRODUCTION).shutdown_seconds) == (3, 20)
+    assert read(DEVELOPMENT).drain_seconds == 0
+    assert read(DEVELOPMENT | {"FULLMAKT_DRAIN_SECONDS": "0.5"}).drain_seconds == 0.5
+
+
 def test_mail_comes_from_the_public_host() -> None:
     assert read(PRODUCTION).mail_from == "Fullmakt <no-reply@fullmakt.example.com>"
 
@@ -112,6 +118,10 @@ def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
         ("FULLMAKT_TRUSTED_PROXIES", "*"),
         ("FULLMAKT_KEEP_ALIVE_SECONDS", "0"),
         ("FULLMAKT_CONNECTIONS", "9"),
+        ("FULLMAKT_POOL_SIZE", "1"),
+        ("FULLMAKT_SHUTDOWN_SECONDS", "0"),
+        ("FULLMAKT_DRAIN_SECONDS", "-1"),
+        ("FULLMAKT_DRAIN_SECONDS", "10.5"),
         ("FULLMAKT_TRIAL_DAYS", "-1"),
         ("FULLMAKT_TRIAL_DAYS", "367"),
         ("FULLMAKT_SECRET_KEY", PASSWORD),

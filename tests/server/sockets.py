@@ -11,12 +11,13 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server import connection
+from server import connection, leaving
 from server.connection import Connection
 from server.front import Front
 from server.gate import Gate
 from server.headers import Headers
 from server.journal import Journal, Journaled
+from server.leaving import Leaving
 
 HOST = "fullmakt.example.com"
 QUICK_SECONDS = 0.3
@@ -161,7 +162,7 @@ def _with_state(application: ASGIApp, gate: Gate) -> ASGIApp:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        scope["state"][connection.STATE] = gate
+        scope["state"] |= {connection.STATE: gate, leaving.STATE: Leaving(lambda: None)}
         for moment in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{moment}.complete"})
