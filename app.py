@@ -31,6 +31,7 @@ from server.journal import Journal, Journaled
 from server.leaving import STATE as LEAVING
 from server.leaving import Leaving
 from server.limits import Limits
+from server.persisted import Trust
 from server.socket import House, Sockets
 from settings import Settings
 
@@ -48,8 +49,9 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         clock=clock,
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
-        most=_limits(settings),
+        most=limits(settings),
         hub=hub,
+        trust=Trust(settings.documents),
     )
     leaving = Leaving(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
@@ -80,7 +82,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     return application
 
 
-def _limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> Limits:
     """What the installation takes of one request."""
     return Limits(
         tokens=settings.max_tokens,

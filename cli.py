@@ -5,7 +5,7 @@ The commands are in commands/. Each imports what it needs in its body, and --hel
 
 import click
 
-from commands import database, events, operator, printing, serving
+from commands import database, documents, events, operator, printing, serving
 from commands.ground import Commands
 
 
@@ -33,6 +33,7 @@ for command in (
     operator.credit,
     operator.seats,
     operator.vouchers,
+    documents.documents,
     events.verify_events,
     operator.disable_second_factor,
     operator.jobs,

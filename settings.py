@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     secret_key: str = ""
     executor: Literal["compiled", "reference"] = "compiled"
+    documents: Literal["any", "trusted-for-anonymous", "trusted"] = "any"
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
     free_seats: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
     log: Literal["json", "text"] | None = None

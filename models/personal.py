@@ -126,6 +126,7 @@ IMPERSONAL: Final[Mapping[str, str]] = {
     "reminders": "which ends were announced",
     "voucher_batches": "what the operator sold, by his own reference",
     "vouchers": "digests of codes, and the lines that they became, which name who redeemed them",
+    "documents": "what clients ask, without what they ask it with",
     "tortoise_migrations": "names of steps",
 }
 """Tables in which nobody can be found."""

@@ -28,6 +28,17 @@ Checked: TypeAlias = DocumentNode | Refused
 """A document, or why it is refused."""
 
 
+@dataclass(slots=True)
+class Named:
+    """A document that a request named."""
+
+    text: str
+    is_registered: bool
+    fresh_until: float = 0
+    is_public: bool | None = None
+    """Whether it answers the same to everybody; None where nobody has asked."""
+
+
 class Documents:
     """Remembers what `check` said of a text, at most `most_bytes` of them; the one asked for longest ago goes."""
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import i18n
-from server import errors, graphiql, journal, negotiation, origin, refusal, stream
+from server import caching, errors, graphiql, journal, negotiation, origin, refusal, stream
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Answer, Graph
@@ -50,17 +50,19 @@ class Endpoint:
         if style is NOTHING and not takes_events:
             raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
         asked = await read(request)
+        asking = origin.of(request, entry.request_id, self._browsers)
+        asked = await self._graph.named(asked, asking)
         entry.operation = operation = self._graph.operation(asked)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-        asking = origin.of(request, entry.request_id, self._browsers)
         entry.context = context = await self._graph.context(operation, asking)
         if takes_events and (style is NOTHING or operation.kind is OperationType.SUBSCRIPTION):
             return Following(self._graph, operation, context, entry), {}
         answer = await self._graph.run(operation, context, entry.request_id)
         if _is_outage(answer):
             raise errors.unavailable(context.caller.locale)
-        return answer, asking.credential.to_keep(context.token)
+        kept = asking.credential.to_keep(context.token)
+        return answer, kept or caching.headers(request, self._graph, operation, answer)
 
 
 def _locale(request: Asking, entry: Entry) -> str:

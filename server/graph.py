@@ -1,7 +1,7 @@
 """The graph, ready to answer: what every way to it, HTTP or a socket, has in common.
 
-    asked --operation--> checked, one chosen --context--> whose, in which account --run--> an answer
-                                                                                  `--subscribe--> answers
+    asked --named--> with a text --operation--> checked, chosen --context--> whose, where --run--> an answer
+                                                                                          `--subscribe--> answers
 
 Each step refuses by raising; a refusal that comes before anything was executed is a Rejected.
 """
@@ -21,17 +21,19 @@ from graphql import (
     get_operation_ast,
 )
 
+from models import document
 from models.caller import Site
 from models.hub import Hub
 from resolvers import view
 from resolvers.context import Context, open_context, renewed
-from server import errors, limits
+from server import caching, errors, limits
 from server.checking import checker, too_large
 from server.documents import Documents, Refused
 from server.errors import Rejected, Unfit
 from server.execution import Executor, compiled
 from server.limits import Limits
 from server.origin import Origin
+from server.persisted import Persisted, Trust
 from server.request import Asked
 
 Clock = Callable[[], datetime]
@@ -75,6 +77,7 @@ class Graph:
         executor: Callable[..., Executor] = compiled,
         most: Limits = limits.DEFAULT,
         hub: Hub | None = None,
+        trust: Trust = Trust.ANY,
     ) -> None:
         """`on_mail` is called when an operation has queued mail; without a `hub` nothing can be followed."""
         self._schema = schema
@@ -86,6 +89,11 @@ class Graph:
         self._execute, self._subscribe = executor(schema, hide_suggestions=not development)
         self._limits = most
         self._documents = Documents(checker(schema, most, development=development))
+        self._persisted = Persisted(trust, document.text)
+
+    async def named(self, asked: Asked, origin: Origin) -> Asked:
+        """The request with its text, where it only names a document. Raises Rejected for one that is unknown."""
+        return await self._persisted.named(asked, is_anonymous=origin.credential.token is None)
 
     def operation(self, asked: Asked) -> Operation:
         """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid."""
@@ -104,6 +112,7 @@ class Graph:
         if origin.through and operation.kind is not OperationType.QUERY:
             raise Rejected(400, "X-View-As is for queries.")
         context = await self.enter(origin)
+        await self._persisted.admit(operation.asked, is_signed_in=context.viewer_id is not None)
         if origin.through:
             await view.look(context, origin.through)
         return context
@@ -149,6 +158,15 @@ class Graph:
                 if result.data is None and all(error.path is None for error in result.errors or []):
                     raise Unfit(400, result.errors or [])
                 yield _answer(result, request_id, context.caller.locale)
+
+    def is_public(self, operation: Operation) -> bool:
+        """Whether the document that a request named answers the same to everybody; worked out once for each."""
+        named = operation.asked.named
+        if named is None:
+            return False
+        if named.is_public is None:
+            named.is_public = caching.is_public(self._schema, operation.document)
+        return named.is_public
 
 
 def _answer(result: ExecutionResult, request_id: str, locale: str) -> Answer:

@@ -8,13 +8,17 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from server import limits
+from server.documents import Named
 from server.errors import Rejected
 
 MAX_BODY: Final = limits.DEFAULT.bytes
 BODY_SECONDS: Final = 10
 
 _MAPS: Final = ("variables", "extensions")
-_TAKEN: Final = ("query", "operationName", *_MAPS)
+_NAMES: Final = ("documentId", "id", "doc_id")
+"""As the specification's draft on persisted documents calls it, and as Relay's users do."""
+_TAKEN: Final = ("query", "operationName", *_MAPS, *_NAMES)
+_LONGEST_NAME: Final = 300
 
 
 class Asking(Request):
@@ -40,12 +44,20 @@ class Asking(Request):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A GraphQL request."""
+    """A GraphQL request.
+
+    Its text is `query`, or what `name` names; then `query` is empty until server/persisted.py has found it.
+    """
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     is_get: bool = False
+    name: str | None = None
+    is_automatic: bool = False
+    """Whether it is named as clients do that send the text when it is not known."""
+    named: Named | None = None
+    """What is known of the text, once it was found by its name."""
 
 
 async def read(request: Asking) -> Asked:
@@ -119,15 +131,43 @@ def asked(body: object, *, is_get: bool = False) -> Asked:
         raise Rejected(400, "The body is not a JSON object.")
     query, operation_name = body.get("query"), body.get("operationName")
     variables, extensions = body.get("variables"), body.get("extensions")
-    if not isinstance(query, str) or not query.strip():
-        raise Rejected(400, "The request has no query.")
     if variables is not None and not isinstance(variables, dict):
         raise Rejected(400, "The variables are not a JSON object.")
     if operation_name is not None and not isinstance(operation_name, str):
         raise Rejected(400, "The operationName is not a string.")
     if extensions is not None and not isinstance(extensions, dict):
         raise Rejected(400, "The extensions are not a JSON object.")
-    return Asked(query, variables, operation_name or None, is_get)
+    automatic = _automatic(extensions) if extensions else None
+    name = automatic or (None if query else _name(body))
+    if not query and name is not None:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
+        raise Rejected(400, "The request has no query.")
+    return Asked(query, variables, operation_name or None, is_get, name, is_automatic=automatic is not None)
+
+
+def _automatic(extensions: dict[str, Any]) -> str | None:
+    """The name that Apollo's protocol gives to a document."""
+    persisted = extensions.get("persistedQuery")
+    if persisted is None:
+        return None
+    if not isinstance(persisted, dict) or persisted.get("version") != 1:
+        raise Rejected(400, "extensions.persistedQuery is no object of version 1.")
+    return _checked(persisted.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+
+
+def _name(body: dict[str, Any]) -> str | None:
+    """The name of a document that is no part of Apollo's protocol."""
+    for name in _NAMES:
+        if (given := body.get(name)) is not None:
+            return _checked(given, name)
+    return None
+
+
+def _checked(name: object, where: str) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+        raise Rejected(400, f"{where} is not a string of 1 to {_LONGEST_NAME} characters.")
+    return name
 
 
 def _too_large(status: int, what: str, found: int) -> Rejected:

@@ -280,10 +280,10 @@ class Conversation:
 
     async def _follow(self, key: str, payload: dict[str, Any], entry: Entry) -> None:
         graph = self._house.graph
-        entry.operation = operation = graph.operation(asked(payload))
+        assert self._origin is not None  # noqa: S101 - acknowledged
+        entry.operation = operation = graph.operation(await graph.named(asked(payload), self._origin))
         if operation.kind is not OperationType.SUBSCRIPTION:
             raise Rejected(400, f"A socket is for subscriptions; send a {operation.kind.value} by POST.")
-        assert self._origin is not None  # noqa: S101 - acknowledged
         context = await graph.context(operation, replace(self._origin, request_id=entry.request_id))
         entry.context = context
         async with aclosing(graph.subscribe(operation, context, entry.request_id)) as answers:

@@ -198,6 +198,7 @@ TABLES = (
     "voucher_batches",
     "vouchers",
     "guesses",
+    "documents",
     "events",
     "event_links",
     "messages",

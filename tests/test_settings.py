@@ -188,3 +188,12 @@ def test_no_secret_is_shown() -> None:
         assert KEY not in shown
     assert "asyncpg://owner:***@db.example.com:5433/fullmakt'" in repr(found)
     assert "smtp://user:***@mail.example.com'" in repr(found)
+
+
+def test_documents_of_others_are_answered_unless_told_otherwise() -> None:
+    assert read(PRODUCTION).documents == "any"
+    for trust in ("any", "trusted-for-anonymous", "trusted"):
+        assert read(PRODUCTION | {"FULLMAKT_DOCUMENTS": trust}).documents == trust
+    assert refusal(PRODUCTION | {"FULLMAKT_DOCUMENTS": "all"}).startswith(
+        "FULLMAKT_DOCUMENTS: Invalid enum value 'all'"
+    )

@@ -3,8 +3,20 @@
 from tortoise.migrations import operations as ops
 from tortoise.migrations.migration import Migration as Step
 
-FORTH = "SELECT 1"
-BACK = "SELECT 1"
+FORTH = """
+CREATE TABLE documents (
+    digest bytea NOT NULL,
+    client text NOT NULL CHECK (length(client) BETWEEN 1 AND 100),
+    -- What the client calls it, where that is not its digest.
+    alias text CHECK (alias ~ '^[A-Za-z0-9._~:-]{1,200}$' AND alias !~ '^(sha256:)?[0-9a-f]{64}$'),
+    text text NOT NULL,
+    added_at timestamptz NOT NULL,
+    PRIMARY KEY (digest, client),
+    CONSTRAINT documents_digest CHECK (digest = sha256(convert_to(text, 'UTF8')))
+);
+CREATE INDEX documents_by_alias ON documents (alias) WHERE alias IS NOT NULL;
+"""
+BACK = "DROP TABLE documents"
 
 
 class Migration(Step):
