@@ -31,6 +31,7 @@ from server.journal import Journal, Journaled
 from server.leaving import STATE as LEAVING
 from server.leaving import Leaving
 from server.limits import Limits
+from server.metrics import PATH, Door, Metrics
 from server.persisted import Trust
 from server.socket import House, Sockets
 from settings import Settings
@@ -56,19 +57,22 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     leaving = Leaving(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
-    journal = Journal(which=settings.log_operations, slow_seconds=settings.log_slow_ms / 1000)
+    metrics = Metrics(graph.sizes, hub.__len__) if settings.metrics_token else None
+    slow_seconds = settings.log_slow_ms / 1000
+    journal = Journal(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics)
     sockets = Sockets(House(graph=graph, hub=hub, journal=journal, browsers=browsers))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         WebSocketRoute(GRAPHQL, sockets),
         Route("/livez", health.live),
         Route("/readyz", health.ready(leaving)),
+        *([Route(PATH, Door(metrics, settings.metrics_token, clock))] if metrics and settings.metrics_token else []),
         *(_development(settings) if settings.is_development else []),
         *graphiql.routes(),
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving),
+        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving, metrics),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
     application.state.hub = hub
@@ -118,13 +122,20 @@ def _development(settings: Settings) -> list[BaseRoute]:
 
 @asynccontextmanager
 async def _lifespan(
-    settings: Settings, site: Site, clock: Clock, wake: asyncio.Event, hub: Hub, leaving: Leaving
+    settings: Settings,
+    site: Site,
+    clock: Clock,
+    wake: asyncio.Event,
+    hub: Hub,
+    leaving: Leaving,
+    metrics: Metrics | None,
 ) -> AsyncGenerator[dict[str, object]]:
     async with (
         db.connection(settings.database_url, pool_size=settings.pool_size),
         hub.open(),
         _mail(settings, clock, wake),
-        _rounds(site, clock, wake),
+        _rounds(site, clock, wake, metrics),
+        _looks(metrics),
     ):
         yield {connection.STATE: _gate(settings), LEAVING: leaving}
     log.LOG.flush()
@@ -141,15 +152,30 @@ def _gate(settings: Settings) -> Gate:
 
 
 @asynccontextmanager
-async def _rounds(site: Site, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+async def _rounds(site: Site, clock: Clock, wake: asyncio.Event, metrics: Metrics | None) -> AsyncGenerator[None]:
     """The clock's jobs, every minute."""
     stop = asyncio.Event()
-    task = asyncio.create_task(rounds.run(site, clock, stop=stop, wake=wake))
+    task = asyncio.create_task(
+        rounds.run(site, clock, stop=stop, wake=wake, done=metrics.job_done if metrics else rounds.nobody)
+    )
     try:
         yield
     finally:
         stop.set()
         await task
+
+
+@asynccontextmanager
+async def _looks(metrics: Metrics | None) -> AsyncGenerator[None]:
+    """What this process holds, noted down for the others, whichever of them is asked."""
+    if metrics is None or not metrics.is_shared:
+        yield
+        return
+    task = asyncio.create_task(metrics.keep_looking())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ import msgspec
 PREFIX = "FULLMAKT_"
 REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
 SHORTEST_SECRET_BYTES = 32
+SHORTEST_TOKEN = 16
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
 LISTS = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
 HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
@@ -59,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_operations: Literal["all", "notable", "none"] = "all"
     log_slow_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
+    metrics_token: Annotated[str, msgspec.Meta(min_length=SHORTEST_TOKEN)] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 1000
     max_fields: Annotated[int, msgspec.Meta(ge=230, le=5_000)] = 300
     max_depth: Annotated[int, msgspec.Meta(ge=15, le=50)] = 15
@@ -80,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         shown["database_url"] = without_password(self.database_url)
         shown["smtp_url"] = self.smtp_url and without_password(self.smtp_url)
         shown["secret_key"] = HIDDEN
+        shown["metrics_token"] = self.metrics_token and HIDDEN
         return list(shown.items())
 
     def __repr__(self) -> str:

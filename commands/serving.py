@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -39,7 +40,8 @@ def serve(*, demo: bool | None) -> None:
         os.environ["FULLMAKT_DATABASE_URL"] = as_server(ready).database_url
         os.environ["FULLMAKT_SECRET_KEY"] = ready.secret_key
         threading.Thread(target=announce, args=(ready, listening, sign_ins), daemon=True).start()
-        run(ready, listening)
+        with metrics(ready):
+            run(ready, listening)
 
 
 @click.command()
@@ -65,6 +67,17 @@ def listener(found: Settings) -> Generator[socket.socket]:
         reason = error.strerror or str(error)
         text = f"Cannot listen on {found.host} port {found.port}: {reason}. FULLMAKT_PORT chooses another port."
         raise click.ClickException(text) from None
+
+
+@contextmanager
+def metrics(ready: Settings) -> Generator[None]:
+    """A folder in which several processes keep their figures, so that each can tell those of all."""
+    if ready.metrics_token is None or ready.workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="fullmakt-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def run(ready: Settings, listening: socket.socket) -> None:

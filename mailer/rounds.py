@@ -16,17 +16,26 @@ from models.caller import Caller, Site
 
 EVERY_SECONDS: Final = 60.0
 
+Done = Callable[[str, datetime], None]
 
-async def run(site: Site, clock: Callable[[], datetime], *, stop: asyncio.Event, wake: asyncio.Event) -> None:
+
+def nobody(_: str, __: datetime) -> None:
+    """Who is told of jobs when nobody wants to know."""
+
+
+async def run(
+    site: Site, clock: Callable[[], datetime], *, stop: asyncio.Event, wake: asyncio.Event, done: Done = nobody
+) -> None:
     """Do what is due once a minute until `stop`; a job that is under way then is finished.
 
-    `wake` is set when there is mail. The first round comes after a minute: a server that starts has
-    other things to do.
+    `wake` is set when there is mail, and `done` is told the job that has ended well, and when. The first
+    round comes after a minute: a server that starts has other things to do.
     """
     while not await _stopped(stop):
         for name, job in jobs.JOBS.items():
             caller = Caller(now=clock(), site=site)
-            await carry_on(job(caller), otherwise=0, job=name)
+            if await carry_on(job(caller), otherwise=None, job=name) is not None:
+                done(name, clock())
             if caller.queued:
                 wake.set()
 

@@ -220,6 +220,12 @@ async def execute(sql: str, *args: object) -> int:
         return int(status.rpartition(" ")[2])
 
 
+def pool_use() -> tuple[int, int]:
+    """How many connections of this process are in use, and how many lie about; none before the first statement."""
+    pool: object = getattr(_client(), "_pool", None)
+    return pool.use if isinstance(pool, Pool) else (0, 0)
+
+
 async def is_reachable() -> bool:
     """Whether the database answers within a second."""
     try:

@@ -355,6 +355,27 @@ def next_attempt(row: OutgoingRow, *, now: datetime, chance: Callable[[], float]
     return min(now + min(doubled, LONGEST_WAIT) * (1 + JITTER * (2 * chance() - 1)), end)
 
 
+class Backlog(db.Row):
+    """How the outbox stands."""
+
+    queued: int
+    failed: int
+    oldest_seconds: float
+
+
+_BACKLOG: Final = """
+SELECT count(*) AS queued, coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float AS oldest_seconds,
+       (SELECT count(*) FROM messages WHERE status = 'FAILED' AND created_at > $2) AS failed
+FROM messages WHERE status = 'QUEUED'
+"""
+
+
+async def backlog(now: datetime) -> Backlog:
+    """How many mails wait and since when, and how many of the last three days were given up."""
+    (row,) = await db.fetch(_BACKLOG, now, now - timedelta(days=3), row=Backlog)
+    return row
+
+
 # ---- Reading a mailbox ---------------------------------------------------------------------------
 
 _NEWEST: Final = f"""

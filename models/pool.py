@@ -46,6 +46,12 @@ class Pool:
         else:
             self._free.append((driver, self._clock()))
 
+    @property
+    def use(self) -> tuple[int, int]:
+        """How many connections are in use, and how many lie about."""
+        idle = len(self._free) + self._inner.get_idle_size()
+        return self._inner.get_size() - idle, idle
+
     async def close(self) -> None:
         """Close all connections, once those in use have been given back."""
         while self._free:

@@ -95,6 +95,10 @@ class Graph:
         """The request with its text, where it only names a document. Raises Rejected for one that is unknown."""
         return await self._persisted.named(asked, is_anonymous=origin.credential.token is None)
 
+    def sizes(self) -> dict[str, int]:
+        """How much text is remembered, in bytes, of what."""
+        return {"documents": self._documents.bytes}
+
     def operation(self, asked: Asked) -> Operation:
         """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid."""
         found = self._documents(asked.query)

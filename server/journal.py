@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from resolvers.context import Context
 from server.graph import Operation
 from server.log import LOG
+from server.metrics import Metrics
 
 Which = Literal["all", "notable", "none"]
 
@@ -68,15 +69,18 @@ def of(scope: Scope) -> Entry:
 class Journal:
     """Writes the lines. Whoever runs operations makes an entry for each, and ends it."""
 
-    def __init__(self, *, which: Which, slow_seconds: float) -> None:
+    def __init__(self, *, which: Which, slow_seconds: float, metrics: Metrics | None = None) -> None:
         self._which = which
         self._slow_seconds = slow_seconds
+        self._metrics = metrics
 
     def end(self, entry: Entry) -> None:
         """Write down what became of it."""
         seconds = perf_counter() - entry.started
         is_slow = seconds >= self._slow_seconds and not entry.is_followed
         is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
+        if self._metrics is not None:
+            _count(self._metrics, entry, seconds)
         if entry.is_told and (self._which == "all" or (self._which == "notable" and is_notable)):
             level = logging.WARNING if is_slow else logging.INFO
             LOG.entry(level, _event(entry, is_slow=is_slow), _facts(entry, seconds))
@@ -109,6 +113,21 @@ class Journaled:
             self._journal.end(entry)
 
 
+def _count(metrics: Metrics, entry: Entry, seconds: float) -> None:
+    if entry.status:
+        metrics.answered(entry.status)
+    if entry.operation is not None and not entry.is_followed:
+        metrics.operated(entry.operation.kind.value, seconds)
+    if entry.errors:
+        metrics.failed(_codes(entry))
+    if entry.context is not None and entry.context.refused:
+        metrics.refused(Counter(entry.context.refused))
+
+
+def _codes(entry: Entry) -> Counter[str]:
+    return Counter(error["extensions"]["code"] for error in entry.errors)
+
+
 def _event(entry: Entry, *, is_slow: bool) -> str:
     if entry.operation is None:
         return "refused"
@@ -129,7 +148,7 @@ def _facts(entry: Entry, seconds: float) -> dict[str, Any]:
             facts["account"] = str(context.current.account_id)
     facts |= {"status": entry.status, "ms": round(seconds * 1000, 2), "bytes": entry.bytes}
     if entry.errors:
-        facts["codes"] = Counter(error["extensions"]["code"] for error in entry.errors)
+        facts["codes"] = _codes(entry)
     if context is not None and context.refused:
         facts["refused"] = Counter(context.refused)
     return facts

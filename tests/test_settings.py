@@ -123,6 +123,11 @@ def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
         ("FULLMAKT_DRAIN_SECONDS", "-1"),
         ("FULLMAKT_DRAIN_SECONDS", "10.5"),
         ("FULLMAKT_TRIAL_DAYS", "-1"),
+        ("FULLMAKT_METRICS_TOKEN", PASSWORD),
+        ("FULLMAKT_LOG", "xml"),
+        ("FULLMAKT_LOG_LEVEL", "loud"),
+        ("FULLMAKT_LOG_OPERATIONS", "some"),
+        ("FULLMAKT_LOG_SLOW_MS", "0"),
         ("FULLMAKT_TRIAL_DAYS", "367"),
         ("FULLMAKT_SECRET_KEY", PASSWORD),
         ("FULLMAKT_DATABASE_URL", f"sqlite://{PASSWORD}.db"),
@@ -181,7 +186,9 @@ def test_every_kind_of_mail_server_is_taken(scheme: str) -> None:
 
 
 def test_no_secret_is_shown() -> None:
-    found = read(PRODUCTION | {"FULLMAKT_SMTP_URL": f"smtp://user:{PASSWORD}@mail.example.com"})
+    scraper = f"{PASSWORD}-of-the-scraper"
+    given = {"FULLMAKT_SMTP_URL": f"smtp://user:{PASSWORD}@mail.example.com", "FULLMAKT_METRICS_TOKEN": scraper}
+    found = read(PRODUCTION | given)
 
     for shown in (repr(found), str(found), str(found.__rich_repr__())):
         assert PASSWORD not in shown
