@@ -24,6 +24,7 @@ from models.message import OutgoingRow
 
 SHOWN: Final = 100
 _COMMON: Final = "default-src 'none'; base-uri 'none'; form-action 'none'"
+_DATA_CSP: Final = f"{_COMMON}; frame-ancestors 'none'"
 _LIST_CSP: Final = f"{_COMMON}; style-src 'unsafe-inline'; frame-src 'self'; frame-ancestors 'none'"
 # Mails carry their style in attributes, which only 'unsafe-inline' allows. The sandbox runs no script.
 _MAIL_CSP: Final = (
@@ -50,7 +51,7 @@ def routes(link_key: str, public_url: str) -> list[Route]:
 
     async def as_json(request: Request) -> Response:
         found = [_facts(row, render.render(row, link_key, public_url)) for row in await _rows(request)]
-        return Response(orjson.dumps(found), media_type="application/json", headers=_headers(_COMMON))
+        return Response(orjson.dumps(found), media_type="application/json", headers=_headers(_DATA_CSP))
 
     return [
         Route("/mailbox", listing),

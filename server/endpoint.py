@@ -55,6 +55,8 @@ class Endpoint:
         entry.operation = operation = self._graph.operation(asked)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
+        if style is NOTHING and asking.credential.in_cookie and operation.kind is OperationType.MUTATION:
+            raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: an event stream sets no cookie.")
         entry.context = context = await self._graph.context(operation, asking)
         if takes_events and (style is NOTHING or operation.kind is OperationType.SUBSCRIPTION):
             return Following(self._graph, operation, context, entry), {}

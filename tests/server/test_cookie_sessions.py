@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from auth import tokens
+from models import db
 from models.session import IDLE_IN_COOKIE_AFTER, LASTS_IN_COOKIE, MOST_PER_USER, Session
-from tests.api import PASSWORD, Api
-from tests.browser import NAME, SIGN_IN, Browser
+from tests.api import PASSWORD, TABLES, Api, counts
+from tests.browser import ASKS, NAME, SIGN_IN, Browser
 
 WHO = "{ viewer { user { id } } }"
 SIGN_OUT = "mutation { signOut { errors { code } } }"
@@ -233,3 +234,57 @@ async def test_browsers_left_alone_push_no_telephone_out(api: Api, browser: Brow
     await browser.sign_in(anna.email)
 
     assert (await api.ask(WHO, by=anna)).data["viewer"] is not None
+
+
+async def test_over_an_event_stream_nobody_signs_in_into_a_cookie(api: Api, browser: Browser) -> None:
+    anna = await api.person("anna@example.com")
+    before = await counts()
+
+    given = {"input": {"email": anna.email, "password": PASSWORD}}
+    answer = await browser.ask(SIGN_IN, given, headers=ASKS | {"Accept": "text/event-stream"})
+
+    assert (answer.status, answer.codes) == (406, ["BAD_USER_INPUT"])
+    assert await counts() == before
+
+
+# ---- What nobody can tell ------------------------------------------------------------------------
+
+
+async def test_whoever_does_not_get_in_gets_the_same_answer_with_the_same_headers(api: Api, browser: Browser) -> None:
+    await api.person("anna@example.com")
+    gone = await api.person("gone@example.com")
+    await api.do("eraseMe", {"password": PASSWORD}, by=gone)
+    await api.do("register", {"name": "Bo", "email": "bo@example.com", "password": PASSWORD})
+    answers = set[tuple[object, ...]]()
+
+    for email in ("anna@example.com", "bo@example.com", gone.email, "nobody@example.com", "no address"):
+        for sent in (ASKS, {}):
+            body = {"query": SIGN_IN, "variables": {"input": {"email": email, "password": "wrong wrong wrong"}}}
+            response = await api.http.post("/graphql", json=body, headers=sent)
+            headers = {name: value for name, value in response.headers.items() if name != "x-request-id"}
+            answers.add((response.status_code, response.text, *sorted(headers.items())))
+
+    assert len(answers) == 1
+    assert "set-cookie" not in str(answers)
+    assert "INVALID_CREDENTIALS" in str(answers)
+
+
+async def test_the_token_is_in_no_table_answer_or_mail(api: Api, browser: Browser) -> None:
+    anna = await api.person("anna@example.com")
+    await browser.sign_in(anna.email)
+    kept = browser.kept
+    assert kept is not None
+
+    everything = "{ viewer { session { id } sessions { nodes { userAgent } } events { nodes { type before after } } } }"
+    told = [(await browser.ask(everything)).body, (await browser.ask("{ viewer { session { token } } }")).body]
+    exported = await browser.ask(
+        "mutation ($input: ExportMyDataInput!) { exportMyData(input: $input) { document } }",
+        {"input": {"password": PASSWORD}},
+    )
+    dumps = [str(await db.fetch(f"SELECT t::text AS row FROM {table} t", row=db.Row)) for table in TABLES]
+
+    assert exported.errors == []
+    assert kept not in str(dumps)
+    for text in map(str, (*told, exported.body)):
+        assert kept not in text
+        assert tokens.digest(kept).hex() not in text
