@@ -149,6 +149,7 @@ def config() -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws_max_size=MAX_BODY,
+        ws_per_message_deflate=False,
     )
 
 

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx2
 import orjson
 from starlette.types import Message, Scope
 
 from models.hub import Hub
 from tests.api import Answer, Api, Person
+from tests.sockets import running
 
 PATIENCE_SECONDS = 20
 
@@ -77,9 +77,7 @@ async def following(
     account: str | None = None,
 ) -> AsyncGenerator[Followed]:
     """Ask for events; gone when the block ends."""
-    transport = api.http._transport
-    assert isinstance(transport, httpx2.ASGITransport)
-    application: Any = transport.app
+    application = running(api)
     body = orjson.dumps({"query": query, "variables": dict(variables or {})})
     token = by.token if isinstance(by, Person) else by
     headers = {"content-type": "application/json", "accept": accept}

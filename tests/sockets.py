@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import httpx2
 import orjson
 import uvicorn
 from starlette.applications import Starlette
@@ -13,10 +14,19 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from models.hub import Hub
 from server.socket import PROTOCOL
-from tests.api import Person
+from tests.api import Api, Person
 
 PATIENCE_SECONDS = 20
+
+
+def running(api: Api) -> Starlette:
+    """The application of a client in this process."""
+    transport = api.http._transport
+    assert isinstance(transport, httpx2.ASGITransport)
+    application: Starlette = transport.app  # type: ignore[assignment]  # ours is one
+    return application
 
 
 @asynccontextmanager
@@ -67,6 +77,13 @@ class Socket:
         payload = {"query": query, "variables": dict(variables or {})}
         await self.say({"id": key, "type": "subscribe", "payload": payload})
 
+    async def opened(self, api: Api, count: int) -> None:
+        """Wait until so many streams are open in this process: each socket is one, and each operation."""
+        hub: Hub = running(api).state.hub
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(hub) != count:  # noqa: ASYNC110 - the hub tells nobody
+                await asyncio.sleep(0.002)
+
     async def next(self, key: str) -> dict[str, Any]:
         """What comes next for an operation, whatever its type."""
         while not self.waiting.get(key):
@@ -87,6 +104,6 @@ class Socket:
 @asynccontextmanager
 async def socket(port: int, *, protocols: tuple[str, ...] = (PROTOCOL,), **options: Any) -> AsyncGenerator[Socket]:
     """A socket to a port of this machine."""
-    spoken = [Subprotocol(name) for name in protocols]
+    spoken = [Subprotocol(name) for name in protocols] or None
     async with connect(f"ws://127.0.0.1:{port}/graphql", subprotocols=spoken, proxy=None, **options) as connection:
         yield Socket(connection)
