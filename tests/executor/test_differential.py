@@ -210,6 +210,7 @@ PARTLY = [
     "{ accounts(orderBy: NAME) { edges { cursor node { events { totalCount } invitations { totalCount } } } } }",
     "{ viewer { accounts { nodes { name messages { nodes { id } } events { nodes { type } } } } } }",
     "{ accounts { nodes { number owner { name email } viewerGrant { user { name } } grants { totalCount } } } }",
+    "{ accounts { nodes { name invitations { nodes { __typename email invitedBy { name email } } } } } }",
 ]
 """Lists of accounts of which somebody owns one and is a guest in another: asked whatever chance draws."""
 
