@@ -18,14 +18,14 @@ from typing import Final
 import click
 
 import embedded
-from benchmarks import execution, floors, ground, limits, peers, rules, serving
+from benchmarks import execution, floors, ground, limits, peers, restart, rules, serving
 from benchmarks.measure import Pace, Section, busy_cores, table
 from benchmarks.server import ROOT
 
 VAR: Final = ROOT / "var" / "bench"
 QUIET: Final = 0.2
 """Cores that others may keep busy without spoiling the figures."""
-SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors")
+SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "restart")
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -62,6 +62,7 @@ def main(
             "pages": lambda: serving.pages(standard(url), pace),
             "limits": lambda: limits.measure(standard(url), pace),
             "floors": lambda: floors.measure(standard(url), pace),
+            "restart": lambda: restart.measure(standard(url), pace),
             "peers": lambda: peers.measure(harness(peers_folder), pace, folder),
         }
         for name in wanted:

@@ -215,11 +215,6 @@ class Connection(HttpToolsProtocol):
         if told and self.client is not None:
             self.scope["client"] = self._gate.proxies.client(self.client[0], told), 0
 
-    def on_body(self, body: bytes) -> None:
-        """Some of the body."""
-        if not self._is_deaf:
-            super().on_body(body)
-
     def on_message_complete(self) -> None:
         """The last byte of a request. Another one may follow at once."""
         if self._is_deaf or self._is_handshake:

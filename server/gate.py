@@ -35,7 +35,9 @@ _VERSIONS: Final = frozenset(("1.1", "1.0"))
 _ROUTED: Final = frozenset((b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE"))
 _NEVER: Final = frozenset((b"TRACE", b"CONNECT"))
 _ALLOWED: Final = {"Allow": "GET, HEAD, POST"}
-_HOST: Final = frozenset((b"host",))
+_LOOKED_AT: Final = FORWARDED | {b"host", b"transfer-encoding"}
+_GRAPHQL: Final = b"/graphql"
+"""Nearly all that is asked: decided at once."""
 _KEY_BYTES: Final = 16
 
 
@@ -59,12 +61,21 @@ class Gate:
         others: list[tuple[bytes, bytes]] = []
         for header in headers:
             name, value = header
-            if name in _HOST:
+            if name not in _LOOKED_AT:
+                continue
+            if name == b"host":
                 said.append(value)
             elif name in FORWARDED:
                 others.append(header)
-            elif name == b"transfer-encoding" and (version == "1.0" or value.lower() != b"chunked"):
+            elif version == "1.0" or value.lower() != b"chunked":
                 return Rejected(501, "Send the body with Content-Length, or in chunks and no other encoding.")
+        if target == _GRAPHQL and not others and self.hosts.is_one(said):
+            return None
+        return self._misdirected(version, target, said, others)
+
+    def _misdirected(
+        self, version: str, target: bytes, said: list[bytes], others: list[tuple[bytes, bytes]]
+    ) -> Rejected | None:
         is_probe = target.decode("latin-1").partition("?")[0] in PROBES
         if is_probe and not said and version == "1.0":
             return None

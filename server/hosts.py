@@ -22,17 +22,18 @@ class Hosts:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(_normal(name) for name in names)
-        # As nearly everybody writes it: found at once.
         self._spelt = frozenset(name.encode() for name in self._names)
+
+    def is_one(self, said: list[bytes]) -> bool:
+        """Whether a single host is said, one of ours, as nearly everybody writes it."""
+        return len(said) == 1 and said[0] in self._spelt
 
     def objection(self, said: list[bytes], forwarded: list[tuple[bytes, bytes]], *, probed: bool) -> Rejected | None:
         """What is wrong with the Host headers and the others that name one; `probed` may say any name."""
         if len(said) != 1:
             return Rejected(400, "Send one Host header." if said else "Send a Host header.")
-        if said[0] not in self._spelt and not probed:
-            found = self._foreign(said[0])
-            if found is not None:
-                return found
+        if not probed and (found := self._foreign(said[0])) is not None:
+            return found
         for name, value in forwarded:
             named = _IN_FORWARDED.findall(value) if name == b"forwarded" else value.split(b",")
             for one in named:

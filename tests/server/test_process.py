@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.api import Api, Person
 from tests.conftest import connect
 from tests.serving import Served, serve
 
+LINUX = pytest.mark.skipif(not Path(f"/proc/self/task/{os.getpid()}/children").exists(), reason="looks into /proc")
 ROLES = "{ roles { role } }"
-VIEWER = "{ viewer { user { name } } }"
 INVITED = '{ invitation(token: "x") { role } }'
 """Reads a table."""
 
@@ -44,6 +45,15 @@ async def under_way(served: Served) -> "asyncio.Task[int]":
     await asyncio.sleep(0.2)
     assert not task.done()
     return task
+
+
+async def followed(served: Served, person: Person) -> str:
+    """All that a subscription over Server-Sent Events was told until its end."""
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {person.token}"}
+    asked = {"query": "subscription { accessChanged { __typename } }"}
+    answer = await served.api.http.post("/graphql", json=asked, headers=headers)
+    assert answer.status_code == 200
+    return answer.text
 
 
 async def is_open(port: int) -> bool:
@@ -113,11 +123,15 @@ class Load:
 # ---- The end -----------------------------------------------------------------------------------
 
 
-async def test_the_end_is_announced_before_it_begins(database_url: str) -> None:
+@LINUX
+async def test_the_end_is_announced_before_it_begins(database_url: str, api: Api) -> None:
+    anna = await api.person("anna@example.com")
     async with serve(database_url, FULLMAKT_DRAIN_SECONDS="1", FULLMAKT_WORKERS="2") as served:
         http, workers = served.api.http, children(served.process.pid)
         async with locked(database_url):
             waiting = await under_way(served)
+            stream = asyncio.create_task(followed(served, anna))
+            await asyncio.sleep(0.2)
 
             served.process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.2)
@@ -132,6 +146,8 @@ async def test_the_end_is_announced_before_it_begins(database_url: str) -> None:
             assert {answer.headers["connection"] for answer in drained} == {"close"}
             assert meanwhile.status == 200
             assert not waiting.done()
+            # To its proper end, without the word that there will be no more: the client may come back.
+            assert await stream == ":\n\n"
         assert await waiting == 200
         code, _, log = await served.stop()
         assert (code, log) == (0, "")
@@ -189,6 +205,7 @@ async def test_a_loop_that_hangs_does_not_keep_it_alive(database_url: str, tmp_p
 # ---- Several -----------------------------------------------------------------------------------
 
 
+@LINUX
 async def test_workers_are_replaced_when_they_die_and_when_told_and_end_with_their_supervisor(
     database_url: str,
 ) -> None:
