@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { gql } from "@apollo/client";
 import { connect } from "./snippets/apollo.mjs";
-import { accepted, anna, checkForbidden, checkRefusal, firm, marek, refused, SETTINGS, UPDATE, url, VIEWER } from "./world.mjs";
+import { accepted, anna, checkForbidden, checkRefusal, checkTold, EVENTS, firm, marek, order, refused, SETTINGS, unseen, UPDATE, url, VIEWER, watchRequests } from "./world.mjs";
 
 const owner = connect(url, anna);
 const accountant = connect(url, marek);
@@ -39,4 +39,30 @@ test("an invalid document is an error with its code", async () => {
   const { error } = await owner.client.query({ query: gql("query Nothing { nothing }") });
 
   assert.equal(error.errors[0].extensions.code, "GRAPHQL_VALIDATION_FAILED");
+});
+
+test("a subscription, which goes on after a cut connection", async () => {
+  const told = [];
+  const stop = owner.client
+    .subscribe({ query: gql(EVENTS), variables: { accountId: firm } })
+    .subscribe(({ data }) => told.push(data.accountEvents));
+
+  await checkTold(told);
+  await order("cut");
+  await checkTold(told);
+  stop.unsubscribe();
+});
+
+test("a document is sent by its hash alone once the server knows it", async () => {
+  const query = gql(unseen());
+  const [one, another] = [connect(url, anna), connect(url, anna)];
+  const sent = watchRequests();
+
+  const first = await one.client.query({ query });
+  const again = await another.client.query({ query });
+  await Promise.all([one.close(), another.close()]);
+
+  assert.equal(first.data.viewer.user.name, "Anna Nowak");
+  assert.deepEqual(again.data, first.data);
+  assert.deepEqual(sent, [[false, 64], [true, 64], [false, 64]]);
 });

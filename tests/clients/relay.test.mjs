@@ -7,9 +7,9 @@ import { registerHooks } from "node:module";
 import { after, before, test } from "node:test";
 import runtime from "relay-runtime";
 import { connect } from "./snippets/relay.mjs";
-import { accepted, anna, checkRefusal, firm, refused, url } from "./world.mjs";
+import { accepted, anna, checkRefusal, checkTold, firm, order, refused, url } from "./world.mjs";
 
-const { commitMutation, createOperationDescriptor, fetchQuery, getSingularSelector } = runtime;
+const { commitMutation, createOperationDescriptor, fetchQuery, getSingularSelector, requestSubscription } = runtime;
 const folder = new URL("relay/", import.meta.url);
 const compiler = new URL("node_modules/relay-compiler/cli.js", import.meta.url).pathname;
 const { environment, close } = connect(url, anna);
@@ -90,4 +90,18 @@ test("a mutation, and one that is refused", async () => {
   assert.deepEqual(done.updateAccountSettings.errors, []);
   assert.equal(done.updateAccountSettings.account.settings.invoicePrefix, "RE/");
   checkRefusal(not.updateAccountSettings);
+});
+
+test("a subscription, which goes on after a cut connection", async () => {
+  const told = [];
+  const { dispose } = requestSubscription(environment, {
+    subscription: await compiled("AccountPageEventsSubscription"),
+    variables: { accountId: firm },
+    onNext: ({ accountEvents }) => told.push(accountEvents),
+  });
+
+  await checkTold(told);
+  await order("cut");
+  await checkTold(told);
+  dispose();
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { connect } from "./snippets/urql.mjs";
-import { accepted, anna, checkForbidden, checkRefusal, firm, marek, refused, SETTINGS, UPDATE, url, VIEWER } from "./world.mjs";
+import { accepted, anna, checkForbidden, checkRefusal, checkTold, EVENTS, firm, marek, order, refused, SETTINGS, unseen, UPDATE, url, VIEWER, watchRequests } from "./world.mjs";
 
 const owner = connect(url, anna);
 const accountant = connect(url, marek);
@@ -33,4 +33,27 @@ test("an invalid document is an error with its code", async () => {
   const { error } = await owner.client.query("query Nothing { nothing }", {});
 
   assert.equal(error.graphQLErrors[0].extensions.code, "GRAPHQL_VALIDATION_FAILED");
+});
+
+test("a subscription, which goes on after a cut connection", async () => {
+  const told = [];
+  const { unsubscribe } = owner.client
+    .subscription(EVENTS, { accountId: firm })
+    .subscribe(({ data }) => told.push(data.accountEvents));
+
+  await checkTold(told);
+  await order("cut");
+  await checkTold(told);
+  unsubscribe();
+});
+
+test("a document is sent by its hash alone once the server knows it", async () => {
+  const query = unseen();
+  const sent = watchRequests();
+
+  const first = await owner.client.query(query, {});
+  const again = await owner.client.query(query, {}, { requestPolicy: "network-only" });
+
+  assert.deepEqual(again.data, first.data);
+  assert.deepEqual(sent, [[false, 64], [true, 64], [false, 64]]);
 });

@@ -1,6 +1,7 @@
 // What every script shares: where the server is, who is signed in, and the operations that all clients run.
 
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -17,6 +18,10 @@ export const VIEWER = "query Viewer { viewer { user { id name } accounts(first: 
 export const SETTINGS = "query Settings($id: ID!) { account(id: $id) { id name settings { invoicePrefix } } }";
 export const UPDATE = `mutation Update($input: UpdateAccountSettingsInput!) {
   updateAccountSettings(input: $input) { account { id settings { invoicePrefix } } errors { code field message } }
+}`;
+
+export const EVENTS = `subscription Events($accountId: ID!) {
+  accountEvents(accountId: $accountId) { id type actor { name } }
 }`;
 
 /** Variables of UPDATE that succeed, and others that are refused. */
@@ -40,6 +45,21 @@ export function checkForbidden(data, errors) {
   assert.ok(requestId);
 }
 
+/** What is sent from here on: of each request, whether it had the text of its document, and its hash. */
+export function watchRequests() {
+  const sent = [];
+  const real = globalThis.fetch;
+  globalThis.fetch = (to, options) => {
+    const { query, extensions } = JSON.parse(options.body);
+    sent.push([Boolean(query), extensions?.persistedQuery?.sha256Hash.length]);
+    return real(to, options);
+  };
+  return sent;
+}
+
+/** A document that no server has seen. */
+export const unseen = () => `query Unseen${randomInt(2 ** 40)} { viewer { user { id name } } }`;
+
 /** Tell the test's wire: "cut" ends every connection, "restart" brings up another server. */
 export async function order(word) {
   const socket = connect(site.orders, "127.0.0.1");
@@ -47,6 +67,29 @@ export async function order(word) {
   let said = "";
   for await (const part of socket) said += part;
   assert.equal(said, "done\n");
+}
+
+/** Change the settings by POST, as the owner, each time into something else. */
+export async function change() {
+  changes += 1;
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${anna}` },
+    body: JSON.stringify({ query: UPDATE, variables: accepted(`${process.pid % 10_000}-${changes}/`) }),
+  });
+  assert.equal((await answer.json()).data.updateAccountSettings.errors.length, 0);
+}
+let changes = 0;
+
+/** Wait until EVENTS tells of a change. No protocol says when a subscription has begun, so there are several. */
+export async function checkTold(told) {
+  const before = told.length;
+  const event = await until(async () => {
+    await change().catch((error) => { if (error.name !== "TypeError") throw error; }); // the wire was cut
+    await sleep(200);
+    return told[before];
+  }, "an event");
+  assert.deepEqual([event.type, event.actor.name], ["account:settings:update", "Anna Nowak"]);
 }
 
 /** Wait until `holds` gives something true. */

@@ -6,6 +6,7 @@ export function connect(url, token) {
     connectionParams: { Authorization: `Bearer ${token}` },
     keepAlive: 10_000, // a ping every ten seconds finds a connection that died in silence
     retryAttempts: Infinity,
-    shouldRetry: () => true, // also what was not closed in order: a lost network, a server that restarts
+    // A lost network, a server that restarts: come back. 4403: the session is over, so sign in again.
+    shouldRetry: ({ code }) => code !== 4403,
   });
 }

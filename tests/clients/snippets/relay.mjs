@@ -7,7 +7,8 @@ export function connect(url, token) {
   const socket = createClient({
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
-    shouldRetry: () => true,
+    retryAttempts: Infinity,
+    shouldRetry: ({ code }) => code !== 4403, // the session is over: sign in again
   });
   const ask = async ({ text, name }, variables) => {
     const answer = await fetch(url, {

@@ -1,17 +1,22 @@
 import { Client, fetchExchange, subscriptionExchange } from "@urql/core";
+import { persistedExchange } from "@urql/exchange-persisted";
 import { createClient } from "graphql-ws";
+import { sha256 } from "./sha256.mjs";
 
 export function connect(url, token) {
   const socket = createClient({
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
-    shouldRetry: () => true,
+    retryAttempts: Infinity,
+    shouldRetry: ({ code }) => code !== 4403, // the session is over: sign in again
   });
   const client = new Client({
     url,
     preferGetMethod: false,
     fetchOptions: { headers: { Authorization: `Bearer ${token}` } },
     exchanges: [
+      // Sends a query's hash alone, and its text only when the server does not know it yet.
+      persistedExchange({ preferGetForPersistedQueries: false, generateHash: sha256 }),
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: (operation) => ({

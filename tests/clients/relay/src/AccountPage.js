@@ -47,3 +47,15 @@ export const update = graphql`
     }
   }
 `;
+
+export const events = graphql`
+  subscription AccountPageEventsSubscription($accountId: ID!) {
+    accountEvents(accountId: $accountId) {
+      id
+      type
+      actor {
+        name
+      }
+    }
+  }
+`;
