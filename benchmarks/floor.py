@@ -3,10 +3,12 @@
 import os
 import pickle
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import uvicorn
@@ -18,9 +20,9 @@ class Floor:
 
     def __init__(self, kind: str, recorded: Any) -> None:
         self._body = b"x" * recorded.size
-        trivial: list[tuple[str, tuple[Any, ...]]] = [("SELECT 1", ())] * len(recorded.statements)
-        asked = {"http": [], "trips": trivial, "statements": recorded.statements}
-        self._statements: list[tuple[str, tuple[Any, ...]]] = asked[kind]
+        trivial: list[tuple[str, tuple[Any, ...]]] = [("SELECT 1", ())] * len(recorded.requests[0])
+        asked = {"http": [[]], "trips": [trivial], "statements": recorded.requests}
+        self._requests: Iterator[list[tuple[str, tuple[Any, ...]]]] = cycle(asked[kind])
         self._pool: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -29,10 +31,10 @@ class Floor:
             await self._live(receive, send)
             return
         await receive()
-        if self._statements and scope["method"] == "POST":
+        if scope["method"] == "POST" and (statements := next(self._requests)):
             connection = self._pool.pop()
-            for sql, args in self._statements:
-                await connection.fetch(sql, *args)
+            for sql, args in statements:
+                await connection.fetch(sql, *_anew(sql, args))
             self._pool.append(connection)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(self._body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -44,6 +46,11 @@ class Floor:
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _anew(sql: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of a statement; an event, which is there already, under another id."""
+    return (uuid4(), *args[1:]) if "INSERT INTO events" in sql else args
 
 
 @asynccontextmanager
