@@ -13,6 +13,9 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     get_named_type,
+    is_composite_type,
+    is_list_type,
+    is_non_null_type,
 )
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
@@ -38,6 +41,10 @@ class BareField(Exception):
     """A field declares no rule, neither itself nor by its type: such a schema must not start."""
 
 
+class UnsizedList(Exception):
+    """A list of objects does not say how many it has: what asks for it would cost nothing."""
+
+
 class UnfitInput(Exception):
     """An input and the operation that takes it do not have the same fields."""
 
@@ -60,7 +67,7 @@ def strawberry_schema(
 
 @cache
 def build() -> GraphQLSchema:
-    """The executable schema. Raises BareField or UnfitInput."""
+    """The executable schema. Raises BareField, UnsizedList or UnfitInput."""
     return mark(strawberry_schema())
 
 
@@ -87,7 +94,7 @@ def _type_of_row(row: object, *_: object) -> str:
 def _mark_type(type_: GraphQLObjectType) -> None:
     type_.is_type_of = None
     type_rule = _type_rule(type_)
-    type_.extensions |= {"rights": type_rule.rights, "rule": type_rule.rule}
+    type_.extensions |= {"rights": type_rule.rights, "rule": type_rule.rule, "counts": type_rule.counts}
     for name, field in type_.fields.items():
         _mark_field(type_, name, field, type_rule)
 
@@ -109,6 +116,8 @@ def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_r
     if rule is None:
         raise BareField(f"{type_.name}.{name} declares no rule.")
     field.description = " ".join(filter(None, [field.description, explain(rule)]))
+    if _lists_objects(field) and "size" not in declared.marks:
+        raise UnsizedList(f"{type_.name}.{name} declares no size.")
     rights = type_rule.rights
     field.extensions |= {
         "rule": rule,
@@ -122,6 +131,11 @@ def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_r
     if isinstance(performed, Performed):
         field.extensions["resolve"] = _perform(performed)
         _check_input(name, performed, field)
+
+
+def _lists_objects(field: GraphQLField) -> bool:
+    bare = field.type.of_type if is_non_null_type(field.type) else field.type
+    return is_list_type(bare) and is_composite_type(get_named_type(bare))
 
 
 def _perform(performed: Performed) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 import strawberry
 
 import resolvers.pages
-from schema.declare import SIGNED_IN, field, graph_type
+from schema.declare import PAGE, SIGNED_IN, field, graph_type
 
 NodeType = TypeVar("NodeType")
 
@@ -17,7 +17,7 @@ class Node:
     id: strawberry.ID = field(SIGNED_IN, description="Opaque.")
 
 
-@graph_type(SIGNED_IN, description="Where a page stands in its list.")
+@graph_type(SIGNED_IN, counts=False, description="Where a page stands in its list.")
 class PageInfo:
     """Relay's page info."""
 
@@ -27,7 +27,7 @@ class PageInfo:
     end_cursor: str | None = field(description="The last entry's cursor, for `after`.")
 
 
-@graph_type(SIGNED_IN, description="An entry of a list.")
+@graph_type(SIGNED_IN, counts=False, description="An entry of a list.")
 class Edge(Generic[NodeType]):
     """A node and its cursor."""
 
@@ -37,13 +37,14 @@ class Edge(Generic[NodeType]):
 
 @graph_type(
     SIGNED_IN,
+    counts=False,
     description="A page of a list. Reached only through fields that have rules of their own.",
 )
 class Connection(Generic[NodeType]):
     """One page."""
 
-    edges: list[Edge[NodeType]] = field(description="The entries with their cursors.")
-    nodes: list[NodeType] = field(description="The entries.")
+    edges: list[Edge[NodeType]] = field(size=PAGE, description="The entries with their cursors.")
+    nodes: list[NodeType] = field(size=PAGE, description="The entries.")
     page_info: PageInfo = field(description="Where the page stands.")
     total_count: int = field(batch=resolvers.pages.total_count, description="How long the whole list is, as filtered.")
 

@@ -3,7 +3,7 @@
 import strawberry
 
 from auth.policy import Permission
-from schema.declare import ANYONE, field, graph_type
+from schema.declare import ANYONE, PAGE, field, graph_type
 from schema.grant import Grant
 from schema.payload import Payload, UserError, payload
 
@@ -42,25 +42,31 @@ class ConsultantOutcome:
 
     client_account_id: strawberry.ID = field(description="The client, as it was given.")
     grant: Grant | None = field(description="The grant at the client that was given or ended.")
-    errors: list[UserError] = field(description="Empty when it was done.")
+    errors: list[UserError] = field(size=1, description="Empty when it was done.")
 
 
 @payload
 class AssignConsultantPayload(Payload):
     """A consultant was assigned."""
 
-    outcomes: list[ConsultantOutcome] = field(description="One for each client, in order; empty where all was refused.")
+    outcomes: list[ConsultantOutcome] = field(
+        size=PAGE, description="One for each client, in order; empty where all was refused."
+    )
 
 
 @payload
 class UnassignConsultantPayload(Payload):
     """A consultant was taken off clients."""
 
-    outcomes: list[ConsultantOutcome] = field(description="One for each client, in order; empty where all was refused.")
+    outcomes: list[ConsultantOutcome] = field(
+        size=PAGE, description="One for each client, in order; empty where all was refused."
+    )
 
 
 @payload
 class ReplaceConsultantPayload(Payload):
     """One consultant took the place of another."""
 
-    outcomes: list[ConsultantOutcome] = field(description="One for each client; empty where all was refused.")
+    outcomes: list[ConsultantOutcome] = field(
+        size=PAGE, description="One for each client; empty where all was refused."
+    )

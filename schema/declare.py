@@ -23,7 +23,18 @@ from resolvers.live import Source
 from resolvers.perform import Performed
 from resolvers.rights import Rights
 
-__all__ = ["ANYONE", "SIGNED_IN", "arguments", "field", "graph_type", "mutation", "needs", "subscription"]
+__all__ = [
+    "ANYONE",
+    "IDS",
+    "PAGE",
+    "SIGNED_IN",
+    "arguments",
+    "field",
+    "graph_type",
+    "mutation",
+    "needs",
+    "subscription",
+]
 
 strawberry.enum(Permission, description="One thing that somebody may do in an account.")
 
@@ -71,6 +82,10 @@ def directive(rule: Rule) -> object:
     return _PLAIN[str(rule)]()
 
 
+PAGE: Final = "page"
+IDS: Final = "ids"
+
+
 # ---- Fields ----------------------------------------------------------------------------------
 
 
@@ -92,6 +107,7 @@ def field(
     uses: tuple[str, ...] | None = None,
     same: bool = False,
     part: str | None = None,
+    size: int | str | None = None,
     given: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
@@ -103,7 +119,8 @@ def field(
     the one of the field's own name. `given` are its arguments, by Python name; `name` is for a name
     that Python would not allow. `uses` names the columns that a resolver takes from its rows; the
     executor then knows what to select; `same` says that the field's object is the row itself, `part` that
-    lists can have joined it to the row under this name.
+    lists can have joined it to the row under this name. `size` is how many objects a list has: a number that it
+    hardly ever exceeds, IDS as many as its ids, PAGE as many as the page or the bulk that it belongs to.
     """
     marks: dict[str, object] = {
         "batch": batch,
@@ -113,6 +130,7 @@ def field(
         "uses": uses,
         "same": same or None,
         "part": part,
+        "size": size,
     }
     made = StrawberryField(
         graphql_name=name,
@@ -193,6 +211,8 @@ class TypeRule:
 
     rule: Rule | None
     rights: Rights
+    counts: bool = True
+    """Whether its objects cost anything."""
 
 
 TYPE_RULES: Final[dict[type, TypeRule]] = {}
@@ -200,13 +220,16 @@ TYPE_RULES: Final[dict[type, TypeRule]] = {}
 
 @dataclass_transform(kw_only_default=True)
 def graph_type(
-    rule: Rule | None, rights: Rights = rights.of_anything, *, description: str
+    rule: Rule | None, rights: Rights = rights.of_anything, *, counts: bool = True, description: str
 ) -> Callable[[type[T]], type[T]]:
-    """An object type of the graph. Without a rule each of its fields must have its own."""
+    """An object type of the graph. Without a rule each of its fields must have its own.
+
+    What only wraps others does not count when an operation's cost is worked out.
+    """
 
     def declare(cls: type[T]) -> type[T]:
         made = strawberry.type(cls, description=description, directives=[directive(rule)] if rule else [])
-        TYPE_RULES[made] = TypeRule(rule, rights)
+        TYPE_RULES[made] = TypeRule(rule, rights, counts)
         return made
 
     return declare

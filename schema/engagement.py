@@ -37,6 +37,7 @@ class Engagement(Node):
     consultants: list[Grant] | None = field(
         batch=resolvers.grant.of_engagements,
         uses=("id",),
+        size=10,
         description="The live grants at the client that hang on it, those that await permissions too.",
     )
     created_at: datetime = field(description="When it was asked for.")

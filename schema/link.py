@@ -41,5 +41,6 @@ class AccountLink:
     incoming_grants: list[Grant] = field(
         batch=resolvers.link.incoming,
         uses=("incoming_id",),
+        size=1,
         description="The grant of the other account's owner on this one.",
     )

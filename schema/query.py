@@ -12,7 +12,7 @@ from auth.policy import Permission, Role
 from models.lists import GrantOrder
 from schema.account import ACCOUNT_LIST, Account
 from schema.connection import BOTH_WAYS, Connection, Node
-from schema.declare import ANYONE, SIGNED_IN, field, graph_type
+from schema.declare import ANYONE, IDS, SIGNED_IN, field, graph_type
 from schema.grant import Grant, GrantFilter
 from schema.invitation import InvitationPreview
 from schema.viewer import Viewer
@@ -35,7 +35,7 @@ class RoleDefinition:
     name: str = field(description="What it is called, in the caller's language.")
     description: str = field(description="What it is for, in the caller's language.")
     permissions: list[PermissionDefinition] = field(
-        description="What it holds; for CONSULTANT and SIMPLE_USER, what it can hold at most."
+        size=len(Permission), description="What it holds; for CONSULTANT and SIMPLE_USER, what it can hold at most."
     )
 
 
@@ -53,6 +53,7 @@ class Query:
     nodes: list[Node | None] = field(
         SIGNED_IN,
         batch=resolvers.node.nodes,
+        size=IDS,
         given={"ids": list[strawberry.ID]},
         description="Objects by their ids, 100 at most, in order; null as with node.",
     )
@@ -81,5 +82,5 @@ class Query:
         description="The landing page of a mailed link.",
     )
     roles: list[RoleDefinition] = field(
-        ANYONE, resolve=resolvers.role.roles, description="What each role and permission means."
+        ANYONE, resolve=resolvers.role.roles, size=len(Role), description="What each role and permission means."
     )

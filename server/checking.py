@@ -7,12 +7,21 @@ name compares two of them, which grows with their square.
 from collections.abc import Callable
 from typing import Final
 
-from graphql import GraphQLError, GraphQLSchema, GraphQLSyntaxError, parse, validate
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    parse,
+    validate,
+)
 from graphql.language.parser import MAX_NESTING_DEPTH
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping
 
 from server import errors, limits
-from server.documents import Checked, Refused
+from server.cost import compile_cost
+from server.documents import Checked, Known, Refused
 from server.errors import Unfit
 from server.limits import Excess, Limits
 
@@ -34,13 +43,21 @@ def checker(schema: GraphQLSchema, most: Limits, *, development: bool) -> Callab
         problems = validate(schema, document, max_errors=MOST_PROBLEMS, hide_suggestions=not development)
         if problems and problems[-1].message == "Validation aborted.":
             return _refused(_stopped("comparisons", most.comparisons))
-        return Refused(errors.VALIDATION_FAILED, tuple(problems)) if problems else document
+        return Refused(errors.VALIDATION_FAILED, tuple(problems)) if problems else _known(schema, document)
 
     return check
 
 
+def _known(schema: GraphQLSchema, document: DocumentNode) -> Known:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    return Known(
+        document,
+        {node.name.value if node.name else None: (node, compile_cost(schema, document, node)) for node in operations},
+    )
+
+
 def too_large(found: Excess) -> Unfit:
-    """The refusal of variables that are beyond a limit."""
+    """The refusal of an operation whose variables, or whose cost with them, are beyond a limit."""
     refused = _refused(found)
     return Unfit(400, refused.problems, refused.code, **refused.more)
 

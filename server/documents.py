@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from graphql import DocumentNode, GraphQLError
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
+
+from server.cost import Cost
 
 MOST_BYTES: Final = 512 * 1024
 """Of text, of all that is kept. What a byte of text stands for takes about 100 bytes of memory."""
@@ -24,7 +26,21 @@ class Refused:
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-Checked: TypeAlias = DocumentNode | Refused
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A document that may be asked, and its operations by name, each with what it costs."""
+
+    document: DocumentNode
+    operations: Mapping[str | None, tuple[OperationDefinitionNode, Cost]]
+
+    def choose(self, name: str | None) -> tuple[OperationDefinitionNode, Cost] | None:
+        """The operation of that name; without one, the only one there is."""
+        if name is None and len(self.operations) == 1:
+            return next(iter(self.operations.values()))
+        return self.operations.get(name)
+
+
+Checked: TypeAlias = Known | Refused
 """A document, or why it is refused."""
 
 

@@ -18,7 +18,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    get_operation_ast,
 )
 
 from models import document
@@ -31,7 +30,7 @@ from server.checking import checker, too_large
 from server.documents import Documents, Refused
 from server.errors import Rejected, Unfit
 from server.execution import Executor, compiled
-from server.limits import Limits
+from server.limits import Excess, Limits
 from server.origin import Origin
 from server.persisted import Persisted, Trust
 from server.request import Asked
@@ -56,6 +55,7 @@ class Operation:
     document: DocumentNode
     chosen: OperationDefinitionNode
     asked: Asked
+    cost: int
 
     @property
     def kind(self) -> OperationType:
@@ -106,10 +106,14 @@ class Graph:
             raise Unfit(400, found.problems, found.code, **found.more)
         if asked.variables and (too_much := limits.excess_of(asked.variables, self._limits)):
             raise too_large(too_much)
-        chosen = get_operation_ast(found, asked.operation_name)
+        chosen = found.choose(asked.operation_name)
         if chosen is None:
             raise Unfit(400, "The operationName names no operation, or is missing.")
-        return Operation(found, chosen, asked)
+        node, price = chosen
+        cost = price(asked.variables or {})
+        if cost > self._limits.cost:
+            raise too_large(Excess("cost", self._limits.cost, cost))
+        return Operation(found.document, node, asked, cost)
 
     async def context(self, operation: Operation, origin: Origin) -> Context:
         """Who asks, in which account and through whose eyes, as the database says now."""

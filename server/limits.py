@@ -54,12 +54,14 @@ class Limits:
     nesting: int = 10
     """Of lists and objects within each other in one argument or variable."""
     cost: int = 10_000
+    """Of one operation: how many objects its answer can hold, see `server.cost`."""
 
 
 DEFAULT: Final = Limits()
 
 _WHAT: Final = {
     "tokens": "tokens",
+    "cost": "objects that its answer can hold",
     "comments": "comments",
     "comparisons": "comparisons of fields with the same name",
     "operations": "operations",

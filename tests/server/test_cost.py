@@ -1,0 +1,180 @@
+"""What operations cost: the sizes of their lists, multiplied."""
+
+import time
+from typing import Any
+
+import pytest
+from graphql import get_introspection_query, get_operation_ast, parse, validate
+
+from schema.build import UnsizedList, build, mark, strawberry_schema
+from schema.declare import ANYONE, field, graph_type
+from server.cost import compile_cost
+from tests.api import Api, counts
+
+SCHEMA = build()
+NESTED = "viewer { accounts%s { nodes { grants%s { nodes { user { name } } } } } }"
+IDS = ["x"] * 7
+ASSIGN = "mutation ($i: AssignConsultantInput!) { assignConsultant(input: $i) { %s } }"
+ASSIGN_IDS = (
+    "mutation ($i: [ID!]!) { assignConsultant(input: { bureauAccountId: 1, userId: 1, clientAccountIds: $i }) { %s } }"
+)
+
+
+def cost(query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> int:
+    """The cost of an operation."""
+    document = parse(query)
+    assert validate(SCHEMA, document) == []
+    operation = get_operation_ast(document, name)
+    assert operation is not None
+    return compile_cost(SCHEMA, document, operation)(variables or {})
+
+
+def nested(outer: str = "", inner: str = "") -> str:
+    """The users of grants of accounts."""
+    return NESTED % (outer, inner)
+
+
+@pytest.mark.parametrize(
+    ("expected", "query"),
+    [
+        (0, "{ __typename }"),
+        (1, "{ viewer { user: __typename } }"),
+        (2, "{ viewer { user { id name email } } }"),
+        (1 + 10, "{ viewer { accounts(first: 10) { totalCount pageInfo { hasNextPage } edges { node { id } } } } }"),
+        (1 + 10 * (1 + 20 * 2), f"{{ {nested('(first: 10)', '(last: 20)')} }}"),
+        (1 + 50 * (1 + 50 * 2), f"{{ {nested()} }}"),
+        (1 + 50 * (1 + 3 * 2), f"{{ {nested('(first: null)', '(first: 3)')} }}"),
+        # What is refused when it is read costs as if it were not.
+        (1 + 100 * (1 + 1 * 2), f"{{ {nested('(first: 2147483647)', '(first: -5)')} }}"),
+        (1 + 9, "{ viewer { accounts(first: 4, last: 9) { nodes { id } } } }"),
+        (7, "{ nodes(ids: [1, 2, 3, 4, 5, 6, 7]) { id } }"),
+        (1, '{ nodes(ids: "x") { id } }'),
+        (6 * (1 + 24), "{ roles { permissions { permission } } }"),
+        (10 + 1, 'mutation { updateProfile(input: { name: "x" }) { __typename } }'),
+        (2 * (10 + 1 + 1), "mutation { a: signOut { errors { code } } b: signOut { errors { code } } }"),
+        (1000, get_introspection_query()),
+        # What is answered once counts once, however often and in whichever fragment it stands.
+        (2, "{ viewer { user { id } } ...F ...F } fragment F on Query { viewer { user { name } } }"),
+        (2 * 2, "{ a: viewer { user { id } } b: viewer { user { id } } }"),
+        # Of types that cannot both be there each counts.
+        (1 + 5 + 1, "{ node(id: 1) { ...on Account { grants(first: 5) { nodes { id } } } ...on Grant { user { id }}}}"),
+        (0, "{ viewer @skip(if: true) { user { id } } ... @include(if: false) { viewer { user { id } } } }"),
+        (1, "{ viewer @skip(if: false) @include(if: true) { __typename } }"),
+    ],
+)  # fmt: skip
+def test_a_cost_is_how_many_objects_there_can_be(expected: int, query: str) -> None:
+    assert cost(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "variables"),
+    [
+        (1 + 50 * (1 + 7 * 2), {}),
+        (1 + 3 * (1 + 7 * 2), {"n": 3}),
+        (1 + 50 * (1 + 7 * 2), {"n": None}),
+        (1 + 100 * (1 + 100 * 2), {"n": 2**63, "m": 1e300}),
+        (1 + 1 * (1 + 1 * 2), {"n": 0, "m": -1}),
+        (1 + 50 * (1 + 50 * 2), {"n": "3", "m": [3]}),
+        (1 + 5 * (1 + 7 * 2), {"n": 5.0, "unknown": 9}),
+    ],
+)
+def test_variables_decide_the_size_of_pages(expected: int, variables: dict[str, Any]) -> None:
+    assert cost(f"query ($n: Int, $m: Int = 7) {{ {nested('(first: $n)', '(last: $m)')} }}", variables) == expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "query", "variables"),
+    [
+        (7, "query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": IDS}),
+        (3, 'query ($i: [ID!]! = ["a", "b", "c"]) { nodes(ids: $i) { id } }', {}),
+        (1, "query ($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": "x"}),
+        (2, "query ($i: ID!) { nodes(ids: [$i, $i]) { id } }", {"i": "x"}),
+        (1 + 7 * (10 + 2), ASSIGN,
+         {"i": {"clientAccountIds": IDS}}),
+        (1 + 7 * (10 + 2), ASSIGN_IDS,
+         {"i": IDS}),
+        (1 + 1 * (10 + 2), ASSIGN, {"i": 5}),
+    ],
+)  # fmt: skip
+def test_what_is_done_to_many_costs_for_each(expected: int, query: str, variables: dict[str, Any]) -> None:
+    assert cost(query.replace("%s", "outcomes { grant { id } }"), variables) == expected
+
+
+@pytest.mark.parametrize(
+    ("expected", "variables"),
+    [(51, {}), (1, {"w": False}), (51, {"w": True}), (1, {"w": False, "s": True}), (51, {"w": False, "s": False})],
+)
+def test_what_is_not_included_costs_nothing(expected: int, variables: dict[str, Any]) -> None:
+    query = (
+        "query ($w: Boolean! = true, $s: Boolean! = true) { viewer { ...F @include(if: $w) ...F @skip(if: $s) } } "
+        "fragment F on Viewer { grants { nodes { id } } }"
+    )
+
+    assert cost(query, variables) == expected
+
+
+def test_a_cost_does_not_grow_for_ever() -> None:
+    query = "viewer { accounts { nodes { links(first: 100) { nodes { incomingGrants { account { %s } } } } } } }"
+    deep = "grants(first: 100) { nodes { account { %s } } }"
+    for _ in range(8):
+        query = query.replace("%s", deep)
+
+    assert cost(f"{{ {query.replace('%s', 'id')} }}") == 1_000_000_000
+
+
+def test_a_cost_is_worked_out_in_microseconds() -> None:
+    document = parse(f"query ($n: Int, $m: Int = 7) {{ {nested('(first: $n)', '(last: $m)')} }}")
+    operation = get_operation_ast(document)
+    assert operation is not None
+    price = compile_cost(SCHEMA, document, operation)
+    began = time.process_time()
+
+    for _ in range(1000):
+        _ = price({"n": 3})
+
+    assert time.process_time() - began < 0.2  # 0.003 on a quiet machine
+
+
+def test_a_list_without_a_size_is_no_schema() -> None:
+    @graph_type(ANYONE, description="A leaf.")
+    class Leaf:
+        name: str = field()
+
+    @graph_type(ANYONE, description="A root.")
+    class Query:
+        leaves: list[Leaf] = field()
+
+    Query.__annotations__["leaves"] = list[Leaf]
+    with pytest.raises(UnsizedList, match=r"^Query\.leaves declares no size\.$"):
+        mark(strawberry_schema(Query, None))
+
+
+# ---- Refusing --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", ["query ($n: Int) { %s }", "query ($n: Int, $m: Int = 99) { %s }"])
+async def test_what_would_cost_too_much_is_refused_before_anybody_is_asked(api: Api, document: str) -> None:
+    inner = "(first: $m)" if "$m" in document else "(first: 99)"
+    query = document % nested("(first: $n)", inner)
+    anna = await api.person("anna@example.com")
+
+    assert (await api.ask(query, {"n": 50}, by=anna)).codes == []
+    before = await counts()
+    answer = await api.ask(query, {"n": 51}, by=anna)
+
+    assert await counts() == before
+    assert (answer.status, answer.codes) == (400, ["QUERY_TOO_COMPLEX"])
+    found = 1 + 51 * (1 + 99 * 2)
+    (error,) = answer.errors
+    del error["extensions"]["requestId"]
+    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX", "limit": "cost", "most": 10_000, "found": found}
+    assert f"{found:,} objects" in error["message"]
+
+
+async def test_aliases_of_a_dear_field_add_up(api: Api) -> None:
+    one = "viewer { accounts(first: 100) { nodes { grants(first: 4) { nodes { id } } } } }"
+
+    answer = await api.ask("{ " + " ".join(f"a{n}: {one}" for n in range(20)) + " }")
+
+    assert answer.codes == ["QUERY_TOO_COMPLEX"]
+    assert answer.errors[0]["extensions"]["found"] == 20 * (1 + 100 * 5)
