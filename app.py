@@ -18,6 +18,7 @@ from models import db
 from models.caller import Site
 from models.hub import Hub
 from server import connection, execution, graphiql, health, log, pages, refusal
+from server.budget import Budget
 from server.client import Proxies
 from server.cors import Cors
 from server.credentials import Browsers
@@ -53,6 +54,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         most=limits(settings),
         hub=hub,
         trust=Trust(settings.documents),
+        budgets=Budget(settings.budget, settings.budget_per_second),
     )
     leaving = Leaving(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
@@ -94,6 +96,7 @@ def limits(settings: Settings) -> Limits:
         depth=settings.max_depth,
         aliases=settings.max_aliases,
         cost=settings.max_cost,
+        seconds=settings.max_seconds,
     )
 
 

@@ -81,6 +81,7 @@ def environment(database_url: str, port: str, executor: str = "compiled") -> dic
         "FULLMAKT_DRAIN_SECONDS": "0",
         "FULLMAKT_SECRET_KEY": "measured, and never used for anything else",
         "FULLMAKT_EXECUTOR": executor,
+        "FULLMAKT_BUDGET": "0",
     }
 
 

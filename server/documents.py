@@ -80,6 +80,10 @@ class Documents:
                 self.bytes -= gone
         return found
 
+    def knows(self, text: str) -> bool:
+        """Whether it would be told without checking."""
+        return text in self._known
+
     def __len__(self) -> int:
         """How many are known."""
         return len(self._known)

@@ -52,7 +52,7 @@ class Endpoint:
         asked = await read(request)
         asking = origin.of(request, entry.request_id, self._browsers)
         asked = await self._graph.named(asked, asking)
-        entry.operation = operation = self._graph.operation(asked)
+        entry.operation = operation = self._graph.operation(asked, asking.ip_address)
         if asked.is_get and operation.kind is not OperationType.QUERY:
             raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
         if style is NOTHING and asking.credential.in_cookie and operation.kind is OperationType.MUTATION:

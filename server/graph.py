@@ -6,11 +6,13 @@
 Each step refuses by raising; a refusal that comes before anything was executed is a Rejected.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from graphql import (
     DocumentNode,
@@ -25,7 +27,8 @@ from models.caller import Site
 from models.hub import Hub
 from resolvers import view
 from resolvers.context import Context, open_context, renewed
-from server import caching, errors, limits
+from server import budget, caching, errors, limits
+from server.budget import Budget
 from server.checking import checker, too_large
 from server.documents import Documents, Refused
 from server.errors import Rejected, Unfit
@@ -35,6 +38,7 @@ from server.origin import Origin
 from server.persisted import Persisted, Trust
 from server.request import Asked
 
+NO_BUDGET: Final = Budget(0, 1)
 Clock = Callable[[], datetime]
 Answer = dict[str, Any]
 
@@ -78,8 +82,11 @@ class Graph:
         most: Limits = limits.DEFAULT,
         hub: Hub | None = None,
         trust: Trust = Trust.ANY,
+        budgets: Budget = NO_BUDGET,
     ) -> None:
-        """`on_mail` is called when an operation has queued mail; without a `hub` nothing can be followed."""
+        """`on_mail` is called when an operation has queued mail; without a `hub` nothing can be followed;
+        `budgets` are what callers may spend.
+        """
         self._schema = schema
         self._site = site
         self._development = development
@@ -88,6 +95,7 @@ class Graph:
         self._hub = hub
         self._execute, self._subscribe = executor(schema, hide_suggestions=not development)
         self._limits = most
+        self._budget = budgets
         self._documents = Documents(checker(schema, most, development=development))
         self._persisted = Persisted(trust, document.text)
 
@@ -99,8 +107,23 @@ class Graph:
         """How much text is remembered, in bytes, of what."""
         return {"documents": self._documents.bytes}
 
-    def operation(self, asked: Asked) -> Operation:
-        """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid."""
+    def operation(self, asked: Asked, address: str | None) -> Operation:
+        """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid.
+
+        Whoever sits at `address` pays for looking at a document that was not seen lately, and more for one that is
+        refused. Raises RateLimited where he has spent all.
+        """
+        caller = budget.network(address)
+        if not self._documents.knows(asked.query):
+            self._budget.check(caller, budget.REFUSED)
+            self._budget.take(caller, budget.CHECKED)
+        try:
+            return self._operation(asked)
+        except Rejected:
+            self._budget.take(caller, budget.REFUSED)
+            raise
+
+    def _operation(self, asked: Asked) -> Operation:
         found = self._documents(asked.query)
         if isinstance(found, Refused):
             raise Unfit(400, found.problems, found.code, **found.more)
@@ -116,11 +139,15 @@ class Graph:
         return Operation(found.document, node, asked, cost)
 
     async def context(self, operation: Operation, origin: Origin) -> Context:
-        """Who asks, in which account and through whose eyes, as the database says now."""
+        """Who asks, in which account and through whose eyes, as the database says now; and he pays.
+
+        Raises RateLimited where he has spent all.
+        """
         if origin.through and operation.kind is not OperationType.QUERY:
             raise Rejected(400, "X-View-As is for queries.")
         context = await self.enter(origin)
         await self._persisted.admit(operation.asked, is_signed_in=context.viewer_id is not None)
+        self._budget.take(_payer(context), 1 + operation.cost)
         if origin.through:
             await view.look(context, origin.through)
         return context
@@ -141,15 +168,26 @@ class Graph:
         )
 
     async def run(self, operation: Operation, context: Context, request_id: str) -> Answer:
-        """The answer to a query or a mutation. Raises Rejected where it cannot start."""
+        """The answer to a query or a mutation. Raises Rejected where it cannot start, or takes too long."""
         if operation.kind is OperationType.SUBSCRIPTION:
             raise Rejected(406, "Follow a subscription: accept text/event-stream, or speak graphql-transport-ws.")
-        result = await self._execute(operation.document, operation.asked, context)
-        if context.caller.queued:
-            self._on_mail()
+        patience = asyncio.timeout(self._limits.seconds)
+        try:
+            async with patience:
+                result = await self._execute(operation.document, operation.asked, context)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise _took_too_long(self._limits.seconds) from None
+        finally:
+            if context.caller.queued:
+                self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
             raise Unfit(400, result.errors or [])
-        return _answer(result, request_id, context.caller.locale)
+        answer = _answer(result, request_id, context.caller.locale)
+        if operation.asked.shows_cost:
+            answer["extensions"] = {"cost": self._spent(operation, _payer(context))}
+        return answer
 
     async def subscribe(self, operation: Operation, context: Context, request_id: str) -> AsyncGenerator[Answer]:
         """The answers to a subscription, until whoever asked closes them.
@@ -170,11 +208,17 @@ class Graph:
     def is_public(self, operation: Operation) -> bool:
         """Whether the document that a request named answers the same to everybody; worked out once for each."""
         named = operation.asked.named
-        if named is None:
+        if named is None or operation.asked.shows_cost:
             return False
         if named.is_public is None:
             named.is_public = caching.is_public(self._schema, operation.document)
         return named.is_public
+
+    def _spent(self, operation: Operation, payer: UUID | str) -> dict[str, Any]:
+        """What an answer says of its cost to who wants to know."""
+        size = self._budget.size
+        left = {"left": int(self._budget.left(payer)), "size": size, "perSecond": self._budget.per_second}
+        return {"spent": 1 + operation.cost, "budget": left if size else None, "limits": asdict(self._limits)}
 
 
 def _answer(result: ExecutionResult, request_id: str, locale: str) -> Answer:
@@ -182,3 +226,12 @@ def _answer(result: ExecutionResult, request_id: str, locale: str) -> Answer:
     if result.errors:
         answer["errors"] = errors.of_execution(result.errors, request_id, locale)
     return answer
+
+
+def _payer(context: Context) -> UUID | str:
+    return context.viewer_id or budget.network(context.caller.ip_address)
+
+
+def _took_too_long(seconds: float) -> Rejected:
+    message = f"The operation was stopped after {seconds:g} seconds. What it had changed by then stands."
+    return Rejected(503, message, errors.SERVICE_UNAVAILABLE, limit="seconds", most=seconds, found=seconds)

@@ -53,6 +53,8 @@ class Limits:
     characters: int = 10_000
     nesting: int = 10
     """Of lists and objects within each other in one argument or variable."""
+    seconds: float = 10
+    """For the whole of one operation, once it is known who asks."""
     cost: int = 10_000
     """Of one operation: how many objects its answer can hold, see `server.cost`."""
 

@@ -58,6 +58,8 @@ class Asked:
     """Whether it is named as clients do that send the text when it is not known."""
     named: Named | None = None
     """What is known of the text, once it was found by its name."""
+    shows_cost: bool = False
+    """Whether the answer shall say what it cost and what is left: `extensions: {"cost": true}`."""
 
 
 async def read(request: Asking) -> Asked:
@@ -143,7 +145,16 @@ def asked(body: object, *, is_get: bool = False) -> Asked:
         query = ""
     elif not isinstance(query, str) or not query.strip():
         raise Rejected(400, "The request has no query.")
-    return Asked(query, variables, operation_name or None, is_get, name, is_automatic=automatic is not None)
+    shows_cost = extensions is not None and extensions.get("cost") is True
+    return Asked(
+        query,
+        variables,
+        operation_name or None,
+        is_get,
+        name,
+        is_automatic=automatic is not None,
+        shows_cost=shows_cost,
+    )
 
 
 def _automatic(extensions: dict[str, Any]) -> str | None:

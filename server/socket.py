@@ -279,9 +279,10 @@ class Conversation:
             self._house.journal.end(entry)
 
     async def _follow(self, key: str, payload: dict[str, Any], entry: Entry) -> None:
-        graph = self._house.graph
         assert self._origin is not None  # noqa: S101 - acknowledged
-        entry.operation = operation = graph.operation(await graph.named(asked(payload), self._origin))
+        graph = self._house.graph
+        named = await graph.named(asked(payload), self._origin)
+        entry.operation = operation = graph.operation(named, self._origin.ip_address)
         if operation.kind is not OperationType.SUBSCRIPTION:
             raise Rejected(400, f"A socket is for subscriptions; send a {operation.kind.value} by POST.")
         context = await graph.context(operation, replace(self._origin, request_id=entry.request_id))
