@@ -18,14 +18,14 @@ from typing import Final
 import click
 
 import embedded
-from benchmarks import execution, floors, ground, limits, peers, restart, rules, serving
+from benchmarks import alike, execution, floors, ground, limits, peers, restart, rules, serving
 from benchmarks.measure import Pace, Section, busy_cores, table
 from benchmarks.server import ROOT
 
 VAR: Final = ROOT / "var" / "bench"
 QUIET: Final = 0.2
 """Cores that others may keep busy without spoiling the figures."""
-SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "restart")
+SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "alike", "restart")
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -47,7 +47,7 @@ def main(
     folder: Path,
     out: Path | None,
 ) -> None:
-    """Measure, and print a table of ratios. Takes about nine minutes, and nine more with --peers."""
+    """Measure, and print a table of ratios. Takes about thirteen minutes, and nine more with --peers."""
     wanted = only or (*SECTIONS, *(["peers"] if peers_folder else []))
     pace = Pace(rounds, seconds, warm)
     sections: list[Section] = []
@@ -61,6 +61,7 @@ def main(
             "growth": lambda: growth(url, pace),
             "pages": lambda: serving.pages(standard(url), pace),
             "limits": lambda: limits.measure(standard(url), pace),
+            "alike": lambda: alike.measure(url),
             "floors": lambda: floors.measure(standard(url), pace),
             "restart": lambda: restart.measure(standard(url), pace),
             "peers": lambda: peers.measure(harness(peers_folder), pace, folder),

@@ -12,7 +12,7 @@ from uuid import UUID
 from auth import passwords, tokens
 from auth.policy import Role
 from i18n import mark
-from models import access, account, db, event, grant, locks, message, session, user
+from models import access, account, db, event, grant, guesses, locks, message, session, user
 from models.account import Account
 from models.caller import Caller
 from models.check import Checks
@@ -55,13 +55,18 @@ WHERE i.token_digest = $1
 """
 
 
-async def preview(token: str, *, now: datetime) -> Preview | None:
-    """The invitation behind a link while it is pending or expired; None for any other token."""
+async def preview(token: str, *, caller: Caller) -> Preview | None:
+    """The invitation behind a link while it is pending or expired; None for any other token.
+
+    Raises RateLimited: too many tokens of no link came from the caller's network.
+    """
+    guess = await guesses.take_link(caller)
     row = await db.fetch_one(_PREVIEW, tokens.digest(token), row=_PreviewRow)
     if row is None or row.status not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         return None
+    await guess.give_back()
     return Preview(
-        status=InvitationStatus.EXPIRED if row.expires_at <= now else InvitationStatus.PENDING,
+        status=InvitationStatus.EXPIRED if row.expires_at <= caller.now else InvitationStatus.PENDING,
         account_name=row.account_name,
         invited_by_name=row.invited_by_name,
         email=masked(row.email),
@@ -105,7 +110,7 @@ async def accept(
     EMAIL_MISMATCH, ALREADY_MEMBER, ROLE_TOO_HIGH (the inviter has lost the right to offer it),
     SEATS_EXHAUSTED (more seats are used than the account has, or was to have).
     """
-    offer = await _offered(caller, token, invitation_id)
+    offer = await _guessed(caller, token, invitation_id)
     wants_login = name is not None or password is not None
     if wants_login and token is None:
         raise refuse(UserErrorCode.REQUIRED, "token", mark("A new login needs the link of the mail."))
@@ -157,7 +162,7 @@ async def accept(
 
 async def decline(caller: Caller, *, token: str | None = None, invitation_id: UUID | None = None) -> UUID:
     """Turn the offer down; needs no login with the link's token. Returns the invitation's id."""
-    offer = await _offered(caller, token, invitation_id)
+    offer = await _guessed(caller, token, invitation_id)
     async with db.transaction():
         await locks.accounts(offer.account_id)
         offer = await _offered(caller, token, invitation_id)
@@ -171,6 +176,15 @@ async def decline(caller: Caller, *, token: str | None = None, invitation_id: UU
         )
         await _tell_inviter(caller, offer, MessageKind.INVITATION_DECLINED, offer.email)
     return offer.id
+
+
+async def _guessed(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
+    """The same as `_offered`; a token that is wrong is counted. Raises RateLimited."""
+    guess = await guesses.take_link(caller) if token is not None else None
+    offer = await _offered(caller, token, invitation_id)
+    if guess is not None:
+        await guess.give_back()
+    return offer
 
 
 async def _offered(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:

@@ -23,7 +23,7 @@ from tortoise.models import Model
 
 from auth.policy import Permission, Role
 from i18n import mark
-from models import access, db, event, keys, locks, message
+from models import access, db, event, guesses, keys, locks, message
 from models.caller import Caller
 from models.check import Checks
 from models.errors import Refusal, UserErrorCode, not_found, refuse
@@ -268,7 +268,13 @@ WHERE r.id = $1
 
 
 async def _tell_holders(caller: Caller, made: _Asked) -> None:
-    """A mail to each who can decide; to nobody where nobody was reached, by the same statements."""
+    """A mail to each who can decide; to nobody where nobody was reached, by the same statements.
+
+    Where many ask on one day, the last ones only stand in the list.
+    """
+    reached = guesses.counter(caller, guesses.REQUESTED, made.account_id or caller.user_id)
+    if await guesses.if_left(caller, reached) is None:
+        return
     holds = access.holding(Permission.USERS_WRITE, alias="g")
     yesterday = caller.now - timedelta(days=1)
     holders = await db.fetch(

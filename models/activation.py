@@ -4,7 +4,7 @@ The link is that of a user who registered, or of the stand-in for a client, for 
 opened an account: `models/client.py`.
 """
 
-from models import account, client, db, event, session, user
+from models import account, client, db, event, guesses, session, user
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.message import LinkPurpose, MessageKind
@@ -39,11 +39,17 @@ async def activate(caller: Caller, *, token: str, password: str | None = None) -
 
 
 async def resend_activation(caller: Caller, *, email: str) -> None:
-    """Mail the activation link again, if the address has a login that needs it; says nothing."""
+    """Mail the activation link again, if the address has a login that needs it; says nothing.
+
+    Raises RateLimited: too many mails were asked for from the caller's network.
+    """
     with Checks() as check:
         email = check.email("email", email)
+    await user.take_mail(caller)
     async with db.transaction():
         found = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        if await guesses.if_left(caller, user.mail_to(caller, LinkPurpose.ACTIVATION, email_key(email))) is None:
+            return
         waits = found is not None and found.activated_at is None
         # Written for unknown addresses too: a commit takes the time that would tell them apart.
         await event.record(caller, "user:login:resend", actor_id=found.id if found else None)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from auth.policy import Permission
 from i18n import mark
-from models import account, db, engagement, keys, locks
+from models import account, db, engagement, guesses, keys, locks
 from models.access import Access, demanding
 from models.account import AccountKind, AccountRow
 from models.caller import Caller
@@ -75,6 +75,7 @@ async def engage(
     Raises:
         Refusal: REQUIRED, SAME_ACCOUNT, NOT_FOUND or INVALID (no bureau) for the own account;
             ALREADY_EXISTS and INVALID for another that the caller can enter.
+        RateLimited: the own account has asked as often as it may within a day.
         Forbidden: no USERS_WRITE in the own account.
     """
     others = {
@@ -93,6 +94,7 @@ async def engage(
         is_bureau = wish.bureau is not None and wish.bureau.kind == AccountKind.BUREAU
         if not is_bureau and (wish.by_bureau or sees):
             raise refuse(UserErrorCode.INVALID, None, mark("This account is not a bureau."))
+        _ = await guesses.take(caller, guesses.counter(caller, guesses.ENGAGEMENT, wish.own.id))
         await engagement.record(caller, "ask", wish.own.id, entered, after=wish.named)
         is_there = is_bureau and wish.other is not None and wish.other.closed_at is None
         if is_there:

@@ -28,7 +28,6 @@ _CLAIM_BANK_ACCOUNT: Final = """
 INSERT INTO bank_accounts AS n (number, owner_id) VALUES ($1, $2)
 ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
 """
-_TAKEN: Final = "SELECT FROM organization_numbers WHERE country = $1 AND number = $2"
 _RELEASE: Final = (
     """
 DELETE FROM organization_numbers n WHERE country = $1 AND number = $2 AND NOT EXISTS (
@@ -61,15 +60,6 @@ async def take(owner_id: UUID, country: str | None, organization: str | None, ba
                 "bank_account_number",
                 mark("An account with this bank account exists. You can ask for access to it."),
             )
-
-
-async def demand_free(country: str | None, organization: str | None) -> None:
-    """Refuse a number that any account carries, as opening one more for a stranger would.
-
-    For a registration that must not tell that its address is taken.
-    """
-    if await db.fetch(_TAKEN, country, organization, row=db.Row):
-        raise _organization_taken()
 
 
 async def release(country: str | None, organization: str | None, bank: str | None) -> None:

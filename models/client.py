@@ -15,7 +15,7 @@ from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
 from i18n import mark
-from models import access, account, claim, consultant, db, engagement, event, keys, locks, session, user
+from models import access, account, claim, consultant, db, engagement, event, guesses, keys, locks, session, user
 from models.access import Access, demanding
 from models.account import Account, AccountKind
 from models.caller import Caller
@@ -60,6 +60,7 @@ async def create(
     Raises:
         Refusal: NOT_FOUND, INVALID (no bureau), SUBSCRIPTION_EXPIRED (the bureau's), what is wrong
             with the input, ORGANIZATION_NUMBER_TAKEN.
+        RateLimited: the bureau has mailed as many offers as it may within a day.
         Forbidden: no SETTINGS_WRITE in the bureau.
     """
     await _demanded(caller, bureau_account_id)
@@ -87,7 +88,7 @@ async def create(
             role=entered.role,
             after={"client": str(account_id), "engagement": str(found.id)},
         )
-        await _send_link(caller, owner, account_id, account_name=details.name, bureau_name=bureau.name)
+        await _send_link(caller, owner, account_id, bureau, details.name)
     return Created(account_id, grant_id)
 
 
@@ -134,11 +135,12 @@ async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: 
             )
         bureau = await Account.get(id=bureau_account_id)
         await place.record("client:resend")
-        await _send_link(caller, owner, house.id, account_name=house.name, bureau_name=bureau.name)
+        await _send_link(caller, owner, house.id, bureau, house.name)
     return client_account_id
 
 
-async def _send_link(caller: Caller, owner: User, account_id: UUID, **names: str) -> None:
+async def _send_link(caller: Caller, owner: User, account_id: UUID, bureau: Account, name: str) -> None:
+    await guesses.take_offer(caller, bureau.id, email_key(owner.email))
     await user.send_link(
         caller,
         owner,
@@ -146,7 +148,8 @@ async def _send_link(caller: Caller, owner: User, account_id: UUID, **names: str
         LinkPurpose.ACTIVATION,
         account_id=account_id,
         lasts=LINK_LASTS,
-        **names,
+        account_name=name,
+        bureau_name=bureau.name,
     )
 
 

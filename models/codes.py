@@ -148,7 +148,7 @@ async def _recover(caller: Caller, factor: FactorRow, guess: Taken, given: str) 
         return True
     # A refusal that is written down: whoever guesses here has the password.
     await event.record(caller, "user:second-factor:refuse", actor_id=factor.user_id)
-    if guess.is_last and await guesses.is_within(caller, _warned(caller, factor.user_id)):
+    if guess.is_last and await guesses.if_left(caller, _warned(caller, factor.user_id)):
         await tell(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
     return False
 

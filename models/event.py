@@ -137,7 +137,7 @@ async def record_refusal(caller: Caller, operation: Callable[..., object], refus
     without end in one account, the first hundred in an hour.
     """
     counter = guesses.counter(caller, guesses.REFUSED, refusal.account_id, user_id=caller.user_id)
-    if not await guesses.is_within(caller, counter):
+    if await guesses.if_left(caller, counter) is None:
         return
     subject = operation.__module__.rpartition(".")[2]
     await record(

@@ -14,6 +14,7 @@ such as addresses of mail and of clients, are digests under a key that is not in
 """
 
 import ipaddress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -54,6 +55,20 @@ WARNING: Final = Limit("code:warning", 1, timedelta(minutes=15))
 """Mails that tell him of these."""
 VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1))
 """Wrong codes of vouchers, in whatever account."""
+LINK: Final = Limit("link", 30, _SHORT)
+"""Tokens of no mailed link, from one network; nobody guesses one, but looking has its price."""
+MAIL_FROM: Final = Limit("mail:from", 60, _SHORT)
+"""Mails that somebody asks for who is not signed in, from one network."""
+MAIL_TO: Final = Limit("mail:to", 5, _DAY)
+"""Of these, mails of one kind to one address; more are left out without a word."""
+INVITATION: Final = Limit("invitation", 50, _DAY)
+"""Offers that an account mails: invitations, and accounts for clients, the same one again too."""
+INVITATION_TO: Final = Limit("invitation:to", 5, _DAY)
+"""Of these, to one address."""
+ENGAGEMENT: Final = Limit("engagement", 50, _DAY)
+"""Engagements that an account asks for, whether there is anybody to ask or not."""
+REQUESTED: Final = Limit("requested", 20, _DAY)
+"""Requests for access to one account of which mails tell; of more, its list does."""
 REFUSED: Final = Limit("refused", 100, timedelta(hours=1))
 """What is written down of all that somebody tries in one account and may not; it is refused however often."""
 
@@ -140,18 +155,32 @@ async def take(caller: Caller, *counters: Counter) -> Taken:
 
     Raises RateLimited, and counts in none, where one of them has had its most.
     """
-    async with db.transaction():
+    # One statement needs no transaction around it.
+    async with db.transaction() if len(counters) > 1 else nullcontext():
         left = [await _count(caller.now, each) for each in counters]
     return Taken(counters, caller.now, is_last=0 in left)
 
 
-async def is_within(caller: Caller, *counters: Counter) -> bool:
-    """Count a try, and tell whether it is allowed; for what is left undone without a word."""
+async def if_left(caller: Caller, *counters: Counter) -> Taken | None:
+    """Count a try if there is one left; for what is left undone without a word."""
     try:
-        _ = await take(caller, *counters)
+        return await take(caller, *counters)
     except RateLimited:
-        return False
-    return True
+        return None
+
+
+async def take_link(caller: Caller) -> Taken:
+    """Count the token of a link, from whoever it comes. Raises RateLimited."""
+    return await take(caller, counter(caller, LINK, network(caller)))
+
+
+async def take_offer(caller: Caller, account_id: UUID, email_key: str) -> None:
+    """Count a mail that offers something in an account's name. Raises RateLimited."""
+    _ = await take(
+        caller,
+        counter(caller, INVITATION, account_id),
+        counter(caller, INVITATION_TO, account_id, email_key),
+    )
 
 
 async def _count(now: datetime, counter: Counter) -> int:

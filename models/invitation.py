@@ -22,7 +22,7 @@ from tortoise.models import Model
 from auth import policy, tokens
 from auth.policy import Permission, Role
 from i18n import mark
-from models import db, grant, keys, message, seat
+from models import db, grant, guesses, keys, message, seat
 from models.access import Act, within
 from models.account import Account
 from models.caller import Caller
@@ -133,8 +133,10 @@ async def issue(
 ) -> UUID:
     """Offer `role` to an address, and mail it the link. Returns the invitation's id.
 
-    Raises Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED, or what is
-    wrong with the input.
+    Raises:
+        Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED, or what is wrong with
+            the input.
+        RateLimited: the account has mailed as many offers as it may within a day.
     """
     with Checks() as check:
         email = check.email("email", email)
@@ -213,7 +215,7 @@ async def update(
 async def resend(act: Act, invitation_id: UUID) -> UUID:
     """Mail a new link with a new term of seven days; the old one dies. Returns the id.
 
-    Works for pending and expired invitations.
+    Works for pending and expired invitations. Raises RateLimited as `issue` does.
     """
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
@@ -266,6 +268,7 @@ async def revoke(act: Act, invitation_id: UUID) -> UUID:
 
 
 async def _mail(act: Act, invitation: Invitation, seed: bytes) -> None:
+    await guesses.take_offer(act.caller, act.account_id, invitation.email_key)
     inviter, house = await User.get(id=act.user_id), await Account.get(id=act.account_id)
     invitee = await User.filter(email_key=invitation.email_key).first()
     await message.queue(

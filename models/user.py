@@ -7,6 +7,7 @@ Registering again before activation starts afresh: the newest name and password 
 older link dies. Addresses are unique by `email_key`, and no answer tells whether one is taken.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,13 +18,13 @@ from tortoise.models import Model
 
 from auth import passwords, tokens
 from i18n import mark
-from models import account, claim, codes, db, event, guesses, keys, message, session
+from models import account, db, event, guesses, keys, message, session
+from models.account import Details
 from models.caller import Caller
 from models.check import Checks, email_key
 from models.errors import Refusal, UserErrorCode, refuse
 from models.guesses import Counter, Taken
 from models.message import LinkPurpose, MessageKind
-from models.session import SignedIn
 
 ACTIVATION_LASTS: Final = timedelta(hours=24)
 RESET_LASTS: Final = timedelta(hours=1)
@@ -104,7 +105,12 @@ async def register(
     """Create a user with one account of his own, and mail him the activation link.
 
     A taken address answers and costs the same; its owner gets a mail instead. The account is
-    named after the user unless `account_name` is given.
+    named after the user unless `account_name` is given. Where an address has had its mails of the day,
+    the last link stays, and whoever follows it chooses the password: it may be a stranger's by now.
+
+    Raises:
+        Refusal: what is wrong with the input, ORGANIZATION_NUMBER_TAKEN.
+        RateLimited: too many mails were asked for from the caller's network.
     """
     with Checks() as check:
         name = check.line("name", name)
@@ -118,17 +124,52 @@ async def register(
             country=country,
         )
         locale = caller.locale if locale is None else check.locale("locale", locale)
+    await take_mail(caller)
     password_hash = await passwords.hash_password(password)
     async with db.transaction():
         user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
+        mail = await guesses.if_left(caller, mail_to(caller, LinkPurpose.ACTIVATION, user.email_key))
         if user.activated_at is not None:
-            await claim.demand_free(details.country, details.organization_number)
-            await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user.email, name=user.name, locale=user.locale)
+            await _feign(caller, details)
+            if mail is not None:
+                await message.queue(
+                    caller, MessageKind.ADDRESS_TAKEN, to=user.email, name=user.name, locale=user.locale
+                )
             return
-        await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash)
-        await event.record(caller, "user:login:register", actor_id=user.id)
-        await account.open_first(replace(caller, user_id=user.id), user.id, details)
-        await send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+        known_hash = None if mail is None else password_hash
+        await User.filter(id=user.id).update(name=name, locale=locale, password_hash=known_hash)
+        await _open_first(caller, user.id, details)
+        if mail is not None:
+            await send_link(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+
+
+async def _open_first(caller: Caller, user_id: UUID, details: Details) -> None:
+    await event.record(caller, "user:login:register", actor_id=user_id)
+    await account.open_first(replace(caller, user_id=user_id), user_id, details)
+
+
+class _Feigned(Exception):
+    """Rolls a savepoint back."""
+
+
+async def _feign(caller: Caller, details: Details) -> None:
+    """Take the time of a registration, refuse what it would, and leave nothing: the address is taken."""
+    with suppress(_Feigned):
+        async with db.transaction():
+            nobody = f"{keys.uuid7()}@feigned.invalid"
+            stranger, _ = await _claim_address(caller, email=nobody, name=details.name, locale=caller.locale)
+            await _open_first(caller, stranger.id, details)
+            raise _Feigned
+
+
+async def take_mail(caller: Caller) -> None:
+    """Count a mail that somebody asks for who is not signed in. Raises RateLimited."""
+    _ = await guesses.take(caller, guesses.counter(caller, guesses.MAIL_FROM, guesses.network(caller)))
+
+
+def mail_to(caller: Caller, purpose: LinkPurpose, key: str, *place: str) -> Counter:
+    """What counts the mails to an address; there need not be such a login."""
+    return guesses.counter(caller, guesses.MAIL_TO, purpose, key, *place)
 
 
 _CLAIM = """
@@ -166,15 +207,26 @@ async def new_login(caller: Caller, *, email: str, name: str, password_hash: str
 
 
 async def request_password_reset(caller: Caller, *, email: str) -> None:
-    """Mail a link to choose a new password, if the address has a login; says nothing."""
+    """Mail a link to choose a new password, if the address has a login; says nothing.
+
+    The last of a day works until another can be sent, so that strangers who use them up keep nobody out.
+
+    Raises RateLimited: too many mails were asked for from the caller's network.
+    """
     with Checks() as check:
         email = check.email("email", email)
+    await take_mail(caller)
     async with db.transaction():
         user = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        place = [guesses.network(caller)] if await is_at_home(caller, user) else []
+        mail = await guesses.if_left(caller, mail_to(caller, LinkPurpose.RESET, email_key(email), *place))
+        if mail is None:
+            return
         known = user is not None and user.activated_at is not None
         await event.record(caller, "user:password:forget", actor_id=user.id if user else None)
         if user is not None and known:
-            await send_link(caller, user, MessageKind.PASSWORD_RESET, LinkPurpose.RESET)
+            lasts = guesses.MAIL_TO.within if mail.is_last else None
+            await send_link(caller, user, MessageKind.PASSWORD_RESET, LinkPurpose.RESET, lasts=lasts)
 
 
 async def reset_password(caller: Caller, *, token: str, password: str) -> None:
@@ -201,12 +253,12 @@ async def proved(caller: Caller, password: str, *, field: str) -> User:
     """The caller, who has given his password again. Raises Refusal INVALID_CREDENTIALS, RateLimited."""
     user = await User.get(id=caller.user())
     guess = await guesses.take(caller, guesses.counter(caller, guesses.PASSWORD, user_id=user.id))
-    if not await _is_right(guess, password, user.password_hash):
+    if not await is_right(guess, password, user.password_hash):
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
     return user
 
 
-async def _is_right(guess: Taken, password: str, hashed: str | None) -> bool:
+async def is_right(guess: Taken, password: str, hashed: str | None) -> bool:
     """Whether a password is right. A guess that is, or that nobody has looked at, is counted no more."""
     try:
         is_right = await passwords.verify(password, hashed)
@@ -216,6 +268,14 @@ async def _is_right(guess: Taken, password: str, hashed: str | None) -> bool:
     if is_right:
         await guess.give_back()
     return is_right
+
+
+_NOBODY: Final = UUID(int=0)
+
+
+async def is_at_home(caller: Caller, user: User | None) -> bool:
+    """Whether a user has signed in before where the caller is; asked of nobody too, who never has."""
+    return await guesses.is_home(caller, user.id if user else _NOBODY)
 
 
 async def lock(user_id: UUID) -> User:
@@ -244,52 +304,7 @@ async def checked_hash(field: str, password: str, user: User) -> str:
     return await passwords.hash_password(password)
 
 
-# ---- Signing in ------------------------------------------------------------------------------
-
-
-async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: str | None = None) -> SignedIn:
-    """Start a session. Unknown address and wrong password answer and cost the same.
-
-    `one_time_code` is asked for where a second factor is active, of who knows the password.
-    Raises RateLimited: too many passwords or codes were wrong.
-    """
-    key = email_key(email.strip())
-    user = await User.filter(email_key=key).first()
-    guess = await guesses.take(caller, *await _counters(caller, key, user))
-    hashed = user.password_hash if user else None
-    if not await _is_right(guess, password, hashed) or user is None or hashed is None:
-        raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
-    if user.activated_at is None:
-        raise refuse(
-            UserErrorCode.NOT_ACTIVATED,
-            "email",
-            mark("This login is not activated yet. Follow the link in the mail we sent."),
-        )
-    fresh = await passwords.hash_password(password) if passwords.is_outdated(hashed) else hashed
-    async with db.transaction():
-        is_same = await User.filter(id=user.id, password_hash=hashed).update(password_hash=fresh)
-        refusal = await codes.judge(caller, user.id, one_time_code) if is_same else None
-        if is_same and refusal is None:
-            return await session.start(caller, user.id, factor_shown=True)
-    if refusal is not None:
-        raise refusal  # not before: the guess that it answers is to stay counted
-    # Changed, or hashed anew, while it was being checked: what is there now decides.
-    return await sign_in(caller, email=email, password=password, one_time_code=one_time_code)
-
-
-async def _counters(caller: Caller, key: str, user: User | None) -> list[Counter]:
-    """What counts a password for an address: his own counter where its user is at home, elsewhere everybody's."""
-    is_home = await guesses.is_home(caller, user.id if user else _NOBODY)
-    if user is not None and is_home:
-        return [guesses.home(caller, user.id)]
-    return [
-        guesses.counter(caller, guesses.SIGN_IN_FROM, guesses.network(caller)),
-        guesses.counter(caller, guesses.SIGN_IN_OF, key),
-        guesses.counter(caller, guesses.SIGN_IN),
-    ]
-
-
-_NOBODY: Final = UUID(int=0)
+# ---- Profile ---------------------------------------------------------------------------------
 
 
 async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:
@@ -355,10 +370,12 @@ async def _close_links(user_id: UUID, now: datetime) -> None:
 
 
 async def user_of_link(caller: Caller, purpose: LinkPurpose, token: str) -> User:
-    """The user of a link that works now. Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED."""
+    """The user of a link that works now. Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED, RateLimited."""
+    guess = await guesses.take_link(caller)
     link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
     if link is None:
         raise dead_link()
+    await guess.give_back()
     if link.expires_at <= caller.now:
         raise refuse(UserErrorCode.TOKEN_EXPIRED, "token", mark("This link has expired."))
     return await User.get(id=link.user_id)

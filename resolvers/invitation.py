@@ -38,7 +38,7 @@ async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[
 
 async def preview(parents: Sequence[object], info: Info, token: str) -> list[Preview | None]:
     """What the holder of a link sees."""
-    return [await acceptance.preview(token, now=info.context.now)] * len(parents)
+    return [await acceptance.preview(token, caller=info.context.caller)] * len(parents)
 
 
 def status(row: InvitationRow, info: Info) -> InvitationStatus:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import activation, entry, lists, session, user
+from models import activation, entry, lists, session, signing_in, user
 from models.listing import Connection
 from models.session import SessionRow, SignedIn
 from resolvers import account, ids
@@ -74,7 +74,7 @@ async def _profile(context: Context, key: UUID) -> dict[str, object]:
 register = perform(user.register, nothing)
 activate = perform(activation.activate, signed_in)
 resend_activation = perform(activation.resend_activation, nothing)
-sign_in = perform(user.sign_in, signed_in)
+sign_in = perform(signing_in.sign_in, signed_in)
 sign_out = perform(session.end_current, _signed_out)
 request_password_reset = perform(user.request_password_reset, nothing)
 reset_password = perform(user.reset_password, nothing)

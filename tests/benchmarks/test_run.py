@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import execution, ground, memory, peers, rules, run, serving
+from benchmarks import alike, execution, ground, memory, peers, rules, run, serving
 from benchmarks.measure import Pace, Section
 from benchmarks.seed import Amounts
 from benchmarks.server import ROOT, NoAnswer, serve
@@ -199,3 +199,11 @@ def test_peers_need_their_folder(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "--only peers needs --peers FOLDER." in result.stderr
+
+
+def test_what_must_not_tell_who_is_there_answers_alike(postgres: str) -> None:
+    """As often as it takes to see that every answer is the same; how long they take is for `make bench`."""
+    found = names(alike.measure(postgres, turns=2, warm=0))
+
+    assert len(found) == 24
+    assert found[0] == "signIn, known: unknown (apart, ms)"

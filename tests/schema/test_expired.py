@@ -51,6 +51,7 @@ async def called(seen: World, mutation: str, name: str) -> tuple[Any, bool]:
     """The answer to a mutation in accounts that are over, and whether it left every row as it was."""
     person, call = seen.somebody(name), CALLS[mutation]
     await db.execute(OVER, seen.api.clock.now.replace(year=seen.api.clock.now.year + 2))
+    await seen.begin()
     given = await call.make(seen, person)
     token = await aside(seen, person) if call.aside else person.token
     await db.execute(OVER, seen.api.clock.now)

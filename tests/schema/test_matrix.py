@@ -109,6 +109,7 @@ async def performed(seen: World, name: str, mutation: str) -> tuple[Answer, dict
     """The answer to a mutation, with the rows of all tables before and after it."""
     person = seen.people[name]
     call = CALLS[mutation]
+    await seen.begin()
     given = await call.make(seen, person or seen.owner)
     token = await aside(seen, person) if call.aside and person else person and person.token
     if call.newcomer and person:
