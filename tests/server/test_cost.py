@@ -55,6 +55,7 @@ def nested(outer: str = "", inner: str = "") -> str:
         (1000, get_introspection_query()),
         # What is answered once counts once, however often and in whichever fragment it stands.
         (2, "{ viewer { user { id } } ...F ...F } fragment F on Query { viewer { user { name } } }"),
+        (1 + 50 + 1, "{ viewer { grants { nodes { id } } } viewer { user { id } } }"),
         (2 * 2, "{ a: viewer { user { id } } b: viewer { user { id } } }"),
         # Of types that cannot both be there each counts.
         (1 + 5 + 1, "{ node(id: 1) { ...on Account { grants(first: 5) { nodes { id } } } ...on Grant { user { id }}}}"),
