@@ -95,6 +95,7 @@ def limits(settings: Settings) -> Limits:
         fields=settings.max_fields,
         depth=settings.max_depth,
         aliases=settings.max_aliases,
+        directives=settings.max_directives,
         cost=settings.max_cost,
         seconds=settings.max_seconds,
     )

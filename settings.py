@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_fields: Annotated[int, msgspec.Meta(ge=230, le=5_000)] = 300
     max_depth: Annotated[int, msgspec.Meta(ge=15, le=50)] = 15
     max_aliases: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 30
+    max_directives: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 20
     max_cost: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 10_000
     max_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=300)] = 10
     budget: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 100_000

@@ -268,6 +268,7 @@ async def application(url: str, executor: Literal["compiled", "reference"], cloc
         max_fields=5_000,
         max_depth=50,
         max_aliases=1_000,
+        max_directives=1_000,
         max_cost=1_000_000_000,
         budget=0,
     )
