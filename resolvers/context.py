@@ -181,13 +181,19 @@ async def open_context(
     can enter fails the whole request: another account must never answer in its place.
     """
     wanted_account = await _named(account_key) if account_key is not None and token else None
-    caller = Caller(now=now, site=site, locale=locale, in_cookie=in_cookie, **origin)
-    if not token:
-        return Context(caller, hub=hub)
-    row = await session.by_token(token, now=now, in_cookie=in_cookie, account_id=wanted_account)
+    ask = session.by_token
+    row = await ask(token, now=now, in_cookie=in_cookie, account_id=wanted_account) if token else None
+    caller = Caller(
+        now=now,
+        site=site,
+        locale=row.locale if row else locale,
+        user_id=row.user_id if row else None,
+        session_id=row.id if row else None,
+        in_cookie=in_cookie,
+        **origin,
+    )
     if row is None:
         return Context(caller, hub=hub)
-    caller = replace(_as(caller, row), locale=row.locale)
     context = _of(caller, row, token, hub)
     await session.note_use(row, now=now)
     if account_key is not None and context.current is None:

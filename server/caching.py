@@ -34,8 +34,9 @@ _KEPT: Final = {
 def headers(request: Asking, graph: "Graph", operation: "Operation", answer: "Answer") -> dict[str, str]:
     """What the whole answer to a request says to caches."""
     # Nothing beside the data either: what it has cost, and whom, is no answer to others.
-    is_bare = answer.keys() == {"data"} and not any(request.header(name) is not None for name in _CREDENTIALS)
-    if not is_bare or not operation.asked.is_get:
+    if not operation.asked.is_get or answer.keys() != {"data"}:
+        return {}
+    if any(request.header(name) is not None for name in _CREDENTIALS):
         return {}
     return _KEPT if graph.is_public(operation) else {}
 

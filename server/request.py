@@ -1,6 +1,5 @@
 """Reading a GraphQL request out of an HTTP request, and refusing what is none."""
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +11,6 @@ from server.documents import Named
 from server.errors import Rejected
 
 MAX_BODY: Final = limits.DEFAULT.bytes
-BODY_SECONDS: Final = 10
 
 _MAPS: Final = ("variables", "extensions")
 _NAMES: Final = ("documentId", "id", "doc_id")
@@ -63,17 +61,17 @@ class Asked:
 
 
 async def read(request: Asking) -> Asked:
-    """The GraphQL request of a POST, or in the address of a GET. Raises Rejected."""
+    """The GraphQL request of a POST, or in the address of a GET. Raises Rejected.
+
+    A body that does not come is cut by the connection: server/connection.py.
+    """
     if request.method != "POST":
         return _in_address(request)
     _check_headers(request)
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await _body(request)
+        body = await _body(request)
     except ClientDisconnect:
         raise Rejected(400, "The body is cut short.") from None
-    except TimeoutError:
-        raise Rejected(408, f"The body did not arrive within {BODY_SECONDS} seconds.") from None
     return asked(_decoded(body, "body"))
 
 

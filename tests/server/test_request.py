@@ -1,4 +1,3 @@
-import asyncio
 import gzip
 from collections.abc import AsyncIterator
 
@@ -125,19 +124,6 @@ async def test_the_largest_body_is_read(production: httpx2.AsyncClient) -> None:
 
     assert (await production.post("/graphql", content=body, headers=JSON)).status_code == 200
     assert_refused(await production.post("/graphql", content=body + b" ", headers=JSON), 413)
-
-
-async def test_a_body_that_does_not_come_is_given_up(
-    production: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server.request, "BODY_SECONDS", 0.05)
-
-    async def slow() -> AsyncIterator[bytes]:
-        yield GOOD[:10]
-        await asyncio.sleep(5)
-        yield GOOD[10:]
-
-    assert_refused(await production.post("/graphql", content=slow(), headers=JSON), 408)
 
 
 @pytest.mark.parametrize("place", ["query", "name", "string", "variable"])
