@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -87,7 +87,7 @@ class Served:
 
 @asynccontextmanager
 async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ: str) -> AsyncGenerator[Served]:
-    """A server in production, unless told otherwise, on a free port; killed if it is left running.
+    """A server in production, unless told otherwise, on a free port; what is left running is killed, workers too.
 
     In production as a role that only adds to events.
 
@@ -113,15 +113,17 @@ async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | settings | environ,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as http:
             await _answers(process, http)
             yield Served(process, port, Api(http, Clock()))
     finally:
-        if process.returncode is None:
-            process.kill()
-            _ = await process.communicate()
+        # Workers and all: whoever lives on would keep the outputs open, and us waiting for their end.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        _ = await process.communicate()
 
 
 async def _answers(process: asyncio.subprocess.Process, http: httpx2.AsyncClient) -> None:
