@@ -141,6 +141,7 @@ def _facts(entry: Entry, seconds: float) -> dict[str, Any]:
         if operation.chosen.name is not None:
             facts["name"] = operation.chosen.name.value[:LONGEST_NAME]
         facts["hash"] = digest(operation.asked.query)
+        facts["cost"] = operation.cost
     if (context := entry.context) is not None:
         if context.caller.user_id is not None:
             facts["user"] = str(context.caller.user_id)

@@ -55,6 +55,7 @@ async def test_an_operation_is_a_line_of_ids_and_figures(api: Api, told: Told) -
         "kind": "query",
         "name": "Menu",
         "hash": sha(MENU),
+        "cost": 51,
         "user": str(ids.decode("User", anna.user_id)),
         "account": str(ids.decode("Account", anna.account_id)),
         "status": 200,
