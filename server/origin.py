@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 import i18n
 from server.credentials import Browsers, Credential
+from server.errors import Rejected
 from server.request import Asking
 
 
@@ -41,15 +42,19 @@ def of(request: Asking, request_id: str, browsers: Browsers) -> Origin:
 
 _SAID: Final = frozenset({"authorization", "x-account", "x-session"})
 """What a socket may say itself, because a browser's cannot send headers."""
+_VIEW: Final = "x-view-as"
 
 
 def of_socket(scope: Scope, given: Mapping[str, object], request_id: str, browsers: Browsers) -> Origin:
     """The origin of what comes by a socket: what was `given` when it began goes before the headers of its handshake.
 
-    Raises Rejected as for an HTTP request.
+    What is no text is read as what it would be as one, so that a header is never overlooked. Raises Rejected as for an
+    HTTP request.
     """
     headers = Headers(scope=scope)
-    said = {name.lower(): value for name, value in given.items() if isinstance(value, str)}
+    said = {name.lower(): str(value) for name, value in given.items() if value is not None}
+    if _VIEW in said or _VIEW in headers:
+        raise Rejected(400, "X-View-As is for queries.")
 
     def header(name: str) -> str | None:
         return said[name] if name in _SAID and name in said else headers.get(name)

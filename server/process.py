@@ -142,7 +142,7 @@ def config() -> uvicorn.Config:
         factory=True,
         loop="uvloop",
         http="server.connection:Connection",
-        ws="websockets-sansio",
+        ws="server.websocket:WebSocket",
         lifespan="on",
         log_level="warning",
         access_log=False,

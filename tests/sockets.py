@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from models.hub import Hub
 from server.socket import PROTOCOL
+from server.websocket import WebSocket
 from tests.api import Api, Person
 
 PATIENCE_SECONDS = 20
@@ -33,7 +34,7 @@ def running(api: Api) -> Starlette:
 async def listening(application: Starlette, **options: Any) -> AsyncGenerator[int]:
     """Serve an application, whose lifespan is somebody else's; yields the port."""
     config = uvicorn.Config(
-        application, port=0, lifespan="off", log_level="error", ws="websockets-sansio", access_log=False, **options
+        application, port=0, lifespan="off", log_level="error", ws=WebSocket, access_log=False, **options
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
