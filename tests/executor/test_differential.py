@@ -4,6 +4,7 @@ FULLMAKT_DIFFERENTIAL is the number of queries, 2,000 by default; 20,000 take so
 Mutations are called so that they succeed, by whoever may and whoever may not, and rolled back.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
@@ -66,6 +67,7 @@ async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
         made = Seen(await world.created(api))
         await mix(made.world)
         made.cursors = await cursors(made.world)
+        await delivered()
         yield made
     await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -106,6 +108,13 @@ async def cursors(of: World) -> list[str]:
         f'{{ node(id: "{of.owner.account_id}") {{ ... on Account {{ {pages} }} }} }}', by=of.owner
     )
     return [edge["cursor"] for connection in answer.data["node"].values() for edge in connection["edges"]]
+
+
+async def delivered() -> None:
+    """Wait until the mail has left: a message would be QUEUED for one executor and SENT for the other."""
+    async with asyncio.timeout(20):
+        while await db.fetch("SELECT FROM messages WHERE status = 'QUEUED' LIMIT 1", row=db.Row):  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.002)
 
 
 # ---- Asking ----------------------------------------------------------------------------------
@@ -260,6 +269,7 @@ class RolledBack(Exception):
 @pytest.mark.parametrize("mutation", sorted(CALLS.keys() - SLOW))
 async def test_mutations(seen: Seen, mutation: str, name: str) -> None:
     asked = await called(seen, mutation, name)
+    await delivered()
     tree = parse(asked.text)
     assert validate(SCHEMA, tree) == []
     seen.tried += 1
