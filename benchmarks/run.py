@@ -18,14 +18,14 @@ from typing import Final
 import click
 
 import embedded
-from benchmarks import alike, execution, floors, ground, limits, peers, restart, rules, serving
+from benchmarks import alike, execution, floors, ground, limits, live, peers, restart, rules, serving
 from benchmarks.measure import Pace, Section, busy_cores, table
 from benchmarks.server import ROOT
 
 VAR: Final = ROOT / "var" / "bench"
 QUIET: Final = 0.2
 """Cores that others may keep busy without spoiling the figures."""
-SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "alike", "restart")
+SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "alike", "restart", "live")
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -64,6 +64,7 @@ def main(
             "alike": lambda: alike.measure(url),
             "floors": lambda: floors.measure(standard(url), pace),
             "restart": lambda: restart.measure(standard(url), pace),
+            "live": lambda: live.measure(asyncio.run(ground.database(url, ground.FEW_GRANTS)), pace),
             "peers": lambda: peers.measure(harness(peers_folder), pace, folder),
         }
         for name in wanted:

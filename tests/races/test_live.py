@@ -27,7 +27,7 @@ TALKING = (
     "FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^(LISTEN|NOTIFY|SET synchronous_commit)'"
 )
 SECONDS = 3.0
-"""Within which a stream ends, on a machine that has much else to do; alone it is 0.1 seconds."""
+"""Within which a stream ends, on a machine that has much else to do. `make bench ARGS="--only live"` measures it."""
 
 
 @pytest.fixture
