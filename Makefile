@@ -2,7 +2,7 @@
 # Plain enough for GNU make 3.81, which is what macOS has.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-reference test-clients check format schema messages catalogues bench lock clean setup
+.PHONY: help run otel test test-reference test-clients check format schema messages catalogues bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -21,6 +21,8 @@ help: ## List the targets
 
 run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8000 with an own database and demo data
 	@FULLMAKT_ENV="$${FULLMAKT_ENV:-development}" .venv/bin/fullmakt serve
+
+otel: .venv/.otel ## Install what traces need, for OTEL_EXPORTER_OTLP_ENDPOINT
 
 # All of them as two halves side by side, each with a PostgreSQL of its own: a machine has two cores at least.
 HALF := tests/commands tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful
@@ -69,7 +71,8 @@ bench: setup ## Measure, and print a table of ratios; ARGS="--only execution" na
 
 lock: .venv/.uv ## Resolve the dependencies again; UPGRADE=--upgrade takes newer versions
 	$(COMPILE) $(UPGRADE) requirements.in -o requirements.lock
-	$(COMPILE) $(UPGRADE) -c requirements.lock requirements-dev.in -o requirements-dev.lock
+	$(COMPILE) $(UPGRADE) -c requirements.lock requirements-otel.in -o requirements-otel.lock
+	$(COMPILE) $(UPGRADE) -c requirements.lock -c requirements-otel.lock requirements-dev.in -o requirements-dev.lock
 	$(COMPILE) $(UPGRADE) -c requirements-dev.lock requirements-web.in -o requirements-web.lock
 	$(COMPILE) $(UPGRADE) requirements-uv.in -o requirements-uv.lock
 	$(PY) -m web.fetch --lock
@@ -104,6 +107,12 @@ setup: .venv/.dev .venv/bin/fullmakt .venv/.web
 	@echo "Installing from requirements.lock"
 	@$(PY) -m uv pip install --quiet --python $(PY) $(LOCKED) requirements.lock \
 		|| $(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements.lock
+	@touch $@
+
+.venv/.otel: .venv/.runtime requirements-otel.lock
+	@echo "Installing from requirements-otel.lock"
+	@$(PY) -m uv pip install --quiet --python $(PY) $(LOCKED) requirements-otel.lock \
+		|| $(PY) -m pip install --quiet --disable-pip-version-check $(LOCKED) requirements-otel.lock
 	@touch $@
 
 .venv/.dev: .venv/.uv requirements-dev.lock

@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -37,8 +38,11 @@ from server.persisted import Trust
 from server.socket import House, Sockets
 from settings import Settings
 
+if TYPE_CHECKING:
+    from server.traces import Traces
 
-def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+
+def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None" = None) -> Starlette:
     """The application for one installation; it opens the database when it starts."""
     site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     # Set when there is mail, so that it leaves at once and not when the worker looks again.
@@ -61,7 +65,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     endpoint = Endpoint(graph, browsers)
     metrics = Metrics(graph.sizes, hub.__len__) if settings.metrics_token else None
     slow_seconds = settings.log_slow_ms / 1000
-    journal = Journal(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics)
+    journal = Journal(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces)
     sockets = Sockets(House(graph=graph, hub=hub, journal=journal, browsers=browsers))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
@@ -74,7 +78,7 @@ def create(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving, metrics),
+        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving, metrics, traces),
         exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
     )
     application.state.hub = hub
@@ -108,13 +112,21 @@ def factory() -> Starlette:
     """The application that the environment asks for: what each worker process starts."""
     settings = environment.read(os.environ)
     log.configure(form=settings.log or ("text" if settings.is_development else "json"), level=settings.log_level)
-    application = create(settings)
+    application = create(settings, traces=_traces())
     # What is loaded by now stays: the collector need not walk it again, nor run at every few hundred
     # rows of an answer.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     return application
+
+
+def _traces() -> "Traces | None":
+    if not environment.traces(os.environ):
+        return None
+    from server.traces import Traces  # noqa: PLC0415 - its packages are installed where somebody wants it
+
+    return Traces()
 
 
 def _development(settings: Settings) -> list[BaseRoute]:
@@ -133,15 +145,18 @@ async def _lifespan(
     hub: Hub,
     leaving: Leaving,
     metrics: Metrics | None,
+    traces: "Traces | None",
 ) -> AsyncGenerator[dict[str, object]]:
     async with (
-        db.connection(settings.database_url, pool_size=settings.pool_size),
+        db.connection(settings.database_url, pool_size=settings.pool_size, watch=traces.statement if traces else None),
         hub.open(),
         _mail(settings, clock, wake),
         _rounds(site, clock, wake, metrics),
         _looks(metrics),
     ):
         yield {connection.STATE: _gate(settings), LEAVING: leaving}
+    if traces is not None:
+        await traces.close()
     log.LOG.flush()
 
 

@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import msgspec
 
 PREFIX = "FULLMAKT_"
+TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+TRACES_PROTOCOL = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
 SHORTEST_SECRET_BYTES = 32
 SHORTEST_TOKEN = 16
@@ -129,6 +131,25 @@ def read(environ: Mapping[str, str]) -> Settings:
         smtp_url=settings.smtp_url and smtp_address(settings.smtp_url),
         mail_from=sender(settings.mail_from, public_url),
     )
+
+
+def traces(environ: Mapping[str, str]) -> bool:
+    """Whether the variables of OpenTelemetry, which its own library reads, ask for traces.
+
+    Raises:
+        SettingsError: they ask for what this program does not do.
+    """
+    is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
+    name = next((name for name in TRACES if environ.get(name)), None)
+    if name is None or is_off:
+        return False
+    parts = split(name, environ[name])
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"{name} must look like http://collector:4318.")
+    for protocol in TRACES_PROTOCOL:
+        if environ.get(protocol, "http/protobuf") != "http/protobuf":
+            raise SettingsError(f"{protocol} must be http/protobuf, or be left out.")
+    return True
 
 
 def nearest(name: str) -> str:

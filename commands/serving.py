@@ -1,6 +1,7 @@
 """Serving: from the settings to a process that answers, until a signal ends it."""
 
 import asyncio
+import importlib
 import os
 import signal
 import socket
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from commands.ground import as_server, database, prepare, settings
-from settings import Settings
+from commands.ground import Unusable, as_server, database, prepare, settings
+from settings import Settings, traces
 
 if TYPE_CHECKING:
     from demo import SignIn
@@ -35,6 +36,7 @@ def serve(*, demo: bool | None) -> None:
     found = settings()
     if demo and not found.is_development:
         raise click.UsageError("--demo is for FULLMAKT_ENV=development.")
+    check_traces()
     with listener(found) as listening, database(found) as ready, suppress(KeyboardInterrupt):
         sign_ins = asyncio.run(prepare(ready, with_demo=ready.is_development and demo is not False))
         os.environ["FULLMAKT_DATABASE_URL"] = as_server(ready).database_url
@@ -52,6 +54,17 @@ def demo() -> None:
         raise click.UsageError("demo is for FULLMAKT_ENV=development.")
     with database(found) as ready:
         click.echo(table(asyncio.run(prepare(ready, with_demo=True))))
+
+
+def check_traces() -> None:
+    """Insist on the packages that traces need, where they are asked for."""
+    if not traces(os.environ):
+        return
+    try:
+        _ = importlib.import_module("server.traces")
+    except ModuleNotFoundError:
+        text = "The variables of OpenTelemetry ask for traces, but its packages are not installed; `make otel` does it."
+        raise Unusable(text) from None
 
 
 @contextmanager

@@ -7,9 +7,11 @@ seventh of a model instance.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import asyncpg
+from asyncpg.connection import LoggedQuery
 from tortoise import Tortoise
 from tortoise.backends.asyncpg.client import AsyncpgDBClient
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -99,6 +101,7 @@ def prefixed(part: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 R = TypeVar("R", bound=asyncpg.Record)
+Watch = Callable[[LoggedQuery], None]
 _committed: Final[list[Callable[[], None]]] = []
 
 
@@ -115,15 +118,18 @@ def config(url: str, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connection(url: str, *, pool_size: int = POOL_SIZE) -> AsyncGenerator[None]:
-    """Bind the models to the database at `url` for the whole process, until the block ends."""
+async def connection(url: str, *, pool_size: int = POOL_SIZE, watch: Watch | None = None) -> AsyncGenerator[None]:
+    """Bind the models to the database at `url` for the whole process, until the block ends.
+
+    `watch` is told of each statement when it has run, in the context of the task that ran it.
+    """
     # The server's lifespan runs in another task than its requests: without the fallback they
     # would find no database.
     await Tortoise.init(config=config(url, pool_size=pool_size), _enable_global_fallback=True)
     # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
     client = cast("AsyncpgDBClient", _client())
     client.extra["reset"] = _no_reset
-    client.create_pool = _pool  # type: ignore[method-assign]
+    client.create_pool = partial(_pool, watch)  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -134,8 +140,11 @@ async def _no_reset(_: object) -> None:
     return None
 
 
-async def _pool(**given: Any) -> Any:
-    return Pool(await asyncpg.create_pool(**given))
+async def _pool(watch: Watch | None, **given: Any) -> Any:
+    async def prepare(driver: Any) -> None:
+        driver.add_query_logger(watch)
+
+    return Pool(await asyncpg.create_pool(**given, init=prepare if watch else None))
 
 
 @asynccontextmanager

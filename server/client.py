@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+PROXIED: Final = "proxied"
+"""In the state of a request that one of the believed proxies passes on."""
 _MAPPED: Final = 96
 """Bits of the network of IPv6 that holds all of IPv4."""
 

@@ -211,6 +211,7 @@ class Connection(HttpToolsProtocol):
 
     def _pass_on(self) -> None:
         """Name the client of whom a proxy of ours speaks."""
+        self.scope["state"] = {**self.scope.get("state", {}), client.PROXIED: True}
         told = [value for name, value in self.headers if name == b"x-forwarded-for"]
         if told and self.client is not None:
             self.scope["client"] = self._gate.proxies.client(self.client[0], told), 0

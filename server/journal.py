@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from graphql import OperationType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +23,9 @@ from resolvers.context import Context
 from server.graph import Operation
 from server.log import LOG
 from server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from server.traces import Trace, Traces
 
 Which = Literal["all", "notable", "none"]
 
@@ -48,6 +51,7 @@ class Entry:
     errors: Sequence[Mapping[str, Any]] = ()
     status: int = 0
     bytes: int = 0
+    trace: "Trace | None" = None
 
     @property
     def is_followed(self) -> bool:
@@ -67,12 +71,22 @@ def of(scope: Scope) -> Entry:
 
 
 class Journal:
-    """Writes the lines. Whoever runs operations makes an entry for each, and ends it."""
+    """Writes the lines. Whoever runs operations begins an entry for each, and ends it."""
 
-    def __init__(self, *, which: Which, slow_seconds: float, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, *, which: Which, slow_seconds: float, metrics: Metrics | None = None, traces: "Traces | None" = None
+    ) -> None:
         self._which = which
         self._slow_seconds = slow_seconds
         self._metrics = metrics
+        self._traces = traces
+
+    def begin(self, request_id: str, scope: Scope | None = None, *, status: int = 0) -> Entry:
+        """A new entry; of an HTTP request, with its scope."""
+        entry = Entry(request_id, status=status)
+        if self._traces is not None:
+            entry.trace = self._traces.begin(scope)
+        return entry
 
     def end(self, entry: Entry) -> None:
         """Write down what became of it."""
@@ -81,6 +95,8 @@ class Journal:
         is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
         if self._metrics is not None:
             _count(self._metrics, entry, seconds)
+        if self._traces is not None and entry.trace is not None and entry.is_told:
+            self._traces.end(entry.trace, _facts(entry, seconds))
         if entry.is_told and (self._which == "all" or (self._which == "notable" and is_notable)):
             level = logging.WARNING if is_slow else logging.INFO
             LOG.entry(level, _event(entry, is_slow=is_slow), _facts(entry, seconds))
@@ -98,7 +114,7 @@ class Journaled:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        entry = scope["state"]["entry"] = Entry(scope["state"]["request_id"])
+        entry = scope["state"]["entry"] = self._journal.begin(scope["state"]["request_id"], scope)
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":

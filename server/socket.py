@@ -261,7 +261,7 @@ class Conversation:
 
     async def _answer(self, key: str, payload: dict[str, Any]) -> None:
         """Run one operation to its end."""
-        entry = Entry(_fresh_id(), status=200)
+        entry = self._house.journal.begin(_fresh_id(), status=200)
         try:
             await self._follow(key, payload, entry)
             self._forget(key)

@@ -204,3 +204,27 @@ def test_documents_of_others_are_answered_unless_told_otherwise() -> None:
     assert refusal(PRODUCTION | {"FULLMAKT_DOCUMENTS": "all"}).startswith(
         "FULLMAKT_DOCUMENTS: Invalid enum value 'all'"
     )
+
+
+def test_traces_are_asked_for_by_the_variables_of_opentelemetry() -> None:
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+    assert not settings.traces({})
+    assert not settings.traces({"OTEL_EXPORTER_OTLP_ENDPOINT": ""})
+    assert settings.traces(endpoint)
+    assert settings.traces({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example.com/v1/traces"})
+    assert not settings.traces(endpoint | {"OTEL_SDK_DISABLED": "true"})
+    assert not settings.traces(endpoint | {"OTEL_TRACES_EXPORTER": "none"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://:4318"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ],
+)
+def test_traces_that_cannot_be_sent_are_refused(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        settings.traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", name: text})

@@ -66,9 +66,10 @@ def test_what_tests_run_on_is_what_is_served() -> None:
     def pins(lock: str) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9._-]+)==([\w.]+)", (ROOT / lock).read_text(), re.MULTILINE))
 
-    served, tested = pins("requirements.lock"), pins("requirements-dev.lock")
+    served, traced, tested = (pins(f"requirements{which}.lock") for which in ("", "-otel", "-dev"))
 
     assert {name: tested.get(name) for name in served} == served
+    assert {name: tested.get(name) for name in traced} == traced
 
 
 def test_no_file_names_a_registry() -> None:
