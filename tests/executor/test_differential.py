@@ -298,6 +298,7 @@ async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
     person = seen.world.people[name] or seen.world.somebody("stranger")
     # An owner is nobody's guest: where one is needed, somebody else's call is tried by him.
     person = seen.world.somebody("accountant") if name == "owner" else person
+    await seen.world.begin()
     given_ = await CALLS[mutation].make(seen.world, person)
     type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
     shown = generate.selection(SCHEMA, type_, generate.chances(f"{mutation} {name}"), depth=4, value=values(seen))
