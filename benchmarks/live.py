@@ -27,8 +27,8 @@ from models.hub import Hub
 from resolvers import ids
 from server.graph import utc_now
 
-ROUNDS: Final = 10
-"""For each round of the pace: 50 in all, as it comes."""
+ROUNDS: Final = 6
+"""For each round of the pace: 30 in all, as it comes."""
 WRITES: Final = 20
 """In one slice."""
 PATIENCE_SECONDS: Final = 10
