@@ -25,9 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = """
 import asyncio, os, sys, types
 from pathlib import Path
+from server.client import Proxies
+from server.gate import Gate
+from server.hosts import Hosts
+from server.leaving import Leaving
 
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
+        gate = Gate(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, most_connections=100)
+        scope["state"].update(gate=gate, leaving=Leaving(lambda: None))
         for _ in ("startup", "shutdown"):
             message = await receive()
             await send({"type": message["type"] + ".complete"})
@@ -47,7 +53,8 @@ sys.modules.update(app=app, demo=demo)
 from models import migrate
 async def nothing(url, server_role=None): pass
 async def pending(url): return ["0001_first"]
-migrate.migrate, migrate.pending = nothing, pending
+async def room(url): return 100
+migrate.migrate, migrate.pending, migrate.room = nothing, pending, room
 
 import cli
 from commands import ground

@@ -122,6 +122,7 @@ async def delivered() -> None:
 
 async def opened(seen: Seen, name: str, account: str | None) -> Context:
     """The context of one request."""
+    await seen.world.begin()  # what the other executor has tried counts nothing
     person = seen.world.people[name]
     return await open_context(
         site=Site(KEY),
