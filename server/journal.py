@@ -95,11 +95,14 @@ class Journal:
         is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
         if self._metrics is not None:
             _count(self._metrics, entry, seconds)
-        if self._traces is not None and entry.trace is not None and entry.is_told:
-            self._traces.end(entry.trace, _facts(entry, seconds))
-        if entry.is_told and (self._which == "all" or (self._which == "notable" and is_notable)):
-            level = logging.WARNING if is_slow else logging.INFO
-            LOG.entry(level, _event(entry, is_slow=is_slow), _facts(entry, seconds))
+        is_logged = self._which == "all" or (self._which == "notable" and is_notable)
+        if not entry.is_told or (entry.trace is None and not is_logged):
+            return
+        facts = _facts(entry, seconds)
+        if self._traces is not None and entry.trace is not None:
+            self._traces.end(entry.trace, facts)
+        if is_logged:
+            LOG.entry(logging.WARNING if is_slow else logging.INFO, _event(entry, is_slow=is_slow), facts)
 
 
 class Journaled:
