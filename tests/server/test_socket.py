@@ -108,6 +108,8 @@ async def test_who_loses_the_permission_by_a_new_role_or_by_time_is_cut_off(api:
     cleo, second = await api.guest(anna, "cleo@example.com", "ADMINISTRATOR")
     end = (api.clock().replace(year=api.clock().year + 1)).isoformat()
     assert (await api.do("updateGrant", {"grantId": second, "validUntil": end}, by=anna))["errors"] == []
+    for guest in (bo, cleo):  # who enters while another one follows is told of
+        assert (await api.do("switchAccount", {"accountId": anna.account_id}, by=guest))["errors"] == []
     async with socket(port) as his, socket(port) as hers:
         await (await his.begin(bo)).subscribe("a", EVENTS, {"account": anna.account_id})
         await (await hers.begin(cleo)).subscribe("a", EVENTS, {"account": anna.account_id})
