@@ -1,12 +1,14 @@
 """The graph as its clients see it: everything over HTTP, on a real database."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx2
+from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from auth import tokens
@@ -150,6 +152,19 @@ class Api:
         assert accepted["errors"] == []
         user_id = accepted["viewer"]["user"]["id"]
         return Person(email, accepted["accessToken"], user_id, owner.account_id), accepted["grant"]["id"]
+
+
+@asynccontextmanager
+async def running(
+    application: Starlette, url: str = PUBLIC_URL, *, headers: Mapping[str, str] | None = None, **transport: Any
+) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of an application that runs in this process, until the block ends."""
+    through = httpx2.ASGITransport(app=application, **transport)
+    async with (
+        application.router.lifespan_context(application),
+        httpx2.AsyncClient(transport=through, base_url=url, headers=headers) as http,
+    ):
+        yield http
 
 
 def codes(payload: Mapping[str, Any]) -> list[tuple[str, list[str] | None]]:

@@ -21,14 +21,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import argon2
 import asyncpg
-import httpx2
 import pytest
 
 import app
 import embedded
 from auth import passwords
 from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Api, Clock
+from tests.api import KEY, PUBLIC_URL, Api, Clock, running
 
 NUMBERS = count(1)
 # `make test-reference` runs the tests of the API a second time, through graphql-core.
@@ -130,9 +129,5 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         ),
         clock=clock,
     )
-    transport = httpx2.ASGITransport(app=application)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http,
-    ):
+    async with running(application) as http:
         yield Api(http, clock, application)

@@ -13,8 +13,6 @@ from operator import or_
 from typing import Any, Final, Literal
 from uuid import UUID
 
-import httpx2
-
 import app
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
@@ -23,7 +21,7 @@ from models import db, subscription
 from models.caller import Caller, Site
 from resolvers import ids
 from settings import Settings
-from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person, running
 
 NUMBERS = count(1)
 EXECUTORS: Final[tuple[Literal["compiled", "reference"], ...]] = ("compiled", "reference")
@@ -272,11 +270,7 @@ async def application(url: str, executor: Literal["compiled", "reference"], cloc
         max_cost=1_000_000_000,
         budget=0,
     )
-    running = app.create(settings, clock=clock)
-    async with (
-        running.router.lifespan_context(running),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=running), base_url=PUBLIC_URL) as http,
-    ):
+    async with running(app.create(settings, clock=clock)) as http:
         yield Api(http, clock)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY
+from tests.api import KEY, running
 
 PRODUCTION_URL = "https://fullmakt.example.com"
 
@@ -19,9 +19,5 @@ Send = Callable[..., Any]
 async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application in production; the application's own failures come as answers."""
     application = app.create(Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL))
-    transport = httpx2.ASGITransport(app=application, raise_app_exceptions=False)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PRODUCTION_URL) as http,
-    ):
+    async with running(application, PRODUCTION_URL, raise_app_exceptions=False) as http:
         yield http

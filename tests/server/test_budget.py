@@ -13,7 +13,7 @@ from models.errors import RateLimited
 from server.budget import CHECKED, REFUSED, Budget, network
 from server.limits import DEFAULT
 from settings import Settings
-from tests.api import KEY, Api, Clock
+from tests.api import KEY, Api, Clock, running
 from tests.conftest import connect
 from tests.server.conftest import PRODUCTION_URL
 
@@ -99,11 +99,7 @@ async def served(database_url: str, **given: Any) -> AsyncGenerator[httpx2.Async
     """The application with other budgets, asked from one address."""
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, **given)
     application = app.create(settings)
-    transport = httpx2.ASGITransport(app=application, client=("192.0.2.7", 1))
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PRODUCTION_URL) as http,
-    ):
+    async with running(application, PRODUCTION_URL, client=("192.0.2.7", 1)) as http:
         yield http
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api, Clock
+from tests.api import KEY, PASSWORD, Api, Clock, running
 from tests.browser import ASKS, SIGN_IN, Browser
 from tests.server.conftest import PRODUCTION_URL
 
@@ -48,11 +48,7 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         ),
         clock=clock,
     )
-    transport = httpx2.ASGITransport(app=application)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PRODUCTION_URL) as http,
-    ):
+    async with running(application, PRODUCTION_URL) as http:
         yield Api(http, clock)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api
+from tests.api import KEY, PASSWORD, Api, running
 from tests.server import damage
 from tests.server.conftest import PRODUCTION_URL
 
@@ -27,11 +27,7 @@ async def served(api: Api, database_url: str) -> AsyncIterator[httpx2.AsyncClien
     _ = await api.guest(anna, "guest@example.com", "ACCOUNTANT")
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, budget=0)
     application = app.create(settings)
-    transport = httpx2.ASGITransport(app=application)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PRODUCTION_URL) as http,
-    ):
+    async with running(application, PRODUCTION_URL) as http:
         yield http
 
 

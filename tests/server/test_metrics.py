@@ -11,7 +11,7 @@ import app
 import embedded
 from server import metrics
 from settings import Settings
-from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, running
 from tests.serving import PATIENCE_SECONDS, serve
 
 TOKEN = "a token for scrapers, 42"
@@ -31,11 +31,7 @@ async def seen(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         ),
         clock=clock,
     )
-    transport = httpx2.ASGITransport(app=application)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http,
-    ):
+    async with running(application) as http:
         yield Api(http, clock)
 
 

@@ -12,7 +12,7 @@ import pytest
 import app
 from models import db
 from settings import Settings
-from tests.api import KEY, Api
+from tests.api import KEY, Api, running
 from tests.conftest import EXECUTOR, connect
 from tests.server.conftest import PRODUCTION_URL
 
@@ -33,10 +33,7 @@ async def impatient(database_url: str) -> AsyncGenerator[httpx2.AsyncClient]:
             executor=EXECUTOR,
         )
     )
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=application), base_url=PRODUCTION_URL) as http,
-    ):
+    async with running(application, PRODUCTION_URL) as http:
         yield http
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-import httpx2
 import pytest
 
 import app
@@ -16,7 +15,7 @@ from models.document import Document
 from server.documents import Named
 from server.persisted import FRESH_SECONDS, LONGEST, Shelf
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api, Clock, Person, counts
+from tests.api import KEY, PASSWORD, Api, Clock, Person, counts, running
 
 URL = "http://fullmakt.example.com"
 ROLES = "query Roles { roles { role } }"
@@ -45,11 +44,7 @@ async def server(url: str, trust: Literal["any", "trusted-for-anonymous", "trust
     clock = Clock()
     settings = Settings(env="development", database_url=url, secret_key=KEY, public_url=URL, documents=trust)
     application = app.create(settings, clock=clock)
-    transport = httpx2.ASGITransport(app=application)
-    async with (
-        application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=transport, base_url=URL, headers=GRAPHQL_JSON) as http,
-    ):
+    async with running(application, URL, headers=GRAPHQL_JSON) as http:
         yield Api(http, clock)
 
 

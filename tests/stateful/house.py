@@ -6,13 +6,11 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-import httpx2
-
 import app
 from models import chain, db
 from resolvers import ids
 from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Api, Clock, Person
+from tests.api import KEY, PUBLIC_URL, Api, Clock, Person, running
 
 PEOPLE: Final = 4
 FREE_SEATS: Final = 3
@@ -43,9 +41,7 @@ class House:
             free_seats=FREE_SEATS,
         )
         application = app.create(chosen, clock=self.clock)
-        await self._stack.enter_async_context(application.router.lifespan_context(application))
-        transport = httpx2.ASGITransport(app=application)
-        http = await self._stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL))
+        http = await self._stack.enter_async_context(running(application))
         api = Api(http, self.clock)
         for number in range(PEOPLE):
             self.people.append(await api.person(f"person{number}@example.com", f"Person {number}"))
