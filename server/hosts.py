@@ -14,6 +14,7 @@ FORWARDED: Final = frozenset(
 )
 """Other headers that name a host. None of them decides anything; one that names a foreign host is refused."""
 _HOST: Final = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?)\.?(?::[0-9]{0,5})?", re.IGNORECASE)
+_LONGEST_PORT: Final = 5
 _IN_FORWARDED: Final = re.compile(rb"(?:^|[;,\s])host\s*=\s*(\"[^\"]*\"|[^;,\s]*)", re.IGNORECASE)
 
 
@@ -26,7 +27,10 @@ class Hosts:
 
     def is_one(self, said: list[bytes]) -> bool:
         """Whether a single host is said, one of ours, as nearly everybody writes it."""
-        return len(said) == 1 and said[0] in self._spelt
+        if len(said) != 1:
+            return False
+        name, colon, port = said[0].partition(b":")
+        return name in self._spelt and (not colon or (port.isdigit() and len(port) <= _LONGEST_PORT))
 
     def objection(self, said: list[bytes], forwarded: list[tuple[bytes, bytes]], *, probed: bool) -> Rejected | None:
         """What is wrong with the Host headers and the others that name one; `probed` may say any name."""
