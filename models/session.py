@@ -21,6 +21,7 @@ from models import access, codes, db, event, guesses, keys, shut_out
 from models.access import Access
 from models.caller import Caller
 from models.errors import UserErrorCode, not_found, refuse
+from models.together import Together
 
 LASTS: Final = timedelta(days=30)
 IDLE_AFTER: Final = timedelta(days=14)
@@ -89,12 +90,20 @@ SELECT {_ALL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_c
     {", ".join(f"{sql} AS {name}" for name, sql in _GRANT.items())}
 FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
-    ON g.user_id = s.user_id AND g.account_id = COALESCE($3::uuid, s.account_id) AND g.status = 'ACTIVE'
-    AND (g.valid_until IS NULL OR g.valid_until > $2)
-WHERE {{which}} AND {_OPEN}
+    ON g.user_id = s.user_id AND g.account_id = COALESCE({{account}}, s.account_id) AND g.status = 'ACTIVE'
+    AND (g.valid_until IS NULL OR g.valid_until > {{now}})
+WHERE {{which}} AND {OPEN.format("{now}")}
 """
-_BY_TOKEN: Final = _BEARER.format(which="s.token_digest = $1 AND s.in_cookie = $4")
-_BY_ID: Final = _BEARER.format(which="s.id = $1")
+_BY_ID: Final = _BEARER.format(which="s.id = $1", now="$2", account="$3::uuid")
+_SHOWN: Final = "s.token_digest = w.digest AND s.in_cookie = w.in_cookie"
+# For many requests at once, each looked up by itself, whatever the planner expects of their number.
+_BY_TOKENS: Final = f"""
+SELECT w.place, b.* FROM unnest($1::bytea[], $2::timestamptz[], $3::uuid[], $4::boolean[])
+    WITH ORDINALITY AS w (digest, now, account_id, in_cookie, place)
+CROSS JOIN LATERAL (
+    {_BEARER.format(which=_SHOWN, now="w.now", account="w.account_id")}
+    LIMIT 1) b
+"""
 _BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
 
@@ -132,7 +141,18 @@ async def by_token(
 
     What leaks from a cookie is no bearer token, and a bearer token planted as a cookie signs nobody in.
     """
-    return await db.fetch_one(_BY_TOKEN, tokens.digest(token), now, account_id, in_cookie, row=Bearer)
+    return await _bearer((tokens.digest(token), now, account_id, in_cookie))
+
+
+async def _by_tokens(shown: list[tuple[bytes, datetime, UUID | None, bool]]) -> list[Bearer | None]:
+    """The same for requests that came at the same moment: one statement."""
+    found: list[Bearer | None] = [None] * len(shown)
+    for row in await db.fetch(_BY_TOKENS, *zip(*shown, strict=True), row=Bearer):
+        found[row["place"] - 1] = row
+    return found
+
+
+_bearer: Final = Together(_by_tokens)
 
 
 async def by_id(session_id: UUID, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
