@@ -47,16 +47,17 @@ def events_of_accounts(wanted: EventFilter | None = None) -> Listing[EventRow]:
     return _events("e.account_id = {key}", wanted)
 
 
-_OWNER_OUT: Final = shut_out.factor_missing(user="a.owner_id", account="a")
+# Not as one condition with OR, for which all events there are would be read.
+_OWN: Final = f"""e.id IN (
+    SELECT own.id FROM events own WHERE own.actor_id = {{key}}
+    UNION SELECT entry.id FROM accounts a
+        JOIN events entry ON entry.account_id = a.id AND entry.type = 'account:account:enter'
+    WHERE a.owner_id = {{key}} AND NOT {shut_out.factor_missing(user="a.owner_id", account="a")})"""
 
 
 def events_of_user(now: datetime) -> Listing[EventRow]:
     """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
-    listing = _events(
-        "(e.actor_id = {key} OR e.type = 'account:account:enter' AND e.account_id IN "
-        f"(SELECT a.id FROM accounts a WHERE a.owner_id = {{key}} AND NOT {_OWNER_OUT}))",
-        None,
-    )
+    listing = _events(_OWN, None)
     listing.only("e.occurred_at <= {}", now)
     return listing
 
