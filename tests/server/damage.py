@@ -5,6 +5,7 @@ arguments hostile. The same seed gives the same requests.
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, Final
 
 from graphql import (
@@ -99,7 +100,8 @@ def _json(chance: random.Random, known: list[str]) -> bytes:
             case 2:
                 found.pop(key, None)
             case _:
-                found = chance.choice([found, found, [found], chance.choice(HOSTILE)])
+                other = deepcopy(chance.choice(HOSTILE))  # it may be changed in the next round
+                found = chance.choice([found, found, [found], other])
     return _encoded(found)
 
 
