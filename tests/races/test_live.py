@@ -3,10 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-
-import pytest
 
 from models import db, hub, jobs
 from models.caller import Caller, Site
@@ -14,7 +11,6 @@ from tests.api import KEY, PASSWORD, Api, Person
 from tests.conftest import connect
 from tests.following import Followed, following
 from tests.races.racing import ROUNDS
-from tests.races.test_two_servers import served
 from tests.schema.world import key
 from tests.sockets import running, socket
 
@@ -28,13 +24,6 @@ TALKING = (
 )
 SECONDS = 3.0
 """Within which a stream ends, on a machine that has much else to do. `make bench ARGS="--only live"` measures it."""
-
-
-@pytest.fixture
-async def servers(database_url: str) -> AsyncIterator[list[Api]]:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(db.connection(database_url, pool_size=2))
-        yield [await stack.enter_async_context(served(database_url)) for _ in range(2)]
 
 
 async def test_what_ends_on_one_server_closes_streams_of_another(servers: list[Api]) -> None:

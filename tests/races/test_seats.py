@@ -1,17 +1,11 @@
 """The last seat, when several reach for it at the same moment."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
-import pytest
-
 from models import db, seat
 from models.account import Account
 from models.caller import Caller, Site
 from models.errors import Refusal
 from tests.api import KEY, Api, Person
 from tests.races.racing import ROUNDS, Payload, accept, at_once, invite, outcome, outcomes
-from tests.races.test_two_servers import served
 
 NONE_LEFT = "SEATS_EXHAUSTED"
 COLLEAGUE = "COLLABORATOR"
@@ -128,13 +122,6 @@ async def test_seats_are_not_taken_away_while_they_are_given(api: Api) -> None:
 
         assert (outcome(invited), outcome(lowered)) in {("done", "OUT_OF_RANGE"), (NONE_LEFT, "done")}
         await clear()
-
-
-@pytest.fixture
-async def servers(database_url: str) -> AsyncIterator[list[Api]]:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(db.connection(database_url, pool_size=2))
-        yield [await stack.enter_async_context(served(database_url)) for _ in range(2)]
 
 
 async def test_two_servers_give_the_last_seat_once(servers: list[Api]) -> None:

@@ -1,74 +1,19 @@
 """Two servers on one database: nothing may rest on what a single process knows."""
 
 import asyncio
-import os
-import socket
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
-
-import httpx2
-import pytest
 
 from models import db, jobs
 from models.caller import Caller, Site
 from models.grant import Grant
 from models.subscription import SubscriptionEntry
-from tests.api import KEY, PASSWORD, Api, Clock, Person, codes
+from tests.api import KEY, PASSWORD, Api, Person, codes
 from tests.models.bureaus import engaged, engagements
 from tests.models.refusing import events
 from tests.races.racing import ROUNDS, accept, at_once, invite, outcome, outcomes
 from tests.races.test_bureaus import assign, loose, refusals, trio
 from tests.races.test_ownership import key_of, owner_of
 from tests.races.test_vouchers import issue, redeem
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@asynccontextmanager
-async def served(database_url: str) -> AsyncGenerator[Api]:
-    """A client of a server in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mine = {
-        "FULLMAKT_ENV": "development",
-        "FULLMAKT_DATABASE_URL": database_url,
-        "FULLMAKT_SECRET_KEY": KEY,
-        "FULLMAKT_PORT": str(port),
-    }
-    # Not FULLMAKT_... of whoever runs the tests.
-    others = {name: value for name, value in os.environ.items() if not name.startswith("FULLMAKT_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "cli.py", "serve", "--no-demo", cwd=ROOT, env=others | mine, stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-            await _until_ready(http)
-            yield Api(http, Clock())
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _until_ready(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if (await http.get("/readyz")).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.1)
-
-
-@pytest.fixture
-async def servers(database_url: str) -> AsyncIterator[list[Api]]:
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(db.connection(database_url, pool_size=2))
-        yield [await stack.enter_async_context(served(database_url)) for _ in range(2)]
 
 
 async def test_access_and_days_are_given_once(servers: list[Api]) -> None:
