@@ -286,18 +286,18 @@ class Hub:
             try:
                 connection = await db.dedicated()
                 try:
+                    await self._begin(connection)
+                    pause = FIRST_PAUSE_SECONDS  # however the connection is lost one day
                     await self._talk(connection)
                 finally:
                     connection.terminate()
             except (asyncpg.PostgresError, *db.UNAVAILABLE) as error:
                 log.warning("not listening", type=type(error).__name__)
-            else:
-                pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _talk(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Tell what this process commits, at most once in GAP_SECONDS, until the connection is lost."""
+    async def _begin(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Be told of what other processes commit."""
         own = connection.get_server_pid()
 
         def told(_: object, sender: int, __: str, ___: object) -> None:
@@ -309,6 +309,9 @@ class Hub:
         # A notification is written like a change and waits for the disk, while no other can commit: not this one.
         await connection.execute("SET synchronous_commit = off")
         self._wake.set()  # what was told while nobody listened
+
+    async def _talk(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Tell what this process commits, at most once in GAP_SECONDS, until the connection is lost."""
         while not connection.is_closed():
             try:
                 await asyncio.wait_for(self._news.wait(), ALIVE_SECONDS)

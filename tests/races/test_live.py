@@ -1,9 +1,13 @@
 """Streams while much happens, connections are cut and processes die: nothing is lost, doubled or out of order."""
 
 import asyncio
+import os
 import random
+import signal
 import time
 from contextlib import AsyncExitStack
+
+import asyncpg
 
 from models import db, hub, jobs
 from models.caller import Caller, Site
@@ -75,6 +79,15 @@ async def head(account: str) -> int:
     return int(row.head)
 
 
+async def listener(knife: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """The database's process for whoever tells and is told, who is soon there again."""
+    async with asyncio.timeout(SECONDS):
+        while not (found := await knife.fetch(f"SELECT pid {TALKING} AND state = 'idle'")):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+    pid: int = found[0]["pid"]
+    return pid
+
+
 async def test_streams_show_what_the_database_has_whatever_happens(api: Api, database_url: str) -> None:
     """Many at once, some of whom never read before the end, while connections are cut."""
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
@@ -101,7 +114,7 @@ async def test_streams_show_what_the_database_has_whatever_happens(api: Api, dat
         for number in range(0, 4 * ROUNDS, 4):
             await asyncio.gather(*(change(owner, number + more) for owner in (anna, bo) for more in (0, 1)))
             if number % 40 == 0:
-                assert await knife.fetch(f"SELECT pg_terminate_backend(pid) {TALKING}")
+                await knife.execute("SELECT pg_terminate_backend($1)", await listener(knife))
         expected = {owner: await written(owner.account_id, since[owner]) for owner in (anna, bo)}
         for owner, followed in opened:
             assert await read(followed, len(expected[owner])) == expected[owner]
@@ -128,6 +141,23 @@ async def test_what_happens_while_nobody_listens_is_not_missed(api: Api, databas
         expected = await written(anna.account_id, since)
         assert len(expected) == 250
         assert await read(followed, 250) == expected
+    await knife.close()
+
+
+async def test_who_listens_is_soon_there_again_however_often_he_was_cut_off(api: Api, database_url: str) -> None:
+    """In the middle of telling, so that each loss is an error; what was waited once is not waited again."""
+    anna = await api.person("anna@example.com")
+    knife = await connect(database_url)
+    for number in range(7):
+        pid = await listener(knife)
+        os.kill(pid, signal.SIGSTOP)
+        given = {"accountId": anna.account_id, "name": f"Name {number}"}
+        assert (await api.do("updateAccount", given, by=anna))["errors"] == []
+        await asyncio.sleep(3 * hub.GAP_SECONDS)
+
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
+        await knife.execute("SELECT pg_terminate_backend($1, 5000)", pid)
     await knife.close()
 
 
