@@ -13,6 +13,8 @@ ASKS = {"X-Session": "cookie"}
 SIGN_IN = (
     "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken viewer { user { id } } errors { code } } }"
 )
+WHO = "{ viewer { user { id } } }"
+SIGN_OUT = "mutation { signOut { errors { code } } }"
 
 
 class Browser:
@@ -59,3 +61,7 @@ class Browser:
             "signIn"
         ]
         return payload
+
+    async def is_known(self) -> bool:
+        """Whether the server takes the cookie for somebody."""
+        return (await self.ask(WHO)).data["viewer"] is not None

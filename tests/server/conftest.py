@@ -8,7 +8,8 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, running
+from tests.api import KEY, Api, running
+from tests.browser import Browser
 
 PRODUCTION_URL = "https://fullmakt.example.com"
 
@@ -21,3 +22,9 @@ async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     application = app.create(Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL))
     async with running(application, PRODUCTION_URL, raise_app_exceptions=False) as http:
         yield http
+
+
+@pytest.fixture
+def browser(api: Api) -> Browser:
+    """A browser that nobody has signed in with."""
+    return Browser(api.http)

@@ -10,20 +10,7 @@ from auth import tokens
 from models import db
 from models.session import IDLE_IN_COOKIE_AFTER, LASTS_IN_COOKIE, MOST_PER_USER, Session
 from tests.api import PASSWORD, TABLES, Api, counts
-from tests.browser import ASKS, NAME, SIGN_IN, Browser
-
-WHO = "{ viewer { user { id } } }"
-SIGN_OUT = "mutation { signOut { errors { code } } }"
-
-
-@pytest.fixture
-def browser(api: Api) -> Browser:
-    return Browser(api.http)
-
-
-async def is_known(browser: Browser) -> bool:
-    return (await browser.ask(WHO)).data["viewer"] is not None
-
+from tests.browser import ASKS, NAME, SIGN_IN, SIGN_OUT, WHO, Browser
 
 # ---- Into the cookie, and out of it ----------------------------------------------------------
 
@@ -69,8 +56,8 @@ async def test_every_way_to_a_session_ends_in_the_cookie(api: Api, browser: Brow
 
     assert [done["accessToken"] for done in (activated, accepted)] == [None, None]
     assert [done["viewer"]["user"]["email"] for done in (activated, accepted)] == ["anna@example.com", "bo@example.com"]
-    assert await is_known(browser)
-    assert await is_known(guest)
+    assert await browser.is_known()
+    assert await guest.is_known()
 
 
 async def test_a_refused_sign_in_leaves_the_cookie_as_it_is(api: Api, browser: Browser) -> None:
@@ -82,7 +69,7 @@ async def test_a_refused_sign_in_leaves_the_cookie_as_it_is(api: Api, browser: B
     await browser.sign_in(anna.email, "wrong wrong wrong")
 
     assert len(browser.said) == 1
-    assert await is_known(browser)
+    assert await browser.is_known()
 
 
 async def test_a_cookie_that_was_planted_before_signing_in_is_never_adopted(api: Api, browser: Browser) -> None:
@@ -93,7 +80,7 @@ async def test_a_cookie_that_was_planted_before_signing_in_is_never_adopted(api:
 
     assert browser.kept != planted
     browser.kept = planted
-    assert not await is_known(browser)
+    assert not await browser.is_known()
 
 
 async def test_signing_in_anew_ends_the_session_that_the_cookie_held(api: Api, browser: Browser) -> None:
@@ -105,7 +92,7 @@ async def test_signing_in_anew_ends_the_session_that_the_cookie_held(api: Api, b
 
     assert (await browser.ask(WHO)).data["viewer"]["user"]["id"] == bo.user_id
     browser.kept = first
-    assert not await is_known(browser)
+    assert not await browser.is_known()
     assert (await api.ask(WHO, by=anna)).data["viewer"] is not None
 
 
@@ -155,7 +142,7 @@ async def test_ending_another_session_keeps_the_cookie(api: Api, browser: Browse
                       {"input": {"accountId": anna.account_id}})  # fmt: skip
 
     assert len(browser.said) == 1
-    assert await is_known(browser)
+    assert await browser.is_known()
     assert (await api.ask(WHO, by=anna)).data["viewer"] is None
 
 
@@ -179,11 +166,11 @@ async def test_a_browsers_session_unused_for_half_an_hour_is_over(api: Api, brow
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
     api.clock.now += IDLE_IN_COOKIE_AFTER - timedelta(seconds=1)
-    assert await is_known(browser)
+    assert await browser.is_known()
 
     api.clock.now += IDLE_IN_COOKIE_AFTER
 
-    assert not await is_known(browser)
+    assert not await browser.is_known()
     assert timedelta(minutes=30) == IDLE_IN_COOKIE_AFTER
 
 
@@ -192,14 +179,14 @@ async def test_a_browsers_session_is_over_after_twelve_hours_however_used(api: A
     await browser.sign_in(anna.email)
     for _ in range(24):
         api.clock.forward(minutes=29)
-        assert await is_known(browser)
+        assert await browser.is_known()
     api.clock.forward(minutes=24, seconds=-1)
-    assert await is_known(browser)
+    assert await browser.is_known()
     assert timedelta(hours=12) == LASTS_IN_COOKIE
 
     api.clock.forward(seconds=1)
 
-    assert not await is_known(browser)
+    assert not await browser.is_known()
 
 
 async def test_a_browsers_session_says_when_it_ends(api: Api, browser: Browser) -> None:

@@ -8,7 +8,7 @@ import pytest
 import app
 from settings import Settings
 from tests.api import KEY, PASSWORD, Api, Clock, running
-from tests.browser import ASKS, SIGN_IN, Browser
+from tests.browser import ASKS, SIGN_IN, WHO, Browser
 from tests.server.conftest import PRODUCTION_URL
 
 FRONT_END = "https://app.example.com"
@@ -32,7 +32,6 @@ LOOK_ALIKES = [
     "app.example.com",
     PRODUCTION_URL,  # its own pages need no leave
 ]
-WHO = "{ viewer { user { id } } }"
 GRANTS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers")
 
 

@@ -8,20 +8,9 @@ from models import db
 from server.credentials import Browsers
 from server.errors import Rejected
 from tests.api import PASSWORD, PUBLIC_URL, Api, counts
-from tests.browser import ASKS, NAME, SIGN_IN, Browser
+from tests.browser import ASKS, NAME, SIGN_IN, SIGN_OUT, WHO, Browser
 
-WHO = "{ viewer { user { id } } }"
-SIGN_OUT = "mutation { signOut { errors { code } } }"
 FOREIGN = "https://evil.example.net"
-
-
-@pytest.fixture
-def browser(api: Api) -> Browser:
-    return Browser(api.http)
-
-
-async def is_known(browser: Browser) -> bool:
-    return (await browser.ask(WHO)).data["viewer"] is not None
 
 
 # ---- Neither is taken for the other -------------------------------------------------------------
@@ -34,7 +23,7 @@ async def test_the_token_of_a_cookie_is_no_bearer_token_and_the_other_way_round(
 
     assert (await api.ask(WHO, by=kept)).data["viewer"] is None
     browser.kept = anna.token
-    assert not await is_known(browser)
+    assert not await browser.is_known()
 
 
 def refusal(response: httpx2.Response) -> tuple[int, str, str | None]:
@@ -88,7 +77,7 @@ async def test_a_cookie_counts_only_with_its_header_from_a_page_of_ours(api: Api
         assert (refusal(got), refusal(posted)) == (expected, expected), sent
 
     assert await counts() == before
-    assert await is_known(browser)
+    assert await browser.is_known()
 
 
 async def test_a_page_of_ours_is_let_in(api: Api, browser: Browser) -> None:
