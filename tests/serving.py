@@ -23,6 +23,20 @@ from tests.smtp_peer import listening
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_URL = "https://fullmakt.example.com"
 PATIENCE_SECONDS = 20
+NO_PREVIEW = """
+import models.acceptance
+
+async def preview(token, **_):
+    raise RuntimeError(f"SELECT * FROM invitations WHERE token = '{token}'")
+
+models.acceptance.preview = preview
+"""
+"""What breaks the preview of invitations, so that its error tells what was typed."""
+_START = """
+import cli
+if __name__ == "__main__":
+    cli.main()
+"""
 
 
 @dataclass
@@ -85,13 +99,20 @@ class Served:
         return self.process.returncode, said.decode(), log.decode()
 
 
+def broken(folder: Path, breaks: str = NO_PREVIEW) -> Path:
+    """A program that is the product, after some lines that break it."""
+    program = folder / "broken.py"
+    program.write_text(breaks + _START)
+    return program
+
+
 @asynccontextmanager
 async def serve(database_url: str, *, program: Path = ROOT / "cli.py", **environ: str) -> AsyncGenerator[Served]:
     """A server in production, unless told otherwise, on a free port; what is left running is killed, workers too.
 
     In production as a role that only adds to events.
 
-    `program` may be another that ends in `cli.main()`, with something broken on the way.
+    `program` may be one that is `broken`.
     """
     port = free_port()
     is_development = environ.get("FULLMAKT_ENV") == "development"

@@ -13,22 +13,10 @@ from tests.api import Clock
 from tests.authenticator import Authenticator
 from tests.browser import Browser
 from tests.conftest import connect
-from tests.serving import Post, Served, free_port, serve
+from tests.serving import Post, Served, broken, free_port, serve
 from tests.smtp_peer import listening
 from tests.sockets import socket
 
-BROKEN = """
-import models.acceptance
-
-async def preview(token, **_):
-    raise RuntimeError(f"SELECT * FROM invitations WHERE token = '{token}'")
-
-models.acceptance.preview = preview
-
-import cli
-if __name__ == "__main__":
-    cli.main()
-"""
 ANNA, BO = "anna.kanarek@example.com", "bo.kanarek@example.com"
 PEOPLE = (ANNA, BO, "Anna Kanarek", "Bo Kanarek", "kanarek")
 FIRST, SECOND, WRONG = "first-canary-egret-9271", "second-canary-heron-9272", "wrong-canary-stork-9273"
@@ -45,8 +33,6 @@ SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken
 
 
 async def test_no_secret_is_anywhere_but_where_it_belongs(database_url: str, tmp_path: Path) -> None:
-    program = tmp_path / "broken.py"
-    program.write_text(BROKEN)
     office, answers = Post(free_port()), list[str]()
     mail_server = listening(
         office, office.port, authenticator=lambda *_: AuthResult(success=True), auth_require_tls=False
@@ -55,7 +41,7 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(database_url: str, tmp
     with mail_server:
         async with serve(
             database_url,
-            program=program,
+            program=broken(tmp_path),
             FULLMAKT_DATABASE_URL=server_url,
             FULLMAKT_SMTP_URL=f"smtp://fullmakt:{SECRETS['smtp']}@127.0.0.1:{office.port}",
             FULLMAKT_SECRET_KEY=SECRETS["FULLMAKT_SECRET_KEY"],

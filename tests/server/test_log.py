@@ -5,17 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import ROOT, serve
+from tests.serving import NO_PREVIEW, ROOT, broken, serve
 
 CANARY = "canary-zq7-bird-under-glass"
-BROKEN = """
-import models.acceptance
-
-async def preview(token, **_):
-    raise RuntimeError(f"cannot preview {token}")
-
-models.acceptance.preview = preview
-
+NO_SESSION = """
 import models.session
 found = models.session.by_token
 
@@ -25,18 +18,12 @@ async def by_token(token, **more):
     return await found(token, **more)
 
 models.session.by_token = by_token
-
-import cli
-if __name__ == "__main__":
-    cli.main()
 """
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken errors { code } } }"
 
 
 async def test_no_secret_of_a_client_reaches_the_log(database_url: str, tmp_path: Path) -> None:
-    program = tmp_path / "broken.py"
-    program.write_text(BROKEN)
-    async with serve(database_url, program=program) as served:
+    async with serve(database_url, program=broken(tmp_path, NO_PREVIEW + NO_SESSION)) as served:
         api, http = served.api, served.api.http
         wrong = await api.ask(SIGN_IN, {"input": {"email": "anna@example.com", "password": CANARY}})
         mistyped = await api.ask(SIGN_IN, {"input": {"email": ["a"], "password": {"is": CANARY}}})

@@ -16,32 +16,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from server.journal import digest
 from tests.api import KEY, PASSWORD, Api
-from tests.serving import ROOT, Post, Served, free_port, post, serve
+from tests.serving import ROOT, Post, Served, broken, free_port, post, serve
 from tests.sockets import socket
 
 CANARY = "canary-zq7-bird-under-glass"
 SIGN_IN = "mutation Enter($input: SignInInput!) { signIn(input: $input) { errors { code } } }"
 MENU = "query Menu { viewer { accounts { nodes { name } } } }"
-BROKEN = """
-import models.acceptance
-
-async def preview(token, **_):
-    raise RuntimeError(f"cannot preview {token}")
-
-models.acceptance.preview = preview
-
-import cli
-if __name__ == "__main__":
-    cli.main()
-"""
 WITHOUT = """
 import sys
 
 sys.modules["opentelemetry"] = None
-
-import cli
-if __name__ == "__main__":
-    cli.main()
 """
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 PARENT = f"00-{TRACE}-{SPAN}-01"
@@ -110,8 +94,6 @@ def attributes(span: Span) -> dict[str, Any]:
 
 
 async def test_an_operation_is_a_span_of_ids_and_figures(database_url: str, tmp_path: Path) -> None:
-    program = tmp_path / "broken.py"
-    program.write_text(BROKEN)
     with collector() as collected, post() as office:
         environ = collected.environ | {
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20of-the-collector",
@@ -119,7 +101,7 @@ async def test_an_operation_is_a_span_of_ids_and_figures(database_url: str, tmp_
             "FULLMAKT_LOG_OPERATIONS": "all",
             "FULLMAKT_SMTP_URL": f"smtp://127.0.0.1:{office.port}",
         }
-        async with serve(database_url, program=program, **environ) as served:
+        async with serve(database_url, program=broken(tmp_path), **environ) as served:
             token = await story(served, office)
             code, said_aloud, log = await served.stop()
 
@@ -232,8 +214,7 @@ async def test_a_collector_that_is_away_holds_nobody_up(database_url: str) -> No
 
 
 def test_traces_without_their_packages_are_an_error_at_start(tmp_path: Path) -> None:
-    program = tmp_path / "without.py"
-    program.write_text(WITHOUT)
+    program = broken(tmp_path, WITHOUT)
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
