@@ -1,10 +1,14 @@
 """What is measured on: seeded databases, kept from run to run while they fit."""
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import uvloop
 
 from benchmarks import seed
 from benchmarks.seed import Amounts
@@ -35,6 +39,18 @@ async def database(server_url: str, amounts: Amounts) -> str:
     async with db.connection(url, pool_size=2):
         await seed.write(amounts, now=datetime.now(UTC), progress=_silently)
     return url
+
+
+@contextmanager
+def opened(url: str, *, pool_size: int) -> Generator[asyncio.Runner]:
+    """A loop to run in, as a server has it, on which the database is open."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        connection = db.connection(url, pool_size=pool_size)
+        runner.run(connection.__aenter__())
+        try:
+            yield runner
+        finally:
+            runner.run(connection.__aexit__(None, None, None))
 
 
 async def _fits(url: str, amounts: Amounts) -> bool:

@@ -13,12 +13,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from auth.policy import Role
-from benchmarks import seed
+from benchmarks import ground, seed
 from benchmarks.measure import Goal, Pace, Row, Section, interleave, slower
 from benchmarks.server import NoAnswer, Server, serve
 from models import db, grant
@@ -42,13 +41,8 @@ def measure(database_url: str, pace: Pace) -> Section:
     """Closing and showing across processes, then writing."""
     with serve(database_url) as here, serve(database_url) as there:
         closing, showing = asyncio.run(_across(database_url, here, there, ROUNDS * pace.rounds))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        opened = db.connection(database_url, pool_size=4)
-        runner.run(opened.__aenter__())
-        try:
-            writing = _writing(runner, pace)
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with ground.opened(database_url, pool_size=4) as runner:
+        writing = _writing(runner, pace)
     goal = Goal(1, at_most=True)
     rows = [
         Row("A stream ends elsewhere, slowest: median", max(closing), median(closing), "s", max(closing), goal),

@@ -13,15 +13,13 @@ from typing import Any, Final
 from unittest.mock import patch
 
 import msgspec
-import uvloop
 from graphql import GraphQLSchema
 from starlette.types import ASGIApp
 
 import app
-from benchmarks import seed
+from benchmarks import ground, seed
 from benchmarks.execution import without_rules
 from benchmarks.measure import Goal, Pace, Section, interleave, slower
-from models import db
 from schema.build import mark, strawberry_schema
 from settings import Settings
 
@@ -31,13 +29,8 @@ REQUESTS: Final = 10
 
 def measure(database_url: str, pace: Pace) -> Section:
     """Q2 with rules and without, in turns."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        opened = db.connection(database_url, pool_size=2)
-        runner.run(opened.__aenter__())
-        try:
-            found = _turns(runner, pace)
-        finally:
-            runner.run(opened.__aexit__(None, None, None))
+    with ground.opened(database_url, pool_size=2) as runner:
+        found = _turns(runner, pace)
     name, goal = "Rules on every field, whole request: none", Goal(1.05, at_most=True)
     row = slower(name, found["rules"], found["none"], "CPU ms", goal)
     return Section("rules", [row], {"milliseconds": found})
