@@ -3,6 +3,7 @@
 from typing import Any
 
 from models import db
+from models.grant import Grant
 from resolvers import ids
 from tests.api import Api, Person
 
@@ -84,3 +85,18 @@ async def consultants(api: Api, by: Person, given: str = "first: 10") -> list[An
         consultants {{ user {{ name email }} accountName status permissions }} }} }} }} }}"""
     answer = await api.ask(query, {"id": by.account_id}, by=by)
     return [node["consultants"] for node in answer.data["account"]["engagements"]["nodes"]]
+
+
+async def trio(api: Api, **more: Any) -> tuple[Person, Person, Person]:
+    """A bureau's owner, one who works there, and the owner of a client that has engaged it."""
+    biuro = await bureau(api)
+    kari, _ = await staff(api, biuro, "kari@example.com", **more)
+    anna = await api.person("anna@example.com", "Anna Nowak", accountName="Nowak AS")
+    await engaged(api, biuro, anna)
+    return biuro, kari, anna
+
+
+async def grant_at_bureau(biuro: Person, user: Person) -> str:
+    """The id of somebody's grant on the bureau itself."""
+    row = await Grant.get(account_id=ids.decode("Account", biuro.account_id), user_id=ids.decode("User", user.user_id))
+    return ids.encode("Grant", row.id)

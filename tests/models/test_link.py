@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -12,6 +11,7 @@ from models import db, keys
 from resolvers import ids
 from tests.api import Api, Clock, Person, codes
 from tests.resolvers.statements import counted
+from tests.schema.world import key
 
 ALL = """query ($id: ID!, $relation: AccountRelation, $first: Int, $after: String) {
     account(id: $id) { links(relation: $relation, first: $first, after: $after) { totalCount
@@ -278,12 +278,6 @@ def expected(found: list[Any], accounts: list[Person], clock: Clock) -> dict[tup
                 relation = "MUTUAL" if into and out else "HAS_ACCESS" if into else "GIVES_ACCESS"
                 relations[one.account_id, other.account_id] = relation
     return relations
-
-
-def key(text: str) -> UUID:
-    found = ids.decode_any(text)
-    assert found is not None
-    return found[1]
 
 
 async def test_links_are_what_the_grants_make_of_each_two_accounts(
