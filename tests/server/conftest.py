@@ -10,6 +10,7 @@ import app
 from settings import Settings
 from tests.api import KEY, Api, running
 from tests.browser import Browser
+from tests.server.sockets import GATE, Listening, listen
 
 PRODUCTION_URL = "https://fullmakt.example.com"
 
@@ -28,3 +29,10 @@ async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 def browser(api: Api) -> Browser:
     """A browser that nobody has signed in with."""
     return Browser(api.http)
+
+
+@pytest.fixture
+async def listening() -> AsyncIterator[Listening]:
+    """A server that has no patience with connections."""
+    async with listen(GATE) as found:
+        yield found

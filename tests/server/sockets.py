@@ -16,12 +16,22 @@ from server.connection import Connection
 from server.front import Front
 from server.gate import Gate
 from server.headers import Headers
+from server.hosts import Hosts
 from server.journal import Journal, Journaled
 from server.leaving import Leaving
 
 HOST = "fullmakt.example.com"
 QUICK_SECONDS = 0.3
 """The ten seconds of a client, in tests."""
+GATE = Gate(Hosts((HOST, "10.1.2.3", "[::1]")), seconds=QUICK_SECONDS, keep_alive_seconds=QUICK_SECONDS)
+NAMED = f"Host: {HOST}\r\n".encode()
+GET = b"GET /echo HTTP/1.1\r\n" + NAMED
+POST = b"POST /echo HTTP/1.1\r\n" + NAMED
+WHOLE = GET + b"\r\n"
+HANDSHAKE = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+)
 
 
 @dataclass(frozen=True)
