@@ -3,9 +3,7 @@
 All three answer one operation, of the shape of Q2, from the same 50 accounts with 10 grants each, with a rule on every
 field, its document parsed and validated beforehand. Measured is the processor's time up to the finished data.
 
-- Strawberry as its guides have it: types with `permission_classes` on every field, asynchronous resolvers with
-  DataLoaders for what would come from a database, parser and validation caches. Its objects are made beforehand,
-  which a server could not do.
+- Strawberry as its guides have it.
 - graphql-core alone: synchronous resolvers behind a closure as guard, the fastest that it can be used.
 - Ours: batch resolvers, and guards as bits of each object.
 """
@@ -13,12 +11,9 @@ field, its document parsed and validated beforehand. Measured is the processor's
 import asyncio
 import gc
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-import strawberry
 import uvloop
 from graphql import (
     GraphQLError,
@@ -31,269 +26,22 @@ from graphql import (
     parse,
     validate,
 )
-from strawberry.dataloader import DataLoader
-from strawberry.extensions import ParserCache, ValidationCache
-from strawberry.permission import BasePermission
 
 import executor
 from benchmarks.measure import Goal, Pace, Section, faster, interleave, slower
-
-ACCOUNTS: Final = 50
-GRANTS: Final = 10
-QUERY: Final = """{ viewer { accounts(first: 50) {
-  id name validUntil role
-  settings { invoicePrefix vatNumber bankAccountNumber }
-  grants(first: 10) { id role user { id name email } } } } }"""
-SDL: Final = """
-enum Role { OWNER ACCOUNTANT SIMPLE_USER }
-type Query { viewer: Viewer! }
-type Viewer { accounts(first: Int!): [Account!]! }
-type Account {
-  id: ID!  name: String!  validUntil: String!  role: Role!  settings: Settings  grants(first: Int!): [Grant!]! }
-type Settings { invoicePrefix: String!  vatNumber: String  bankAccountNumber: String }
-type Grant { id: ID!  role: Role!  user: User! }
-type User { id: ID!  name: String!  email: String }
-"""
-READ: Final = 1
-
-
-# ---- The objects -----------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class UserRow:
-    """A user, and what the caller may do with it; the same in all rows below."""
-
-    id: str
-    name: str
-    email: str
-    rights: int = READ
-
-
-@dataclass(slots=True)
-class GrantRow:
-    """A grant."""
-
-    id: str
-    role: str
-    user: UserRow
-    rights: int = READ
-
-
-@dataclass(slots=True)
-class SettingsRow:
-    """The settings of an account."""
-
-    invoicePrefix: str  # noqa: N815 - the graph's names, so that nobody has to translate
-    vatNumber: str  # noqa: N815
-    bankAccountNumber: str  # noqa: N815
-    rights: int = READ
-
-
-@dataclass(slots=True)
-class AccountRow:
-    """An account."""
-
-    id: str
-    name: str
-    validUntil: str  # noqa: N815
-    role: str
-    settings: SettingsRow
-    grants: list[GrantRow]
-    rights: int = READ
-
-
-@dataclass(slots=True)
-class ViewerRow:
-    """Who asks."""
-
-    accounts: list[AccountRow]
-    rights: int = READ
-
-
-def world() -> ViewerRow:
-    """What is read."""
-    return ViewerRow([_account(number) for number in range(1, ACCOUNTS + 1)])
-
-
-def _account(number: int) -> AccountRow:
-    return AccountRow(
-        id=f"account-{number}",
-        name=f"Account {number:05}",
-        validUntil="2027-01-01T00:00:00Z",
-        role="OWNER",
-        settings=SettingsRow(f"INV{number}/", f"SE55000000{number:04}", f"SE45{number:020}"),
-        grants=[
-            GrantRow(f"grant-{number}-{k}", "SIMPLE_USER", UserRow(f"user-{k}", f"User {k}", f"user{k}@example.com"))
-            for k in range(GRANTS)
-        ],
-    )
-
-
-# ---- graphql-core, through Strawberry --------------------------------------------------------
-
-
-@strawberry.enum
-class Role(Enum):
-    """What somebody is in an account."""
-
-    OWNER = "OWNER"
-    ACCOUNTANT = "ACCOUNTANT"
-    SIMPLE_USER = "SIMPLE_USER"
-
-
-class MayRead(BasePermission):
-    """The rule of every field."""
-
-    message = "Forbidden"
-    error_extensions = {"code": "FORBIDDEN"}  # noqa: RUF012 - the library's own way
-
-    def has_permission(self, source: Any, info: strawberry.Info, **_: Any) -> bool:
-        del info
-        return source is None or bool(source.rights & READ)
-
-
-def guarded(resolver: Any = None) -> Any:
-    """A field with the rule, by default read off the object."""
-    return strawberry.field(resolver=resolver, permission_classes=[MayRead])
-
-
-async def user_of_grant(self: "Grant", info: strawberry.Info) -> "User":
-    loaders: Loaders = info.context
-    return await loaders.users.load(self.user_id)
-
-
-async def grants_of_account(self: "Account", info: strawberry.Info, first: int) -> list["Grant"]:
-    loaders: Loaders = info.context
-    return (await loaders.grants.load(self.id))[:first]
-
-
-async def accounts_of_viewer(info: strawberry.Info, first: int) -> list["Account"]:
-    loaders: Loaders = info.context
-    return loaders.tables.accounts[:first]
-
-
-@strawberry.type
-class User:
-    """A user."""
-
-    rights: strawberry.Private[int]
-    id: strawberry.ID = guarded()
-    name: str = guarded()
-    email: str | None = guarded()
-
-
-@strawberry.type
-class Grant:
-    """A grant."""
-
-    rights: strawberry.Private[int]
-    user_id: strawberry.Private[str]
-    id: strawberry.ID = guarded()
-    role: Role = guarded()
-    user: User = guarded(user_of_grant)
-
-
-@strawberry.type
-class Settings:
-    """The settings of an account."""
-
-    rights: strawberry.Private[int]
-    invoice_prefix: str = guarded()
-    vat_number: str | None = guarded()
-    bank_account_number: str | None = guarded()
-
-
-@strawberry.type
-class Account:
-    """An account."""
-
-    rights: strawberry.Private[int]
-    id: strawberry.ID = guarded()
-    name: str = guarded()
-    valid_until: str = guarded()
-    role: Role = guarded()
-    settings: Settings | None = guarded()
-    grants: list[Grant] = guarded(grants_of_account)
-
-
-@strawberry.type
-class Viewer:
-    """Who asks."""
-
-    rights: strawberry.Private[int]
-    accounts: list[Account] = guarded(accounts_of_viewer)
-
-
-@strawberry.type
-class Query:
-    """The root."""
-
-    viewer: Viewer = guarded(lambda: Viewer(rights=READ))
-
-
-class Tables:
-    """The world in Strawberry's types, by key."""
-
-    def __init__(self, viewer: ViewerRow) -> None:
-        self.accounts = [self._account(row) for row in viewer.accounts]
-        self.grants = {row.id: [self._grant(one) for one in row.grants] for row in viewer.accounts}
-        self.users = {
-            one.user.id: User(rights=READ, id=strawberry.ID(one.user.id), name=one.user.name, email=one.user.email)
-            for row in viewer.accounts
-            for one in row.grants
-        }
-
-    @staticmethod
-    def _account(row: AccountRow) -> Account:
-        return Account(
-            rights=row.rights,
-            id=strawberry.ID(row.id),
-            name=row.name,
-            valid_until=row.validUntil,
-            role=Role(row.role),
-            settings=Settings(
-                rights=row.settings.rights,
-                invoice_prefix=row.settings.invoicePrefix,
-                vat_number=row.settings.vatNumber,
-                bank_account_number=row.settings.bankAccountNumber,
-            ),
-        )
-
-    @staticmethod
-    def _grant(row: GrantRow) -> Grant:
-        return Grant(rights=row.rights, user_id=row.user.id, id=strawberry.ID(row.id), role=Role(row.role))
-
-
-class Loaders:
-    """The context of one execution."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-        self.grants: DataLoader[str, list[Grant]] = DataLoader(self._grants)
-        self.users: DataLoader[str, User] = DataLoader(self._users)
-
-    async def _grants(self, keys: list[str]) -> list[list[Grant]]:
-        return [self.tables.grants[key] for key in keys]
-
-    async def _users(self, keys: list[str]) -> list[User]:
-        return [self.tables.users[key] for key in keys]
-
-
-Execution = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
-
-
-def through_strawberry(viewer: ViewerRow) -> Execution:
-    """One execution by Strawberry's own method."""
-    schema = strawberry.Schema(Query, extensions=[ParserCache, ValidationCache])
-    tables = Tables(viewer)
-
-    async def run() -> dict[str, Any]:
-        result = await schema.execute(QUERY, context_value=Loaders(tables))
-        return _data(result.data, result.errors)
-
-    return run
-
+from benchmarks.question import (
+    QUERY,
+    READ,
+    SDL,
+    AccountRow,
+    Execution,
+    GrantRow,
+    UserRow,
+    ViewerRow,
+    data_of,
+    world,
+)
+from benchmarks.strawberries import through_strawberry
 
 # ---- graphql-core alone ----------------------------------------------------------------------
 
@@ -308,7 +56,7 @@ def alone(viewer: ViewerRow) -> Execution:
 
     async def run() -> dict[str, Any]:
         result = execute_sync(schema, document)
-        return _data(result.data, result.errors)
+        return data_of(result.data, result.errors)
 
     return run
 
@@ -347,7 +95,7 @@ def ours(viewer: ViewerRow, *, has_rules: bool = True) -> Execution:
 
     async def run() -> dict[str, Any]:
         result = await engine.execute(document, QUERY)
-        return _data(result.data, result.errors)
+        return data_of(result.data, result.errors)
 
     return run
 
@@ -398,12 +146,6 @@ def _fields(schema: GraphQLSchema) -> list[tuple[GraphQLObjectType, str, GraphQL
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__")
         for name, field_ in type_.fields.items()
     ]
-
-
-def _data(data: dict[str, Any] | None, errors: object) -> dict[str, Any]:
-    assert not errors, errors
-    assert data is not None
-    return data
 
 
 # ---- Measuring -------------------------------------------------------------------------------
