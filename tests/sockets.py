@@ -54,6 +54,8 @@ class Socket:
 
     connection: ClientConnection
     waiting: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    heard: list[str] = field(default_factory=list[str])
+    """Each message so far, as it came."""
 
     async def say(self, message: object) -> None:
         """Send something: text and bytes as they are, anything else as JSON."""
@@ -63,8 +65,9 @@ class Socket:
     async def hear(self) -> dict[str, Any]:
         """The next message."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            heard: dict[str, Any] = orjson.loads(await self.connection.recv())
-            return heard
+            self.heard.append(str(await self.connection.recv()))
+        heard: dict[str, Any] = orjson.loads(self.heard[-1])
+        return heard
 
     async def begin(self, by: Person | str, **more: str) -> Self:
         """Start the connection, as a person or with a token."""
@@ -97,7 +100,7 @@ class Socket:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
-                    await self.connection.recv()
+                    self.heard.append(str(await self.connection.recv()))
         except ConnectionClosed:
             return self.connection.close_code or 0, self.connection.close_reason or ""
 

@@ -11,7 +11,7 @@ from aiosmtpd.smtp import AuthResult
 import embedded
 from tests.api import Clock
 from tests.authenticator import Authenticator
-from tests.browser import Browser
+from tests.browser import SIGN_OUT, Browser
 from tests.conftest import connect
 from tests.serving import Post, Served, broken, free_port, serve
 from tests.smtp_peer import listening
@@ -29,6 +29,8 @@ SECRETS = {
     "FULLMAKT_METRICS_TOKEN": "metrics-canary-token-9278",
 }
 BANK = "PL61109010140000071219812874"
+EVENTS = """subscription Watching($account: ID!) { accountEvents(accountId: $account) {
+    type before after actor { name email } ipAddress } }"""
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken errors { code } } }"
 
 
@@ -54,7 +56,7 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(database_url: str, tmp
                 answers.append(f"{response.headers} {response.text}")
 
             served.api.http.event_hooks["response"].append(keep)
-            shown, links = await story(served, office)
+            shown, links, frames = await story(served, office)
             arguments = command_line(served)
             _, said, log = await served.stop()
     rows = await everything(database_url)
@@ -64,7 +66,7 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(database_url: str, tmp
     for secret in secrets:
         found = re.compile(rf"(?<![0-9a-f.-]){re.escape(secret)}(?![0-9a-f])")
         hidden = secret.encode().hex()
-        for place, text in {"output": said, "log": log, "rows": rows, "arguments": arguments}.items():
+        for place, text in {"output": said, "log": log, "rows": rows, "frames": frames, "arguments": arguments}.items():
             assert not found.search(text), (place, secret)
             assert hidden not in text, (place, secret)
         assert sum(bool(found.search(answer)) for answer in answers) == (secret in shown), secret
@@ -72,11 +74,13 @@ async def test_no_secret_is_anywhere_but_where_it_belongs(database_url: str, tmp
         assert len([mail for mail in mails if found.search(mail)]) == (secret in links), secret
     for person in (*PEOPLE, BANK, "127.0.0.1"):
         assert person not in log
+    # What is followed is shown to who may see it, so that its absence from the log says something.
+    assert {ANNA, "Bo Kanarek", "127.0.0.1"} <= set(re.findall(r"[^\"]+", frames))
     assert {"operation", "refused", "unexpected"} <= {json.loads(line)["event"] for line in log.splitlines()}
 
 
-async def story(served: Served, office: Post) -> tuple[set[str], set[str]]:
-    """What people do. The secrets that an answer shows, each once, and those that a mail brings."""
+async def story(served: Served, office: Post) -> tuple[set[str], set[str], str]:
+    """What people do. The secrets that an answer shows, each once, those that a mail brings, and all frames."""
     api, http = served.api, served.api.http
     shown, links = set[str](), set[str]()
 
@@ -90,23 +94,7 @@ async def story(served: Served, office: Post) -> tuple[set[str], set[str]]:
     assert (await api.do("signIn", {"email": ANNA, "password": WRONG}))["errors"]
     shown.add(anna)
 
-    # A cookie, a socket.
-    browser = Browser(http)
-    await browser.sign_in(ANNA, FIRST)
-    assert browser.kept
-    shown.add(browser.kept)
-    async with socket(served.port) as following:
-        await following.begin(anna)
-        await following.subscribe("1", "subscription Following { accessChanged { grant { id } } }")
-
-        # Inviting.
-        inviting = {"accountId": account, "email": BO, "role": "ACCOUNTANT"}
-        assert (await api.do("inviteUser", inviting, by=anna))["errors"] == []
-        _, link = await office.link(BO, "Anna Kanarek invites you to Anna Kanarek")
-        links.add(link)
-        accepting = {"token": link, "name": "Bo Kanarek", "password": SECOND}
-        bo = (await api.do("acceptInvitation", accepting, "accessToken"))["accessToken"]
-        shown.add(bo)
+    frames = await followed(served, office, anna, account, shown, links)
 
     # A forgotten password.
     assert (await api.do("requestPasswordReset", {"email": BO}))["errors"] == []
@@ -149,7 +137,46 @@ async def story(served: Served, office: Post) -> tuple[set[str], set[str]]:
     await http.post("/graphql", content=TYPED, headers={"Content-Type": TYPED, "User-Agent": TYPED})
     await api.ask("{ viewer { user { id } } }", by=TYPED, account=TYPED, headers={"X-View-As": TYPED})
     await http.get("/metrics", headers={"Authorization": f"Bearer {SECRETS['FULLMAKT_METRICS_TOKEN']}"})
-    return shown, links
+    return shown, links, frames
+
+
+async def followed(served: Served, office: Post, anna: str, account: str, shown: set[str], links: set[str]) -> str:
+    """Somebody is invited while a socket with a token and another with a cookie are open. What both have heard."""
+    browser, api = Browser(served.api.http), served.api
+    await browser.sign_in(ANNA, FIRST)
+    assert browser.kept
+    shown.add(browser.kept)
+    assert await browser.is_known()
+    ours = browser.cookie | {"Origin": f"https://127.0.0.1:{served.port}"}
+    async with socket(served.port) as one, socket(served.port, additional_headers=ours) as other:
+        await one.begin(anna, **{"X-Typed": TYPED})
+        await one.subscribe("1", "subscription Following { accessChanged { grant { id } } }")
+        await other.say({"type": "connection_init"})
+        assert await other.hear() == {"type": "connection_ack"}
+        await other.subscribe("1", EVENTS, {"account": account})
+        for key, query, variables in (
+            ("2", TYPED, None),
+            ("3", f'subscription {{ accountEvents(accountId: "{TYPED}") {{ nothing }} }}', None),
+            ("4", EVENTS, {"account": {"is": TYPED}}),
+            ("5", EVENTS, {"account": TYPED}),
+        ):
+            await other.subscribe(key, query, variables)
+            refused = await other.next(key)
+            assert refused["type"] == "error" or refused["payload"]["errors"]
+
+        inviting = {"accountId": account, "email": BO, "role": "ACCOUNTANT"}
+        assert (await api.do("inviteUser", inviting, by=anna))["errors"] == []
+        _, link = await office.link(BO, "Anna Kanarek invites you to Anna Kanarek")
+        links.add(link)
+        accepting = {"token": link, "name": "Bo Kanarek", "password": SECOND}
+        bo = (await api.do("acceptInvitation", accepting, "accessToken"))["accessToken"]
+        shown.add(bo)
+        while (await other.next("1"))["payload"]["data"]["accountEvents"]["type"] != "account:grant:give":
+            pass
+        assert (await browser.ask(SIGN_OUT)).errors == []
+        code, reason = await other.closed()
+        assert code == 4403
+    return "\n".join([*one.heard, *other.heard, reason])
 
 
 def command_line(served: Served) -> str:
