@@ -15,7 +15,9 @@ from models.document import Document
 from server.documents import Named
 from server.persisted import FRESH_SECONDS, LONGEST, Shelf
 from settings import Settings
+from tests import sockets
 from tests.api import KEY, PASSWORD, Api, Clock, Person, counts, running
+from tests.sockets import listening, socket
 
 URL = "http://fullmakt.example.com"
 ROLES = "query Roles { roles { role } }"
@@ -321,3 +323,43 @@ async def test_a_text_that_is_not_trusted_is_not_even_parsed(database_url: str) 
             status, answer = await post(api, {"query": "{ nothing"})
 
             assert (status, refusal(answer)[0]) == (403, NOT_TRUSTED)
+
+
+CHANGED = "subscription { accessChanged { kind } }"
+EVENTS = "subscription ($account: ID!) { accountEvents(accountId: $account) { type } }"
+RENAME = "mutation ($input: UpdateAccountInput!) { updateAccount(input: $input) { errors { code } } }"
+
+
+async def test_over_a_socket_too_others_are_not_followed(database_url: str) -> None:
+    async with server(database_url, "any") as api:
+        anna = await api.person("anna@example.com")
+    async with (
+        server(database_url, "trusted") as api,
+        listening(sockets.running(api)) as port,
+        socket(port) as one,
+    ):
+        await register(EVENTS, RENAME)
+        _ = await one.begin(anna)
+
+        for body, code in (
+            ({"query": CHANGED}, NOT_TRUSTED),
+            ({"query": CHANGED, **apollo(CHANGED)}, NOT_TRUSTED),
+            ({"query": "{ nothing"}, NOT_TRUSTED),
+            (apollo(CHANGED), "PERSISTED_QUERY_NOT_IN_LIST"),
+            ({"documentId": digest(CHANGED)}, "PERSISTED_QUERY_NOT_IN_LIST"),
+        ):
+            await one.say({"type": "subscribe", "id": "refused", "payload": body})
+            refused = await one.next("refused")
+            assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", code), body
+        await one.opened(api, 1)  # the socket itself
+
+        variables = {"variables": {"account": anna.account_id}}
+        known = {"text": {"query": EVENTS}, "digest": apollo(EVENTS), "name": {"documentId": digest(EVENTS)}}
+        for key, body in known.items():
+            await one.say({"type": "subscribe", "id": key, "payload": body | variables})
+        await one.opened(api, 1 + len(known))
+        given = {"input": {"accountId": anna.account_id, "name": "Ny AS"}}
+        assert (await post(api, {"id": digest(RENAME), "variables": given}, by=anna))[0] == 200
+        for key in known:
+            shown = (await one.next(key))["payload"]
+            assert shown == {"data": {"accountEvents": {"type": "account:account:update"}}}
