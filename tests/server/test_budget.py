@@ -1,7 +1,9 @@
 """What a caller may spend: by user, else by address, refused documents too."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ import pytest
 import app
 from models.errors import RateLimited
 from server.budget import CHECKED, REFUSED, Budget, network
+from server.graph import utc_now
 from server.limits import DEFAULT
 from settings import Settings
 from tests.api import KEY, Api, Clock, running
@@ -64,6 +67,10 @@ def test_no_more_callers_are_remembered_than_there_may_be() -> None:
 
     assert len(budget) == 3
     assert [budget.left(UUID(int=number)) for number in (996, 997, 999)] == [100, 50, 50]
+    # Forgotten is who has not paid for the longest time, not who came first.
+    budget.take(UUID(int=997), 10)
+    budget.take(UUID(int=1000), 50)
+    assert [budget.left(UUID(int=number)) for number in (997, 998, 999, 1000)] == [40, 100, 50, 50]
 
 
 def test_a_budget_of_none_never_ends() -> None:
@@ -95,10 +102,12 @@ def test_an_address_stands_for_one_customer(address: str | None, expected: str) 
 
 
 @asynccontextmanager
-async def served(database_url: str, **given: Any) -> AsyncGenerator[httpx2.AsyncClient]:
+async def served(
+    database_url: str, *, clock: Callable[[], datetime] = utc_now, **given: Any
+) -> AsyncGenerator[httpx2.AsyncClient]:
     """The application with other budgets, asked from one address."""
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, **given)
-    application = app.create(settings)
+    application = app.create(settings, clock=clock)
     async with running(application, PRODUCTION_URL, client=("192.0.2.7", 1)) as http:
         yield http
 
@@ -134,6 +143,16 @@ async def test_documents_that_are_refused_are_paid_too_until_none_is_looked_at(d
 
     # 973 were left, each costs 120; what is known is answered as long as there is something.
     assert statuses == [400] * 8 + [429] * 4
+    assert known.status_code == 200
+
+
+async def test_nothing_new_is_looked_at_for_who_could_not_pay_its_refusal(database_url: str) -> None:
+    async with served(database_url, budget=140, budget_per_second=1) as http:
+        new = [GOOD | {"query": f"{GOOD['query']} #{number}"} for number in range(3)]  # 27 each
+        statuses = [(await http.post("/graphql", json=body)).status_code for body in new]
+        known = await http.post("/graphql", json=new[0])
+
+    assert statuses == [200, 200, 429]
     assert known.status_code == 200
 
 
@@ -206,10 +225,11 @@ async def test_a_budget_can_be_lifted(database_url: str) -> None:
     assert answer["extensions"]["cost"]["budget"] is None
 
 
-def test_the_clock_of_a_budget_is_not_the_time_of_day(clock: Clock) -> None:
-    budget = Budget(100, 10)
-    budget.take("one", 100)
+async def test_no_time_of_day_fills_a_budget(database_url: str, clock: Clock) -> None:
+    async with served(database_url, clock=clock, budget=27, budget_per_second=1) as http:
+        statuses = [(await http.post("/graphql", json=GOOD)).status_code for _ in range(2)]
+        clock.forward(days=1)
+        statuses.append((await http.post("/graphql", json=GOOD)).status_code)
 
-    clock.forward(days=1)
-
-    assert budget.left("one") < 50
+    assert statuses == [200, 429, 429]
+    assert Budget(100, 10)._clock is time.monotonic

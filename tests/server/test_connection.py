@@ -12,6 +12,7 @@ from tests.server.sockets import GATE, GET, HANDSHAKE, HOST, NAMED, POST, WHOLE,
 # ---- What is no request ----------------------------------------------------------------------
 
 
+GRAPH = b"POST /graphql HTTP/1.1\r\n"
 REFUSED = {
     "no HTTP at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01", 501),
     "a line of text": (b"hello, is anybody there?\r\n\r\n", 501),
@@ -66,6 +67,11 @@ REFUSED = {
     "X-Forwarded-Host": (GET + b"X-Forwarded-Host: evil.example.com\r\n\r\n", 421),
     "X-Forwarded-Host beside ours": (GET + f"X-Forwarded-Host: {HOST}, evil.example.com\r\n\r\n".encode(), 421),
     "X-Original-Host": (GET + b"X-Original-Host: evil.example.com\r\n\r\n", 421),
+    # The graph is asked most, and is let in by a shorter way.
+    "an unknown host for the graph": (GRAPH + b"Host: evil.example.com\r\n\r\n", 421),
+    "two hosts for the graph": (GRAPH + NAMED + b"Host: evil.example.com\r\n\r\n", 400),
+    "the same host twice for the graph": (GRAPH + NAMED + NAMED + b"\r\n", 400),
+    "X-Forwarded-Host for the graph": (GRAPH + NAMED + b"X-Forwarded-Host: evil.example.com\r\n\r\n", 421),
     "Forwarded": (GET + b'Forwarded: for=192.0.2.1;host="evil.example.com"\r\n\r\n', 421),
 }
 
@@ -91,6 +97,7 @@ async def test_what_is_no_request_for_us_is_refused_in_json(listening: Listening
             assert answer.headers["connection"] == "close"
             assert answer.headers.get("allow") == ("GET, HEAD, POST" if name in NO_METHODS else None), name
             assert await wire.rest() == b""
+    assert "/graphql" not in listening.asked
     assert listening.asked.count("/echo") == 1  # A bad chunk is only found when the application has begun.
 
 
