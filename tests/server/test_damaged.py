@@ -10,7 +10,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api, running
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, running
 from tests.server import damage
 from tests.server.conftest import PRODUCTION_URL
 
@@ -21,10 +21,14 @@ EXPECTED = {200, 294, 400, 401, 403, 404, 406, 413, 429}
 
 
 @pytest.fixture
-async def served(api: Api, database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def served(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """The application without a budget, in which there is something to be found. Its own exceptions come through."""
-    anna = await api.person("anna@example.com", accountName="Nowak AS")
-    _ = await api.guest(anna, "guest@example.com", "ACCOUNTANT")
+    beforehand = Settings(env="development", database_url=database_url, secret_key=KEY, public_url=PUBLIC_URL)
+    # Ended before the other begins: that would wait ten seconds for the connections of the mail that is under way.
+    async with running(app.create(beforehand)) as http:
+        api = Api(http, Clock())
+        anna = await api.person("anna@example.com", accountName="Nowak AS")
+        _ = await api.guest(anna, "guest@example.com", "ACCOUNTANT")
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, budget=0)
     application = app.create(settings)
     async with running(application, PRODUCTION_URL) as http:
