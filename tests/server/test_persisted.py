@@ -1,6 +1,6 @@
 """Documents that a request names: registered by the operator, or kept for the clients that sent them."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -13,7 +13,9 @@ from models import db, document
 from models.caller import Caller, Site
 from models.document import Document
 from server.documents import Named
-from server.persisted import FRESH_SECONDS, LONGEST, Shelf
+from server.errors import Rejected
+from server.persisted import FRESH_SECONDS, LONGEST, Persisted, Shelf, Trust
+from server.request import Asked
 from settings import Settings
 from tests import sockets
 from tests.api import KEY, PASSWORD, Api, Clock, Person, counts, running
@@ -238,10 +240,35 @@ def test_what_is_kept_is_bounded_by_its_bytes() -> None:
     assert len(shelf) == 6
     assert shelf.get("0") is not None, "what was asked for last stays"
     shelf.put("0", Named("ł" * 1000, is_registered=False))
+    assert shelf.bytes == (len(shelf) - 1) * 1512 + 4512  # a letter may take four bytes
     shelf.drop("0")
     assert shelf.bytes == len(shelf) * 1512
     shelf.put("0", Named("x" * 20_000, is_registered=False))
     assert (len(shelf), shelf.bytes) == (0, 0)
+
+
+async def test_what_is_gone_takes_no_room() -> None:
+    found = {digest(ROLES): ROLES}
+    persisted = Persisted(Trust.ANY, keeper(found))
+    asked = Asked("", None, None, name=digest(ROLES))
+    assert (await persisted.named(asked, is_anonymous=True)).query == ROLES
+    (kept,) = persisted.registered._kept.values()
+    kept.fresh_until = 0
+
+    found.clear()
+
+    with pytest.raises(Rejected):
+        await persisted.named(asked, is_anonymous=True)
+    assert (len(persisted.registered), persisted.registered.bytes) == (0, 0)
+
+
+def keeper(found: Mapping[str, str]) -> Callable[[str], Awaitable[str | None]]:
+    """Where registered documents are."""
+
+    async def find(key: str) -> str | None:
+        return found.get(key)
+
+    return find
 
 
 # ---- Trusted documents -----------------------------------------------------------------------
@@ -287,6 +314,10 @@ async def test_what_one_signed_in_has_sent_is_not_trusted_for_that(database_url:
             status, answer = await post(api, apollo(ROLES), headers=headers)
             assert (status, refusal(answer)[0]) == ({NOT_TRUSTED: 403}.get(code, 404), code)
 
+        # Nor is it in the way of the same text, once somebody has looked at that.
+        await register(ROLES)
+        assert (await post(api, apollo(ROLES)))[0] == 200
+
 
 async def test_nothing_is_kept_of_who_is_refused(database_url: str) -> None:
     async with server(database_url, "any") as api:
@@ -315,6 +346,14 @@ async def test_where_all_are_trusted_nobody_sends_others(database_url: str) -> N
                 assert (await post(api, body, by=by))[0] == 200, body
             got = await api.http.get("/graphql", params={"query": MINE})
             assert got.status_code == 403
+
+
+async def test_who_is_signed_in_is_not_admitted_with_others_whatever_was_asked_before() -> None:
+    persisted = Persisted(Trust.TRUSTED, keeper({digest(ROLES): ROLES}))
+
+    await persisted.admit(Asked(ROLES, None, None), is_signed_in=True)
+    with pytest.raises(Rejected):
+        await persisted.admit(Asked(MINE, None, None), is_signed_in=True)
 
 
 async def test_a_text_that_is_not_trusted_is_not_even_parsed(database_url: str) -> None:
