@@ -6,7 +6,7 @@ from graphql import parse, validate
 
 import schema
 from server import caching
-from tests.server.test_persisted import ROLES, digest, register
+from tests.server.naming import ROLES, digest, register
 
 KEPT = "public, max-age=300"
 
