@@ -176,10 +176,11 @@ def seen(grant: db.Columns, now: datetime) -> Access | None:
 def seen_all(grants: Rows, now: datetime) -> list[Access | None]:
     """The same for many, out of their columns."""
     columns = [grants.column(name) for name in ("role", "listed", "simple_user_restrictions", "locks")]
-    ends, missing = grants.column("subscription_until"), grants.column("factor_missing")
-    facts = zip(zip(*columns, strict=True), ends, missing, strict=True)
-    effects = [_effect(*four, over=end <= now, factor_missing=lacks) for four, end, lacks in facts]
-    return [Access(grant, *effect) if effect[1] else None for grant, effect in zip(grants, effects, strict=True)]
+    over = [end <= now for end in grants.column("subscription_until")]
+    facts = [*zip(*columns, over, grants.column("factor_missing"), strict=True)]
+    effects = {each: _effect(*each[:4], over=each[4], factor_missing=each[5]) for each in set(facts)}
+    found = zip(grants, map(effects.__getitem__, facts), strict=True)
+    return [Access(grant, standing, bits) if bits else None for grant, (standing, bits) in found]
 
 
 @lru_cache(maxsize=4096)

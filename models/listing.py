@@ -5,11 +5,11 @@ added or removed in between.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 from zlib import crc32
@@ -103,19 +103,12 @@ class Listing(Generic[R]):
             self.row, Same(self.columns), Same(self.joins), Same(self.parts), self.source, self.key, self.always,
             self.order, wanted, ends, conditions, limit, page.backward,
         )  # fmt: skip
-        owners, texts, kinds = await _fetched(shape, params.values)
-        sizes = Counter(owners)
-        known: dict[str, list[str]] = {}
-        if self.key is not None:
-            digits = {str(place): key.hex for place, key in enumerate(distinct, 1)}
-            known[self.key] = [digits[owner] for owner in owners]
-        whole = rows.Fetched(len(owners), texts, kinds, known)
-        by_key: dict[UUID, Connection[R]] = {}
-        start = 0
-        for place, key in enumerate(distinct, 1):
-            stop = start + sizes[str(place)]
-            by_key[key] = Connection(self, key, page, whole, range(start, stop))
-            start = stop
+        whole, sizes = await _fetched(shape, params.values, distinct)
+        ranges = pairwise(accumulate(sizes, initial=0))
+        by_key = {
+            key: Connection(self, key, page, whole, start, stop)
+            for key, (start, stop) in zip(distinct, ranges, strict=True)
+        }
         return [by_key[key] for key in keys]
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
@@ -167,16 +160,17 @@ CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {condition
 """
 
 
-async def _fetched(shape: Shape, values: list[object]) -> tuple[list[str], dict[str, str], Mapping[str, rows.Kind]]:
-    """For each row the place of its parent; and its columns, as they were sent, with their kinds."""
+async def _fetched(shape: Shape, values: list[object], keys: list[UUID]) -> tuple[rows.Rows, list[int]]:
+    """The rows of all parents, and how many each has."""
     sql, places, kinds = statement(shape)
     (found,) = await db.fetch(sql, *values, row=db.Row)
-    owners: list[str] = found[0].split(",") if found[0] else []
-    texts: dict[str, str] = {name: found[place] for name, place in places.items()}
-    lines = (texts[name] for name, kind in kinds.items() if kind == "line")
-    if owners and not all(rows.is_whole(len(owners), text) for text in lines):
-        return await _fetched(shape._replace(any_text=True), values)
-    return owners, texts, kinds
+    sizes = [int(size) for size in found[0].split(",")] if found[0] else []
+    owners = rows.Owners(shape.key, [key.hex for key in keys], sizes) if shape.key is not None else None
+    texts = {name: found[place] for name, place in places.items()}
+    try:
+        return rows.Fetched(sum(sizes), texts, kinds, owners), sizes
+    except rows.Broken:
+        return await _fetched(shape._replace(any_text=True), values, keys)
 
 
 # ---- What a list gives -----------------------------------------------------------------------
@@ -187,13 +181,14 @@ class Connection(Generic[R]):
 
     __slots__ = ("_page", "_surplus", "key", "listing", "nodes")
 
-    def __init__(self, listing: Listing[R], key: UUID, page: Page, whole: rows.Rows, found: range) -> None:
+    def __init__(self, listing: Listing[R], key: UUID, page: Page, whole: rows.Rows, start: int, stop: int) -> None:
         self.listing = listing
         self.key = key
         self._page = page
-        self._surplus = len(found) > page.size  # one more was asked for, to know if there is more
-        kept = found[-page.size :] if page.backward else found[: page.size]
-        self.nodes = rows.Slice(whole, kept.start, kept.stop)
+        self._surplus = stop - start > page.size  # one more was asked for, to know if there is more
+        if self._surplus:
+            start, stop = (stop - page.size, stop) if page.backward else (start, start + page.size)
+        self.nodes = rows.Slice(whole, start, stop)
 
     @property
     def edges(self) -> "list[Edge[R]]":

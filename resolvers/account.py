@@ -93,9 +93,11 @@ def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]
     """The caller's own grant on each account."""
     if view.role(info.context) is not None:
         return [None] * len(rows)
-    found = [info.context.access.get(key) for key in column(rows, "id")]
-    listed = part(rows, "grant")
-    return listed if listed and all(found) else [entered.grant if entered else None for entered in found]
+    known, listed = info.context.access, part(rows, "grant")
+    if listed and all(map(known.bits_of, hexes(rows, "id"))):
+        return listed
+    found = [known.get(key) for key in column(rows, "id")]
+    return [entered.grant if entered else None for entered in found]
 
 
 def viewer_permissions(rows: Sequence[AccountRow], info: Info) -> list[list[Permission]]:

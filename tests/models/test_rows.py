@@ -10,23 +10,29 @@ from models import db, lists, rows
 from models.listing import Listing, Page
 from tests.api import Api
 
-ONE, TWO = UUID(int=1), UUID(int=2)
+ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def fetched() -> rows.Fetched:
-    texts = {
-        "id": f"{ONE},{TWO},{ONE}",
-        "owner": f"{TWO},,",
-        "user.id": f"{TWO},{ONE},{TWO}",
-        "user.name": '["Bo", null, "Kari"]',
+    texts: dict[str, str | bytes] = {
+        "id": ONE.bytes + TWO.bytes + ONE.bytes,
+        "owner": TWO.bytes + bytes(32),
+        "user.id": TWO.bytes + ONE.bytes + TWO.bytes,
+        "user.name": '["Bo", null],["Kari"]',
         "line": 'one\x1f\x1e\x1fthree, "3"',
-        "at": '["2026-11-21T12:00:00+00:00", null, "2026-11-21T13:30:00.5+01:00"]',
+        "at": '["2026-11-21T12:00:00+00:00"],[null, "2026-11-21T13:30:00.5+01:00"]',
     }
     kinds: dict[str, rows.Kind] = {
         "id": "key", "owner": "key", "user.id": "key", "user.name": "text", "at": "instant", "line": "line",
     }  # fmt: skip
     return rows.Fetched(3, texts, kinds)
+
+
+def under_parents() -> rows.Fetched:
+    """Four rows under three parents, one of whom has none; whose they are was not sent."""
+    owners = rows.Owners("account_id", [ONE.hex, TWO.hex, THREE.hex], [1, 0, 3])
+    return rows.Fetched(4, {"role": "a\x1fb\x1fc\x1fd"}, {"account_id": "key", "role": "line"}, owners)
 
 
 def test_columns_have_pythons_values() -> None:
@@ -81,8 +87,22 @@ def test_keys_are_looked_up_once_each() -> None:
 
     assert (found, sorted(asked)) == (["1", "2", "1"], [ONE.hex, TWO.hex])
     assert [*rows.where(fetched(), "id", ONE)] == [0, 2]
-    assert [*rows.where(fetched(), "id", UUID(int=3))] == []
+    assert [*rows.where(fetched(), "id", THREE)] == []
     assert rows.distinct(fetched(), "owner") == {TWO.hex}
+
+
+def test_whose_rows_they_are_need_not_be_sent() -> None:
+    found = under_parents()
+
+    assert found.hexes("account_id") == [ONE.hex, *[THREE.hex] * 3]
+    assert found.column("account_id") == [ONE, *[THREE] * 3]
+    assert rows.mapped(found, "account_id", lambda digits: digits[-1]) == ["1", "3", "3", "3"]
+    assert rows.mapped(found.take([3, 0]), "account_id", lambda digits: digits[-1]) == ["3", "1"]
+
+
+def test_lines_that_cannot_be_told_apart_are_none() -> None:
+    with pytest.raises(rows.Broken):
+        rows.Fetched(2, {"name": "a\x1fb\x1fc"}, {"name": "line"})
 
 
 def test_lists_of_driver_rows_answer_alike() -> None:
@@ -103,7 +123,7 @@ def test_a_column_of_a_type_that_cannot_be_sent_is_refused() -> None:
 
 
 def test_nothing_at_all_has_empty_columns() -> None:
-    empty = rows.Fetched(0, {"id": None}, {"id": "key"})  # type: ignore[dict-item]  # as PostgreSQL sums up nothing
+    empty = rows.Fetched(0, {"id": None}, {"id": "key"})  # as PostgreSQL sums up nothing
 
     assert (len(empty), empty.column("id"), empty.hexes("id")) == (0, [], [])
 
