@@ -7,7 +7,7 @@ A schema tells the executor what it needs in the `extensions` of its types and f
     type   rights   (objects, context) -> bit sets: what the caller may do with each object
     scalar written  the Python type that the host's JSON writer writes just as the scalar would
     field  needs    a bit set: the caller needs one of these; who has none of them is refused, so 0 is nobody's
-    field  refuse   (object, context) -> the exception for a refused field
+    field  refuse   (objects, context) -> for each the exception for a refused field; several may have one together
     field  batch    async (objects, info, **arguments) -> one result for each object, in order
     field  column   (objects, info, **arguments) -> one result for each object, in order; no waiting
     field  resolve  (object, info, **arguments) -> the result; plain, sync or async

@@ -234,6 +234,7 @@ class _Compiler:
         else:
             made.resolve = definition.resolve or default_field_resolver
         made.fixed_arguments = _fixed_arguments(made)
+        made.waits = _waits(made)
         return made
 
     def _shape(self, type_: Any, nodes: list[FieldNode], *, nullable: bool = True) -> Shape:
@@ -267,6 +268,15 @@ class _Compiler:
             return Selection(type_, [], builder(()), None, broken=error)
         except RecursionError:
             return Selection(type_, [], builder(()), None, broken=TooLarge(TOO_DEEP))
+
+
+def _waits(field: Field) -> bool:
+    if field.batch is not None or field.resolve is not None:
+        return True
+    if isinstance(field.shape, Object):
+        below = field.shape.selection
+        return below.type.is_type_of is not None or any(each.waits for each in below.fields)
+    return not isinstance(field.shape, Leaf)  # items may have to be awaited, and so may their types
 
 
 def _fixed_arguments(field_: Field) -> dict[str, Any] | None:

@@ -14,16 +14,33 @@ class Locator:
 
     def __init__(self) -> None:
         self._first: dict[int, GraphQLError] = {}
+        self._known: dict[tuple[int, int], GraphQLError] = {}
 
     def located(self, field: Field, path: list[Any], error: Exception) -> GraphQLError:
         """As graphql-core's `located_error`, but its search for line and column only once a field."""
+        known = self._known.get((id(field), id(error)))
+        if known is not None:
+            return _moved(known, path)
         if any(hasattr(error, name) for name in _TELLING):
             return located_error(error, field.nodes, path)
         first = self._first.get(id(field))
         if first is None:
-            first = self._first[id(field)] = located_error(error, field.nodes, path)
-            return first
-        made = GraphQLError(str(error), path=path, original_error=error)
-        made.nodes, made.source = first.nodes, first.source
-        made.positions, made.locations = first.positions, first.locations
+            made = self._first[id(field)] = located_error(error, field.nodes, path)
+        else:
+            made = GraphQLError(str(error), path=path, original_error=error)
+            made.nodes, made.source = first.nodes, first.source
+            made.positions, made.locations = first.positions, first.locations
+        self._known[id(field), id(error)] = made
         return made
+
+
+def _moved(error: GraphQLError, path: list[Any]) -> GraphQLError:
+    """The same error at another path. Without its constructor, which looks anew at all that is known."""
+    made = GraphQLError.__new__(GraphQLError, error.message)
+    for name in _SAME:
+        setattr(made, name, getattr(error, name))
+    made.path = path
+    return made.with_traceback(error.__traceback__)
+
+
+_SAME = tuple(name for name in GraphQLError.__slots__ if name != "path")

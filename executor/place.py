@@ -1,7 +1,7 @@
-"""Where a value stands in the answer: worked out only when an error has to say so.
+"""Where values stand in the answer: worked out only when errors have to say so.
 
 A level of the answer is a list of values; its place tells for each of them the path to it, and a
-key that sorts paths as the answer is read.
+key that sorts paths as the answer is read. For many at once, because one rule refuses many.
 """
 
 from bisect import bisect_right
@@ -15,10 +15,10 @@ Order: TypeAlias = tuple[int, ...]
 
 
 class Place(Protocol):
-    """A level: for the value with a number in it, its path and its sort key."""
+    """A level: for the values with some numbers in it, their paths and sort keys."""
 
-    def of(self, number: int) -> tuple[Path, Order]:
-        """The path to a value, and its place in the order of the answer."""
+    def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
+        """The path to each value, and its place in the order of the answer."""
         ...
 
 
@@ -27,10 +27,9 @@ class Root:
 
     __slots__ = ()
 
-    def of(self, number: int) -> tuple[Path, Order]:
+    def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The empty path."""
-        del number
-        return (), ()
+        return [((), ()) for _ in numbers]
 
 
 class At:
@@ -42,10 +41,10 @@ class At:
         self._parent = parent
         self._field = field
 
-    def of(self, number: int) -> tuple[Path, Order]:
+    def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The object's path and the field's key."""
-        path, order = self._parent.of(number)
-        return (*path, self._field.key), (*order, self._field.place)
+        key, place = self._field.key, self._field.place
+        return [((*path, key), (*order, place)) for path, order in self._parent.of(numbers)]
 
 
 class Each:
@@ -57,12 +56,17 @@ class Each:
         self._parent = parent
         self._starts = starts  # where each list of the level above begins
 
-    def of(self, number: int) -> tuple[Path, Order]:
+    def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The list's path and the item's index."""
-        owner = bisect_right(self._starts, number) - 1
-        path, order = self._parent.of(owner)
-        index = number - self._starts[owner]
-        return (*path, index), (*order, index)
+        owners = [bisect_right(self._starts, number) - 1 for number in numbers]
+        distinct = list(dict.fromkeys(owners))
+        lists = dict(zip(distinct, self._parent.of(distinct), strict=True))
+        found: list[tuple[Path, Order]] = []
+        for number, owner in zip(numbers, owners, strict=True):
+            path, order = lists[owner]
+            index = number - self._starts[owner]
+            found.append(((*path, index), (*order, index)))
+        return found
 
 
 class Some:
@@ -74,6 +78,6 @@ class Some:
         self._parent = parent
         self._numbers = numbers
 
-    def of(self, number: int) -> tuple[Path, Order]:
+    def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The value's path on the whole level."""
-        return self._parent.of(self._numbers[number])
+        return self._parent.of([self._numbers[number] for number in numbers])

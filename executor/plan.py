@@ -82,7 +82,7 @@ class Field:
     nodes: list[FieldNode]
     shape: Shape
     needs: int | None = None  # None: no rule at all; 0: nobody has it
-    refuse: Callable[[Any, Any], Exception] | None = None
+    refuse: Callable[[Sequence[Any], Any], Sequence[Exception]] | None = None
     batch: Resolver | None = None
     column: Resolver | None = None
     resolve: Resolver | None = None
@@ -90,6 +90,8 @@ class Field:
     convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     constant: object = None
     fixed_arguments: dict[str, Any] | None = None
+    waits: bool = True
+    """Whether answering it, and what is below it, can have to wait; no is certain."""
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ def _guarded(type_: GraphQLObjectType, field_: GraphQLField, answer: Callable[..
     def resolve(parent: object, info: GraphQLResolveInfo[Any], **arguments: Any) -> object:
         (held,) = rights([parent], info.context)
         if not held & needs:
-            raise refuse(parent, info.context)
+            raise refuse([parent], info.context)[0]
         return answer(parent, info, convert(arguments) if arguments else arguments)
 
     return resolve

@@ -65,7 +65,7 @@ class Run:
     # ---- Errors ------------------------------------------------------------------------------
 
     def _error(self, field: Field, place: Place, number: int, error: Exception) -> Order:
-        path, order = place.of(number)
+        ((path, order),) = place.of([number])
         self._errors.append((order, self._locator.located(field, list(path), error)))
         return order
 
@@ -79,7 +79,8 @@ class Run:
             return values
         for number, value in enumerate(values):
             if type(value) is Fail:
-                self._nulled.append((place.of(number)[1], value.order))
+                ((_, order),) = place.of([number])
+                self._nulled.append((order, value.order))
                 values[number] = None
         return values
 
@@ -117,6 +118,8 @@ class Run:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
                 columns[field.place] = await self._answer(field, objects, rights, place, is_free=is_free)
+            elif not field.waits:  # a task for each would cost more than the answer
+                columns[field.place] = get.at_once(self._answer(field, objects, rights, place, is_free=is_free))
             else:
                 work.append((field.place, self._answer(field, objects, rights, place, is_free=is_free)))
             if serially and type(columns[field.place][0]) is Fail:  # nothing of this is answered: do no more
@@ -175,11 +178,13 @@ class Run:
     def _refused(self, field: Field, objects: Sequence[Any], rights: Sequence[int], needs: int, at: Place) -> list[Any]:
         """Nulls with their located errors for the objects whose field is refused."""
         column: list[Any] = [None] * len(objects)
-        assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
-        for number, bits in enumerate(rights):
-            if not bits & needs:
-                error = get.tried(field.refuse, objects[number], self.context)
-                column[number] = self._null(field, field.shape, at, number, error)
+        refused = [number for number, bits in enumerate(rights) if not bits & needs]
+        errors = get.refusals(field, columnar.some(objects, refused), self.context)
+        for number, error, (path, order) in zip(refused, errors, at.of(refused), strict=True):
+            self._errors.append((order, self._locator.located(field, list(path), error)))
+            if not field.shape.nullable:
+                self._failing = True
+                column[number] = Fail(order)
         return column
 
     def _null(self, field: Field, shape: Shape, at: Place, number: int, error: Exception) -> Fail | None:

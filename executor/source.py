@@ -35,7 +35,7 @@ def _guard(plan: Plan, field: Field, root_value: object, context: Any) -> None:
     (held,) = plan.root.rights([root_value], context)
     if not held & field.needs:
         assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
-        raise field.refuse(root_value, context)
+        raise field.refuse([root_value], context)[0]
 
 
 def _checked(stream: Any) -> AsyncIterable[Any]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mappin
 from inspect import isawaitable
 from operator import getitem
 from types import GeneratorType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType, GraphQLSchema
 from graphql.pyutils import inspect
@@ -69,6 +69,25 @@ async def awaited(values: list[Any]) -> list[Any]:
 def _can_wait(kind: type) -> bool:
     """Whether values of a type may be awaited; generators are, where they were made coroutines."""
     return issubclass(kind, GeneratorType) or hasattr(kind, "__await__")
+
+
+def refusals(field: Field, objects: Sequence[Any], context: Any) -> Sequence[Exception]:
+    """Why a field is refused, for each object; what went wrong where that cannot be said."""
+    found = tried(field.refuse, objects, context)
+    if isinstance(found, Exception):
+        return [found] * len(objects)
+    if len(found) != len(objects):
+        return [wrong_length(f"refusals of {field.parent_type}.{field.name}", found, objects)] * len(objects)
+    return cast("Sequence[Exception]", found)
+
+
+def at_once(answer: Coroutine[Any, Any, list[Any]]) -> list[Any]:
+    """What a coroutine gives that does not wait for anything."""
+    try:
+        answer.send(None)
+    except StopIteration as done:
+        return cast("list[Any]", done.value)
+    raise RuntimeError("A field that waits was compiled as one that does not.")
 
 
 async def together(work: list[tuple[int, Coroutine[Any, Any, list[Any]]]], columns: list[list[Any]]) -> None:

@@ -11,7 +11,7 @@ from operator import or_
 from typing import Any, Final
 
 from auth import policy
-from auth.policy import Permission
+from auth.policy import Permission, Standing
 from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
 from models.access import Access, GrantRow
 from models.access_request import AccessRequestRow
@@ -188,11 +188,17 @@ def _exists(entity: object, context: Context) -> bool:
     return found is None or found.exists(entity, context)
 
 
-def refusal(rights: Rights, rule: Rule, row: object, context: Context) -> Refused:
-    """Why the caller is refused a field of `row`: what his rights lack."""
+def refusals(rights: Rights, rule: Rule, rows: Sequence[Any], context: Context) -> Sequence[Refused]:
+    """Why the caller is refused a field of each row: what his rights lack. Those who lack it alike share one."""
     if context.viewer_id is None:
-        return Unauthenticated()
-    found = rights.access(row, context) if isinstance(rights, OfAccount) else None
-    standing = found.standing if found else None
+        return [Unauthenticated()] * len(rows)
+    found = [rights.access(row, context) for row in rows] if isinstance(rights, OfAccount) else [None] * len(rows)
+    standings = [access.standing if access else None for access in found]
+    # By what it is, not by what it says: to compare standings takes as long as to refuse, and most are one.
+    reasons = {id(standing): _refusal(rule, standing) for standing in {id(each): each for each in standings}.values()}
+    return [reasons[id(standing)] for standing in standings]
+
+
+def _refusal(rule: Rule, standing: Standing | None) -> Refused:
     decision = policy.decide(rule.permission or Permission.ACCOUNT_READ, standing)
     return Forbidden(decision, standing.role if standing else None)

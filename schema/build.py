@@ -24,7 +24,7 @@ import executor
 from auth.rules import explain
 from resolvers import ids
 from resolvers.perform import Performed
-from resolvers.rights import refusal
+from resolvers.rights import refusals
 from schema.account import Account
 from schema.declare import TYPE_RULES, Declared, TypeRule
 from schema.live import Subscription
@@ -122,7 +122,7 @@ def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_r
     field.extensions |= {
         "rule": rule,
         "needs": rule.bits,
-        "refuse": lambda row, context: refusal(rights, rule, row, context),
+        "refuse": lambda rows, context: refusals(rights, rule, rows, context),
         "convert": _convert,
         "attribute": (written.python_name or name).rstrip("_"),
         **declared.marks,

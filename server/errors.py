@@ -168,7 +168,7 @@ def of_execution(errors: list[GraphQLError], request_id: str, locale: str = i18n
         if type(cause) is not Forbidden or error.path is None:
             found.append(_of_field(error, request_id, locale))
             continue
-        same = id(error.locations), cause.decision, cause.role
+        same = id(error.locations), id(cause)  # refused for the same reason, they share it
         if same not in worded:
             worded[same] = _of_field(error, request_id, locale)
         found.append(worded[same] | {"path": error.path})

@@ -213,7 +213,7 @@ def marked(variant: int) -> GraphQLSchema:
         # No attribute of None, which the roots are, and none for arguments.
         way = "resolve" if way == "attribute" and (type_.name in {"Query", "Mutation"} or field.args) else way
         marks: dict[str, Any] = {"needs": SECRET if random.random() < 0.2 else OPEN | SECRET, "convert": dict}
-        marks["refuse"] = lambda parent, _: Refusal(f"not of {parent}")
+        marks["refuse"] = lambda parents, _: [Refusal(f"not of {parent}") for parent in parents]
         if way == "batch":
             marks["batch"] = batch(field.type)
         elif way == "column":

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
@@ -59,8 +59,8 @@ class Request:
 
 
 def marks(**own: object) -> dict[str, Any]:
-    def refuse(parent: object, _: object) -> Exception:
-        return NotAllowed(str(parent))
+    def refuse(parents: Sequence[object], _: object) -> list[Exception]:
+        return [NotAllowed(str(parent)) for parent in parents]
 
     return {"needs": OPEN, "refuse": refuse, "convert": lambda given: given, **own}
 

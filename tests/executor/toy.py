@@ -103,9 +103,9 @@ def everything(objects: Sequence[Any], _: object) -> list[int]:
     return [OPEN | SECRET for _ in objects]
 
 
-def refuse(parent: object, _: object) -> Exception:
+def refuse(parents: Sequence[object], _: object) -> list[Exception]:
     """Why nothing is shown."""
-    return Refusal(f"not of {parent}")
+    return [Refusal(f"not of {parent}") for parent in parents]
 
 
 def enum(schema: GraphQLSchema, name: str, **values: object) -> None:
