@@ -112,8 +112,8 @@ def _rights(rows: Sequence[Any], _: object) -> list[int]:
     return [READ if row is None else row.rights for row in rows]
 
 
-def _refuse(_row: object, _context: object) -> Exception:
-    return GraphQLError("Forbidden")
+def _refuse(rows: Sequence[object], _context: object) -> list[Exception]:
+    return [GraphQLError("Forbidden") for _ in rows]
 
 
 def _as_given(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ over the whole list, one call of the batch resolver, and the completion of all i
 are columns. Only what has gone wrong is looked at one by one.
 """
 
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from itertools import accumulate, chain
 from typing import Any, Final, TypeAlias, cast
 
@@ -20,14 +20,14 @@ from graphql.execution.values import VariableValues
 
 from executor import columnar, leaf
 from executor import values as get
+from executor.held import Held
 from executor.info import Info
 from executor.located import Locator
 from executor.place import At, Each, Order, Place, Root, Some
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
 _NULLS: Final = frozenset({type(None), type(Undefined)})
-_NONE: Final = (0,)
-Rights: TypeAlias = Sequence[int] | Exception | None
+Rights: TypeAlias = Held | Exception | None
 
 
 class Fail:
@@ -104,13 +104,12 @@ class Run:
         if not objects:
             return []
         columns: list[list[Any]] = [[]] * len(selection.fields)
-        rights, kinds = self._rights(selection, objects)
+        rights = self._rights(selection, objects)
         work: list[tuple[int, Coroutine[Any, Any, list[Any]]]] = []
         for field in selection.fields:
             if serially and selection.rights:  # a mutation may change what the next one may
-                rights, kinds = self._rights(selection, objects)
-            needs = field.needs
-            is_free = kinds is None or needs is None or all(bits & needs for bits in kinds)
+                rights = self._rights(selection, objects)
+            is_free = rights is None or field.needs is None or (type(rights) is Held and rights.frees(field.needs))
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
                 values = self._column(field, objects)
                 columns[field.place] = self._leaves(field, field.shape, get.as_list(values), At(place, field))
@@ -130,16 +129,16 @@ class Run:
         built: list[Any] = selection.build(*columns)
         return self._without_failed(columns, built) if self._failing else built
 
-    def _rights(self, selection: Selection, objects: Sequence[Any]) -> tuple[Rights, Iterable[int] | None]:
-        """What the caller may do with each object, and which kinds of it there are."""
+    def _rights(self, selection: Selection, objects: Sequence[Any]) -> Rights:
+        """What the caller may do with each object; why nothing, where that cannot be told."""
         if selection.rights is None:
-            return None, None
+            return None
         rights = get.tried(selection.rights, objects, self.context)
         if isinstance(rights, Exception):
-            return rights, _NONE
+            return rights
         if not isinstance(rights, Sequence) or len(rights) != len(objects):
-            return get.wrong_length(f"rights of {selection.type}", rights, objects), _NONE
-        return rights, set(rights)
+            return get.wrong_length(f"rights of {selection.type}", rights, objects)
+        return Held(rights)
 
     def _without_failed(self, columns: list[list[Any]], built: list[Any]) -> list[Any]:
         """Objects that have a failure in them fail themselves, by their first."""
@@ -162,12 +161,12 @@ class Run:
         at = At(place, field)
         if isinstance(rights, Exception):
             return await self._complete(field, field.shape, [rights] * len(objects), at)
-        if is_free or rights is None or field.needs is None:
+        if is_free or rights is None or field.needs is None:  # the latter two for the types' sake
             values = await self._values(field, objects)
             return await self._complete(field, field.shape, values, at)
         needs = field.needs
-        allowed = [number for number, bits in enumerate(rights) if bits & needs]
-        column = self._refused(field, objects, rights, needs, at)
+        allowed = [number for number, bits in enumerate(rights.bits) if bits & needs]
+        column = self._refused(field, objects, rights.bits, needs, at)
         if allowed:
             values = await self._values(field, columnar.some(objects, allowed))
             done = await self._complete(field, field.shape, values, Some(at, allowed))

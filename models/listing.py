@@ -165,7 +165,8 @@ async def _fetched(shape: Shape, values: list[object], keys: list[UUID]) -> tupl
     sql, places, kinds = statement(shape)
     (found,) = await db.fetch(sql, *values, row=db.Row)
     sizes = [int(size) for size in found[0].split(",")] if found[0] else []
-    owners = rows.Owners(shape.key, [key.hex for key in keys], sizes) if shape.key is not None else None
+    having = [(key.hex, size) for key, size in zip(keys, sizes, strict=True) if size]
+    owners = rows.Owners(shape.key, *map(list, zip(*having, strict=True))) if shape.key and having else None
     texts = {name: found[place] for name, place in places.items()}
     try:
         return rows.Fetched(sum(sizes), texts, kinds, owners), sizes

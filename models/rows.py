@@ -8,7 +8,7 @@ The functions at the end take such rows and lists of driver rows alike.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain, repeat
@@ -88,6 +88,10 @@ class Rows(Sequence["Row"]):
         """`of` the digits of each key in a column, empty for None; worked out once for each of them."""
         return _mapped(self.hexes(name), of)
 
+    def kinds_of(self, name: str) -> Collection[str]:
+        """The digits of the keys in a column, each once; empty where there are nulls."""
+        return set(self.hexes(name))
+
     def take(self, numbers: Sequence[int]) -> "Rows":
         """Those rows with these numbers."""
         return _Taken(self, numbers)
@@ -112,7 +116,10 @@ class Rows(Sequence["Row"]):
 
 
 class Owners(NamedTuple):
-    """A column of keys that did not have to be sent: its name, and each key's digits with how many rows it has."""
+    """A column of keys that did not have to be sent: its name, and each key's digits with how many rows it has.
+
+    Of keys that have rows, each once.
+    """
 
     name: str
     digits: list[str]
@@ -141,7 +148,7 @@ class Fetched(Rows):
         self._kinds = kinds
         self._owners = owners
         self._made: dict[str, list[Any]] = {}
-        self._digits: dict[str, list[str]] = {}
+        self._digits: dict[int, list[str]] = {}
         for name, kind in kinds.items():
             if kind == "line":
                 self._made[name] = _lines(texts[name], size)
@@ -173,16 +180,15 @@ class Fetched(Rows):
 
     def hexes(self, name: str) -> list[str]:
         """The digits of a column of keys."""
-        found = self._digits.get(name)
-        if found is None:
-            found = self._digits[name] = self._read_digits(name) if self._size else []
-        return found
-
-    def _read_digits(self, name: str) -> list[str]:
+        if not self._size:
+            return []
         owners = self._owners
-        if owners is not None and owners.name == name:
-            return owners.spread(owners.digits)
-        return _digits(self._texts[name])
+        # A key under two names is sent, and read, once.
+        sent = owners if owners is not None and owners.name == name else self._texts[name]
+        found = self._digits.get(id(sent))
+        if found is None:
+            found = self._digits[id(sent)] = sent.spread(sent.digits) if isinstance(sent, Owners) else _digits(sent)
+        return found
 
     def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
         """`of` the digits of each key in a column."""
@@ -190,6 +196,11 @@ class Fetched(Rows):
         if owners is not None and owners.name == name:
             return owners.spread(map(of, owners.digits))
         return super().mapped(name, of)
+
+    def kinds_of(self, name: str) -> Collection[str]:
+        """The digits of the keys in a column, each once."""
+        owners = self._owners
+        return owners.digits if owners is not None and owners.name == name else super().kinds_of(name)
 
 
 def _lines(text: str | None, size: int) -> list[Any]:
@@ -255,6 +266,9 @@ class _Joined(Rows):
 
     def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
         return self._all.mapped(self._start + name, of)
+
+    def kinds_of(self, name: str) -> Collection[str]:
+        return self._all.kinds_of(self._start + name)
 
 
 class Row:
@@ -328,7 +342,12 @@ def hexes(rows: Sequence[Any], name: str) -> list[str]:
 
 def distinct(rows: Sequence[Any], name: str) -> set[str]:
     """The digits of the keys that are in a column, None left out."""
-    return {*hexes(rows, name)} - {""}
+    return {*kinds_of(rows, name)} - {""}
+
+
+def kinds_of(rows: Sequence[Any], name: str) -> Collection[str]:
+    """The digits of the keys that are in a column, each once; empty where there are nulls."""
+    return rows.kinds_of(name) if isinstance(rows, Rows) else set(hexes(rows, name))
 
 
 def mapped(rows: Sequence[Any], name: str, of: Callable[[str], T]) -> list[T]:

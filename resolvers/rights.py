@@ -4,11 +4,11 @@ Each type of the graph has one function here, from its rows to the caller's righ
 looks: whoever lets rows into the graph has loaded the access that they need.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
-from typing import Any, Final
+from functools import partial, reduce
+from operator import and_, or_
+from typing import Any, Final, overload
 
 from auth import policy
 from auth.policy import Permission, Standing
@@ -20,12 +20,48 @@ from models.engagement import EngagementRow, shown_to
 from models.errors import Forbidden, Refused, Unauthenticated
 from models.invitation import InvitationRow
 from models.ownership import OwnershipTransferRow
-from models.rows import hexes, mapped, where
+from models.rows import hexes, kinds_of, mapped, where
 from models.subscription import SubscriptionEntryRow
 from resolvers.context import Context
 
 Rights = Callable[[Sequence[Any], Context], Sequence[int]]
 _USERS_READ = policy.mask([Permission.USERS_READ])
+
+
+@dataclass(slots=True)
+class Held(Sequence[int]):
+    """The caller's rights on each of many rows: at least those in `common`; worked out when one is looked at.
+
+    Most rules are met by what the caller may do in all the accounts, so that nobody asks which rows are his own.
+    """
+
+    size: int
+    common: int
+    work_out: Callable[[], list[int]]
+    found: list[int] | None = None
+
+    @property
+    def each(self) -> list[int]:
+        """All of them."""
+        if self.found is None:
+            self.found = self.work_out()
+        return self.found
+
+    def __len__(self) -> int:
+        """How many rows."""
+        return self.size
+
+    @overload
+    def __getitem__(self, number: int, /) -> int: ...
+    @overload
+    def __getitem__(self, number: slice, /) -> list[int]: ...
+    def __getitem__(self, number: int | slice, /) -> int | list[int]:
+        """The rights on one row, or some."""
+        return self.each[number]
+
+    def __iter__(self) -> Iterator[int]:
+        """The rights on one row after the other."""
+        return iter(self.each)
 
 
 def _base(context: Context) -> int:
@@ -68,13 +104,14 @@ def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
     return [one | other for one, other in zip(found, reads, strict=True)]
 
 
-def _of_users(rows: Sequence[Any], column: str, context: Context) -> list[int]:
+def _of_users(rows: Sequence[Any], column: str, context: Context) -> Held:
     base, readable, keys = _base(context), context.readable_users, hexes(rows, column)
-    if readable.issuperset(keys):
-        found = [base | _USERS_READ] * len(keys)
-    else:
+
+    def each() -> list[int]:
         found = [base | _USERS_READ if key in readable else base for key in keys]
-    return _with_own(found, rows, column, context)
+        return _with_own(found, rows, column, context)
+
+    return Held(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, each)
 
 
 def _with_own(found: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
@@ -98,6 +135,11 @@ class OfAccount:
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
+        accounts = kinds_of(rows, self.account)
+        in_all = reduce(and_, map(context.access.bits_of, accounts)) if accounts else 0
+        return Held(len(rows), _base(context) | in_all, partial(self._each, rows, context))
+
+    def _each(self, rows: Sequence[Any], context: Context) -> list[int]:
         base, bits = _base(context), context.access.bits_of
         found = mapped(rows, self.account, lambda digits: base | bits(digits))
         if self.own is None:

@@ -1,6 +1,6 @@
 """Guards: what a refused object costs, what it yields, and what a host may do wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -209,6 +209,43 @@ async def test_a_refusal_that_cannot_be_worded_refuses_all_the_same() -> None:
 
     assert [item["secret"] for item in answer.data["items"]] == [None, 2, None, 4]
     assert answer.said[0] == ("not loaded", ("items", 0, "secret"))
+
+
+class Common(list[int]):
+    """Rights that tell what all have, and whether somebody has looked at single ones."""
+
+    def __init__(self, bits: list[int], common: int) -> None:
+        super().__init__(bits)
+        self.common = common
+        self.looks = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.looks += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize(
+    ("selection", "common", "looks"),
+    [("number", OPEN, False), ("number secret", OPEN, True), ("secret", OPEN | SECRET, False), ("number", 0, True)],
+)
+async def test_what_all_have_is_enough_where_it_is(selection: str, common: int, *, looks: bool) -> None:
+    given = [OPEN | (SECRET if common & SECRET or number % 2 == 0 else 0) for number in range(1, 5)]
+    held = Common(given, common)
+
+    answer = await compiled(guarded(SDL, MARKS, rights={"Item": lambda *_: held}), f"{{ items {{ {selection} }} }}")
+    plainly = await compiled(guarded(SDL, MARKS, rights={"Item": lambda *_: given}), f"{{ items {{ {selection} }} }}")
+
+    assert bool(held.looks) == looks
+    assert (answer.data, answer.said) == (plainly.data, plainly.said)
+
+
+async def test_refusals_that_are_too_few_refuse_all_the_same() -> None:
+    marks = {**MARKS, "Item.secret": {**KEPT, "refuse": lambda *_: [ValueError("one")]}}
+
+    answer = await compiled(guarded(SDL, marks, rights={"Item": even}), "{ items { secret } }")
+
+    assert [item["secret"] for item in answer.data["items"]] == [None, 2, None, 4]
+    assert all("refusals of Item.secret" in error.message for error in answer.errors)
 
 
 async def test_a_type_with_rules_and_no_rights_does_not_run() -> None:

@@ -30,8 +30,8 @@ def fetched() -> rows.Fetched:
 
 
 def under_parents() -> rows.Fetched:
-    """Four rows under three parents, one of whom has none; whose they are was not sent."""
-    owners = rows.Owners("account_id", [ONE.hex, TWO.hex, THREE.hex], [1, 0, 3])
+    """Four rows under two parents; whose they are was not sent."""
+    owners = rows.Owners("account_id", [ONE.hex, THREE.hex], [1, 3])
     return rows.Fetched(4, {"role": "a\x1fb\x1fc\x1fd"}, {"account_id": "key", "role": "line"}, owners)
 
 
@@ -98,6 +98,8 @@ def test_whose_rows_they_are_need_not_be_sent() -> None:
     assert found.column("account_id") == [ONE, *[THREE] * 3]
     assert rows.mapped(found, "account_id", lambda digits: digits[-1]) == ["1", "3", "3", "3"]
     assert rows.mapped(found.take([3, 0]), "account_id", lambda digits: digits[-1]) == ["3", "1"]
+    assert rows.distinct(found, "account_id") == {ONE.hex, THREE.hex}
+    assert rows.distinct(found.take([3]), "account_id") == {THREE.hex}
 
 
 def test_lines_that_cannot_be_told_apart_are_none() -> None:

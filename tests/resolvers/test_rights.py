@@ -1,0 +1,74 @@
+"""What the caller holds on all rows must be held on each of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from auth import policy
+from auth.policy import GrantStatus, Role, Standing
+from auth.rules import SELF
+from models import rows
+from models.access import Access
+from models.caller import Caller, Site
+from resolvers import rights
+from resolvers.context import Context
+from resolvers.rights import Held
+
+ME, OTHER = UUID(int=1), UUID(int=2)
+OWNED, GUEST = UUID(int=11), UUID(int=12)
+STANDINGS = {
+    key: Standing(role, GrantStatus.ACTIVE, None, 0, 0, subscription_over=False)
+    for key, role in ((OWNED, Role.OWNER), (GUEST, Role.SIMPLE_USER))
+}
+
+
+def context() -> Context:
+    made = Context(Caller(datetime(2026, 11, 21, tzinfo=UTC), Site("k" * 32), user_id=ME))
+    for key, standing in STANDINGS.items():
+        made.access.know(key.hex, Access({"account_id": key}, standing, policy.effective(standing)))
+    made.readable_users.add(ME.hex)
+    return made
+
+
+def fetched(**columns: list[UUID | None]) -> rows.Rows:
+    sent = {name: b"".join((key or UUID(int=0)).bytes for key in keys) for name, keys in columns.items()}
+    return rows.Fetched(len(next(iter(columns.values()))), sent, dict.fromkeys(columns, "key"))
+
+
+ACCOUNTS: list[list[UUID | None]] = [[OWNED, OWNED], [OWNED, GUEST], [GUEST, None], [None, None]]
+
+
+@pytest.mark.parametrize("accounts", ACCOUNTS)
+@pytest.mark.parametrize("of", [rights.of_grants, rights.of_account_parts, rights.of_invitations])
+def test_what_is_held_in_all_accounts_is_held_on_each_row(of: Any, accounts: list[UUID | None]) -> None:
+    found = fetched(account_id=accounts, user_id=[ME, OTHER], invitee_id=[OTHER, ME])
+    held = of(found, context())
+
+    assert isinstance(held, Held)
+    assert len(held) == len([*held]) == 2
+    assert all(held.common & bits == held.common for bits in held)
+    alone = [[*of(fetched(account_id=[key]), context())] for key in accounts] if of is rights.of_account_parts else []
+    assert not alone or alone == [[bits] for bits in held]
+
+
+def test_one_s_own_is_found_where_somebody_looks() -> None:
+    held = rights.of_grants(fetched(account_id=[OWNED, GUEST], user_id=[OTHER, ME]), context())
+
+    assert [bool(bits & SELF) for bits in held] == [False, True]
+
+
+@pytest.mark.parametrize("users", [[ME, ME], [ME, OTHER], [OTHER, OTHER]])
+def test_what_is_held_on_all_users_is_held_on_each(users: list[UUID | None]) -> None:
+    held = rights.of_users(fetched(id=users), context())
+
+    assert isinstance(held, Held)
+    assert all(held.common & bits == held.common for bits in held)
+    assert [bool(bits & SELF) for bits in held] == [key == ME for key in users]
+
+
+def test_nothing_is_held_on_no_rows() -> None:
+    held = rights.of_accounts([], context())
+
+    assert (len(held), [*held]) == (0, [])
