@@ -7,20 +7,21 @@ from uuid import UUID
 import pytest
 
 from auth import policy
-from auth.policy import GrantStatus, Role, Standing
-from auth.rules import SELF
+from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.rules import SELF, needs
 from models import rows
 from models.access import Access
 from models.caller import Caller, Site
+from models.errors import Forbidden
 from resolvers import rights
 from resolvers.context import Context
 from resolvers.rights import Held
 
 ME, OTHER = UUID(int=1), UUID(int=2)
-OWNED, GUEST = UUID(int=11), UUID(int=12)
+OWNED, GUEST, HELD = UUID(int=11), UUID(int=12), UUID(int=13)
 STANDINGS = {
     key: Standing(role, GrantStatus.ACTIVE, None, 0, 0, subscription_over=False)
-    for key, role in ((OWNED, Role.OWNER), (GUEST, Role.SIMPLE_USER))
+    for key, role in ((OWNED, Role.OWNER), (GUEST, Role.SIMPLE_USER), (HELD, Role.ADMINISTRATOR))
 }
 
 
@@ -66,6 +67,18 @@ def test_what_is_held_on_all_users_is_held_on_each(users: list[UUID | None]) -> 
     assert isinstance(held, Held)
     assert all(held.common & bits == held.common for bits in held)
     assert [bool(bits & SELF) for bits in held] == [key == ME for key in users]
+
+
+def test_each_is_refused_for_what_he_lacks_there() -> None:
+    accounts = fetched(id=[GUEST, HELD, GUEST])
+
+    refused = rights.refusals(rights.of_accounts, needs(Permission.OWNERSHIP), accounts, context())
+
+    assert all(isinstance(each, Forbidden) for each in refused)
+    assert [each.role for each in refused if isinstance(each, Forbidden)] == [
+        Role.SIMPLE_USER, Role.ADMINISTRATOR, Role.SIMPLE_USER,
+    ]  # fmt: skip
+    assert refused[0] is refused[2]
 
 
 def test_nothing_is_held_on_no_rows() -> None:

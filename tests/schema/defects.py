@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MATRIX = "tests/schema/test_matrix.py"
 ISOLATION = "tests/resolvers/test_isolation.py"
 IDS = "tests/resolvers/test_ids.py"
+RIGHTS = "tests/resolvers/test_rights.py"
 PAGES = "tests/resolvers/test_pages.py"
 PRINT = "tests/schema/test_print.py"
 BUILD = "tests/schema/test_build.py"
@@ -51,7 +52,32 @@ DEFECTS = [
         MATRIX,
     ),
     Defect(
-        "every session one's own", "resolvers/rights.py", 'if row["user_id"] == me else base', "if me else base", MATRIX
+        "every session one's own",
+        "resolvers/rights.py",
+        'found = _with_own([_base(context)] * len(rows), rows, "user_id", context)',
+        "found = [_base(context) | SELF] * len(rows)",
+        MATRIX,
+    ),
+    Defect(
+        "what one account gives given in all",
+        "resolvers/rights.py",
+        "in_all = reduce(and_, map(",
+        "in_all = reduce(or_, map(",
+        RIGHTS,
+    ),
+    Defect(
+        "users readable because one of them is",
+        "resolvers/rights.py",
+        "base | _USERS_READ if readable.issuperset(keys) else base, each",
+        "base | _USERS_READ if readable.intersection(keys) else base, each",
+        RIGHTS,
+    ),
+    Defect(
+        "one refusal for all",
+        "resolvers/rights.py",
+        "return [reasons[id(standing)] for standing in standings]",
+        "return [*reasons.values()][:1] * len(standings)",
+        RIGHTS,
     ),
     Defect(
         "every grant one's own",
