@@ -4,7 +4,7 @@ Nothing here outlives the request, so that access taken back is gone with the ne
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -31,6 +31,8 @@ class AccessCache:
         self._user_id = user_id
         self._now = now
         self._found: dict[str, Access | None] = {}
+        # Beside it, so that to look up many is no loop of ours; without digits there is no account.
+        self._bits: dict[str, int] = {"": 0}
         self._reading = asyncio.Lock()
         self.reads = 0
 
@@ -44,7 +46,7 @@ class AccessCache:
         async with self._reading:
             missing = wanted - self._found.keys()
             if missing:
-                self._found |= await self._read(missing)
+                self._keep(await self._read(missing))
 
     async def _read(self, wanted: set[str]) -> dict[str, Access | None]:
         self.reads += 1
@@ -56,7 +58,12 @@ class AccessCache:
 
     def know(self, digits: str, found: Access | None) -> None:
         """Keep what was read together with something else, unless it is known."""
-        self._found.setdefault(digits, found)
+        if digits not in self._found:
+            self._keep({digits: found})
+
+    def _keep(self, found: dict[str, Access | None]) -> None:
+        self._found |= found
+        self._bits |= {digits: entry.bits if entry else 0 for digits, entry in found.items()}
 
     async def feign(self) -> None:
         """Take the time of a read, for the sake of who must not learn that there was none."""
@@ -72,13 +79,13 @@ class AccessCache:
         return self._found[account_id.hex]
 
     def bits(self, account_id: UUID) -> int:
-        """The caller's permissions in an account that was loaded before."""
-        return self.bits_of(account_id.hex)
+        """The caller's permissions in an account that was loaded before. Raises LookupError."""
+        return self._bits[account_id.hex]
 
-    def bits_of(self, digits: str) -> int:
+    @property
+    def bits_of(self) -> Callable[[str], int]:
         """The same, by the digits of the account's key; none where there are no digits."""
-        found = self._found[digits] if digits else None
-        return 0 if found is None else found.bits
+        return self._bits.__getitem__
 
 
 @dataclass(slots=True)
