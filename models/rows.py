@@ -29,7 +29,8 @@ class Broken(Exception):
 Kind = Literal["key", "instant", "text", "line", "plain"]
 BETWEEN: Final = "\x1f"
 NULL: Final = "\x1e"
-_NO_KEY: Final = "0" * 32
+_NO_KEY: Final = "f" * 32
+"""In the place of a null. Not zeros: those are NOBODY's, who has to be looked up like anybody."""
 _JSON: Final = "json_agg({0})::text", "string_agg({0}, ',')"
 SENT: Final[Mapping[Kind, tuple[str, str]]] = {
     "key": (f"string_agg(COALESCE(uuid_send({{0}}), '\\x{_NO_KEY}'::bytea), '')", "string_agg({0}, '')"),

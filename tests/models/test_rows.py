@@ -8,6 +8,7 @@ import pytest
 
 from models import db, lists, rows
 from models.listing import Listing, Page
+from resolvers import ids
 from tests.api import Api
 
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -17,7 +18,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 def fetched() -> rows.Fetched:
     texts: dict[str, str | bytes] = {
         "id": ONE.bytes + TWO.bytes + ONE.bytes,
-        "owner": TWO.bytes + bytes(32),
+        "owner": TWO.bytes + b"\xff" * 32,
         "user.id": TWO.bytes + ONE.bytes + TWO.bytes,
         "user.name": '["Bo", null],["Kari"]',
         "line": 'one\x1f\x1e\x1fthree, "3"',
@@ -44,6 +45,14 @@ def test_columns_have_pythons_values() -> None:
     assert {instant.tzinfo for instant in found.column("at") if instant} == {UTC}
     assert found.hexes("owner") == [TWO.hex, "", ""]
     assert found.column("line") == ["one", None, 'three, "3"']
+
+
+def test_the_key_of_nobody_is_a_key_like_any_other() -> None:
+    """Who stands for one that may not be told of is looked up as that one would be."""
+    found = rows.Fetched(3, {"id": ids.NOBODY.bytes + b"\xff" * 16 + ONE.bytes}, {"id": "key"})
+
+    assert found.column("id") == [ids.NOBODY, None, ONE]
+    assert rows.distinct(found, "id") == {ids.NOBODY.hex, ONE.hex}
 
 
 def test_a_row_reads_by_key_and_as_attributes() -> None:
