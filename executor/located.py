@@ -37,10 +37,8 @@ class Locator:
 def _moved(error: GraphQLError, path: list[Any]) -> GraphQLError:
     """The same error at another path. Without its constructor, which looks anew at all that is known."""
     made = GraphQLError.__new__(GraphQLError, error.message)
-    for name in _SAME:
-        setattr(made, name, getattr(error, name))
-    made.path = path
+    made.message, made.path, made.extensions = error.message, path, error.extensions
+    made.nodes, made.source = error.nodes, error.source
+    made.positions, made.locations = error.positions, error.locations
+    made.original_error, made.cause = error.original_error, error.cause
     return made.with_traceback(error.__traceback__)
-
-
-_SAME = tuple(name for name in GraphQLError.__slots__ if name != "path")

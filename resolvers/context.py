@@ -78,6 +78,10 @@ class AccessCache:
         """
         return self._found[account_id.hex]
 
+    def of(self, digits: str) -> Access | None:
+        """The same, by the digits of the account's key; None where there are no digits."""
+        return self._found[digits] if digits else None
+
     def bits(self, account_id: UUID) -> int:
         """The caller's permissions in an account that was loaded before. Raises LookupError."""
         return self._bits[account_id.hex]

@@ -154,12 +154,11 @@ class OfAccount:
 
     def exists(self, row: Any, context: Context) -> bool:
         """Whether the row exists for the caller: he can enter its account, or it is his own."""
-        return self.access(row, context) is not None or bool(self([row], context)[0] & SELF)
+        return self.access([row], context)[0] is not None or bool(self([row], context)[0] & SELF)
 
-    def access(self, row: Any, context: Context) -> Access | None:
-        """The caller's access to the account of a row."""
-        key = row[self.account]
-        return None if key is None else context.access.get(key)
+    def access(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
+        """The caller's access to the account of each row."""
+        return [*map(context.access.of, hexes(rows, self.account))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +194,9 @@ class OfEngagement(OfAccount):
         base, bits = _base(context), context.access.bits
         return [reduce(or_, map(bits, shown_to(row)), base) for row in rows]
 
-    def access(self, row: Any, context: Context) -> Access | None:
-        """The caller's access to a side of a row."""
-        return next(filter(None, map(context.access.get, shown_to(row))), None)
+    def access(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
+        """The caller's access to a side of each row."""
+        return [next(filter(None, map(context.access.get, shown_to(row))), None) for row in rows]
 
 
 of_accounts = OfAccount("id")
@@ -234,7 +233,7 @@ def refusals(rights: Rights, rule: Rule, rows: Sequence[Any], context: Context) 
     """Why the caller is refused a field of each row: what his rights lack. Those who lack it alike share one."""
     if context.viewer_id is None:
         return [Unauthenticated()] * len(rows)
-    found = [rights.access(row, context) for row in rows] if isinstance(rights, OfAccount) else [None] * len(rows)
+    found = rights.access(rows, context) if isinstance(rights, OfAccount) else [None] * len(rows)
     standings = [access.standing if access else None for access in found]
     # By what it is, not by what it says: to compare standings takes as long as to refuse, and most are one.
     reasons = {id(standing): _refusal(rule, standing) for standing in {id(each): each for each in standings}.values()}
