@@ -29,11 +29,11 @@ class Broken(Exception):
 Kind = Literal["key", "instant", "text", "line", "plain"]
 BETWEEN: Final = "\x1f"
 NULL: Final = "\x1e"
-_NO_KEY: Final = "f" * 32
+NO_KEY: Final = "f" * 32
 """In the place of a null. Not zeros: those are NOBODY's, who has to be looked up like anybody."""
 _JSON: Final = "json_agg({0})::text", "string_agg({0}, ',')"
 SENT: Final[Mapping[Kind, tuple[str, str]]] = {
-    "key": (f"string_agg(COALESCE(uuid_send({{0}}), '\\x{_NO_KEY}'::bytea), '')", "string_agg({0}, '')"),
+    "key": (f"string_agg(COALESCE(uuid_send({{0}}), '\\x{NO_KEY}'::bytea), '')", "string_agg({0}, '')"),
     "instant": _JSON,
     "text": ("json_agg({0}::text)::text", "string_agg({0}, ',')"),
     "line": (f"string_agg(COALESCE({{0}}::text, '{NULL}'), '{BETWEEN}')", f"string_agg({{0}}, '{BETWEEN}')"),
@@ -215,7 +215,7 @@ def _lines(text: str | None, size: int) -> list[Any]:
 
 def _digits(keys: bytes) -> list[str]:
     digits = keys.hex(",", 16)  # with the comma put in where the digits are made: no loop over keys
-    return (digits.replace(_NO_KEY, "") if _NO_KEY in digits else digits).split(",")
+    return (digits.replace(NO_KEY, "") if NO_KEY in digits else digits).split(",")
 
 
 class _Taken(Rows):

@@ -34,7 +34,7 @@ def context() -> Context:
 
 
 def fetched(**columns: list[UUID | None]) -> rows.Rows:
-    sent = {name: b"".join((key or UUID(int=0)).bytes for key in keys) for name, keys in columns.items()}
+    sent = {name: b"".join((key or UUID(rows.NO_KEY)).bytes for key in keys) for name, keys in columns.items()}
     return rows.Fetched(len(next(iter(columns.values()))), sent, dict.fromkeys(columns, "key"))
 
 
