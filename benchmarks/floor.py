@@ -14,6 +14,8 @@ import asyncpg
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from models.db import SERVER_SETTINGS
+
 
 class Floor:
     """Answers anything with as many bytes as were recorded, after as many questions to the database."""
@@ -55,9 +57,9 @@ def _anew(sql: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 @asynccontextmanager
 async def _connections() -> AsyncGenerator[list[Any]]:
-    """Twenty connections, as many as our pool has."""
+    """Twenty connections, as many as our pool has, and set up as ours are."""
     url = os.environ["FULLMAKT_DATABASE_URL"].replace("asyncpg:", "postgresql:", 1)
-    opened = [await asyncpg.connect(url) for _ in range(20)]
+    opened = [await asyncpg.connect(url, server_settings=SERVER_SETTINGS) for _ in range(20)]
     yield [*opened]
     for connection in opened:
         await connection.close()

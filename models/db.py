@@ -26,6 +26,10 @@ from models.pool import Pool
 POOL_SIZE: Final = 20
 STATEMENT_SECONDS: Final = 10
 
+SERVER_SETTINGS: Final = {"plan_cache_mode": "force_generic_plan"}
+"""Of each connection. Our statements have one good plan each. Left to itself the database makes a new one for
+each list of keys, because it takes any list to be as long as ten: a quarter of its time."""
+
 MODULES: Final = [
     "models.user",
     "models.session",
@@ -129,9 +133,7 @@ async def connection(url: str, *, pool_size: int = POOL_SIZE, watch: Watch | Non
     # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
     client = cast("AsyncpgDBClient", _client())
     client.extra["reset"] = _no_reset
-    # Our statements have one good plan each. Left to itself the database makes a new one for each list of keys,
-    # because it takes any list to be as long as ten: a quarter of its time.
-    client.server_settings["plan_cache_mode"] = "force_generic_plan"
+    client.server_settings.update(SERVER_SETTINGS)
     client.create_pool = partial(_pool, watch)  # type: ignore[method-assign]
     try:
         yield
