@@ -72,12 +72,12 @@ class _Turn(Generic[Q, A]):
 
     async def _tell(self, ask: Callable[[list[Q]], Coroutine[Any, Any, Sequence[A]]]) -> None:
         try:
-            found = await ask(self._questions)
+            found = [*zip(self._answers, await ask(self._questions), strict=True)]
         except Exception as error:  # noqa: BLE001 - it is raised where the answers are waited for
             for answer in self._answers:
                 if not answer.done():
                     answer.set_exception(error)
             return
-        for answer, one in zip(self._answers, found, strict=True):
+        for answer, one in found:
             if not answer.done():
                 answer.set_result(one)

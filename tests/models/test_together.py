@@ -61,6 +61,17 @@ async def test_what_asking_raises_is_told_to_all_and_to_nobody_after_them() -> N
     assert await together(4) == 4
 
 
+async def test_an_answer_too_few_leaves_nobody_waiting() -> None:
+    async def ask(numbers: list[int]) -> list[int]:
+        return numbers[1:]
+
+    together = Together(ask)
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
+
+    assert [type(one) for one in found] == [ValueError] * 3
+
+
 async def test_who_goes_takes_no_answer_away_from_the_others(api: Api) -> None:
     asked = Asked()
     together = Together(asked)
