@@ -25,7 +25,7 @@ run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8
 otel: .venv/.otel ## Install what traces need, for OTEL_EXPORTER_OTLP_ENDPOINT
 
 # All of them as two halves side by side, each with a PostgreSQL of its own: a machine has two cores at least.
-HALF := tests/benchmarks tests/commands tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful
+HALF := tests/benchmarks tests/commands tests/database tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful
 
 test: setup ## Run all tests on a real PostgreSQL; ARGS="-k days" narrows them
 ifeq ($(ARGS),)

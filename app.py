@@ -14,27 +14,28 @@ from starlette.types import ASGIApp
 
 import schema
 import settings as environment
-from mailer import mailbox, rounds, smtp, worker
-from models import db
-from models.caller import Site
-from models.hub import Hub
-from server import connection, execution, graphiql, health, log, pages, refusal
+from database import db
+from mailer import mailbox, scheduler, smtp, worker
+from models.base.caller import Site
+from models.live.hub import Hub
+from models.tables import SCHEMA
+from server import connection, error_response, execution, graphiql, health, log, pages
+from server.access_log import Journal, Journaled
 from server.budget import Budget
-from server.client import Proxies
 from server.cors import Cors
 from server.credentials import Browsers
+from server.dispatcher import GRAPHQL, Front
 from server.endpoint import Endpoint
-from server.front import GRAPHQL, Front
-from server.gate import Gate
 from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
 from server.hosts import Hosts
-from server.journal import Journal, Journaled
-from server.leaving import STATE as LEAVING
-from server.leaving import Leaving
 from server.limits import Limits
 from server.metrics import PATH, Door, Metrics
-from server.persisted import Trust
+from server.persisted_operations import Trust
+from server.proxies import Proxies
+from server.request_guard import Gate
+from server.shutdown import STATE as LEAVING
+from server.shutdown import Leaving
 from server.socket import House, Sockets
 from settings import Settings
 
@@ -79,7 +80,7 @@ def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None
     application = Starlette(
         routes=routes,
         lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving, metrics, traces),
-        exception_handlers={HTTPException: refusal.http, Exception: refusal.unexpected},
+        exception_handlers={HTTPException: error_response.http, Exception: error_response.unexpected},
     )
     application.state.hub = hub
     # It would redirect /graphql/ to whatever host the client names.
@@ -148,7 +149,9 @@ async def _lifespan(
     traces: "Traces | None",
 ) -> AsyncGenerator[dict[str, object]]:
     async with (
-        db.connection(settings.database_url, pool_size=settings.pool_size, watch=traces.statement if traces else None),
+        db.connection(
+            settings.database_url, SCHEMA, pool_size=settings.pool_size, watch=traces.statement if traces else None
+        ),
         hub.open(),
         _mail(settings, clock, wake),
         _rounds(site, clock, wake, metrics),
@@ -175,7 +178,7 @@ async def _rounds(site: Site, clock: Clock, wake: asyncio.Event, metrics: Metric
     """The clock's jobs, every minute."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        rounds.run(site, clock, stop=stop, wake=wake, done=metrics.job_done if metrics else rounds.nobody)
+        scheduler.run(site, clock, stop=stop, wake=wake, done=metrics.job_done if metrics else scheduler.nobody)
     )
     try:
         yield

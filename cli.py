@@ -5,8 +5,8 @@ The commands are in commands/. Each imports what it needs in its body, and --hel
 
 import click
 
-from commands import database, documents, events, operator, printing, serving
-from commands.ground import Commands
+from commands import database, events, operations, operator, schema, server
+from commands.runtime import Commands
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,20 +26,20 @@ def fullmakt() -> None:
 
 
 for command in (
-    serving.serve,
-    serving.demo,
+    server.serve,
+    server.demo,
     database.migrate,
     database.seed,
     operator.credit,
     operator.seats,
     operator.vouchers,
-    documents.documents,
+    operations.documents,
     events.verify_events,
     operator.disable_second_factor,
     operator.jobs,
-    printing.matrix,
-    printing.print_schema,
-    printing.explain,
+    schema.matrix,
+    schema.print_schema,
+    schema.explain,
 ):
     fullmakt.add_command(command)
 

@@ -7,12 +7,17 @@ from uuid import UUID
 
 from auth import tokens
 from auth.policy import Permission, Role
-from models import acceptance, account, activation, db, invitation, subscription, user, voucher
-from models import settings as account_settings
-from models.account import Account, AccountKind
-from models.caller import Caller, Site
-from models.message import LinkPurpose, Message
-from models.user import User
+from database import db
+from models.accounts import account
+from models.accounts import settings as account_settings
+from models.accounts.account import Account, AccountKind
+from models.base.caller import Caller, Site
+from models.billing import subscription, voucher
+from models.outbox.message import LinkPurpose, Message
+from models.people import activation, user
+from models.people.user import User
+from models.sharing import acceptance, invitation
+from models.tables import SCHEMA
 from settings import Settings
 
 PASSWORD: Final = "kestrel-orbit-lantern"  # noqa: S105 - published, for development only
@@ -46,7 +51,7 @@ async def write(settings: Settings) -> list[SignIn]:
     Each step is one operation of the product, and left alone where it was done before, so a run
     that was cut short is completed by the next.
     """
-    async with db.connection(settings.database_url, pool_size=2):
+    async with db.connection(settings.database_url, SCHEMA, pool_size=2):
         await _write(settings)
     return SIGN_INS
 

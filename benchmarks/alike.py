@@ -25,10 +25,15 @@ from auth import tokens, totp
 from auth.policy import Role
 from benchmarks.measure import Goal, Row, Section
 from benchmarks.server import NoAnswer, environment, serve
-from models import account, activation, db, erasure, invitation, migrate, second_factor, user
-from models.account import Account
-from models.caller import Caller, Site
-from models.message import LinkPurpose, Message
+from database import db, migrate
+from models.accounts import account
+from models.accounts.account import Account
+from models.base.caller import Caller, Site
+from models.outbox.message import LinkPurpose, Message
+from models.people import activation, second_factor, user
+from models.privacy import erasure
+from models.sharing import invitation
+from models.tables import SCHEMA
 from resolvers import ids
 
 MOST_APART_MS: Final = 10
@@ -61,8 +66,8 @@ async def settle(server_url: str) -> Town:
     """A new database: somebody who asks, and those about whom one may ask."""
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{DATABASE}"))
     await _run(server_url, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)", f"CREATE DATABASE {DATABASE}")
-    await migrate.migrate(url)
-    async with db.connection(url, pool_size=2):
+    await migrate.migrate(url, SCHEMA)
+    async with db.connection(url, SCHEMA, pool_size=2):
         asker_id, token = await _person("asker@example.com")
         bureau_id = await account.create(_caller(asker_id), name="Bureau", kind=account.AccountKind.BUREAU)
         own = await Account.get(owner_id=asker_id, kind=account.AccountKind.BUSINESS)

@@ -14,7 +14,7 @@ import asyncpg
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from models.db import SERVER_SETTINGS
+from database.db import SERVER_SETTINGS
 
 
 class Floor:

@@ -17,12 +17,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from auth.policy import Role
-from benchmarks import ground, seed
+from benchmarks import common, seed
 from benchmarks.measure import Goal, Pace, Row, Section, interleave, slower
 from benchmarks.server import NoAnswer, Server, serve
-from models import db, grant
-from models.caller import Caller, Site
-from models.hub import Hub
+from database import db
+from models.access import grant
+from models.base.caller import Caller, Site
+from models.live.hub import Hub
+from models.tables import SCHEMA
 from resolvers import ids
 from server.graph import utc_now
 
@@ -41,7 +43,7 @@ def measure(database_url: str, pace: Pace) -> Section:
     """Closing and showing across processes, then writing."""
     with serve(database_url) as here, serve(database_url) as there:
         closing, showing = asyncio.run(_across(database_url, here, there, ROUNDS * pace.rounds))
-    with ground.opened(database_url, pool_size=4) as runner:
+    with common.opened(database_url, pool_size=4) as runner:
         writing = _writing(runner, pace)
     goal = Goal(1, at_most=True)
     rows = [
@@ -56,7 +58,7 @@ async def _across(database_url: str, here: Server, there: Server, rounds: int) -
     """Seconds until a stream of `there` has ended, and until it has shown an event, after a request to `here` began."""
     closing: list[float] = []
     showing: list[float] = []
-    async with db.connection(database_url, pool_size=1):
+    async with db.connection(database_url, SCHEMA, pool_size=1):
         (row,) = await db.fetch("SELECT user_id FROM grants WHERE id = $1", seed.grant_id(GRANT), row=db.Row)
     token = seed.token(row.user_id.int & 0xFFFF_FFFF)
     grant_key = ids.encode("Grant", seed.grant_id(GRANT))

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from benchmarks import ground, seed
+from benchmarks import common, seed
 from benchmarks.measure import Goal, Pace, Row, Section
 from benchmarks.server import COMMAND, ROOT, environment
 
@@ -61,7 +61,7 @@ def prepare(folder: Path) -> str:
     """The address of our data in the harness's own PostgreSQL, which is started."""
     subprocess.run(["./pg.sh", "start"], cwd=folder, stdout=subprocess.DEVNULL, check=True)
     server = f"asyncpg://postgres@127.0.0.1:{PORT}/postgres"
-    return asyncio.run(ground.database(server, ground.STANDARD))
+    return asyncio.run(common.database(server, common.STANDARD))
 
 
 def peer(database_url: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from graphql import GraphQLSchema
 from starlette.types import ASGIApp
 
 import app
-from benchmarks import ground, seed
+from benchmarks import common, seed
 from benchmarks.execution import without_rules
 from benchmarks.measure import Goal, Pace, Section, interleave, slower
 from schema.build import mark, strawberry_schema
@@ -29,7 +29,7 @@ REQUESTS: Final = 10
 
 def measure(database_url: str, pace: Pace) -> Section:
     """Q2 with rules and without, in turns."""
-    with ground.opened(database_url, pool_size=2) as runner:
+    with common.opened(database_url, pool_size=2) as runner:
         found = _turns(runner, pace)
     name, goal = "Rules on every field, whole request: none", Goal(1.05, at_most=True)
     row = slower(name, found["rules"], found["none"], "CPU ms", goal)

@@ -18,7 +18,7 @@ from typing import Final
 import click
 
 import embedded
-from benchmarks import alike, execution, floors, ground, limits, live, peers, restart, rules, serving
+from benchmarks import alike, common, execution, floors, limits, live, peers, restart, rules, serving
 from benchmarks.measure import Pace, Section, busy_cores, table
 from benchmarks.server import ROOT
 
@@ -64,7 +64,7 @@ def main(
             "alike": lambda: alike.measure(url),
             "floors": lambda: floors.measure(standard(url), pace),
             "restart": lambda: restart.measure(standard(url), pace),
-            "live": lambda: live.measure(asyncio.run(ground.database(url, ground.FEW_GRANTS)), pace),
+            "live": lambda: live.measure(asyncio.run(common.database(url, common.FEW_GRANTS)), pace),
             "peers": lambda: peers.measure(harness(peers_folder), pace, folder),
         }
         for name in wanted:
@@ -83,13 +83,13 @@ def main(
 
 def standard(server_url: str) -> str:
     """The database with the usual amounts."""
-    return asyncio.run(ground.database(server_url, ground.STANDARD))
+    return asyncio.run(common.database(server_url, common.STANDARD))
 
 
 def growth(server_url: str, pace: Pace) -> Section:
     """Q2 with many grants and with few, each in a database of its own."""
-    amounts = ground.MANY_GRANTS, ground.FEW_GRANTS
-    many, few = (asyncio.run(ground.database(server_url, each)) for each in amounts)
+    amounts = common.MANY_GRANTS, common.FEW_GRANTS
+    many, few = (asyncio.run(common.database(server_url, each)) for each in amounts)
     return serving.growth(many, few, pace, amounts=amounts)
 
 

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import db
+from database import db
 from resolvers import ids
 
 OWNED: Final = 50

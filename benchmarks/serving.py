@@ -10,7 +10,7 @@ from typing import Any, Final, TypedDict, cast
 
 import msgspec
 
-from benchmarks import ground, seed
+from benchmarks import common, seed
 from benchmarks.load import Load, drive
 from benchmarks.measure import Goal, Pace, Section, interleave, rates, slower
 from benchmarks.seed import Amounts
@@ -109,7 +109,7 @@ def growth(many_url: str, few_url: str, pace: Pace, *, amounts: tuple[Amounts, A
     return Section("growth", [slower(name, times["many"], times["few"], "ms", Goal(1.2, at_most=True))], dict(found))
 
 
-def pages(database_url: str, pace: Pace, *, users: int = ground.STANDARD.users) -> Section:
+def pages(database_url: str, pace: Pace, *, users: int = common.STANDARD.users) -> Section:
     """A page of 100 grants with their users and a page of 10, per grant."""
     account = ids.encode("Account", seed.account_id(seed.LARGE))
     token = seed.token(seed.owner(seed.LARGE, users))

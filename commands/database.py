@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from commands import ground
-from commands.ground import EMBEDDED_URL, database, prepare, settings
+from commands import runtime
+from commands.runtime import EMBEDDED_URL, database, prepare, settings
 from settings import Settings
 
 
@@ -19,11 +19,12 @@ def migrate() -> None:
     With FULLMAKT_DATABASE_ROLE, that role can then do what the server does, and no more: it only
     adds to events. Let FULLMAKT_DATABASE_URL name another role here, to which the tables belong.
     """
-    from models import migrate as migration
+    from database import migrate as migration
+    from models.tables import SCHEMA
 
     async def work(ready: Settings) -> list[str]:
-        missing = await migration.pending(ready.database_url)
-        await migration.migrate(ready.database_url, server_role=ready.database_role)
+        missing = await migration.pending(ready.database_url, SCHEMA)
+        await migration.migrate(ready.database_url, SCHEMA, server_role=ready.database_role)
         return missing
 
     with database(settings()) as ready:
@@ -46,17 +47,18 @@ def seed(users: int, accounts: int, grants: int, *, folder: Path | None, peer_fi
     It is the one of FULLMAKT_DATABASE_URL, or one of its own, never that with the demo data.
     """
     from benchmarks import seed as data
-    from models import db
+    from database import db
+    from models.tables import SCHEMA
 
     found = settings()
     if not found.is_development:
         raise click.UsageError("seed is for FULLMAKT_ENV=development.")
     if folder is None and found.database_url == EMBEDDED_URL:
-        folder = ground.VAR / "seed"
+        folder = runtime.VAR / "seed"
 
     async def work(ready: Settings, amounts: data.Amounts) -> None:
         await prepare(ready, with_demo=False)
-        async with db.connection(ready.database_url, pool_size=2):
+        async with db.connection(ready.database_url, SCHEMA, pool_size=2):
             await data.demand_empty()
             with click.progressbar(length=amounts.rows, label="Writing") as bar:
                 await data.write(amounts, now=datetime.now(UTC), progress=bar.update)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import click
 
-from commands.ground import database, settings
+from commands.runtime import database, settings
 
 if TYPE_CHECKING:
-    from models.chain import Checked, Head
+    from models.audit.chain import Checked, Head
 
 
 @click.command(name="verify-events")
@@ -35,10 +35,13 @@ def verify_events(ctx: click.Context, *, number: int | None, anchor: Path | None
 
 async def _verify(url: str, number: int | None, anchor: Path | None) -> int:
     """Tell what is wrong with which chain, and how many chains there are. Returns how many are broken."""
-    from models import account, chain, db
+    from database import db
+    from models.accounts import account
+    from models.audit import chain
+    from models.tables import SCHEMA
 
     chains = events = erased = broken = 0
-    async with db.connection(url, pool_size=2):
+    async with db.connection(url, SCHEMA, pool_size=2):
         found = None if number is None else await account.by_number(number)
         if number is not None and found is None:
             raise click.ClickException("No account has this number.")
@@ -62,7 +65,7 @@ async def _verify(url: str, number: int | None, anchor: Path | None) -> int:
 
 async def _told(one: "Checked") -> str:
     """A broken chain, named as the operator knows it."""
-    from models import account
+    from models.accounts import account
 
     assert one.broken is not None  # noqa: S101 - whole chains are not told of
     (found,) = await account.by_ids([one.chain])
@@ -82,7 +85,7 @@ def _read(anchor: Path | None, only: UUID | None) -> Generator[Iterator["Head"]]
 
 
 def _heads(file: TextIO) -> Iterator["Head"]:
-    from models.chain import Head
+    from models.audit.chain import Head
 
     last: UUID | None = None
     for number, line in enumerate(file, 1):

@@ -25,7 +25,7 @@ from graphql import (
     visit,
 )
 
-from models.document import SHA256, Document
+from models.persisted_operation import SHA256, Document
 
 APOLLO: Final = "apollo-persisted-query-manifest"
 _HEX_DIGITS: Final = 64

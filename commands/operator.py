@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
-from commands.ground import database, settings
+from commands.runtime import database, settings
 from settings import Settings
 
 if TYPE_CHECKING:
-    from models.caller import Caller
+    from models.base.caller import Caller
 
 T = TypeVar("T")
 ACCOUNT_NUMBER: Final = click.IntRange(1, 2**31 - 1)
@@ -23,7 +23,7 @@ ACCOUNT_NUMBER: Final = click.IntRange(1, 2**31 - 1)
 @click.option("--reference", required=True, help="What was paid, for the ledger: an order or invoice number.")
 def credit(account_number: int, days: int, *, reference: str) -> None:
     """Add DAYS of subscription, paid outside Fullmakt, to the account ACCOUNT_NUMBER."""
-    from models import subscription
+    from models.billing import subscription
 
     until = operate(lambda caller: subscription.credit(caller, account_number, days, reference=reference))
     click.echo(f"Account {account_number}: {days} days credited, valid until {until:%Y-%m-%d %H:%M} UTC.")
@@ -38,7 +38,7 @@ def seats(account_number: int, count: int) -> None:
     Owners, accountants and consultants take no seat. There cannot be fewer than are used, or
     reserved by pending invitations.
     """
-    from models import seat
+    from models.access import seat
 
     now = operate(lambda caller: seat.sell(caller, account_number, count))
     click.echo(
@@ -67,7 +67,7 @@ def create(days: int, count: int, expires: datetime | None, *, reference: str) -
 
     Repeating a command that went through makes no more: its reference was used.
     """
-    from models import voucher
+    from models.billing import voucher
 
     codes = voucher.new_codes(count)
     last_day = expires.date() if expires else None
@@ -78,7 +78,7 @@ def create(days: int, count: int, expires: datetime | None, *, reference: str) -
 @vouchers.command(name="list")
 def list_vouchers() -> None:
     """Show what was issued, and how much of it was redeemed."""
-    from models import voucher
+    from models.billing import voucher
 
     for batch in operate(lambda _: voucher.batches()):
         # The instant after the last day.
@@ -94,7 +94,7 @@ def disable_second_factor(email: str) -> None:
     For somebody who has lost both the app and the recovery codes: make sure that it is he who asks.
     His sessions end, and a mail tells him.
     """
-    from models import second_factor
+    from models.people import second_factor
 
     operate(lambda caller: second_factor.take_away(caller, email))
     click.echo(f"{email}: the second factor is disabled.")
@@ -106,7 +106,7 @@ def jobs() -> None:
 
     Safe at any time, beside servers and beside itself. Mails go into the outbox; a server sends them.
     """
-    from models import jobs as clock
+    from models.scheduled import jobs as clock
 
     for done, amount in operate(clock.run).items():
         click.echo(f"{amount:>6} {done}")
@@ -114,12 +114,13 @@ def jobs() -> None:
 
 def operate(operation: "Callable[[Caller], Awaitable[T]]") -> T:
     """What an operation gives, done on the operator's behalf."""
-    from models import db
-    from models.caller import Caller, Site
+    from database import db
+    from models.base.caller import Caller, Site
+    from models.tables import SCHEMA
 
     async def work(ready: Settings) -> T:
         site = Site(ready.secret_key, ready.trial_days, ready.free_seats)
-        async with db.connection(ready.database_url, pool_size=2):
+        async with db.connection(ready.database_url, SCHEMA, pool_size=2):
             return await operation(Caller(now=datetime.now(UTC), site=site))
 
     with database(settings()) as ready:

@@ -4,7 +4,7 @@ Knows graphql-core and the standard library, and nothing of accounts or grants.
 
 A schema tells the executor what it needs in the `extensions` of its types and fields:
 
-    type   rights   (objects, context) -> bit sets: what the caller may do with each object; see `executor.held`
+    type   rights   (objects, context) -> bit sets: what the caller may do with each object; see `executor.row_rights`
     scalar written  the Python type that the host's JSON writer writes just as the scalar would
     field  needs    a bit set: the caller needs one of these; who has none of them is refused, so 0 is nobody's
     field  refuse   (objects, context) -> for each the exception for a refused field; several may have one together

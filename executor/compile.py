@@ -35,7 +35,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from executor.assemble import builder
+from executor.object_builder import builder
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
 NOTHING: Final = VariableValues({}, {})

@@ -20,11 +20,11 @@ from graphql.execution.values import VariableValues
 
 from executor import columnar, leaf
 from executor import values as get
-from executor.held import Held
+from executor.error_locator import Locator
 from executor.info import Info
-from executor.located import Locator
-from executor.place import At, Each, Order, Place, Root, Some
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
+from executor.response_path import At, Each, Order, Place, Root, Some
+from executor.row_rights import Held
 
 _NULLS: Final = frozenset({type(None), type(Undefined)})
 Rights: TypeAlias = Held | Exception | None

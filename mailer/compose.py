@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from email_validator import validate_email
 
-from mailer import harmless
+from mailer import escape
 from mailer.render import Mail
-from models.message import OutgoingRow
+from models.outbox.message import OutgoingRow
 
 LONGEST_NAME: Final = 100
 
@@ -49,4 +49,4 @@ def sender(mail_from: str) -> Address:
 
 
 def _display(name: str | None) -> str:
-    return harmless.line(name or "")[:LONGEST_NAME]
+    return escape.line(name or "")[:LONGEST_NAME]

@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from mailer import render
-from models import message
-from models.message import OutgoingRow
+from models.outbox import message
+from models.outbox.message import OutgoingRow
 
 SHOWN: Final = 100
 _COMMON: Final = "default-src 'none'; base-uri 'none'; form-action 'none'"

@@ -19,10 +19,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context,
 from jinja2.runtime import Context
 
 import i18n
-from auth import meaning, tokens
+from auth import labels, tokens
 from auth.policy import Role
-from mailer import harmless
-from models.message import SUBJECTS, LinkPurpose, MessageKind, OutgoingRow
+from mailer import escape
+from models.outbox.message import SUBJECTS, LinkPurpose, MessageKind, OutgoingRow
 
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -56,7 +56,7 @@ def render(row: OutgoingRow, link_key: str, public_url: str) -> Mail:
         "locale": row.locale,
         "subject": subject,
         "link": link,
-        "to_name": harmless.line(row.to_name) if row.to_name else None,
+        "to_name": escape.line(row.to_name) if row.to_name else None,
         **spoken,
     }
     return Mail(
@@ -76,11 +76,11 @@ def link_token(row: OutgoingRow, link_key: str) -> str | None:
 
 
 def _users_line(value: str, _: str) -> str:
-    return harmless.line(value)
+    return escape.line(value)
 
 
 def _users_prose(value: str, _: str) -> str:
-    return harmless.prose(value)
+    return escape.prose(value)
 
 
 def _as_given(value: str, _: str) -> str:
@@ -88,7 +88,7 @@ def _as_given(value: str, _: str) -> str:
 
 
 def _role(value: str, locale: str) -> str:
-    return i18n.translate(locale, meaning.ROLE_NAMES[Role(value)])
+    return i18n.translate(locale, labels.ROLE_NAMES[Role(value)])
 
 
 def _instant(value: str, locale: str) -> str:

@@ -18,12 +18,13 @@ from typing import Final, TypeVar
 import structlog
 
 from auth import tokens
+from database import db
 from mailer import smtp
 from mailer.compose import compose
 from mailer.render import link_token, render
 from mailer.smtp import Postponed, Rejected, Server
-from models import db, message
-from models.message import OutgoingRow
+from models.outbox import message
+from models.outbox.message import OutgoingRow
 
 SENDERS: Final = 4
 """How many mails are under way at once; no more are claimed than can be sent."""

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import access_request, approval, lists
-from models.access_request import AccessRequestRow, AccessRequestStatus
-from models.listing import Connection
-from models.rows import column
-from models.user import UserRow
+from database.listing import Connection
+from database.rows import column
+from models import lists
+from models.people.user import UserRow
+from models.sharing import access_request, approval
+from models.sharing.access_request import AccessRequestRow, AccessRequestStatus
 from resolvers import grant, user
 from resolvers.context import Context, Info, wanted
+from resolvers.mutation_resolver import nothing, perform
 from resolvers.pages import pages, rows_by_ids
-from resolvers.perform import nothing, perform
 
 by_ids = rows_by_ids(access_request.by_ids)
 """The requests with these ids."""

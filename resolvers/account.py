@@ -6,16 +6,20 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, Permission
-from models import access, account, db, lists, seat, settings, subscription
-from models.account import AccountRow
-from models.errors import BadInput
-from models.listing import Connection
-from models.rows import Rows, column, hexes, part
-from models.seat import SeatsRow
-from resolvers import ids, view
+from database import db
+from database.listing import Connection
+from database.rows import Rows, column, hexes, part
+from models import lists
+from models.access import access, seat
+from models.access.seat import SeatsRow
+from models.accounts import account, settings
+from models.accounts.account import AccountRow
+from models.base.errors import BadInput
+from models.billing import subscription
+from resolvers import ids, view_as
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import pages
-from resolvers.perform import perform
 
 
 async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[AccountRow | None]:
@@ -56,8 +60,8 @@ async def of_viewer(
     **page: Any,
 ) -> list[Connection[AccountRow]]:
     """The accounts that the caller can enter."""
-    listing = lists.accounts(info.context.now, filter, order_by, in_role=view.role(info.context))
-    return await pages(listing, [view.entered(info.context, listing)] * len(parents), info, page, learn=_enter)
+    listing = lists.accounts(info.context.now, filter, order_by, in_role=view_as.role(info.context))
+    return await pages(listing, [view_as.entered(info.context, listing)] * len(parents), info, page, learn=_enter)
 
 
 def _enter(accounts: Rows, context: Context) -> None:
@@ -91,7 +95,7 @@ def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus
 
 def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]:
     """The caller's own grant on each account."""
-    if view.role(info.context) is not None:
+    if view_as.role(info.context) is not None:
         return [None] * len(rows)
     known, listed = info.context.access, part(rows, "grant")
     if listed and all(map(known.bits_of, hexes(rows, "id"))):

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from models import client
-from models.client import Created
+from models.bureaus import client
+from models.bureaus.client import Created
 from resolvers import account, grant
 from resolvers.context import Context
-from resolvers.perform import perform
+from resolvers.mutation_resolver import perform
 
 
 async def _created(context: Context, made: Created) -> dict[str, object]:

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from auth.policy import Permission
-from models import consultant
-from models.access import GrantRow, demanding
-from models.caller import Caller
-from models.consultant import Outcome
-from models.errors import Problem
+from models.access.access import GrantRow, demanding
+from models.base.caller import Caller
+from models.base.errors import Problem
+from models.bureaus import consultant
+from models.bureaus.consultant import Outcome
 from resolvers import grant, ids
 from resolvers.context import Context
-from resolvers.perform import perform
+from resolvers.mutation_resolver import perform
 
 
 @dataclass(frozen=True, slots=True)

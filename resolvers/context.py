@@ -12,13 +12,17 @@ from uuid import UUID
 
 from graphql import GraphQLSchema
 
-from models import access, account, db, entry, session
-from models.access import Access
-from models.caller import Caller, Site
-from models.errors import AccountRequired, Unauthenticated
-from models.hub import Hub
-from models.session import Bearer, SessionRow
-from models.view import View
+from database import db
+from models.access import access
+from models.access.access import Access
+from models.accounts import account
+from models.base.caller import Caller, Site
+from models.base.errors import AccountRequired, Unauthenticated
+from models.live.hub import Hub
+from models.people import session
+from models.people.session import Bearer, SessionRow
+from models.sharing import account_switch
+from models.sharing.view_as import View
 from resolvers import ids
 
 _LONGEST_NUMBER = 10  # digits; more would not be an int of the database
@@ -210,7 +214,7 @@ async def open_context(
     if account_key is not None and context.current is None:
         raise AccountRequired(lacks_factor=row.lacks_factor)
     if context.current is not None:
-        await entry.note_use(caller, context.current)
+        await account_switch.note_use(caller, context.current)
     return context
 
 

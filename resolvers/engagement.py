@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import asking, engagement, lists
-from models.account import AccountRow
-from models.engagement import EngagementRow
-from models.listing import Connection
+from database.listing import Connection
+from models import lists
+from models.accounts.account import AccountRow
+from models.bureaus import engagement, engagement_request
+from models.bureaus.engagement import EngagementRow
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import pages, rows_by_ids
-from resolvers.perform import perform
 from resolvers.subscription import linked
 
 by_ids = rows_by_ids(engagement.by_ids)
@@ -42,7 +43,7 @@ async def _shown(context: Context, key: UUID | None) -> dict[str, object]:
     return {"engagement": None if key is None else (await by_ids([key], context))[0]}
 
 
-engage_bureau = perform(asking.engage, _shown)
+engage_bureau = perform(engagement_request.engage, _shown)
 accept_engagement = perform(engagement.accept, _shown)
 decline_engagement = perform(engagement.decline, _shown)
 end_engagement = perform(engagement.end, _shown)

@@ -6,14 +6,16 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Decision, GrantStatus, Permission, Standing
-from models import access, db, grant, lists
-from models.access import GrantRow
-from models.listing import Connection
-from models.rows import column
-from resolvers import view
+from database import db
+from database.listing import Connection
+from database.rows import column
+from models import lists
+from models.access import access, grant
+from models.access.access import GrantRow
+from resolvers import view_as
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import pages, prepare
-from resolvers.perform import perform
 
 
 async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[GrantRow | None]:
@@ -57,7 +59,7 @@ async def of_viewer(
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants."""
     listing = lists.grants_of_user(info.context.now, filter)
-    return await pages(listing, [view.own(info.context, listing, "g.account_id")] * len(parents), info, page)
+    return await pages(listing, [view_as.own(info.context, listing, "g.account_id")] * len(parents), info, page)
 
 
 async def seen(
@@ -68,11 +70,11 @@ async def seen(
     **page: Any,
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants, and those of accounts whose users he may read."""
-    if (account_id := view.of_users(info.context)) is not None:
+    if (account_id := view_as.of_users(info.context)) is not None:
         listing = lists.grants_of_accounts(info.context.now, filter, order_by)
         return await pages(listing, [account_id] * len(parents), info, page)
     listing = lists.grants_seen_by(info.context.now, filter, order_by)
-    return await pages(listing, [view.own(info.context, listing, "g.account_id")] * len(parents), info, page)
+    return await pages(listing, [view_as.own(info.context, listing, "g.account_id")] * len(parents), info, page)
 
 
 async def of_engagements(rows: Sequence[Any], info: Info) -> list[list[GrantRow]]:
@@ -90,7 +92,7 @@ async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns 
         return [None] * len(parents)
     # Asked again: a mutation of this very request may have ended it.
     await known.load([chosen.account_id])
-    return [view.grant(info.context, known.get(chosen.account_id))] * len(parents)
+    return [view_as.grant(info.context, known.get(chosen.account_id))] * len(parents)
 
 
 # ---- What a grant shows ----------------------------------------------------------------------

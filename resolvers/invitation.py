@@ -6,14 +6,15 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import acceptance, invitation, lists
-from models.acceptance import Preview
-from models.invitation import InvitationRow, InvitationStatus
-from models.listing import Connection
+from database.listing import Connection
+from models import lists
+from models.sharing import acceptance, invitation
+from models.sharing.acceptance import Preview
+from models.sharing.invitation import InvitationRow, InvitationStatus
 from resolvers import account, grant, session
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import pages, rows_by_ids
-from resolvers.perform import perform
 
 by_ids = rows_by_ids(invitation.by_ids)
 """The invitations with these ids."""

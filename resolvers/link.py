@@ -6,11 +6,12 @@ from uuid import UUID
 
 from auth.policy import Permission
 from auth.rules import needs
-from models import lists, subscription
-from models.access import GrantRow
-from models.link import AccountLinkRow, AccountRelation
-from models.listing import Connection
-from models.rows import column
+from database.listing import Connection
+from database.rows import column
+from models import lists
+from models.access.access import GrantRow
+from models.accounts.link import AccountLinkRow, AccountRelation
+from models.billing import subscription
 from resolvers import grant, rights
 from resolvers.context import Context, Info
 from resolvers.pages import pages

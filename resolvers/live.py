@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from auth.policy import Permission
-from models import live
-from models.access import GrantRow
-from models.hub import Away, Hub
-from models.live import Change, Written
+from models.access.access import GrantRow
+from models.live import stream_state
+from models.live.hub import Away, Hub
+from models.live.stream_state import Change, Written
 from resolvers import grant, ids
 from resolvers.context import Context, Info
 from resolvers.pages import prepare
@@ -37,7 +37,7 @@ def _hub(context: Context) -> Hub:
     return context.hub
 
 
-account_events = Source(_account_events, live.EVENTS)
+account_events = Source(_account_events, stream_state.EVENTS)
 access_changed = Source(_access_changed)
 
 

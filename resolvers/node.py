@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from models import session
-from resolvers import access_request, account, engagement, grant, ids, invitation, ownership, record, subscription
+from models.people import session
+from resolvers import access_request, account, engagement, event, grant, ids, invitation, ownership, subscription
 from resolvers import user as users
 from resolvers.context import Context, Info
 
@@ -31,8 +31,8 @@ _LOADS: Final[dict[str, Load]] = {
     "Engagement": engagement.by_ids,
     "AccessRequest": access_request.by_ids,
     "SubscriptionEntry": subscription.by_ids,
-    "Event": record.events_by_ids,
-    "Message": record.messages_by_ids,
+    "Event": event.events_by_ids,
+    "Message": event.messages_by_ids,
     "OwnershipTransfer": ownership.by_ids,
 }
 

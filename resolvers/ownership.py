@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import ownership
-from models.ownership import OwnershipTransferRow
+from models.sharing import ownership
+from models.sharing.ownership import OwnershipTransferRow
 from resolvers import account, grant
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import prepare
-from resolvers.perform import perform
 
 
 async def by_ids(keys: Sequence[UUID], context: Context) -> list[OwnershipTransferRow | None]:

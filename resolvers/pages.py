@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from models import db, rows
-from models.listing import Connection, Listing, Page
+from database import db, rows
+from database.listing import Connection, Listing, Page
 from resolvers.context import Context, Info, selects, wanted
 
 R = TypeVar("R", bound=db.Row)

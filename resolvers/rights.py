@@ -13,15 +13,15 @@ from typing import Any, Final, overload
 from auth import policy
 from auth.policy import Permission, Standing
 from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
-from models.access import Access, GrantRow
-from models.access_request import AccessRequestRow
-from models.account import AccountRow
-from models.engagement import EngagementRow, shown_to
-from models.errors import Forbidden, Refused, Unauthenticated
-from models.invitation import InvitationRow
-from models.ownership import OwnershipTransferRow
-from models.rows import hexes, kinds_of, mapped, where
-from models.subscription import SubscriptionEntryRow
+from database.rows import hexes, kinds_of, mapped, where
+from models.access.access import Access, GrantRow
+from models.accounts.account import AccountRow
+from models.base.errors import Forbidden, Refused, Unauthenticated
+from models.billing.subscription import SubscriptionEntryRow
+from models.bureaus.engagement import EngagementRow, shown_to
+from models.sharing.access_request import AccessRequestRow
+from models.sharing.invitation import InvitationRow
+from models.sharing.ownership import OwnershipTransferRow
 from resolvers.context import Context
 
 Rights = Callable[[Sequence[Any], Context], Sequence[int]]

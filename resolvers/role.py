@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import i18n
-from auth import meaning, policy
+from auth import labels, policy
 from auth.policy import Permission, Role
 from resolvers.context import Info
 
@@ -33,8 +33,8 @@ def roles(_: object, info: Info) -> list[RoleDefinition]:
     return [
         RoleDefinition(
             role=role,
-            name=i18n.translate(locale, meaning.ROLE_NAMES[role]),
-            description=i18n.translate(locale, meaning.ROLES[role]),
+            name=i18n.translate(locale, labels.ROLE_NAMES[role]),
+            description=i18n.translate(locale, labels.ROLES[role]),
             permissions=[_definition(p, locale) for p in policy.permissions(held)],
         )
         for role, held in policy.ROLES.items()
@@ -44,6 +44,6 @@ def roles(_: object, info: Info) -> list[RoleDefinition]:
 def _definition(permission: Permission, locale: str) -> PermissionDefinition:
     return PermissionDefinition(
         permission=permission,
-        description=i18n.translate(locale, meaning.PERMISSIONS[permission]),
+        description=i18n.translate(locale, labels.PERMISSIONS[permission]),
         restrictable=bool(policy.mask([permission]) & policy.RESTRICTABLE),
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from models import second_factor
-from models.second_factor import Enrolment, SecondFactor
+from models.people import second_factor
+from models.people.second_factor import Enrolment, SecondFactor
 from resolvers.context import Context, Info
-from resolvers.perform import perform
+from resolvers.mutation_resolver import perform
 
 
 async def of_viewer(parents: Sequence[object], info: Info) -> list[SecondFactor]:

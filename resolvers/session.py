@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import activation, entry, lists, session, signing_in, user
-from models.listing import Connection
-from models.session import SessionRow, SignedIn
+from database.listing import Connection
+from models import lists
+from models.people import activation, session, user
+from models.people.session import SessionRow, SignedIn
+from models.people.sign_in import sign_in as sign_in_operation
+from models.sharing import account_switch
 from resolvers import account, ids
 from resolvers import user as users
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import nothing, perform
 from resolvers.pages import pages
-from resolvers.perform import nothing, perform
 
 
 async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[SessionRow]]:
@@ -74,7 +77,7 @@ async def _profile(context: Context, key: UUID) -> dict[str, object]:
 register = perform(user.register, nothing)
 activate = perform(activation.activate, signed_in)
 resend_activation = perform(activation.resend_activation, nothing)
-sign_in = perform(signing_in.sign_in, signed_in)
+sign_in = perform(sign_in_operation, signed_in)
 sign_out = perform(session.end_current, _signed_out)
 request_password_reset = perform(user.request_password_reset, nothing)
 reset_password = perform(user.reset_password, nothing)
@@ -82,4 +85,4 @@ change_password = perform(user.change_password, _viewer)
 update_profile = perform(user.update_profile, _profile)
 revoke_session = perform(session.revoke, _session)
 revoke_other_sessions = perform(session.revoke_others, _ended)
-switch_account = perform(entry.switch, _switched)
+switch_account = perform(account_switch.switch, _switched)

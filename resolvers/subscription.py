@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from models import account as accounts
-from models import lists, subscription, voucher
-from models import user as users
-from models.account import AccountRow
-from models.listing import Connection
-from models.subscription import SubscriptionEntryRow
+from database.listing import Connection
+from models import lists
+from models.accounts import account as accounts
+from models.accounts.account import AccountRow
+from models.billing import subscription, voucher
+from models.billing.subscription import SubscriptionEntryRow
+from models.people import user as users
 from resolvers import account, user
 from resolvers.context import Context, Info
+from resolvers.mutation_resolver import perform
 from resolvers.pages import pages, rows_by_ids
-from resolvers.perform import perform
 
 
 async def entries(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[SubscriptionEntryRow]]:

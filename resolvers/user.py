@@ -7,9 +7,11 @@ from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
-from models import acquaintance, db, user, view
-from models import rows as rows_
-from models.user import UserRow
+from database import db
+from database import rows as rows_
+from models.people import user, visibility
+from models.people.user import UserRow
+from models.sharing import view_as
 from resolvers.context import Context, Info, wanted
 
 _USERS_READ = policy.mask([Permission.USERS_READ])
@@ -37,15 +39,15 @@ async def _learn(keys: Sequence[UUID], context: Context) -> None:
 
 async def _readable(keys: list[UUID], me: UUID, context: Context) -> set[UUID]:
     if context.view is not None:
-        return await view.readable(keys, context.view)
-    return await acquaintance.readable(keys, by=me, now=context.now)
+        return await view_as.readable(keys, context.view)
+    return await visibility.readable(keys, by=me, now=context.now)
 
 
 async def known(keys: list[UUID], context: Context) -> set[UUID]:
     """Those users whom the caller can come across."""
     if context.view is not None:
-        return await view.known(keys, context.view)
-    return set() if context.viewer_id is None else await acquaintance.known(keys, to=context.viewer_id, now=context.now)
+        return await view_as.known(keys, context.view)
+    return set() if context.viewer_id is None else await visibility.known(keys, to=context.viewer_id, now=context.now)
 
 
 async def _of(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:

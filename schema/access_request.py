@@ -6,7 +6,7 @@ import strawberry
 
 import resolvers.access_request
 from auth.policy import Permission, Role
-from models.access_request import AccessRequestStatus
+from models.sharing.access_request import AccessRequestStatus
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import field, global_id, graph_type, needs

@@ -7,26 +7,26 @@ import strawberry
 import resolvers.access_request
 import resolvers.account
 import resolvers.engagement
+import resolvers.event
 import resolvers.grant
 import resolvers.invitation
 import resolvers.link
 import resolvers.ownership
-import resolvers.record
 import resolvers.user
 from auth.policy import DecisionReason, Permission, Role
-from models.account import AccountKind, AccountStatus
-from models.link import AccountRelation
+from models.accounts.account import AccountKind, AccountStatus
+from models.accounts.link import AccountRelation
 from models.lists import AccountOrder, GrantOrder
 from resolvers import rights
 from schema.access_request import AccessRequest
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
 from schema.engagement import Engagement, EngagementFilter
+from schema.event import Event, EventFilter, Message
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
 from schema.link import AccountLink
 from schema.ownership import OwnershipTransfer
-from schema.record import Event, EventFilter, Message
 from schema.subscription import AccountSubscription
 from schema.user import User
 
@@ -181,14 +181,14 @@ class Account(Node):
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),
-        batch=resolvers.record.events_of_accounts,
+        batch=resolvers.event.events_of_accounts,
         uses=("id",),
         given=FORWARD | {"filter": EventFilter | None},
         description="What happened here; the newest first.",
     )
     messages: Connection[Message] | None = field(
         needs(Permission.MESSAGES_READ),
-        batch=resolvers.record.messages_of_accounts,
+        batch=resolvers.event.messages_of_accounts,
         uses=("id",),
         given=FORWARD,
         description="The mails sent for the account; the newest first.",

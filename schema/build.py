@@ -22,15 +22,16 @@ from strawberry.types.field import StrawberryField
 
 import executor
 from auth.rules import explain
+from database import db
 from resolvers import ids
-from resolvers.perform import Performed
+from resolvers.mutation_resolver import Performed
 from resolvers.rights import refusals
 from schema.account import Account
 from schema.declare import TYPE_RULES, Declared, TypeRule
+from schema.event import Event, Message
 from schema.live import Subscription
 from schema.mutation import Mutation
 from schema.query import Query
-from schema.record import Event, Message
 from schema.scalars import SCALARS, WRITTEN, gate
 from schema.subscription import SubscriptionEntry
 
@@ -86,9 +87,9 @@ def mark(written: strawberry.Schema) -> GraphQLSchema:
     return schema
 
 
-def _type_of_row(row: object, *_: object) -> str:
-    """Rows are named after their types: GrantRow is a Grant."""
-    return type(row).__name__.removesuffix("Row")
+def _type_of_row(row: db.Row, *_: object) -> str:
+    """The object type of a row, for fields of an interface type."""
+    return row.graphql_type
 
 
 def _mark_type(type_: GraphQLObjectType) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from auth.policy import Permission, Role
-from models.account import AccountKind
+from models.accounts.account import AccountKind
 from schema.account import Account
 from schema.declare import field
 from schema.grant import Grant

@@ -17,10 +17,10 @@ from strawberry.types.field import StrawberryField
 
 from auth.policy import Permission
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule, needs
-from models.rows import hexes
+from database.rows import hexes
 from resolvers import ids, rights
 from resolvers.live import Source
-from resolvers.perform import Performed
+from resolvers.mutation_resolver import Performed
 from resolvers.rights import Rights
 
 __all__ = [

@@ -7,7 +7,7 @@ import strawberry
 import resolvers.engagement
 import resolvers.grant
 from auth.policy import Permission
-from models.engagement import EngagementStatus
+from models.bureaus.engagement import EngagementStatus
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import field, global_id, graph_type, needs

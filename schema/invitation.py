@@ -9,7 +9,7 @@ import resolvers.account
 import resolvers.invitation
 import resolvers.user
 from auth.policy import Permission, Role
-from models.invitation import InvitationStatus
+from models.sharing.invitation import InvitationStatus
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import ANYONE, field, global_id, graph_type, needs

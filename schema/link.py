@@ -4,7 +4,7 @@ import strawberry
 
 import resolvers.link
 from auth.policy import Permission
-from models.link import AccountRelation
+from models.accounts.link import AccountRelation
 from resolvers import rights
 from schema.declare import field, graph_type, needs
 from schema.grant import Grant

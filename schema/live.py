@@ -4,11 +4,11 @@ import strawberry
 
 import resolvers.live
 from auth.rules import ONESELF
-from models.live import AccessChangeKind
+from models.live.stream_state import AccessChangeKind
 from resolvers import rights
 from schema.declare import field, graph_type, subscription
+from schema.event import Event
 from schema.grant import Grant
-from schema.record import Event
 
 strawberry.enum(AccessChangeKind, description="What became of a grant.")
 

@@ -8,7 +8,7 @@ import resolvers.engagement
 import resolvers.grant
 import resolvers.invitation
 import resolvers.ownership
-import resolvers.personal
+import resolvers.personal_data
 import resolvers.second_factor
 import resolvers.session
 import resolvers.subscription
@@ -20,7 +20,7 @@ from schema import client as b
 from schema import consultant as k
 from schema import engagement as e
 from schema import ownership as o
-from schema import personal as p
+from schema import personal_data as p
 from schema import second_factor as f
 from schema import session as s
 from schema.declare import graph_type, mutation
@@ -116,13 +116,13 @@ class Mutation:
 
     # What is held about oneself
     export_my_data: p.ExportMyDataPayload | None = mutation(
-        resolvers.personal.export_my_data,
+        resolvers.personal_data.export_my_data,
         p.ExportMyDataInput,
         rule=ONESELF,
         description="Give the viewer everything that is held about him.",
     )
     erase_me: p.EraseMePayload | None = mutation(
-        resolvers.personal.erase_me,
+        resolvers.personal_data.erase_me,
         p.EraseMeInput,
         rule=ONESELF,
         description="Erase the viewer's login and all that names him, for good. Accounts that he alone uses are "

@@ -5,7 +5,7 @@ from typing import TypeVar, dataclass_transform
 import strawberry
 
 import i18n
-from models.errors import Problem, UserErrorCode
+from models.base.errors import Problem, UserErrorCode
 from resolvers.context import Info
 from schema.declare import ANYONE, field, graph_type
 

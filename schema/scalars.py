@@ -7,7 +7,7 @@ from typing import Any, Final, NewType, cast
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
-from models.errors import BadInput
+from models.base.errors import BadInput
 
 MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 100

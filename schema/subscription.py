@@ -8,7 +8,7 @@ import resolvers.account
 import resolvers.subscription
 import resolvers.user
 from auth.policy import Permission
-from models.subscription import SubscriptionEntryKind
+from models.billing.subscription import SubscriptionEntryKind
 from resolvers import rights
 from schema.connection import FORWARD, Connection, Node
 from schema.declare import SIGNED_IN, field, global_id, graph_type, needs

@@ -6,9 +6,9 @@ import strawberry
 
 import resolvers.access_request
 import resolvers.account
+import resolvers.event
 import resolvers.grant
 import resolvers.invitation
-import resolvers.record
 import resolvers.second_factor
 import resolvers.session
 import resolvers.user
@@ -18,9 +18,9 @@ from schema.access_request import AccessRequest
 from schema.account import ACCOUNT_LIST, Account
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import field, global_id, graph_type
+from schema.event import Event
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation
-from schema.record import Event
 from schema.user import User
 
 
@@ -86,7 +86,7 @@ class Viewer:
         batch=resolvers.second_factor.of_viewer, description="Whether signing in needs more than the password."
     )
     events: Connection[Event] = field(
-        batch=resolvers.record.events_of_viewer,
+        batch=resolvers.event.events_of_viewer,
         given=FORWARD,
         description="What the viewer did, and who entered the accounts that he owns.",
     )

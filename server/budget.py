@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 from uuid import UUID
 
-from models.errors import RateLimited
+from models.base.errors import RateLimited
 
 MOST_CALLERS: Final = 10_000
 CHECKED: Final = 20

@@ -18,11 +18,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from server import client, gate, leaving
+from server import proxies, request_guard, shutdown
 from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, Rejected
-from server.gate import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, Gate
-from server.leaving import Leaving
 from server.request import MAX_BODY
+from server.request_guard import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, Gate
+from server.shutdown import Leaving
 
 STATE: Final = "gate"
 """Where the application leaves its Gate for us, in the state of its lifespan."""
@@ -58,7 +58,7 @@ class Connection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._gate: Gate = app_state[STATE]
-        self._leaving: Leaving = app_state[leaving.STATE]
+        self._leaving: Leaving = app_state[shutdown.STATE]
         self._phase = Phase.SILENT
         self._now = self.loop.time()
         self.until = self._now + self._gate.seconds
@@ -77,7 +77,7 @@ class Connection(HttpToolsProtocol):
         """Somebody is there."""
         super().connection_made(transport)
         if self.client is not None:
-            self.client = client.plain(self.client[0]), self.client[1]
+            self.client = proxies.plain(self.client[0]), self.client[1]
             self._is_behind_proxy = self._gate.proxies.trust(self.client[0])
         self._timer = self.loop.call_later(self._gate.seconds, self._look)
         if len(self.connections) > self._gate.most_connections:
@@ -100,7 +100,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             self._upgrade()
         except httptools.HttpParserInvalidMethodError:
-            self._refuse(gate.unknown_method())
+            self._refuse(request_guard.unknown_method())
         except httptools.HttpParserError:
             self._refuse(Rejected(400, "This is no request in HTTP/1.1."))
         else:
@@ -211,7 +211,7 @@ class Connection(HttpToolsProtocol):
 
     def _pass_on(self) -> None:
         """Name the client of whom a proxy of ours speaks."""
-        self.scope["state"] = {**self.scope.get("state", {}), client.PROXIED: True}
+        self.scope["state"] = {**self.scope.get("state", {}), proxies.PROXIED: True}
         told = [value for name, value in self.headers if name == b"x-forwarded-for"]
         if told and self.client is not None:
             self.scope["client"] = self._gate.proxies.client(self.client[0], told), 0
@@ -228,9 +228,9 @@ class Connection(HttpToolsProtocol):
     def _check_size(self) -> None:
         if self._phase is Phase.HEAD and self._size > LONGEST_HEAD:
             if len(self.url) > LONGEST_TARGET:
-                self._refuse(gate.long_target())
+                self._refuse(request_guard.long_target())
             elif self._size > LONGEST_HEAD + LONGEST_TARGET:
-                self._refuse(gate.large_head())
+                self._refuse(request_guard.large_head())
         elif self._phase is Phase.BODY and self._size > LONGEST_BODY:
             self._refuse(Rejected(413, f"The body has more than {MAX_BODY} bytes."))
 
@@ -240,14 +240,14 @@ class Connection(HttpToolsProtocol):
         # What has arrived is an upper bound: only where that is much, it is counted.
         if self._size > LONGEST_TARGET or len(headers) > MOST_HEADERS:
             if len(self.url) > LONGEST_TARGET:
-                return gate.long_target()
-            if gate.size(headers) > LONGEST_HEAD or len(headers) > MOST_HEADERS:
-                return gate.large_head()
+                return request_guard.long_target()
+            if request_guard.size(headers) > LONGEST_HEAD or len(headers) > MOST_HEADERS:
+                return request_guard.large_head()
         version, method = self.parser.get_http_version(), self.parser.get_method()
         found = self._gate.objection(method, version, self.url, headers)
         self._is_handshake = self.parser.should_upgrade() and self._should_upgrade()
         if found is None and self._is_handshake:
-            found = gate.handshake(method, version, headers)
+            found = request_guard.handshake(method, version, headers)
             if self._is_answering:
                 found = Rejected(400, "Open a WebSocket on a connection of its own.")
         if len(self.pipeline) >= MOST_IN_LINE:

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.front import GRAPHQL
+from server.dispatcher import GRAPHQL
 
 _MAY_SEND: Final = (
     "Accept, Accept-Language, Authorization, Content-Type, X-Account, X-Session, X-View-As, "

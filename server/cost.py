@@ -40,7 +40,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from models.listing import DEFAULT_SIZE, MAX_SIZE
+from database.listing import DEFAULT_SIZE, MAX_SIZE
 from schema.declare import PAGE
 
 INTROSPECTION: Final = 1000

@@ -5,11 +5,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import i18n
-from server import caching, errors, graphiql, journal, negotiation, origin, refusal, stream
+from server import access_log, caching, client_info, error_response, errors, graphiql, negotiation, stream
+from server.access_log import Entry
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Answer, Graph
-from server.journal import Entry
 from server.negotiation import GRAPHQL_JSON, JSON, NOTHING, PAGE, Style
 from server.request import Asking, read
 from server.stream import Following
@@ -30,7 +30,7 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def _handle(self, request: Asking, style: Style) -> Response | Following:
-        entry = journal.of(request.scope)
+        entry = access_log.of(request.scope)
         try:
             answer, headers = await self._answer(request, style, entry)
             if isinstance(answer, Following):
@@ -39,18 +39,20 @@ class Endpoint:
             rejected = errors.rejected(error, entry.request_id, _locale(request, entry))
             answer = rejected.answer(entry.request_id)
             entry.errors = answer["errors"]
-            return refusal.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
+            return error_response.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
         entry.errors = answer.get("errors", ())
         if entry.errors:
             headers = {**headers, **errors.waits(answer)}
-        return refusal.as_json(style.partial if entry.errors else 200, answer, headers, media_type=style.executed)
+        return error_response.as_json(
+            style.partial if entry.errors else 200, answer, headers, media_type=style.executed
+        )
 
     async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer | Following, dict[str, str]]:
         takes_events = stream.is_accepted(request.every("accept"))
         if style is NOTHING and not takes_events:
             raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
         asked = await read(request)
-        asking = origin.of(request, entry.request_id, self._browsers)
+        asking = client_info.of(request, entry.request_id, self._browsers)
         asked = await self._graph.named(asked, asking)
         entry.operation = operation = self._graph.operation(asked, asking.ip_address)
         if asked.is_get and operation.kind is not OperationType.QUERY:

@@ -12,11 +12,12 @@ from graphql import GraphQLError
 
 import i18n
 from auth.passwords import Busy
+from database import db
+from database.listing import InvalidPage
 from i18n import mark
-from models import db
-from models.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Refused, Unauthenticated
+from models.base.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Refused, Unauthenticated
 from server.log import place
-from server.wording import harmless
+from server.redact import harmless
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ _EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] 
     ((Unauthenticated,), UNAUTHENTICATED, mark("Sign in first.")),
     ((AccountRequired,), ACCOUNT_REQUIRED, None),
     ((Forbidden,), FORBIDDEN, None),
-    ((BadInput, Refusal), BAD_USER_INPUT, None),
+    ((BadInput, InvalidPage, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
     ((Busy,), RATE_LIMITED, mark("Too much at once. Try again in a moment.")),
     (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _AWAY),

@@ -22,20 +22,20 @@ from graphql import (
     OperationType,
 )
 
-from models import document
-from models.caller import Site
-from models.hub import Hub
-from resolvers import view
+from models import persisted_operation
+from models.base.caller import Site
+from models.live.hub import Hub
+from resolvers import view_as
 from resolvers.context import Context, open_context, renewed
 from server import budget, caching, errors, limits
 from server.budget import Budget
-from server.checking import checker, too_large
-from server.documents import Documents, Refused
+from server.client_info import Origin
+from server.document_cache import Documents, Refused
+from server.document_validation import checker, too_large
 from server.errors import Rejected, Unfit
 from server.execution import Executor, compiled
 from server.limits import Excess, Limits
-from server.origin import Origin
-from server.persisted import Persisted, Trust
+from server.persisted_operations import Persisted, Trust
 from server.request import Asked
 
 NO_BUDGET: Final = Budget(0, 1)
@@ -97,7 +97,7 @@ class Graph:
         self._limits = most
         self._budget = budgets
         self._documents = Documents(checker(schema, most, development=development))
-        self._persisted = Persisted(trust, document.text)
+        self._persisted = Persisted(trust, persisted_operation.text)
 
     async def named(self, asked: Asked, origin: Origin) -> Asked:
         """The request with its text, where it only names a document. Raises Rejected for one that is unknown."""
@@ -149,7 +149,7 @@ class Graph:
         await self._persisted.admit(operation.asked, is_signed_in=context.viewer_id is not None)
         self._budget.take(_payer(context), 1 + operation.cost)
         if origin.through:
-            await view.look(context, origin.through)
+            await view_as.look(context, origin.through)
         return context
 
     async def enter(self, origin: Origin) -> Context:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from models import db
-from server.leaving import Leaving
+from database import db
+from server.shutdown import Leaving
 
 
 async def live(_: Request) -> JSONResponse:

@@ -14,7 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
-from server.lines import Lines
+from server.queued_writer import Lines
 
 Form = Literal["json", "text"]
 Level = Literal["debug", "info", "warning", "error"]

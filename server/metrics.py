@@ -21,7 +21,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from models import db, message
+from database import db
+from models.outbox import message
 from server.log import LOG
 
 PATH: Final = "/metrics"

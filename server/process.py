@@ -19,9 +19,9 @@ from typing import Final
 
 import uvicorn
 
-from server import leaving
-from server.leaving import Leaving
+from server import shutdown
 from server.request import MAX_BODY
+from server.shutdown import Leaving
 
 LAST_SECONDS: Final = 2
 """Of the limit, kept for the mail worker, the jobs and the database."""
@@ -131,7 +131,7 @@ class Server(uvicorn.Server):
     def _leaving(self) -> Leaving | None:
         # A signal can come before the application has started.
         lifespan = getattr(self, "lifespan", None)
-        found: Leaving | None = lifespan.state.get(leaving.STATE) if lifespan else None
+        found: Leaving | None = lifespan.state.get(shutdown.STATE) if lifespan else None
         return found
 
 

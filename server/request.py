@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from server import limits
-from server.documents import Named
+from server.document_cache import Named
 from server.errors import Rejected
 
 MAX_BODY: Final = limits.DEFAULT.bytes
@@ -44,7 +44,7 @@ class Asking(Request):
 class Asked:
     """A GraphQL request.
 
-    Its text is `query`, or what `name` names; then `query` is empty until server/persisted.py has found it.
+    Its text is `query`, or what `name` names; then `query` is empty until server/persisted_operations.py has found it.
     """
 
     query: str

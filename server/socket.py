@@ -21,13 +21,13 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from models.hub import Away, Hub, Stream
-from server import errors, origin, refusal
+from models.live.hub import Away, Hub, Stream
+from server import client_info, error_response, errors
+from server.access_log import Entry, Journal
+from server.client_info import Origin
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Graph
-from server.journal import Entry, Journal
-from server.origin import Origin
 from server.request import MAX_BODY, asked
 from server.stream import SEND_SECONDS, Gone
 
@@ -101,7 +101,7 @@ class Sockets:
         _ = await receive()
         refused = self._refused(scope)
         if refused is not None:
-            await refusal.as_json(refused.status, refused.answer(_fresh_id()))(scope, receive, send)
+            await error_response.as_json(refused.status, refused.answer(_fresh_id()))(scope, receive, send)
             return
         if PROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -228,7 +228,7 @@ class Conversation:
             raise Closed(Code.TOO_MANY_INITIALISATION_REQUESTS, "Too many initialisation requests.")
         request_id = _fresh_id()
         try:
-            self._origin = origin.of_socket(self._scope, given, request_id, self._house.browsers)
+            self._origin = client_info.of_socket(self._scope, given, request_id, self._house.browsers)
             context = await self._house.graph.enter(self._origin)
             self._session = session = await self._house.hub.session(context.caller)
         except Exception as error:  # noqa: BLE001 - as above

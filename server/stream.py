@@ -17,11 +17,11 @@ import orjson
 from graphql import OperationType
 from starlette.types import Message, Receive, Scope, Send
 
-from models.hub import Away
+from models.live.hub import Away
 from resolvers.context import Context
 from server import errors
+from server.access_log import Entry
 from server.graph import Answer, Graph, Operation
-from server.journal import Entry
 
 EVENT_STREAM: Final = "text/event-stream"
 BEAT_SECONDS: Final = 12.0

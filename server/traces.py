@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.types import Scope
 
-from server import client, errors
+from server import errors, proxies
 
 MOST_STATEMENTS: Final = 100
 """Of one operation: a subscription has no end to them."""
@@ -133,7 +133,7 @@ def _attributes(trace: Trace, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _parent(scope: Scope) -> Context:
     """The span of which a proxy of ours speaks. Its tracestate and baggage can hold what anybody typed: not read."""
-    if client.PROXIED not in scope["state"]:
+    if proxies.PROXIED not in scope["state"]:
         return Context()
     told = [value.decode("latin-1") for name, value in scope["headers"] if name == _TRACEPARENT]
     if len(told) != 1:

@@ -12,8 +12,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from auth import tokens
-from models import db
-from models.message import LinkPurpose, Message
+from database import db
+from models.outbox.message import LinkPurpose, Message
 from resolvers import ids
 
 KEY = "a link key for tests, long enough to be one"

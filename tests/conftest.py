@@ -53,13 +53,14 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
     """The name of a database that has every migration."""
-    from models import migrate
+    from database import migrate
+    from models.tables import SCHEMA
 
     name = "template_fullmakt"
 
     async def prepare() -> None:
         await administer(postgres, f"CREATE DATABASE {name}")
-        await migrate.migrate(at(postgres, name), server_role=embedded.SERVER_ROLE)
+        await migrate.migrate(at(postgres, name), SCHEMA, server_role=embedded.SERVER_ROLE)
 
     asyncio.run(prepare())
     return name

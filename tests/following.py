@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from starlette.types import Message, Scope
 
-from models.hub import Hub
+from models.live.hub import Hub
 from tests.api import Answer, Api, Person
 from tests.sockets import running
 

@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_URL = "https://fullmakt.example.com"
 PATIENCE_SECONDS = 20
 NO_PREVIEW = """
-import models.acceptance
+import models.sharing.acceptance
 
 async def preview(token, **_):
     raise RuntimeError(f"SELECT * FROM invitations WHERE token = '{token}'")
 
-models.acceptance.preview = preview
+models.sharing.acceptance.preview = preview
 """
 """What breaks the preview of invitations, so that its error tells what was typed."""
 _START = """

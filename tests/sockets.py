@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from models.hub import Hub
+from models.live.hub import Hub
 from server.socket import PROTOCOL
 from server.websocket import WebSocket
 from tests.api import Api, Person

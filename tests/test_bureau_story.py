@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.api import PASSWORD, Api, Person, codes
-from tests.models.bureaus import assigned, consultants, engaged, engagements, enters, staff
+from tests.models.bureaus.bureau_setup import assigned, consultants, engaged, engagements, enters, staff
 
 CLIENT = "kim@example.com"
 

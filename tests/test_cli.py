@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 import cli
 import embedded
-from commands import ground
+from commands import runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 # The command line with everything behind it replaced: an application that answers with its settings,
@@ -50,15 +50,15 @@ async def write(settings):
     return [types.SimpleNamespace(label="owner", email="anna@example.com", password="demo")]
 demo.write = write
 sys.modules.update(app=app, demo=demo)
-from models import migrate
+from database import migrate
 async def nothing(url, server_role=None): pass
 async def pending(url): return ["0001_first"]
 async def room(url): return 100
 migrate.migrate, migrate.pending, migrate.room = nothing, pending, room
 
 import cli
-from commands import ground
-ground.VAR = Path(os.environ["VAR"])
+from commands import runtime
+runtime.VAR = Path(os.environ["VAR"])
 if __name__ == "__main__":
     cli.main()
 """
@@ -183,10 +183,10 @@ def test_demo_data_is_for_development(arguments: list[str]) -> None:
 def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
     path = tmp_path / "var" / "secret.key"
 
-    key = ground.secret_key(path)
+    key = runtime.secret_key(path)
 
     assert len(key) >= 32
-    assert ground.secret_key(path) == key
+    assert runtime.secret_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]
 

@@ -6,12 +6,14 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from auth.policy import Permission, Role
-from models import access, account, db, shut_out
-from models.access import GrantRow
-from models.account import AccountKind, AccountRow, AccountStatus
-from models.listing import Listing, search_pattern
-from models.lists.sql import LAST_USED, LIVE
-from models.page_sql import Order
+from database import db
+from database.listing import Listing
+from database.page_sql import Order
+from models.access import access, factor_requirement
+from models.access.access import GrantRow
+from models.accounts import account
+from models.accounts.account import AccountKind, AccountRow, AccountStatus
+from models.lists.sql import LAST_USED, LIVE, search_pattern
 
 
 class AccountOrder(StrEnum):
@@ -81,7 +83,7 @@ def accounts(
     )
     listing.only(
         "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
-        f" AND NOT {shut_out.factor_missing(user='g.user_id', account='a')}",
+        f" AND NOT {factor_requirement.factor_missing(user='g.user_id', account='a')}",
         now,
     )
     f = wanted or {}

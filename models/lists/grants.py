@@ -7,12 +7,14 @@ from typing import Final, TypedDict
 from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
-from models import access, db, grant, shut_out, user
-from models.access import GrantRow
-from models.listing import Listing, search_pattern
-from models.lists.sql import LAST_USED
-from models.page_sql import Order
-from models.user import UserRow
+from database import db
+from database.listing import Listing
+from database.page_sql import Order
+from models.access import access, factor_requirement, grant
+from models.access.access import GrantRow
+from models.lists.sql import LAST_USED, search_pattern
+from models.people import user
+from models.people.user import UserRow
 
 
 class GrantOrder(StrEnum):
@@ -85,7 +87,7 @@ def grants_of_accounts(
 def grants_without_factor(now: datetime) -> Listing[GrantRow]:
     """The active grants whose holders have no second factor, under the account's id: who would be shut out."""
     listing = grants_of_accounts(now, {"status": [GrantStatus.ACTIVE]})
-    listing.only(f"NOT {shut_out.has_factor('g.user_id')}")
+    listing.only(f"NOT {factor_requirement.has_factor('g.user_id')}")
     return listing
 
 

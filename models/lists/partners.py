@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from models import access_request, engagement, invitation, link
-from models.access_request import AccessRequestRow
-from models.engagement import EngagementRow, EngagementStatus
-from models.invitation import InvitationRow, InvitationStatus
-from models.link import AccountLinkRow, AccountRelation
-from models.listing import Listing, search_pattern
-from models.lists.sql import LIVE, newest_first
-from models.page_sql import Order
+from database.listing import Listing
+from database.page_sql import Order
+from models.accounts import link
+from models.accounts.link import AccountLinkRow, AccountRelation
+from models.bureaus import engagement
+from models.bureaus.engagement import EngagementRow, EngagementStatus
+from models.lists.sql import LIVE, newest_first, search_pattern
+from models.sharing import access_request, invitation
+from models.sharing.access_request import AccessRequestRow
+from models.sharing.invitation import InvitationRow, InvitationStatus
 
 
 class InvitationFilter(TypedDict, total=False):

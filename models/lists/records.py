@@ -4,14 +4,17 @@ from datetime import datetime
 from typing import Final, TypedDict
 from uuid import UUID
 
-from models import message, session, shut_out, subscription
-from models.event import COLUMNS as EVENT_COLUMNS
-from models.event import EventRow
-from models.listing import Listing
+from database.listing import Listing
+from models.access import factor_requirement
+from models.audit.event import COLUMNS as EVENT_COLUMNS
+from models.audit.event import EventRow
+from models.billing import subscription
+from models.billing.subscription import SubscriptionEntryRow
 from models.lists.sql import newest_first
-from models.message import MessageRow
-from models.session import SessionRow
-from models.subscription import SubscriptionEntryRow
+from models.outbox import message
+from models.outbox.message import MessageRow
+from models.people import session
+from models.people.session import SessionRow
 
 
 class EventFilter(TypedDict, total=False):
@@ -52,7 +55,7 @@ _OWN: Final = f"""e.id IN (
     SELECT own.id FROM events own WHERE own.actor_id = {{key}}
     UNION SELECT entry.id FROM accounts a
         JOIN events entry ON entry.account_id = a.id AND entry.type = 'account:account:enter'
-    WHERE a.owner_id = {{key}} AND NOT {shut_out.factor_missing(user="a.owner_id", account="a")})"""
+    WHERE a.owner_id = {{key}} AND NOT {factor_requirement.factor_missing(user="a.owner_id", account="a")})"""
 
 
 def events_of_user(now: datetime) -> Listing[EventRow]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from models import db
-from models.listing import Listing
-from models.page_sql import Order
+from database import db
+from database.listing import Listing
+from database.page_sql import Order
+from models.base.validation import MAX_NAME, composed
 
 R = TypeVar("R", bound=db.Row)
 LAST_USED: Final = ("COALESCE(g.last_used_at, 'epoch'::timestamptz)", "timestamptz")
@@ -19,3 +20,9 @@ def newest_first(row: type[R], columns: Mapping[str, str], source: str, parent: 
     alias = source.split()[1]
     order = Order(((f"{alias}.id", "uuid"),), descending=True)
     return Listing(row=row, columns=columns, source=source, parent=parent, order=order, always=("id", *rules))
+
+
+def search_pattern(text: str) -> str:
+    """A LIKE pattern that matches `text` anywhere, its own wildcards taken literally, however it is composed."""
+    escaped = composed(text, MAX_NAME).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

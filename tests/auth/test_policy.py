@@ -98,7 +98,7 @@ def test_the_table_says_so_once() -> None:
         if "migrations" not in path.parts and path.read_text().count("Permission.DOCUMENTS_DELETE")
     }
 
-    assert naming == {"auth/policy.py", "auth/meaning.py"}
+    assert naming == {"auth/policy.py", "auth/labels.py"}
 
 
 @given(some)

@@ -3,7 +3,7 @@
 import pytest
 
 from auth import policy, rules
-from auth.meaning import PERMISSIONS, ROLE_NAMES, ROLES
+from auth.labels import PERMISSIONS, ROLE_NAMES, ROLES
 from auth.policy import Permission, Role
 from auth.rules import ANYONE, ONESELF, SIGNED_IN, Rule, needs
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 import cli
 from benchmarks import seed
-from commands import ground
+from commands import runtime
 
 TINY = ("--users", "130", "--accounts", "70", "--grants", "800")
 
@@ -45,7 +45,7 @@ def test_seed_without_an_address_leaves_the_demo_data_alone(monkeypatch: pytest.
         asked.append(folder)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ground, "VAR", tmp_path)
+    monkeypatch.setattr(runtime, "VAR", tmp_path)
     monkeypatch.setattr("embedded.postgres", postgres)
     result = call()
 

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import alike, execution, ground, memory, peers, rules, run, serving
+from benchmarks import alike, common, execution, memory, peers, rules, run, serving
 from benchmarks.measure import Pace, Section
 from benchmarks.seed import Amounts
 from benchmarks.server import ROOT, NoAnswer, serve
-from models import db
+from database import db
+from models.tables import SCHEMA
 
 TINY = Amounts(users=130, accounts=70, grants=903)
 MOMENT = Pace(rounds=1, seconds=0.1, warm_seconds=0.05, connections=2)
@@ -22,7 +23,7 @@ MOMENT = Pace(rounds=1, seconds=0.1, warm_seconds=0.05, connections=2)
 
 @pytest.fixture
 def seeded(postgres: str) -> str:
-    return asyncio.run(ground.database(postgres, TINY))
+    return asyncio.run(common.database(postgres, TINY))
 
 
 def names(section: Section) -> list[str]:
@@ -33,7 +34,7 @@ def names(section: Section) -> list[str]:
 
 def test_seeded_data_is_kept_while_it_fits(postgres: str, seeded: str) -> None:
     async def email(change: str = "") -> str:
-        async with db.connection(seeded, pool_size=1):
+        async with db.connection(seeded, SCHEMA, pool_size=1):
             if change:
                 await db.execute(change)
             (row,) = await db.fetch("SELECT email FROM users ORDER BY id LIMIT 1", row=db.Row)
@@ -43,11 +44,11 @@ def test_seeded_data_is_kept_while_it_fits(postgres: str, seeded: str) -> None:
     asyncio.run(
         email("UPDATE users SET email = 'kept@example.com' WHERE id IN (SELECT id FROM users ORDER BY id LIMIT 1)")
     )
-    assert asyncio.run(ground.database(postgres, TINY)) == seeded
+    assert asyncio.run(common.database(postgres, TINY)) == seeded
     assert asyncio.run(email()) == "kept@example.com"
 
     asyncio.run(email("UPDATE sessions SET last_used_at = last_used_at - interval '14 days'"))
-    assert asyncio.run(ground.database(postgres, TINY)) == seeded
+    assert asyncio.run(common.database(postgres, TINY)) == seeded
     assert asyncio.run(email()) == "user1@example.com"
 
 

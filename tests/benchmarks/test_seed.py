@@ -8,7 +8,8 @@ from auth import policy
 from auth.policy import Permission
 from benchmarks import seed
 from benchmarks.seed import Amounts, Unseedable
-from models import db
+from database import db
+from models.tables import SCHEMA
 from tests.api import Api
 
 TINY = Amounts(users=130, accounts=70, grants=903)
@@ -35,7 +36,7 @@ async def live() -> dict[int, int]:
 
 
 async def test_the_amounts_are_exact(database_url: str) -> None:
-    async with db.connection(database_url, pool_size=2):
+    async with db.connection(database_url, SCHEMA, pool_size=2):
         steps = await write(TINY)
 
         (counted,) = await db.fetch(COUNTS, row=db.Row)
@@ -44,7 +45,7 @@ async def test_the_amounts_are_exact(database_url: str) -> None:
 
 
 async def test_grants_are_spread_as_promised(database_url: str) -> None:
-    async with db.connection(database_url, pool_size=2):
+    async with db.connection(database_url, SCHEMA, pool_size=2):
         await write(TINY)
 
         found = await live()
@@ -55,7 +56,7 @@ async def test_grants_are_spread_as_promised(database_url: str) -> None:
 
 @pytest.mark.parametrize("amounts", [TINY, Amounts(1009 + 2, 61, 780), Amounts(122, 62, 900)])
 async def test_every_account_has_one_owner(database_url: str, amounts: Amounts) -> None:
-    async with db.connection(database_url, pool_size=2):
+    async with db.connection(database_url, SCHEMA, pool_size=2):
         await write(amounts)
 
         rows = await db.fetch(LIVE, row=db.Row)
@@ -84,7 +85,7 @@ def test_amounts_that_do_not_fit_are_refused(amounts: tuple[int, int, int], reas
 
 
 async def test_a_database_in_use_is_left_alone(database_url: str) -> None:
-    async with db.connection(database_url, pool_size=2):
+    async with db.connection(database_url, SCHEMA, pool_size=2):
         await write(TINY)
 
         with pytest.raises(Unseedable, match="has users already"):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from models import db, voucher
-from models.account import Account
+from database import db
+from models.accounts.account import Account
+from models.billing import voucher
 from tests.api import KEY, Api
 
 ROOT = Path(__file__).resolve().parents[2]

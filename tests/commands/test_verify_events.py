@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.account import Account
+from models.accounts.account import Account
 from tests.api import KEY, Api, Person
 from tests.conftest import administer
 from tests.serving import PUBLIC_URL, ROOT

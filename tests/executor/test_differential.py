@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth.policy import Role
+from database import db
 from executor import Engine
-from models import db
-from models.caller import Site
+from models.base.caller import Site
 from resolvers import ids
 from resolvers.context import Context, open_context
 from schema.build import build

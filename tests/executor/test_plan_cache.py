@@ -4,9 +4,9 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, parse
 
 from executor import Engine
-from executor.assemble import builder
 from executor.compile import MOST_LEVELS, TOO_DEEP, TOO_MANY, compile_plan
 from executor.engine import MOST_BYTES
+from executor.object_builder import builder
 from executor.plan import Plan
 from tests.executor.toy import both, compiled, guarded, toy
 

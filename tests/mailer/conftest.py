@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import Envelope
 
+from database import db, keys
 from mailer import worker
 from mailer.smtp import Security, Server
-from models import db, keys, message
-from models.caller import Caller, Site
-from models.message import LinkPurpose, MessageKind, OutgoingRow
+from models.base.caller import Caller, Site
+from models.outbox import message
+from models.outbox.message import LinkPurpose, MessageKind, OutgoingRow
+from models.tables import SCHEMA
 from tests.smtp_peer import listening
 
 LINK_KEY = "a key for tests, which is long enough"
@@ -89,7 +91,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def outbox(database_url: str) -> AsyncIterator[None]:
-    async with db.connection(database_url, pool_size=6):
+    async with db.connection(database_url, SCHEMA, pool_size=6):
         yield
 
 

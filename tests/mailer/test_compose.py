@@ -5,8 +5,8 @@ import pytest
 
 from mailer import render
 from mailer.compose import compose, receiver, sender
-from models.caller import Caller
-from models.message import MessageKind
+from models.base.caller import Caller
+from models.outbox.message import MessageKind
 from tests.mailer.conftest import LINK_KEY, NOW, PUBLIC_URL, queued
 
 HEADERS = [

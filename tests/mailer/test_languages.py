@@ -4,11 +4,11 @@ import pytest
 
 import i18n
 from auth.policy import Role
+from database import db
 from i18n import update
 from mailer import render
-from models import db
-from models.caller import Caller
-from models.message import MessageKind
+from models.base.caller import Caller
+from models.outbox.message import MessageKind
 from tests.api import Api
 from tests.mailer.conftest import LINK_KEY, PARAMS, PUBLIC_URL, queued
 

@@ -5,10 +5,10 @@ import pytest
 from starlette.applications import Starlette
 
 from auth import tokens
+from database import keys
 from mailer import mailbox
-from models import keys
-from models.caller import Caller
-from models.message import LinkPurpose, MessageKind
+from models.base.caller import Caller
+from models.outbox.message import LinkPurpose, MessageKind
 from tests.mailer.conftest import LINK_KEY, PUBLIC_URL, queued
 
 pytestmark = pytest.mark.usefixtures("outbox")

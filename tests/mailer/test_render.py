@@ -7,10 +7,11 @@ from jinja2 import UndefinedError
 
 import i18n
 from auth import tokens
+from database import db
 from mailer import render
-from models import db, message
-from models.caller import Caller
-from models.message import LinkPurpose, MessageKind, OutgoingRow
+from models.base.caller import Caller
+from models.outbox import message
+from models.outbox.message import LinkPurpose, MessageKind, OutgoingRow
 from tests.mailer.conftest import LINK_KEY, PARAMS, PUBLIC_URL, queued
 
 pytestmark = pytest.mark.usefixtures("outbox")

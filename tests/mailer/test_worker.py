@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from auth import tokens
+from database import db, keys
 from mailer import smtp, worker
-from models import db, keys, message
-from models.caller import Caller
-from models.message import LinkPurpose, MessageKind
+from models.base.caller import Caller
+from models.outbox import message
+from models.outbox.message import LinkPurpose, MessageKind
 from tests.mailer.conftest import (
     LINK_KEY,
     NOW,

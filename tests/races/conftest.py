@@ -5,7 +5,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from models import db
+from database import db
+from models.tables import SCHEMA
 from tests.api import Api
 from tests.serving import serve
 
@@ -14,5 +15,5 @@ from tests.serving import serve
 async def servers(database_url: str) -> AsyncIterator[list[Api]]:
     """Clients of two processes; this one reads and writes their database as its owner."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(db.connection(database_url, pool_size=2))
+        await stack.enter_async_context(db.connection(database_url, SCHEMA, pool_size=2))
         yield [(await stack.enter_async_context(serve(database_url))).api for _ in range(2)]

@@ -3,8 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from models.account import Account
-from models.subscription import SubscriptionEntry, SubscriptionEntryKind
+from models.accounts.account import Account
+from models.billing.subscription import SubscriptionEntry, SubscriptionEntryKind
 
 
 async def reconciled(credited: int) -> None:

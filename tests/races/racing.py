@@ -13,7 +13,7 @@ import random
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from models import db
+from database import db
 from tests.api import Api, Person, codes
 
 ROUNDS: Final = int(os.environ.get("RACE_ROUNDS", "50"))

@@ -5,14 +5,14 @@ from uuid import UUID
 import pytest
 
 from auth import passwords
-from models import db
-from models.grant import Grant
-from models.invitation import Invitation
-from models.session import MOST_PER_USER, Session
-from models.user import User
+from database import db
+from models.access.grant import Grant
+from models.people.session import MOST_PER_USER, Session
+from models.people.user import User
+from models.sharing.invitation import Invitation
 from resolvers import ids
 from tests.api import PASSWORD, Api, Person
-from tests.models.refusing import events
+from tests.models.refusals import events
 from tests.races.racing import ROUNDS, accept, at_once, invite, outcome, outcomes
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from models import db
+from database import db
 from resolvers import ids
 from tests.api import Api, Person
-from tests.models.bureaus import bureau, engaged, engagements, number_of, staff
+from tests.models.bureaus.bureau_setup import bureau, engaged, engagements, number_of, staff
 from tests.races.racing import ROUNDS, at_once, outcome
 
 LOOSE = """

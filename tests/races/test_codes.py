@@ -1,7 +1,7 @@
 """One-time codes and enrolments, when several requests come at once."""
 
-from models import db
-from models.guesses import CODE
+from database import db
+from models.throttle import CODE
 from tests.api import PASSWORD, Api, Person
 from tests.authenticator import enrolled, set_up
 from tests.races.racing import ROUNDS, Payload, at_once, outcomes

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from models import db, subscription
-from models.account import Account
-from models.caller import Caller, Site
-from models.subscription import SubscriptionEntry
+from database import db
+from models.accounts.account import Account
+from models.base.caller import Caller, Site
+from models.billing import subscription
+from models.billing.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
 from tests.races.racing import ROUNDS, Payload, at_once, outcome, outcomes
 

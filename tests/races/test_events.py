@@ -5,9 +5,11 @@ import random
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from models import account, chain, db, event
-from models.caller import Caller, Site
-from models.user import User
+from database import db
+from models.accounts import account
+from models.audit import chain, event
+from models.base.caller import Caller, Site
+from models.people.user import User
 from resolvers import ids
 from tests.api import KEY, Api, Person
 from tests.races.racing import ROUNDS, Payload, at_once, outcomes

@@ -14,10 +14,12 @@ from uuid import UUID
 
 import httpx2
 
-from models import db, subscription, voucher
-from models.account import Account
-from models.caller import Caller, Site
-from models.subscription import SubscriptionEntry
+from database import db
+from models.accounts.account import Account
+from models.base.caller import Caller, Site
+from models.billing import subscription, voucher
+from models.billing.subscription import SubscriptionEntry
+from models.tables import SCHEMA
 from resolvers import ids
 from tests.api import KEY, Api, Person
 from tests.races.ledger import reconciled
@@ -79,7 +81,7 @@ def operator() -> Caller:
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled(database_url: str) -> None:
-    async with db.connection(database_url, pool_size=2):
+    async with db.connection(database_url, SCHEMA, pool_size=2):
         books: Books | None = None
         for cycle in range(CYCLES):
             async with serve(database_url) as served:

@@ -9,8 +9,10 @@ from contextlib import AsyncExitStack
 
 import asyncpg
 
-from models import db, hub, jobs
-from models.caller import Caller, Site
+from database import db
+from models.base.caller import Caller, Site
+from models.live import hub
+from models.scheduled import jobs
 from tests.api import KEY, PASSWORD, Api, Person
 from tests.conftest import connect
 from tests.following import Followed, following

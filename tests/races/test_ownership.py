@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from models import db
-from models.grant import Grant
-from models.ownership import OwnershipTransfer
+from database import db
+from models.access.grant import Grant
+from models.sharing.ownership import OwnershipTransfer
 from resolvers import ids
 from tests.api import PASSWORD, Api, Person, codes
-from tests.models.refusing import attempt
+from tests.models.refusals import attempt
 from tests.races.racing import ROUNDS, Payload, at_once, outcome, outcomes
 
 

@@ -1,10 +1,10 @@
 """Requests for access, when they are asked and decided at the same moment."""
 
-from models import db
-from models.access_request import MOST_PER_DAY
+from database import db
+from models.sharing.access_request import MOST_PER_DAY
 from resolvers import ids
 from tests.api import Api, Person
-from tests.models.refusing import events
+from tests.models.refusals import events
 from tests.races.racing import ROUNDS, Payload, accept, at_once, invite, outcome, outcomes
 
 NUMBER = {"organizationNumber": "923609016", "country": "NO"}

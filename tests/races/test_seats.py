@@ -1,9 +1,10 @@
 """The last seat, when several reach for it at the same moment."""
 
-from models import db, seat
-from models.account import Account
-from models.caller import Caller, Site
-from models.errors import Refusal
+from database import db
+from models.access import seat
+from models.accounts.account import Account
+from models.base.caller import Caller, Site
+from models.base.errors import Refusal
 from tests.api import KEY, Api, Person
 from tests.races.racing import ROUNDS, Payload, accept, at_once, invite, outcome, outcomes
 

@@ -3,13 +3,14 @@
 import asyncio
 from datetime import timedelta
 
-from models import db, jobs
-from models.caller import Caller, Site
-from models.grant import Grant
-from models.subscription import SubscriptionEntry
+from database import db
+from models.access.grant import Grant
+from models.base.caller import Caller, Site
+from models.billing.subscription import SubscriptionEntry
+from models.scheduled import jobs
 from tests.api import KEY, PASSWORD, Api, Person, codes
-from tests.models.bureaus import engaged, engagements
-from tests.models.refusing import events
+from tests.models.bureaus.bureau_setup import engaged, engagements
+from tests.models.refusals import events
 from tests.races.racing import ROUNDS, accept, at_once, invite, outcome, outcomes
 from tests.races.test_bureaus import assign, loose, refusals, trio
 from tests.races.test_ownership import key_of, owner_of

@@ -2,12 +2,13 @@
 
 import random
 
-from models import db, subscription, voucher
-from models.account import Account
-from models.caller import Caller, Site
-from models.subscription import SubscriptionEntry
+from database import db
+from models.accounts.account import Account
+from models.base.caller import Caller, Site
+from models.billing import subscription, voucher
+from models.billing.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
-from tests.models.refusing import attempt
+from tests.models.refusals import attempt
 from tests.races.ledger import reconciled
 from tests.races.racing import ROUNDS, Payload, at_once, outcomes
 

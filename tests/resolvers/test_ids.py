@@ -10,7 +10,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 from resolvers import ids
 from schema.build import build
 from tests.api import NOWHERE, PASSWORD, Api, Person, codes, counts
-from tests.models.bureaus import bureau, engaged, number_of
+from tests.models.bureaus.bureau_setup import bureau, engaged, number_of
 from tests.schema.mutations import CALLS
 
 KEY = UUID("0194a6b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")

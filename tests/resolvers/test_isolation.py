@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models import db
+from database import db
 from resolvers import ids
 from tests.api import Api, Person, codes
 from tests.schema import walk
@@ -31,7 +31,7 @@ def everything(type_name: str, depth: int, via: str = "") -> str:
         target = walk.target(field)
         if target == "Node" or (type_name == "Query" and name in {"invitation", "account", "roles"}):
             continue
-        # What a link shows of the other side is meant to be seen; tests/models/test_link.py holds it to that.
+        # What a link shows of the other side is meant to be seen; tests/models/accounts/test_link.py holds it to that.
         if (type_name, name) == ("AccountLink", "account"):
             continue
         given = "(permission: SETTINGS_READ)" if name == "viewerCan" else ""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from models import db
+from database import db
 from tests.api import Api, Clock, Person
 from tests.resolvers.statements import counted
 from tests.schema import walk

@@ -9,10 +9,10 @@ import pytest
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from auth.rules import SELF, needs
-from models import rows
-from models.access import Access
-from models.caller import Caller, Site
-from models.errors import Forbidden
+from database import rows
+from models.access.access import Access
+from models.base.caller import Caller, Site
+from models.base.errors import Forbidden
 from resolvers import rights
 from resolvers.context import Context
 from resolvers.rights import Held

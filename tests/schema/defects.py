@@ -119,7 +119,7 @@ DEFECTS = [
     ),
     Defect(
         "a mutation without its permission",
-        "models/access.py",
+        "models/access/access.py",
         "    demand(access, permission)\n    return Act",
         "    return Act",
         MATRIX,
@@ -159,7 +159,9 @@ DEFECTS = [
         "CASE WHEN TRUE THEN",
         ISOLATION,
     ),
-    Defect("access kept after a mutation", "resolvers/perform.py", "        context.forget()\n", "", ISOLATION),
+    Defect(
+        "access kept after a mutation", "resolvers/mutation_resolver.py", "        context.forget()\n", "", ISOLATION
+    ),
     Defect(
         "a payload of what does not exist",
         "resolvers/rights.py",
@@ -169,12 +171,12 @@ DEFECTS = [
     ),
     Defect(
         "a count without its parent",
-        "models/listing.py",
+        "database/listing.py",
         'conditions = " AND ".join([self.parent.format(key="k.key"), *self.where])',
         'conditions = " AND ".join(["TRUE", *self.where])',
         ISOLATION,
     ),
-    Defect("cursors of any list", "models/listing.py", "if mark != self._mark:", "if mark is None:", PAGES),
+    Defect("cursors of any list", "database/listing.py", "if mark != self._mark:", "if mark is None:", PAGES),
     Defect(
         "one filter for all counts",
         "resolvers/pages.py",

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models import voucher
-from models.caller import Caller, Site
+from models.base.caller import Caller, Site
+from models.billing import voucher
 from tests.api import KEY, PASSWORD, Person
 from tests.authenticator import enrolled, set_up
 from tests.schema.world import World

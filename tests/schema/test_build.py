@@ -9,7 +9,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema
 
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule
 from resolvers import ids, node
-from resolvers.perform import nothing, perform
+from resolvers.mutation_resolver import nothing, perform
 from schema.build import BareField, UnfitInput, build, mark, strawberry_schema
 from schema.declare import field, graph_type, mutation
 from schema.payload import Payload, payload

@@ -11,10 +11,10 @@ import pytest
 
 from auth import policy
 from auth.policy import DecisionReason, GrantStatus, Standing
-from models import db
+from database import db
 from tests.api import Clock
 from tests.conftest import administer, at
-from tests.models.refusing import state
+from tests.models.refusals import state
 from tests.schema import walk, world
 from tests.schema.mutations import CALLS
 from tests.schema.test_matrix import AS_GUEST, MUTATIONS, aside, payload_document

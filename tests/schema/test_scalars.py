@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.errors import BadInput
+from models.base.errors import BadInput
 from schema.scalars import MAX_ITEMS, MAX_TEXT, SCALARS, gate
 from tests.api import Api, Person, codes, counts
 from tests.resolvers.statements import counted

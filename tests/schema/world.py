@@ -17,8 +17,9 @@ import app
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role, Standing
 from auth.rules import AUTHENTICATED, PUBLIC, SELF
-from models import db, subscription
-from models.caller import Caller, Site
+from database import db
+from models.base.caller import Caller, Site
+from models.billing import subscription
 from resolvers import ids
 from settings import Settings
 from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person, running

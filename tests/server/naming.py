@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import app
-from models import document
-from models.caller import Caller, Site
-from models.document import Document
+from models import persisted_operation
+from models.base.caller import Caller, Site
+from models.persisted_operation import Document
 from settings import Settings
 from tests.api import KEY, Api, Clock, Person, running
 
@@ -33,7 +33,7 @@ def apollo(text: str, **more: object) -> dict[str, Any]:
 
 async def register(*texts: str, alias: str | None = None) -> None:
     """Do what the operator does."""
-    await document.add(OPERATOR, "web", [Document(text, alias) for text in texts])
+    await persisted_operation.add(OPERATOR, "web", [Document(text, alias) for text in texts])
 
 
 @asynccontextmanager

@@ -11,14 +11,14 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server import connection, leaving
+from server import connection, shutdown
+from server.access_log import Journal, Journaled
 from server.connection import Connection
-from server.front import Front
-from server.gate import Gate
+from server.dispatcher import Front
 from server.headers import Headers
 from server.hosts import Hosts
-from server.journal import Journal, Journaled
-from server.leaving import Leaving
+from server.request_guard import Gate
+from server.shutdown import Leaving
 
 HOST = "fullmakt.example.com"
 QUICK_SECONDS = 0.3
@@ -172,7 +172,7 @@ def _with_state(application: ASGIApp, gate: Gate) -> ASGIApp:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        scope["state"] |= {connection.STATE: gate, leaving.STATE: Leaving(lambda: None)}
+        scope["state"] |= {connection.STATE: gate, shutdown.STATE: Leaving(lambda: None)}
         for moment in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{moment}.complete"})

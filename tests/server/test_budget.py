@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 import app
-from models.errors import RateLimited
+from models.base.errors import RateLimited
 from server.budget import CHECKED, REFUSED, Budget, network
 from server.graph import utc_now
 from server.limits import DEFAULT

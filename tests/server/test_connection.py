@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from server import gate as limits
-from server.client import Proxies
+from server import request_guard as limits
+from server.proxies import Proxies
 from tests.server.sockets import GATE, GET, HANDSHAKE, HOST, NAMED, POST, WHOLE, Listening, listen
 
 # ---- What is no request ----------------------------------------------------------------------

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from server import gate as limits
+from server import request_guard as limits
 from server.connection import LONGEST_BODY
-from server.gate import Gate
 from server.hosts import Hosts
+from server.request_guard import Gate
 from tests.server.sockets import GATE, GET, HOST, NAMED, POST, QUICK_SECONDS, WHOLE, Listening, Wire, listen
 
 # ---- Slow --------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from auth import tokens
-from models import db
-from models.session import IDLE_IN_COOKIE_AFTER, LASTS_IN_COOKIE, MOST_PER_USER, Session
+from database import db
+from models.people.session import IDLE_IN_COOKIE_AFTER, LASTS_IN_COOKIE, MOST_PER_USER, Session
 from tests.api import PASSWORD, TABLES, Api, counts
 from tests.browser import ASKS, NAME, SIGN_IN, SIGN_OUT, WHO, Browser
 

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from auth import tokens
-from models import db
+from database import db
 from server.credentials import Browsers
 from server.errors import Rejected
 from tests.api import PASSWORD, PUBLIC_URL, Api, counts

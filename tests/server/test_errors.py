@@ -1,8 +1,8 @@
 import httpx2
 import pytest
 
-import models.acceptance
-from models import db
+import models.sharing.acceptance
+from database import db
 from settings import Settings
 from tests.api import Api
 
@@ -15,7 +15,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     async def preview(token: str, **_: object) -> None:
         raise RuntimeError(f"SELECT * FROM invitations WHERE token = {token}")
 
-    monkeypatch.setattr(models.acceptance, "preview", preview)
+    monkeypatch.setattr(models.sharing.acceptance, "preview", preview)
 
 
 async def test_what_nobody_expected_says_nothing_but_its_id(broken: None, production: httpx2.AsyncClient) -> None:

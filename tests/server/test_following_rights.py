@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from models import db
+from database import db
 from tests.api import NOWHERE, PASSWORD, Api, Person
 from tests.authenticator import set_up
 from tests.following import following
-from tests.models.bureaus import bureau, engaged, staff, working
+from tests.models.bureaus.bureau_setup import bureau, engaged, staff, working
 from tests.sockets import listening, running, socket
 
 CHANGES = "subscription { accessChanged { kind } }"

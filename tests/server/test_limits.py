@@ -8,7 +8,7 @@ from graphql import get_introspection_query, parse
 
 from benchmarks.limits import bodies, dag
 from server import limits
-from server.documents import LONGEST, MOST_BYTES, Checked, Documents, Refused
+from server.document_cache import LONGEST, MOST_BYTES, Checked, Documents, Refused
 from server.limits import DEFAULT, Excess
 
 INTROSPECTION = get_introspection_query(

@@ -9,15 +9,15 @@ from tests.serving import NO_PREVIEW, ROOT, broken, serve
 
 CANARY = "canary-zq7-bird-under-glass"
 NO_SESSION = """
-import models.session
-found = models.session.by_token
+import models.people.session
+found = models.people.session.by_token
 
 async def by_token(token, **more):
     if token.startswith("broken"):
         raise RuntimeError(f"cannot find {token}")
     return await found(token, **more)
 
-models.session.by_token = by_token
+models.people.session.by_token = by_token
 """
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken errors { code } } }"
 

@@ -13,7 +13,8 @@ import pytest
 
 import demo
 import embedded
-from models import db, migrate, pool
+from database import db, migrate, pool
+from models.tables import SCHEMA
 from tests.api import PASSWORD, Api
 from tests.conftest import connect
 from tests.serving import serve
@@ -35,7 +36,7 @@ async def test_a_server_outlives_its_database(folder: Path) -> None:
     async with AsyncExitStack() as left:
         running = left.enter_context(ExitStack())
         url = running.enter_context(embedded.postgres(folder, durable=False))
-        await migrate.migrate(url)
+        await migrate.migrate(url, SCHEMA)
         served = await left.enter_async_context(serve(url, FULLMAKT_ENV="development"))
         api, http = served.api, served.api.http
         token = (await api.do("signIn", credentials, "accessToken"))["accessToken"]

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 import app
-from models import db
+from database import db
 from settings import Settings
 from tests.api import KEY, Api, running
 from tests.conftest import EXECUTOR, connect

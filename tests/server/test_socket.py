@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from websockets.exceptions import InvalidStatus
 
-from models import db
+from database import db
 from server.request import MAX_BODY
 from tests.api import Api, Person
 from tests.sockets import Socket, listening, running, socket

@@ -13,9 +13,11 @@ from starlette.routing import WebSocketRoute
 from websockets.exceptions import InvalidStatus
 
 import app
-from models import db, document, hub
-from models.caller import Caller, Site
-from models.document import Document
+from database import db
+from models import persisted_operation
+from models.base.caller import Caller, Site
+from models.live import hub
+from models.persisted_operation import Document
 from server.request import MAX_BODY
 from server.socket import Sockets
 from server.websocket import WebSocket
@@ -268,7 +270,7 @@ async def test_on_the_real_server_a_large_frame_ends_the_socket_and_nothing_else
 
 
 async def test_a_document_that_was_registered_is_followed_by_its_name(api: Api, port: int, anna: Person) -> None:
-    await document.add(Caller(now=api.clock(), site=Site(KEY)), "web", [Document(CHANGES, None)])
+    await persisted_operation.add(Caller(now=api.clock(), site=Site(KEY)), "web", [Document(CHANGES, None)])
     named = sha256(CHANGES.encode()).hexdigest()
     async with socket(port) as one:
         _ = await one.begin(anna)

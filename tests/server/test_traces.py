@@ -14,7 +14,7 @@ import httpx2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from server.journal import digest
+from server.access_log import digest
 from tests.api import KEY, PASSWORD, Api
 from tests.serving import ROOT, Post, Served, broken, free_port, post, serve
 from tests.sockets import socket

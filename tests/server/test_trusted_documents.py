@@ -3,7 +3,7 @@
 import pytest
 
 from server.errors import Rejected
-from server.persisted import Persisted, Trust
+from server.persisted_operations import Persisted, Trust
 from server.request import Asked
 from tests import sockets
 from tests.api import PASSWORD, counts

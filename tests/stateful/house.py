@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import app
-from models import chain, db
+from database import db
+from models.audit import chain
 from resolvers import ids
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock, Person, running

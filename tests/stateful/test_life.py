@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
-from models import db, seat, voucher
-from models.caller import Caller, Site
-from models.errors import Refusal
+from database import db
+from models.access import seat
+from models.base.caller import Caller, Site
+from models.base.errors import Refusal
+from models.billing import voucher
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Answer
 from tests.stateful.house import FREE_SEATS, PEOPLE, House

@@ -1,0 +1,293 @@
+"""An account is a company or person that issues invoices; users enter it by grants.
+
+    open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
+    open (at registration, or
+          by a bureau) ------> PENDING_ACTIVATION --activate--^       derived from the date, not stored
+    CLOSED with its owner, when he erases himself: `models/privacy/erasure.py`
+
+A number that the law or a bank gives belongs to one owner: `models/accounts/registered_number.py`.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth.policy import GrantStatus, Role
+from database import db, keys
+from models.access.grant import Grant
+from models.accounts import registered_number
+from models.audit import event
+from models.base.caller import Caller
+from models.base.validation import Checks
+from models.billing import subscription
+
+
+class AccountKind(StrEnum):
+    """Whether an account only invoices, or also works for clients."""
+
+    BUSINESS = "BUSINESS"
+    BUREAU = "BUREAU"
+
+
+class AccountStatus(StrEnum):
+    """What can be done with an account."""
+
+    PENDING_ACTIVATION = "PENDING_ACTIVATION"
+    ACTIVE = "ACTIVE"
+    READ_ONLY = "READ_ONLY"
+    CLOSED = "CLOSED"
+
+
+class Account(Model):
+    """A company or person, with its settings and the end of its subscription."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    number = fields.IntField()
+    name = fields.TextField()
+    kind = fields.CharEnumField(AccountKind, max_length=20, default=AccountKind.BUSINESS)
+    owner_id = fields.UUIDField()
+    country: str | None = fields.TextField(null=True)
+    organization_number: str | None = fields.TextField(null=True)
+    created_at = fields.DatetimeField()
+    activated_at: datetime | None = fields.DatetimeField(null=True)
+    closed_at: datetime | None = fields.DatetimeField(null=True)
+    subscription_until = fields.DatetimeField()
+    invoice_prefix = fields.TextField(default="")
+    vat_number: str | None = fields.TextField(null=True)
+    bank_account_number: str | None = fields.TextField(null=True)
+    default_currency = fields.TextField(default="EUR")
+    default_locale = fields.TextField(default="en")
+    payment_term_days = fields.IntField(default=14)
+    simple_user_restrictions = fields.BigIntField(default=0)
+    locks = fields.BigIntField(default=0)
+    requires_two_factor = fields.BooleanField(default=False)
+    created_by_bureau_id: UUID | None = fields.UUIDField(null=True)
+    purchased_seats = fields.IntField()
+
+    class Meta(Model.Meta):
+        """Where the rows are."""
+
+        table = "accounts"
+
+
+class AccountRow(db.Row):
+    """An account as it is listed."""
+
+    graphql_type = "Account"
+
+    id: UUID
+    number: int
+    name: str
+    kind: str
+    owner_id: UUID
+    country: str | None
+    organization_number: str | None
+    created_at: datetime
+    activated_at: datetime | None
+    closed_at: datetime | None
+    subscription_until: datetime
+    invoice_prefix: str
+    vat_number: str | None
+    bank_account_number: str | None
+    default_currency: str
+    default_locale: str
+    payment_term_days: int
+    simple_user_restrictions: int
+    locks: int
+    requires_two_factor: bool
+
+
+COLUMNS: Final = db.columns(
+    "a",
+    "id number name kind owner_id country organization_number created_at activated_at closed_at subscription_until"
+    " invoice_prefix vat_number bank_account_number default_currency default_locale payment_term_days"
+    " simple_user_restrictions locks requires_two_factor",
+)
+STATUS: Final = """CASE WHEN a.closed_at IS NOT NULL THEN 'CLOSED'
+    WHEN a.activated_at IS NULL THEN 'PENDING_ACTIVATION'
+    WHEN a.subscription_until <= {0} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
+"""The status at the instant {0}, as `status` tells it, for filters."""
+_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.id = ANY($1::uuid[])"
+_BY_NUMBER: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.number = $1"
+
+
+async def by_ids(ids: list[UUID]) -> list[AccountRow | None]:
+    """The accounts with these ids, in this order; whoever asks still checks the access."""
+    return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=AccountRow))
+
+
+async def by_number(number: int) -> AccountRow | None:
+    """The account with a public number; whoever asks still checks the access."""
+    return await db.fetch_one(_BY_NUMBER, number, row=AccountRow)
+
+
+def status(row: AccountRow, now: datetime) -> AccountStatus:
+    """An account's status at `now`."""
+    if row.closed_at is not None:
+        return AccountStatus.CLOSED
+    if row.activated_at is None:
+        return AccountStatus.PENDING_ACTIVATION
+    return AccountStatus.READ_ONLY if row.subscription_until <= now else AccountStatus.ACTIVE
+
+
+# ---- Opening ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What an account is opened with, checked."""
+
+    name: str
+    kind: AccountKind = AccountKind.BUSINESS
+    country: str | None = None
+    organization_number: str | None = None
+    bank_account_number: str | None = None
+
+
+def checked(
+    check: Checks,
+    *,
+    name: str,
+    name_field: str = "name",
+    kind: AccountKind | None = None,
+    country: str | None = None,
+    organization_number: str | None = None,
+    bank_account_number: str | None = None,
+) -> Details:
+    """The details of a new account, in the form in which they are stored."""
+    land = check.country("country", country) if country else None
+    return Details(
+        name=check.line(name_field, name),
+        kind=kind or AccountKind.BUSINESS,
+        country=land,
+        organization_number=(
+            check.organization_number("organization_number", organization_number, land) if organization_number else None
+        ),
+        bank_account_number=(
+            check.bank_account("bank_account_number", bank_account_number, land) if bank_account_number else None
+        ),
+    )
+
+
+async def create(
+    caller: Caller,
+    *,
+    name: str,
+    organization_number: str | None = None,
+    country: str | None = None,
+    kind: AccountKind | None = None,
+    bank_account_number: str | None = None,
+) -> UUID:
+    """Open one more account of the caller's own, active at once. Returns its id."""
+    with Checks() as check:
+        details = checked(
+            check,
+            name=name,
+            kind=kind,
+            country=country,
+            organization_number=organization_number,
+            bank_account_number=bank_account_number,
+        )
+    async with db.transaction():
+        return await open_for(caller, caller.user(), details, activated_at=caller.now)
+
+
+async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
+    """The account of a registration: pending, like its owner. A second registration replaces it."""
+    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending is None:
+        await open_for(caller, user_id, details, activated_at=None)
+        return
+    await registered_number.take(user_id, details.country, details.organization_number, details.bank_account_number)
+    await Account.filter(id=pending.id).update(
+        name=details.name, country=details.country, organization_number=details.organization_number
+    )
+    await registered_number.release(pending.country, pending.organization_number, None)
+    await event.record(
+        caller,
+        "account:account:update",
+        account_id=pending.id,
+        role=Role.OWNER,
+        before=_named(pending),
+        after=_named(details),
+    )
+
+
+def _named(account: Account | Details) -> dict[str, object]:
+    return {
+        "name": account.name,
+        "country": account.country,
+        "organization_number": account.organization_number,
+    }
+
+
+async def open_for(
+    caller: Caller,
+    user_id: UUID,
+    details: Details,
+    *,
+    activated_at: datetime | None,
+    created_by_bureau_id: UUID | None = None,
+) -> UUID:
+    """Open an account with its owner's grant and its trial days, within a transaction.
+
+    The owner himself opens it, unless a bureau does for him.
+    """
+    await registered_number.take(user_id, details.country, details.organization_number, details.bank_account_number)
+    account_id = keys.uuid7()
+    _ = await Account.create(
+        id=account_id,
+        number=await _free_number(),
+        name=details.name,
+        kind=details.kind,
+        owner_id=user_id,
+        country=details.country,
+        organization_number=details.organization_number,
+        bank_account_number=details.bank_account_number,
+        created_at=caller.now,
+        activated_at=activated_at,
+        subscription_until=caller.now,
+        default_locale=caller.locale,
+        created_by_bureau_id=created_by_bureau_id,
+        purchased_seats=caller.site.free_seats,
+    )
+    _ = await Grant.create(
+        account_id=account_id,
+        user_id=user_id,
+        role=Role.OWNER,
+        status=GrantStatus.ACTIVE,
+        created_at=caller.now,
+    )
+    await subscription.start_trial(caller, account_id)
+    by_bureau = created_by_bureau_id is not None
+    await event.record(
+        caller if by_bureau else replace(caller, user_id=user_id),
+        "account:account:create",
+        account_id=account_id,
+        role=None if by_bureau else Role.OWNER,
+        after={"name": details.name, "kind": details.kind},
+    )
+    return account_id
+
+
+async def activate_owned(caller: Caller, user_id: UUID) -> None:
+    """The account opened at registration becomes active with its owner."""
+    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending is None:
+        return
+    await Account.filter(id=pending.id).update(activated_at=caller.now)
+    await event.record(
+        replace(caller, user_id=user_id), "account:account:activate", account_id=pending.id, role=Role.OWNER
+    )
+
+
+async def _free_number() -> int:
+    """A number that no account has; the constraint has the last word."""
+    while await Account.exists(number=(number := keys.account_number())):
+        pass
+    return number

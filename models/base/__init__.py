@@ -1,0 +1,1 @@
+"""What every operation uses: the caller, the error tree, validation of input, account locks."""

@@ -1,0 +1,1 @@
+"""Subscription days: the ledger, transfers and vouchers."""

@@ -1,0 +1,1 @@
+"""Bureaus and their clients: engagements, consultants and client accounts."""

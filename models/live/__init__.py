@@ -1,0 +1,1 @@
+"""Live streams: which events and access changes each open subscription gets."""

@@ -1,0 +1,1 @@
+"""The outbox: mails as rows, written in the transaction of the operation that has something to tell."""

@@ -1,0 +1,1 @@
+"""Users: registration, sign-in, sessions and the second factor."""

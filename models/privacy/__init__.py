@@ -1,0 +1,1 @@
+"""Personal data of a user: export and erasure."""

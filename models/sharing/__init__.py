@@ -1,0 +1,1 @@
+"""Ways to share an account: invitations, access requests, transfer of ownership, switching, view-as."""

@@ -1,0 +1,33 @@
+"""The tables of the product, for `database`: which modules define them, and who may write them."""
+
+from typing import Final
+
+from database.db import DatabaseSchema
+from i18n import mark
+from models.base.errors import Refusal, UserErrorCode, refuse
+
+
+def _erased_user() -> Refusal:
+    return refuse(UserErrorCode.INVALID_STATE, None, mark("This person has no login any more."))
+
+
+SCHEMA: Final = DatabaseSchema(
+    modules=(
+        "models.people.user",
+        "models.people.session",
+        "models.accounts.account",
+        "models.billing.subscription",
+        "models.access.grant",
+        "models.sharing.invitation",
+        "models.bureaus.engagement",
+        "models.sharing.ownership",
+        "models.sharing.access_request",
+        "models.audit.event",
+        "models.outbox.message",
+    ),
+    migrations="models.migrations",
+    read_only=("event_links", "tortoise_migrations"),
+    append_only=("events", "subscription_entries"),
+    functions=("forget_person(uuid, text[])",),
+    constraint_errors={"erased_users_stay_away": _erased_user},
+)

@@ -1,0 +1,129 @@
+"""Bringing a database up to date: from nothing, twice, at once, and back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import count
+
+import asyncpg
+import pytest
+
+from database import db, migrate
+from models.tables import SCHEMA
+from tests.conftest import administer, at, connect
+
+NUMBERS = count(1)
+
+
+@pytest.fixture
+async def empty(postgres: str) -> AsyncIterator[str]:
+    """The address of a database without any table."""
+    name = f"empty_{next(NUMBERS)}"
+    await administer(postgres, f"CREATE DATABASE {name}")
+    yield at(postgres, name)
+    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def tables(url: str) -> set[str]:
+    connection = await connect(url)
+    try:
+        rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    finally:
+        await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_what_is_missing_is_applied_once(empty: str) -> None:
+    missing = await migrate.pending(empty, SCHEMA)
+    assert missing[0] == "0001_main_path"
+
+    await migrate.migrate(empty, SCHEMA)
+
+    assert await migrate.pending(empty, SCHEMA) == []
+    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty, SCHEMA)
+    assert await migrate.pending(empty, SCHEMA) == []
+
+
+async def test_processes_that_come_at_once_wait_for_each_other(empty: str) -> None:
+    """In processes of their own: Tortoise knows one database a process."""
+    program = (
+        "import asyncio, sys; from database import migrate; from models.tables import SCHEMA;"
+        " asyncio.run(migrate.migrate(sys.argv[1], SCHEMA))"
+    )
+    started = [
+        await asyncio.create_subprocess_exec(".venv/bin/python", "-c", program, empty, stderr=asyncio.subprocess.PIPE)
+        for _ in range(3)
+    ]
+
+    done = await asyncio.gather(*(process.communicate() for process in started))
+
+    assert [process.returncode for process in started] == [0, 0, 0], done
+    assert await migrate.pending(empty, SCHEMA) == []
+
+
+async def test_the_way_back_leaves_nothing(empty: str) -> None:
+    await migrate.migrate(empty, SCHEMA)
+
+    await migrate.migrate(empty, SCHEMA, target="models.__first__")
+
+    assert not await tables(empty) & {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty, SCHEMA)
+    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
+
+
+@pytest.mark.parametrize(("colleagues", "seats"), [(2, 5), (7, 9)])
+async def test_who_was_let_in_before_seats_counted_has_one(empty: str, colleagues: int, seats: int) -> None:
+    """Two are invited besides; an accountant needs none."""
+    await migrate.migrate(empty, SCHEMA, target="models.0005_access_requests")
+    connection = await connect(empty)
+    try:
+        await connection.execute(BEFORE_SEATS.format(colleagues=colleagues))
+
+        await migrate.migrate(empty, SCHEMA)
+
+        assert await connection.fetchval("SELECT purchased_seats FROM accounts") == seats
+    finally:
+        await connection.close()
+
+
+BEFORE_SEATS = """
+BEGIN;
+INSERT INTO users (id, email, email_key, name, locale, created_at)
+    SELECT md5(n::text)::uuid, n || '@example.com', n || '@example.com', 'User', 'en', now()
+    FROM generate_series(0, 9) n;
+INSERT INTO accounts (id, number, name, kind, owner_id, created_at, subscription_until, invoice_prefix,
+    default_currency, default_locale, payment_term_days, simple_user_restrictions, locks, requires_two_factor)
+    SELECT id, 100000, 'Firm', 'BUSINESS', id, now(), now(), '', 'EUR', 'en', 14, 0, 0, false
+    FROM users WHERE email = '0@example.com';
+INSERT INTO grants (id, account_id, user_id, role, status, created_at)
+    SELECT u.id, a.id, u.id, CASE u.email WHEN '0@example.com' THEN 'OWNER' WHEN '9@example.com' THEN 'ACCOUNTANT'
+        ELSE 'COLLABORATOR' END, 'ACTIVE', now()
+    FROM users u, accounts a WHERE left(u.email, 1)::int <= {colleagues} OR u.email = '9@example.com';
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+    token_digest, created_at, expires_at)
+    SELECT u.id, a.id, u.email, u.email, 'SIMPLE_USER', 'PENDING', a.owner_id, 'en', false, sha256(u.email::bytea),
+        now(), now() + interval '7 days'
+    FROM users u, accounts a WHERE u.email IN ('8@example.com', '9@example.com');
+COMMIT;
+"""
+
+
+async def test_a_step_that_fails_leaves_nothing_behind(empty: str) -> None:
+    connection = await connect(empty)
+    try:
+        await connection.execute("CREATE TABLE messages (id int)")  # the last table of the first step is in its way
+    finally:
+        await connection.close()
+
+    with pytest.raises(Exception, match="messages"):
+        await migrate.migrate(empty, SCHEMA)
+
+    assert "users" not in await tables(empty)
+    await administer(empty, "DROP TABLE messages")
+    await migrate.migrate(empty, SCHEMA)
+    assert await migrate.pending(empty, SCHEMA) == []
+
+
+async def test_a_database_that_is_away_is_said_so(postgres: str) -> None:
+    with pytest.raises((*db.UNAVAILABLE, asyncpg.InvalidCatalogNameError)):
+        await migrate.pending(at(postgres, "not_there"), SCHEMA)
