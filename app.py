@@ -16,27 +16,27 @@ import schema
 import settings as environment
 from database import db
 from mailer import mailbox, scheduler, smtp, worker
-from models.base.caller import Site
+from models.base.caller import OperationConfig
 from models.live.hub import Hub
 from models.tables import SCHEMA
 from server import connection, error_response, execution, graphiql, health, log, pages
-from server.access_log import Journal, Journaled
+from server.access_log import AccessLog, AccessLogMiddleware
 from server.budget import Budget
 from server.cors import Cors
 from server.credentials import Browsers
-from server.dispatcher import GRAPHQL, Front
+from server.dispatcher import GRAPHQL, Dispatcher
 from server.endpoint import Endpoint
 from server.graph import Clock, Graph, utc_now
 from server.headers import Headers
 from server.hosts import Hosts
 from server.limits import Limits
-from server.metrics import PATH, Door, Metrics
+from server.metrics import PATH, Metrics, MetricsEndpoint
 from server.persisted_operations import Trust
 from server.proxies import Proxies
-from server.request_guard import Gate
+from server.request_guard import RequestGuard
 from server.shutdown import STATE as LEAVING
-from server.shutdown import Leaving
-from server.socket import House, Sockets
+from server.shutdown import Shutdown
+from server.socket import Sockets, SocketServices
 from settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None" = None) -> Starlette:
     """The application for one installation; it opens the database when it starts."""
-    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
+    site = OperationConfig(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
     # Set when there is mail, so that it leaves at once and not when the worker looks again.
     wake = asyncio.Event()
     hub = Hub(clock)
@@ -61,19 +61,23 @@ def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None
         trust=Trust(settings.documents),
         budgets=Budget(settings.budget, settings.budget_per_second),
     )
-    leaving = Leaving(hub.close)
+    leaving = Shutdown(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
     metrics = Metrics(graph.sizes, hub.__len__) if settings.metrics_token else None
     slow_seconds = settings.log_slow_ms / 1000
-    journal = Journal(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces)
-    sockets = Sockets(House(graph=graph, hub=hub, journal=journal, browsers=browsers))
+    journal = AccessLog(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces)
+    sockets = Sockets(SocketServices(graph=graph, hub=hub, journal=journal, browsers=browsers))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         WebSocketRoute(GRAPHQL, sockets),
         Route("/livez", health.live),
         Route("/readyz", health.ready(leaving)),
-        *([Route(PATH, Door(metrics, settings.metrics_token, clock))] if metrics and settings.metrics_token else []),
+        *(
+            [Route(PATH, MetricsEndpoint(metrics, settings.metrics_token, clock))]
+            if metrics and settings.metrics_token
+            else []
+        ),
         *(_development(settings) if settings.is_development else []),
         *graphiql.routes(),
     ]
@@ -86,7 +90,7 @@ def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None
     # It would redirect /graphql/ to whatever host the client names.
     application.router.redirect_slashes = False
     # Around everything: what Starlette answers to an unexpected error has the headers too.
-    served: ASGIApp = Journaled(Front(endpoint, application.build_middleware_stack()), journal)
+    served: ASGIApp = AccessLogMiddleware(Dispatcher(endpoint, application.build_middleware_stack()), journal)
     if browsers.allowed:
         served = Cors(served, browsers.allowed)
     application.middleware_stack = Headers(served, https=settings.is_https)
@@ -140,11 +144,11 @@ def _development(settings: Settings) -> list[BaseRoute]:
 @asynccontextmanager
 async def _lifespan(
     settings: Settings,
-    site: Site,
+    site: OperationConfig,
     clock: Clock,
     wake: asyncio.Event,
     hub: Hub,
-    leaving: Leaving,
+    leaving: Shutdown,
     metrics: Metrics | None,
     traces: "Traces | None",
 ) -> AsyncGenerator[dict[str, object]]:
@@ -163,9 +167,9 @@ async def _lifespan(
     log.LOG.flush()
 
 
-def _gate(settings: Settings) -> Gate:
+def _gate(settings: Settings) -> RequestGuard:
     """Whom the connections let in."""
-    return Gate(
+    return RequestGuard(
         Hosts(settings.allowed_hosts),
         Proxies(settings.trusted_proxies),
         keep_alive_seconds=settings.keep_alive_seconds,
@@ -174,7 +178,9 @@ def _gate(settings: Settings) -> Gate:
 
 
 @asynccontextmanager
-async def _rounds(site: Site, clock: Clock, wake: asyncio.Event, metrics: Metrics | None) -> AsyncGenerator[None]:
+async def _rounds(
+    site: OperationConfig, clock: Clock, wake: asyncio.Event, metrics: Metrics | None
+) -> AsyncGenerator[None]:
     """The clock's jobs, every minute."""
     stop = asyncio.Event()
     task = asyncio.create_task(
@@ -206,7 +212,7 @@ async def _mail(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncG
     if settings.smtp_url is None and not settings.is_development:
         yield
         return
-    office = worker.Office(
+    office = worker.MailerConfig(
         server=smtp.parse(settings.smtp_url) if settings.smtp_url else None,
         link_key=settings.secret_key,
         public_url=settings.public_url,

@@ -11,7 +11,7 @@ from database import db
 from models.accounts import account
 from models.accounts import settings as account_settings
 from models.accounts.account import Account, AccountKind
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription, voucher
 from models.outbox.message import LinkPurpose, Message
 from models.people import activation, user
@@ -57,8 +57,8 @@ async def write(settings: Settings) -> list[SignIn]:
 
 
 async def _write(settings: Settings) -> None:
-    site = Site(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
-    caller = Caller(now=datetime.now(UTC), site=site)
+    site = OperationConfig(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
+    caller = Caller(now=datetime.now(UTC), config=site)
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
     bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")
     await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
@@ -99,7 +99,7 @@ async def _mailed_token(caller: Caller, email: str, purpose: LinkPurpose) -> str
     mail = await Message.filter(to_address=email, link_purpose=purpose).order_by("-id").first()
     if mail is None or mail.link_seed is None:
         raise LookupError(f"no mail with a link of {purpose} was written to {email}")
-    return tokens.derive(caller.site.link_key, purpose, mail.link_seed)
+    return tokens.derive(caller.config.link_key, purpose, mail.link_seed)
 
 
 async def _own_account(user_id: UUID) -> Account:

@@ -139,7 +139,7 @@ ROLES: Final = {
 SEATED: Final = tuple(role for role, mark in zip(Role, _SEAT.split(), strict=True) if mark == "x")
 """Roles whose holders each take one of the seats that the account has bought."""
 
-LISTED: Final = frozenset({Role.CONSULTANT, Role.SIMPLE_USER})
+WITH_ALLOWLIST: Final = frozenset({Role.CONSULTANT, Role.SIMPLE_USER})
 """Roles that a grant's own list cuts down. A consultant without a list has nothing."""
 
 RESTRICTABLE: Final = ROLES[Role.SIMPLE_USER] & ~mask([Permission.ACCOUNT_READ, Permission.SUBSCRIPTION_READ]) | mask(
@@ -179,11 +179,11 @@ VIEW_AS: Final = (Permission.USERS_WRITE, Permission.SUBSCRIPTION_WRITE)
 the account whole. By the table that is the owner and administrators, and neither a lock nor the
 subscription's end takes it from them."""
 _LOOKING: Final = mask(VIEW_AS)
-SEEN_BY_LOOKERS: Final = reduce(and_, (held for held in ROLES.values() if held & _LOOKING == _LOOKING))
+COMMON_TO_VIEWERS: Final = reduce(and_, (held for held in ROLES.values() if held & _LOOKING == _LOOKING))
 """What every role holds that may look so."""
 
 
-def grounds(bits: int) -> int:
+def implied_reads(bits: int) -> int:
     """The readings that the permissions of `bits` rest on."""
     found = 0
     for bit, below in _RESTS_ON:
@@ -192,7 +192,7 @@ def grounds(bits: int) -> int:
     return found
 
 
-def grounded(bits: int) -> int:
+def drop_orphans(bits: int) -> int:
     """`bits` without every permission whose reading is missing: taking X_READ takes all X."""
     for bit, below in _RESTS_ON:
         if not bits & below:
@@ -204,7 +204,7 @@ def grounded(bits: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GrantFacts:
     """The facts that decide what a user may do in an account; None in its place: no grant."""
 
     role: Role
@@ -225,7 +225,7 @@ _INACTIVE: Final = {
 }
 
 
-def _narrowings(standing: Standing | None) -> Iterator[tuple[DecisionReason, int]]:
+def _narrowings(standing: GrantFacts | None) -> Iterator[tuple[DecisionReason, int]]:
     """The formula: what is left after each rule in turn. Its last value is what counts."""
     if standing is None:
         yield DecisionReason.NO_GRANT, 0
@@ -238,30 +238,30 @@ def _narrowings(standing: Standing | None) -> Iterator[tuple[DecisionReason, int
         return
     bits = ROLES[standing.role]
     yield DecisionReason.ROLE, bits
-    bits = given(standing.role, standing.listed)
+    bits = granted(standing.role, standing.listed)
     yield DecisionReason.RESTRICTED_BY_GRANT, bits
     if standing.role is Role.SIMPLE_USER:
-        bits = grounded(bits & ~standing.restrictions)
+        bits = drop_orphans(bits & ~standing.restrictions)
         yield DecisionReason.RESTRICTED_BY_ACCOUNT, bits
-    bits = grounded(bits & ~standing.locks)
+    bits = drop_orphans(bits & ~standing.locks)
     yield DecisionReason.LOCKED_BY_ACCOUNT, bits
     if standing.subscription_over:
         yield DecisionReason.SUBSCRIPTION_EXPIRED, bits & ~_NOT_AFTER_EXPIRY
 
 
-def given(role: Role, listed: int | None) -> int:
+def granted(role: Role, listed: int | None) -> int:
     """What a grant gives by itself, before the account's restrictions, locks and expiry."""
-    return grounded(ROLES[role] & _listed(role, listed))
+    return drop_orphans(ROLES[role] & _listed(role, listed))
 
 
 def _listed(role: Role, listed: int | None) -> int:
-    if role not in LISTED or (listed is None and role is not Role.CONSULTANT):
+    if role not in WITH_ALLOWLIST or (listed is None and role is not Role.CONSULTANT):
         return -1
     return listed or 0
 
 
 @lru_cache(maxsize=4096)
-def effective(standing: Standing | None) -> int:
+def effective(standing: GrantFacts | None) -> int:
     """The permissions that hold now, as a bit set."""
     return [bits for _, bits in _narrowings(standing)][-1]
 
@@ -277,7 +277,7 @@ class Decision:
 
 
 @lru_cache(maxsize=4096)
-def decide(permission: Permission, standing: Standing | None) -> Decision:
+def decide(permission: Permission, standing: GrantFacts | None) -> Decision:
     """Whether `standing` holds `permission`; otherwise the first rule that took it away."""
     bit = _BIT[permission]
     for reason, bits in _narrowings(standing):
@@ -297,16 +297,16 @@ _REMEDY: Final = {
 def _could_change(permission: Permission, reason: DecisionReason) -> tuple[Role, ...]:
     remedy = _REMEDY.get(reason)
     needed = mask([remedy]) if remedy else mask([Permission.USERS_WRITE, permission])
-    return tuple(role for role, held in ROLES.items() if role not in LISTED and held & needed == needed)
+    return tuple(role for role, held in ROLES.items() if role not in WITH_ALLOWLIST and held & needed == needed)
 
 
 def holders(permission: Permission) -> tuple[list[Role], list[Role]]:
     """Who has `permission`: roles that always do, and roles that do where they are given it."""
     having = [role for role, held in ROLES.items() if held & _BIT[permission]]
-    return [r for r in having if r not in LISTED], [r for r in having if r in LISTED]
+    return [r for r in having if r not in WITH_ALLOWLIST], [r for r in having if r in WITH_ALLOWLIST]
 
 
-def may_manage(giver: Standing | None, role: Role) -> bool:
+def may_manage(giver: GrantFacts | None, role: Role) -> bool:
     """Whether `giver` decides who is in `role`: puts somebody there, changes his grant, ends it.
 
     Ownership is transferred, never given or taken. Administrators are the owner's alone to appoint,
@@ -315,13 +315,15 @@ def may_manage(giver: Standing | None, role: Role) -> bool:
     if giver is None or giver.status is not GrantStatus.ACTIVE or giver.factor_missing or role is Role.OWNER:
         return False
     needed = _BIT[Permission.USERS_WRITE] | (_BIT[Permission.OWNERSHIP] if role is Role.ADMINISTRATOR else 0)
-    return given(giver.role, giver.listed) & needed == needed
+    return granted(giver.role, giver.listed) & needed == needed
 
 
-def may_give(giver: Standing | None, role: Role, listed: int | None) -> bool:
+def may_give(giver: GrantFacts | None, role: Role, listed: int | None) -> bool:
     """Whether `giver` may put somebody else into `role` with the list `listed`.
 
     Nobody gives what he does not hold himself. What an account locks for all, or an ended
     subscription suspends, stays the giver's to give: it binds the receiver just the same.
     """
-    return giver is not None and may_manage(giver, role) and not given(role, listed) & ~given(giver.role, giver.listed)
+    return (
+        giver is not None and may_manage(giver, role) and not granted(role, listed) & ~granted(giver.role, giver.listed)
+    )

@@ -49,7 +49,7 @@ ONESELF: Final = Rule(SELF)
 def needs(permission: Permission, *, or_self: bool = False) -> Rule:
     """The rule of a field that wants `permission` in the account its object belongs to."""
     bit = policy.mask([permission])
-    own = SELF | (AS_SELF if bit & policy.SEEN_BY_LOOKERS else 0)
+    own = SELF | (AS_SELF if bit & policy.COMMON_TO_VIEWERS else 0)
     return Rule(bit | (own if or_self else 0), permission)
 
 

@@ -28,7 +28,7 @@ from benchmarks.server import NoAnswer, environment, serve
 from database import db, migrate
 from models.accounts import account
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.outbox.message import LinkPurpose, Message
 from models.people import activation, second_factor, user
 from models.privacy import erasure
@@ -85,7 +85,9 @@ async def settle(server_url: str) -> Town:
 
 
 def _caller(user_id: UUID | None = None) -> Caller:
-    return Caller(now=datetime.now(UTC), site=Site(KEY, trial_days=300, free_seats=100_000), user_id=user_id)
+    return Caller(
+        now=datetime.now(UTC), config=OperationConfig(KEY, trial_days=300, free_seats=100_000), user_id=user_id
+    )
 
 
 async def _person(email: str) -> tuple[UUID, str]:

@@ -22,7 +22,7 @@ from benchmarks.measure import Goal, Pace, Row, Section, interleave, slower
 from benchmarks.server import NoAnswer, Server, serve
 from database import db
 from models.access import grant
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.live.hub import Hub
 from models.tables import SCHEMA
 from resolvers import ids
@@ -122,7 +122,7 @@ async def _milliseconds(hub: Any) -> float:
         await asyncio.sleep(0.1)  # until it listens
         began = time.perf_counter()
         for number in range(WRITES):
-            caller = Caller(now=utc_now(), site=Site(""), user_id=seed.user_id(2))
+            caller = Caller(now=utc_now(), config=OperationConfig(""), user_id=seed.user_id(2))
             role = Role.ACCOUNTANT if number % 2 else Role.SIMPLE_USER
             _ = await grant.update(caller, seed.grant_id(GRANT), role=role)
         return (time.perf_counter() - began) / WRITES * 1000

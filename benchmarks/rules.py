@@ -20,7 +20,7 @@ import app
 from benchmarks import common, seed
 from benchmarks.execution import without_rules
 from benchmarks.measure import Goal, Pace, Section, interleave, slower
-from schema.build import mark, strawberry_schema
+from schema.build import annotate, strawberry_schema
 from settings import Settings
 
 REQUESTS: Final = 10
@@ -37,8 +37,8 @@ def measure(database_url: str, pace: Pace) -> Section:
 
 
 def _turns(runner: asyncio.Runner, pace: Pace) -> dict[str, list[float]]:
-    ruled = _application(mark(strawberry_schema()))
-    unruled = _application(without_rules(mark(strawberry_schema())))
+    ruled = _application(annotate(strawberry_schema()))
+    unruled = _application(without_rules(annotate(strawberry_schema())))
     owner, bureau = seed.token(2), seed.token(1)
     assert runner.run(_errors(ruled, owner)) == runner.run(_errors(unruled, owner)) == 0
     assert runner.run(_errors(ruled, bureau)) == seed.OWNED

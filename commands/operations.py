@@ -83,7 +83,7 @@ def _problems(found: "list[Found]") -> Iterator[str]:
     import schema
     from commands import manifest
     from commands.runtime import settings
-    from server.document_cache import Refused
+    from server.document_cache import InvalidDocument
     from server.document_validation import checker
 
     check = checker(schema.build(), app.limits(settings()), development=True)
@@ -93,7 +93,7 @@ def _problems(found: "list[Found]") -> Iterator[str]:
             yield f"{one.place}: a NUL stands in it."
             continue
         checked = check(text)
-        if isinstance(checked, Refused):
+        if isinstance(checked, InvalidDocument):
             yield from (manifest.place(problem, one.place) for problem in checked.problems)
         elif not names(text):
             yield f"{one.place}: there is no operation in it."

@@ -115,13 +115,13 @@ def jobs() -> None:
 def operate(operation: "Callable[[Caller], Awaitable[T]]") -> T:
     """What an operation gives, done on the operator's behalf."""
     from database import db
-    from models.base.caller import Caller, Site
+    from models.base.caller import Caller, OperationConfig
     from models.tables import SCHEMA
 
     async def work(ready: Settings) -> T:
-        site = Site(ready.secret_key, ready.trial_days, ready.free_seats)
+        site = OperationConfig(ready.secret_key, ready.trial_days, ready.free_seats)
         async with db.connection(ready.database_url, SCHEMA, pool_size=2):
-            return await operation(Caller(now=datetime.now(UTC), site=site))
+            return await operation(Caller(now=datetime.now(UTC), config=site))
 
     with database(settings()) as ready:
         return asyncio.run(work(ready))

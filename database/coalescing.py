@@ -16,13 +16,13 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 
-class Together(Generic[Q, A]):
+class Coalescer(Generic[Q, A]):
     """Asks for many at once what each is asked for on its own."""
 
     def __init__(self, ask: Callable[[list[Q]], Coroutine[Any, Any, Sequence[A]]]) -> None:
         """`ask` answers questions in their order. What it raises, all who asked are told."""
         self._ask = ask
-        self._next: _Turn[Q, A] | None = None
+        self._next: _Batch[Q, A] | None = None
 
     async def __call__(self, question: Q) -> A:
         """The answer to one question. Raises what asking raises.
@@ -31,7 +31,7 @@ class Together(Generic[Q, A]):
         """
         turn = self._next
         if turn is None:
-            turn = self._next = _Turn()
+            turn = self._next = _Batch()
             asyncio.get_running_loop().call_soon(self._start, turn)
         answer = turn.add(question)
         try:
@@ -40,12 +40,12 @@ class Together(Generic[Q, A]):
             turn.leave()
             raise
 
-    def _start(self, turn: "_Turn[Q, A]") -> None:
+    def _start(self, turn: "_Batch[Q, A]") -> None:
         self._next = None
         turn.start(self._ask)
 
 
-class _Turn(Generic[Q, A]):
+class _Batch(Generic[Q, A]):
     """Those who ask together."""
 
     def __init__(self) -> None:

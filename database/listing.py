@@ -17,7 +17,7 @@ from zlib import crc32
 import orjson
 
 from database import db, rows
-from database.page_sql import Order, Same, Shape, joined, sort_names, statement
+from database.page_sql import ByIdentity, Order, QueryShape, joined, sort_names, statement
 
 R = TypeVar("R", bound=db.Row)
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[R]):
+class ConnectionQuery(Generic[R]):
     """A list of rows under each of many parents.
 
     `columns` are all that a row can have, by name; those in `always` are selected whatever is
@@ -78,15 +78,15 @@ class Listing(Generic[R]):
     always: tuple[str, ...] = ("id",)
     joins: Mapping[str, str] = field(default_factory=lambda: _NO_JOINS)
     parts: Mapping[str, type[db.Row]] = field(default_factory=lambda: _NO_PARTS)
-    where: list[str] = field(default_factory=list[str])
+    conditions: list[str] = field(default_factory=list[str])
     params: db.Params = field(default_factory=partial(db.Params, None))
 
-    def only(self, condition: str, *values: object) -> None:
+    def where(self, condition: str, *values: object) -> None:
         """Keep the rows that satisfy `condition`, with a `{}` for each of `values`."""
-        self.where.append(condition.format(*(self.params.add(value) for value in values)))
+        self.conditions.append(condition.format(*(self.params.add(value) for value in values)))
 
     async def pages(
-        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None, ends: bool = True
+        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None, with_page_info: bool = True
     ) -> "list[Connection[R]]":
         """One page for each parent, in order: one statement.
 
@@ -99,11 +99,11 @@ class Listing(Generic[R]):
             *self._bound(page.after, params, below=self.order.descending, argument="after"),
             *self._bound(page.before, params, below=not self.order.descending, argument="before"),
         ]
-        limit = params.add(page.size + ends)
-        conditions = (self.parent.format(key="k.key"), *self.where, *bounds)
-        shape = Shape(
-            self.row, Same(self.columns), Same(self.joins), Same(self.parts), self.source, self.key, self.always,
-            self.order, wanted, ends, conditions, limit, page.backward,
+        limit = params.add(page.size + with_page_info)
+        conditions = (self.parent.format(key="k.key"), *self.conditions, *bounds)
+        shape = QueryShape(
+            self.row, ByIdentity(self.columns), ByIdentity(self.joins), ByIdentity(self.parts), self.source, self.key, self.always,
+            self.order, wanted, with_page_info, conditions, limit, page.backward,
         )  # fmt: skip
         whole, sizes = await _fetched(shape, params.values, distinct)
         ranges = pairwise(accumulate(sizes, initial=0))
@@ -115,7 +115,7 @@ class Listing(Generic[R]):
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
         """How many rows each parent has in all, in order: one statement."""
-        conditions = " AND ".join([self.parent.format(key="k.key"), *self.where])
+        conditions = " AND ".join([self.parent.format(key="k.key"), *self.conditions])
         source = joined(self.source, self.joins, conditions)
         sql = _COUNTS.format(source=source, conditions=conditions)
         counted = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
@@ -124,7 +124,7 @@ class Listing(Generic[R]):
 
     @property
     def _sort_names(self) -> list[str]:
-        return sort_names(Same(self.columns), self.order)
+        return sort_names(ByIdentity(self.columns), self.order)
 
     def cursor(self, row: db.Columns) -> str:
         """The place of a row: its sort key and the list's mark, opaque."""
@@ -164,17 +164,17 @@ CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {condition
 """
 
 
-async def _fetched(shape: Shape, values: list[object], keys: list[UUID]) -> tuple[rows.Rows, list[int]]:
+async def _fetched(shape: QueryShape, values: list[object], keys: list[UUID]) -> tuple[rows.ColumnBatch, list[int]]:
     """The rows of all parents, and how many each has."""
     sql, places, kinds = statement(shape)
     (found,) = await db.fetch(sql, *values, row=db.Row)
     sizes = [int(size) for size in found[0].split(",")] if found[0] else []
     having = [(key.hex, size) for key, size in zip(keys, sizes, strict=True) if size]
-    owners = rows.Owners(shape.key, *map(list, zip(*having, strict=True))) if shape.key and having else None
+    owners = rows.ParentRuns(shape.key, *map(list, zip(*having, strict=True))) if shape.key and having else None
     texts = {name: found[place] for name, place in places.items()}
     try:
-        return rows.Fetched(sum(sizes), texts, kinds, owners), sizes
-    except rows.Broken:
+        return rows.FetchedColumns(sum(sizes), texts, kinds, owners), sizes
+    except rows.DelimiterInText:
         return await _fetched(shape._replace(any_text=True), values, keys)
 
 
@@ -186,7 +186,9 @@ class Connection(Generic[R]):
 
     __slots__ = ("_page", "_surplus", "key", "listing", "nodes")
 
-    def __init__(self, listing: Listing[R], key: UUID, page: Page, whole: rows.Rows, start: int, stop: int) -> None:
+    def __init__(
+        self, listing: ConnectionQuery[R], key: UUID, page: Page, whole: rows.ColumnBatch, start: int, stop: int
+    ) -> None:
         self.listing = listing
         self.key = key
         self._page = page
@@ -226,7 +228,7 @@ class Edge(Generic[R]):
 
     __slots__ = ("_listing", "node")
 
-    def __init__(self, listing: Listing[R], node: rows.Row) -> None:
+    def __init__(self, listing: ConnectionQuery[R], node: rows.Row) -> None:
         self._listing = listing
         self.node = node
 

@@ -31,28 +31,28 @@ _PAGE: Final = "SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {by} 
 _KINDS: Final[Mapping[str, rows.Kind]] = {"text": "line", "int": "plain", "timestamptz": "instant", "uuid": "key"}
 
 
-class Same(Generic[T]):
+class ByIdentity(Generic[T]):
     """Something by itself: equal to nothing else, whatever it holds."""
 
     __slots__ = ("it",)
 
-    def __init__(self, it: T) -> None:
-        self.it = it
+    def __init__(self, value: T) -> None:
+        self.it = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.it is self.it
+        return isinstance(other, ByIdentity) and other.it is self.it
 
     def __hash__(self) -> int:
         return id(self.it)
 
 
-class Shape(NamedTuple):
+class QueryShape(NamedTuple):
     """Everything on which the statement of a page depends, but its arguments."""
 
     row: Any  # a class
-    columns: Same[Mapping[str, str]]
-    joins: Same[Mapping[str, str]]
-    parts: Same[Mapping[str, type[db.Row]]]
+    columns: ByIdentity[Mapping[str, str]]
+    joins: ByIdentity[Mapping[str, str]]
+    parts: ByIdentity[Mapping[str, type[db.Row]]]
     source: str
     key: str | None
     always: tuple[str, ...]
@@ -75,7 +75,7 @@ class Statement(NamedTuple):
 
 
 @lru_cache(maxsize=1000)
-def statement(shape: Shape) -> Statement:
+def statement(shape: QueryShape) -> Statement:
     """Make it; each expression is selected once. Its one row begins with how many rows each parent has."""
     selected = _selected_as(shape)
     places = {sql: place for place, sql in enumerate(dict.fromkeys(sql for sql, _ in selected.values()))}
@@ -106,7 +106,7 @@ def statement(shape: Shape) -> Statement:
     return Statement(sql, {name: places[sql] + 1 for name, (sql, _) in selected.items()}, named)
 
 
-def _selected(shape: Shape) -> dict[str, tuple[str, rows.Kind]]:
+def _selected(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
     """The columns to select, with their kinds: what is wanted, what rules look at, and the sort key."""
     given = shape.columns.it
     named = [name for name in given if "." not in name] if shape.wanted is None else shape.wanted
@@ -121,13 +121,13 @@ def _selected(shape: Shape) -> dict[str, tuple[str, rows.Kind]]:
     return {name: column for name, column in found.items() if name != shape.key}
 
 
-def _kind(shape: Shape, name: str) -> rows.Kind:
+def _kind(shape: QueryShape, name: str) -> rows.Kind:
     part, _, column = name.rpartition(".")
     row: Any = shape.parts.it[part] if part else shape.row
     return rows.kinds(row)[column]
 
 
-def _selected_as(shape: Shape) -> dict[str, tuple[str, rows.Kind]]:
+def _selected_as(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
     selected = _selected(shape)
     if not shape.any_text:
         return selected
@@ -135,7 +135,7 @@ def _selected_as(shape: Shape) -> dict[str, tuple[str, rows.Kind]]:
 
 
 @lru_cache(maxsize=1000)
-def sort_names(columns: Same[Mapping[str, str]], order: Order) -> list[str]:
+def sort_names(columns: ByIdentity[Mapping[str, str]], order: Order) -> list[str]:
     """The names under which rows have their sort key; a column that sorts is not selected twice."""
     names = {_bare(sql): name for name, sql in columns.it.items() if "." not in name}
     return [names.get(sql, f"order_{place}") for place, (sql, _) in enumerate(order.columns)]

@@ -35,7 +35,7 @@ from asyncpg.pgproto import pgproto
 T = TypeVar("T")
 
 
-class Broken(Exception):
+class DelimiterInText(Exception):
     """Texts that came as lines cannot be told apart again: one has in it what stands between them."""
 
 
@@ -81,7 +81,7 @@ def _kind(row: type, name: str, hint: Any) -> Kind:
     raise TypeError(f"{row.__name__}.{name}: a column of {kind.__name__} cannot be listed.")
 
 
-class Rows(Sequence["Row"]):
+class ColumnBatch(Sequence["Row"]):
     """Some rows; `column` gives all values of one column, `row[name]` one value of one row."""
 
     __slots__ = ()
@@ -96,22 +96,22 @@ class Rows(Sequence["Row"]):
         """One column, a value for each row; not to be changed. Raises KeyError."""
 
     @abstractmethod
-    def hexes(self, name: str) -> list[str]:
+    def key_hex(self, name: str) -> list[str]:
         """A column of keys as hexadecimal digits, empty for None. Raises KeyError."""
 
     def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
         """`of` the digits of each key in a column, empty for None; worked out once for each of them."""
-        return _mapped(self.hexes(name), of)
+        return _mapped(self.key_hex(name), of)
 
-    def kinds_of(self, name: str) -> Collection[str]:
+    def distinct_keys(self, name: str) -> Collection[str]:
         """The digits of the keys in a column, each once; empty where there are nulls."""
-        return set(self.hexes(name))
+        return set(self.key_hex(name))
 
-    def take(self, numbers: Sequence[int]) -> "Rows":
+    def subset(self, numbers: Sequence[int]) -> "ColumnBatch":
         """Those rows with these numbers."""
-        return _Taken(self, numbers)
+        return _Subset(self, numbers)
 
-    def part(self, name: str) -> "Rows | None":
+    def part(self, name: str) -> "ColumnBatch | None":
         """What was joined to the rows under a name, as rows of its own; None where nothing was."""
         start = f"{name}."
         return _Joined(self, start) if any(each.startswith(start) for each in self.names) else None
@@ -130,7 +130,7 @@ class Rows(Sequence["Row"]):
         return map(Row, repeat(self), range(len(self)))
 
 
-class Owners(NamedTuple):
+class ParentRuns(NamedTuple):
     """A column of keys that did not have to be sent: its name, and each key's digits with how many rows it has.
 
     Of keys that have rows, each once.
@@ -145,7 +145,7 @@ class Owners(NamedTuple):
         return [*chain.from_iterable(map(repeat, values, self.sizes))]
 
 
-class Fetched(Rows):
+class FetchedColumns(ColumnBatch):
     """What a statement has brought."""
 
     __slots__ = ("_digits", "_kinds", "_made", "_owners", "_size", "_texts")
@@ -155,7 +155,7 @@ class Fetched(Rows):
         size: int,
         texts: Mapping[str, Any],
         kinds: Mapping[str, Kind],
-        owners: Owners | None = None,
+        owners: ParentRuns | None = None,
     ) -> None:
         """`texts` are the columns as they were sent, bytes where they are keys. Raises Broken."""
         self._size = size
@@ -187,13 +187,13 @@ class Fetched(Rows):
     def _read(self, name: str) -> list[Any]:
         kind = self._kinds[name]
         if kind == "key":
-            return [_key(digits) if digits else None for digits in self.hexes(name)]
+            return [_key(digits) if digits else None for digits in self.key_hex(name)]
         if not self._size:
             return []
         values = chain.from_iterable(orjson.loads(f"[{self._texts[name]}]"))
         return [_instant(value) for value in values] if kind == "instant" else [*values]
 
-    def hexes(self, name: str) -> list[str]:
+    def key_hex(self, name: str) -> list[str]:
         """The digits of a column of keys."""
         if not self._size:
             return []
@@ -202,7 +202,7 @@ class Fetched(Rows):
         sent = owners if owners is not None and owners.name == name else self._texts[name]
         found = self._digits.get(id(sent))
         if found is None:
-            found = self._digits[id(sent)] = sent.spread(sent.digits) if isinstance(sent, Owners) else _digits(sent)
+            found = self._digits[id(sent)] = sent.spread(sent.digits) if isinstance(sent, ParentRuns) else _digits(sent)
         return found
 
     def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
@@ -212,10 +212,10 @@ class Fetched(Rows):
             return owners.spread(map(of, owners.digits))
         return super().mapped(name, of)
 
-    def kinds_of(self, name: str) -> Collection[str]:
+    def distinct_keys(self, name: str) -> Collection[str]:
         """The digits of the keys in a column, each once."""
         owners = self._owners
-        return owners.digits if owners is not None and owners.name == name else super().kinds_of(name)
+        return owners.digits if owners is not None and owners.name == name else super().distinct_keys(name)
 
 
 def _lines(text: str | None, size: int) -> list[Any]:
@@ -223,7 +223,7 @@ def _lines(text: str | None, size: int) -> list[Any]:
         return []
     lines: list[Any] = (text or "").split(BETWEEN)
     if len(lines) != size:
-        raise Broken
+        raise DelimiterInText
     return [None if line == NULL else line for line in lines] if NULL in lines else lines
 
 
@@ -232,10 +232,10 @@ def _digits(keys: bytes) -> list[str]:
     return (digits.replace(NO_KEY, "") if NO_KEY in digits else digits).split(",")
 
 
-class _Taken(Rows):
+class _Subset(ColumnBatch):
     __slots__ = ("_all", "_numbers")
 
-    def __init__(self, all_: Rows, numbers: Sequence[int]) -> None:
+    def __init__(self, all_: ColumnBatch, numbers: Sequence[int]) -> None:
         self._all = all_
         self._numbers = numbers
 
@@ -250,20 +250,20 @@ class _Taken(Rows):
         values = self._all.column(name)
         return [values[number] for number in self._numbers]
 
-    def hexes(self, name: str) -> list[str]:
-        values = self._all.hexes(name)
+    def key_hex(self, name: str) -> list[str]:
+        values = self._all.key_hex(name)
         return [values[number] for number in self._numbers]
 
 
-class _Joined(Rows):
+class _Joined(ColumnBatch):
     __slots__ = ("_all", "_start")
 
-    def __init__(self, all_: Rows, start: str) -> None:
+    def __init__(self, all_: ColumnBatch, start: str) -> None:
         self._all = all_
         self._start = start
 
-    def take(self, numbers: Sequence[int]) -> Rows:
-        return _Joined(self._all.take(numbers), self._start)
+    def subset(self, numbers: Sequence[int]) -> ColumnBatch:
+        return _Joined(self._all.subset(numbers), self._start)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -276,14 +276,14 @@ class _Joined(Rows):
     def column(self, name: str) -> list[Any]:
         return self._all.column(self._start + name)
 
-    def hexes(self, name: str) -> list[str]:
-        return self._all.hexes(self._start + name)
+    def key_hex(self, name: str) -> list[str]:
+        return self._all.key_hex(self._start + name)
 
     def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
         return self._all.mapped(self._start + name, of)
 
-    def kinds_of(self, name: str) -> Collection[str]:
-        return self._all.kinds_of(self._start + name)
+    def distinct_keys(self, name: str) -> Collection[str]:
+        return self._all.distinct_keys(self._start + name)
 
 
 class Row:
@@ -291,7 +291,7 @@ class Row:
 
     __slots__ = ("_number", "_rows")
 
-    def __init__(self, rows: Rows, number: int) -> None:
+    def __init__(self, rows: ColumnBatch, number: int) -> None:
         self._rows = rows
         self._number = number
 
@@ -316,7 +316,7 @@ class Slice(Sequence[Row]):
 
     __slots__ = ("start", "stop", "whole")
 
-    def __init__(self, whole: Rows, start: int, stop: int) -> None:
+    def __init__(self, whole: ColumnBatch, start: int, stop: int) -> None:
         self.whole = whole
         self.start = start
         self.stop = stop
@@ -347,27 +347,27 @@ def _instant(value: str | None) -> datetime | None:
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
     """One column."""
-    return rows.column(name) if isinstance(rows, Rows) else [row[name] for row in rows]
+    return rows.column(name) if isinstance(rows, ColumnBatch) else [row[name] for row in rows]
 
 
-def hexes(rows: Sequence[Any], name: str) -> list[str]:
+def key_hex(rows: Sequence[Any], name: str) -> list[str]:
     """A column of keys as hexadecimal digits, empty for None."""
-    return rows.hexes(name) if isinstance(rows, Rows) else [row[name].hex if row[name] else "" for row in rows]
+    return rows.key_hex(name) if isinstance(rows, ColumnBatch) else [row[name].hex if row[name] else "" for row in rows]
 
 
 def distinct(rows: Sequence[Any], name: str) -> set[str]:
     """The digits of the keys that are in a column, None left out."""
-    return {*kinds_of(rows, name)} - {""}
+    return {*distinct_keys(rows, name)} - {""}
 
 
-def kinds_of(rows: Sequence[Any], name: str) -> Collection[str]:
+def distinct_keys(rows: Sequence[Any], name: str) -> Collection[str]:
     """The digits of the keys that are in a column, each once; empty where there are nulls."""
-    return rows.kinds_of(name) if isinstance(rows, Rows) else set(hexes(rows, name))
+    return rows.distinct_keys(name) if isinstance(rows, ColumnBatch) else set(key_hex(rows, name))
 
 
 def mapped(rows: Sequence[Any], name: str, of: Callable[[str], T]) -> list[T]:
     """`of` the digits of each key in a column, empty for None; worked out once for each of them."""
-    return rows.mapped(name, of) if isinstance(rows, Rows) else _mapped(hexes(rows, name), of)
+    return rows.mapped(name, of) if isinstance(rows, ColumnBatch) else _mapped(key_hex(rows, name), of)
 
 
 def _mapped(keys: list[str], of: Callable[[str], T]) -> list[T]:
@@ -377,7 +377,7 @@ def _mapped(keys: list[str], of: Callable[[str], T]) -> list[T]:
 
 def where(rows: Sequence[Any], name: str, key: UUID) -> Iterable[int]:
     """The numbers of the rows that have a key in a column."""
-    keys, wanted = hexes(rows, name), key.hex
+    keys, wanted = key_hex(rows, name), key.hex
     found: list[int] = []
     number = -1
     for _ in range(keys.count(wanted)):  # few: looking for the next one is faster than looking at each
@@ -386,6 +386,6 @@ def where(rows: Sequence[Any], name: str, key: UUID) -> Iterable[int]:
     return found
 
 
-def part(rows: Sequence[Any], name: str) -> Rows | None:
+def part(rows: Sequence[Any], name: str) -> ColumnBatch | None:
     """What was joined to the rows under a name; None where nothing was."""
-    return rows.part(name) if isinstance(rows, Rows) else None
+    return rows.part(name) if isinstance(rows, ColumnBatch) else None

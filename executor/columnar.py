@@ -1,7 +1,7 @@
 """Objects that are kept in columns: a level of the answer need not take them apart.
 
 A host's resolvers may give, instead of a list of objects, a sequence of its own with two methods more:
-`column(name)`, the values of an attribute for all objects, and `take(numbers)`, those objects with these
+`column(name)`, the values of an attribute for all objects, and `subset(numbers)`, those objects with these
 numbers. It holds no nulls, no exceptions and nothing to be awaited. And instead of each of many lists a
 slice of such a sequence, with `whole`, `start` and `stop`, so that the lists can be one level at once.
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 def is_columnar(objects: object) -> bool:
     """Whether objects are kept in columns."""
-    return hasattr(type(objects), "take")
+    return hasattr(type(objects), "subset")
 
 
 def some(objects: Sequence[Any], numbers: list[int]) -> Sequence[Any]:
     """Those objects with these numbers."""
     if is_columnar(objects):
-        taken: Sequence[Any] = objects.take(numbers)  # type: ignore[attr-defined]
+        taken: Sequence[Any] = objects.subset(numbers)  # type: ignore[attr-defined]
         return taken
     return [objects[number] for number in numbers]
 

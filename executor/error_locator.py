@@ -9,7 +9,7 @@ from executor.plan import Field
 _TELLING = ("message", "nodes", "source", "positions")  # what graphql-core takes over from other errors
 
 
-class Locator:
+class ErrorLocator:
     """Locates the errors of one run."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ Path: TypeAlias = tuple[str | int, ...]
 Order: TypeAlias = tuple[int, ...]
 
 
-class Place(Protocol):
+class ResponsePath(Protocol):
     """A level: for the values with some numbers in it, their paths and sort keys."""
 
     def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
@@ -32,12 +32,12 @@ class Root:
         return [((), ()) for _ in numbers]
 
 
-class At:
+class FieldPath:
     """The values of one field under each object of a level."""
 
     __slots__ = ("_field", "_parent")
 
-    def __init__(self, parent: Place, field: Field) -> None:
+    def __init__(self, parent: ResponsePath, field: Field) -> None:
         self._parent = parent
         self._field = field
 
@@ -47,12 +47,12 @@ class At:
         return [((*path, key), (*order, place)) for path, order in self._parent.of(numbers)]
 
 
-class Each:
+class ItemPath:
     """The items of lists, one list after the other."""
 
     __slots__ = ("_parent", "_starts")
 
-    def __init__(self, parent: Place, starts: Sequence[int]) -> None:
+    def __init__(self, parent: ResponsePath, starts: Sequence[int]) -> None:
         self._parent = parent
         self._starts = starts  # where each list of the level above begins
 
@@ -69,12 +69,12 @@ class Each:
         return found
 
 
-class Some:
+class SubsetPath:
     """Those values of a level that are still there, by their numbers in it."""
 
     __slots__ = ("_numbers", "_parent")
 
-    def __init__(self, parent: Place, numbers: Sequence[int]) -> None:
+    def __init__(self, parent: ResponsePath, numbers: Sequence[int]) -> None:
         self._parent = parent
         self._numbers = numbers
 

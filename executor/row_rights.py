@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-class Held:
+class RowRights:
     """The rights on all objects of one type at one level."""
 
     __slots__ = ("_common", "_kinds", "bits")
@@ -18,7 +18,7 @@ class Held:
         self._common: int = getattr(bits, "common", 0)
         self._kinds: Any = None
 
-    def frees(self, needs: int) -> bool:
+    def allows_all(self, needs: int) -> bool:
         """Whether a field that needs one of these bits is refused for none of the objects."""
         if self._common & needs:
             return True

@@ -20,17 +20,17 @@ from graphql.execution.values import VariableValues
 
 from executor import columnar, leaf
 from executor import values as get
-from executor.error_locator import Locator
+from executor.error_locator import ErrorLocator
 from executor.info import Info
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
-from executor.response_path import At, Each, Order, Place, Root, Some
-from executor.row_rights import Held
+from executor.response_path import FieldPath, ItemPath, Order, ResponsePath, Root, SubsetPath
+from executor.row_rights import RowRights
 
 _NULLS: Final = frozenset({type(None), type(Undefined)})
-Rights: TypeAlias = Held | Exception | None
+Rights: TypeAlias = RowRights | Exception | None
 
 
-class Fail:
+class NullPropagation:
     """A null where none may be; climbs to the next place that may be null."""
 
     __slots__ = ("order",)
@@ -47,7 +47,7 @@ class Run:
         self.root_value = root_value
         self.context = context
         self.variables = variables
-        self._locator = Locator()
+        self._locator = ErrorLocator()
         self._errors: list[tuple[Order, GraphQLError]] = []
         self._nulled: list[tuple[Order, Order]] = []
         self._failing = False
@@ -64,21 +64,21 @@ class Run:
 
     # ---- Errors ------------------------------------------------------------------------------
 
-    def _error(self, field: Field, place: Place, number: int, error: Exception) -> Order:
+    def _error(self, field: Field, place: ResponsePath, number: int, error: Exception) -> Order:
         ((path, order),) = place.of([number])
         self._errors.append((order, self._locator.located(field, list(path), error)))
         return order
 
-    def _fail(self, field: Field, place: Place, number: int, error: Exception) -> Fail:
+    def _fail(self, field: Field, place: ResponsePath, number: int, error: Exception) -> NullPropagation:
         self._failing = True
-        return Fail(self._error(field, place, number, error))
+        return NullPropagation(self._error(field, place, number, error))
 
-    def _settled(self, values: list[Any], place: Place, *, nullable: bool) -> list[Any]:
+    def _settled(self, values: list[Any], place: ResponsePath, *, nullable: bool) -> list[Any]:
         """Turn failures into nulls where null may stand; they have climbed far enough."""
         if not nullable:
             return values
         for number, value in enumerate(values):
-            if type(value) is Fail:
+            if type(value) is NullPropagation:
                 ((_, order),) = place.of([number])
                 self._nulled.append((order, value.order))
                 values[number] = None
@@ -98,7 +98,7 @@ class Run:
     # ---- One level ---------------------------------------------------------------------------
 
     async def _select(
-        self, selection: Selection, objects: Sequence[Any], place: Place, *, serially: bool = False
+        self, selection: Selection, objects: Sequence[Any], place: ResponsePath, *, serially: bool = False
     ) -> list[Any]:
         """All objects of one type at one level, as the answer has them."""
         if not objects:
@@ -109,10 +109,12 @@ class Run:
         for field in selection.fields:
             if serially and selection.rights:  # a mutation may change what the next one may
                 rights = self._rights(selection, objects)
-            is_free = rights is None or field.needs is None or (type(rights) is Held and rights.frees(field.needs))
+            is_free = (
+                rights is None or field.needs is None or (type(rights) is RowRights and rights.allows_all(field.needs))
+            )
             if is_free and type(field.shape) is Leaf and (field.attribute is not None or field.column is not None):
                 values = self._column(field, objects)
-                columns[field.place] = self._leaves(field, field.shape, get.as_list(values), At(place, field))
+                columns[field.place] = self._leaves(field, field.shape, get.as_list(values), FieldPath(place, field))
             elif field.constant is not None:
                 columns[field.place] = [field.constant] * len(objects)
             elif serially:
@@ -121,7 +123,7 @@ class Run:
                 columns[field.place] = get.at_once(self._answer(field, objects, rights, place, is_free=is_free))
             else:
                 work.append((field.place, self._answer(field, objects, rights, place, is_free=is_free)))
-            if serially and type(columns[field.place][0]) is Fail:  # nothing of this is answered: do no more
+            if serially and type(columns[field.place][0]) is NullPropagation:  # nothing of this is answered: do no more
                 return columns[field.place]
         await get.together(work, columns)
         if not columns:
@@ -138,13 +140,13 @@ class Run:
             return rights
         if not isinstance(rights, Sequence) or len(rights) != len(objects):
             return get.wrong_length(f"rights of {selection.type}", rights, objects)
-        return Held(rights)
+        return RowRights(rights)
 
     def _without_failed(self, columns: list[list[Any]], built: list[Any]) -> list[Any]:
         """Objects that have a failure in them fail themselves, by their first."""
         for column in reversed(columns):
             for number, value in enumerate(column):
-                if type(value) is Fail:
+                if type(value) is NullPropagation:
                     built[number] = value
         return built
 
@@ -153,12 +155,12 @@ class Run:
         field: Field,
         objects: Sequence[Any],
         rights: Rights,
-        place: Place,
+        place: ResponsePath,
         *,
         is_free: bool,
     ) -> list[Any]:
         """One field of all objects: guarded, resolved, completed."""
-        at = At(place, field)
+        at = FieldPath(place, field)
         if isinstance(rights, Exception):
             return await self._complete(field, field.shape, [rights] * len(objects), at)
         if is_free or rights is None or field.needs is None:  # the latter two for the types' sake
@@ -169,12 +171,14 @@ class Run:
         column = self._refused(field, objects, rights.bits, needs, at)
         if allowed:
             values = await self._values(field, columnar.some(objects, allowed))
-            done = await self._complete(field, field.shape, values, Some(at, allowed))
+            done = await self._complete(field, field.shape, values, SubsetPath(at, allowed))
             for number, value in zip(allowed, done, strict=True):
                 column[number] = value
         return column
 
-    def _refused(self, field: Field, objects: Sequence[Any], rights: Sequence[int], needs: int, at: Place) -> list[Any]:
+    def _refused(
+        self, field: Field, objects: Sequence[Any], rights: Sequence[int], needs: int, at: ResponsePath
+    ) -> list[Any]:
         """Nulls with their located errors for the objects whose field is refused."""
         column: list[Any] = [None] * len(objects)
         refused = [number for number, bits in enumerate(rights) if not bits & needs]
@@ -183,10 +187,12 @@ class Run:
             self._errors.append((order, self._locator.located(field, list(path), error)))
             if not field.shape.nullable:
                 self._failing = True
-                column[number] = Fail(order)
+                column[number] = NullPropagation(order)
         return column
 
-    def _null(self, field: Field, shape: Shape, at: Place, number: int, error: Exception) -> Fail | None:
+    def _null(
+        self, field: Field, shape: Shape, at: ResponsePath, number: int, error: Exception
+    ) -> NullPropagation | None:
         if shape.nullable:
             self._error(field, at, number, error)
             return None
@@ -229,7 +235,7 @@ class Run:
 
     # ---- Completing --------------------------------------------------------------------------
 
-    async def _complete(self, field: Field, shape: Shape, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _complete(self, field: Field, shape: Shape, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         """All values of one shape, as the answer has them."""
         if type(shape) is Leaf:
             return self._leaves(field, shape, get.as_list(values), place)
@@ -245,7 +251,7 @@ class Run:
             done = await self._abstract(field, cast("Abstract", shape), values, place)
         return self._settled(done, place, nullable=shape.nullable) if self._failing else done
 
-    async def _complete_rest(self, field: Field, shape: Shape, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _complete_rest(self, field: Field, shape: Shape, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         """As `_complete`, where some values are nulls or exceptions."""
         column: list[Any] = [None] * len(values)
         there: list[int] = []
@@ -258,12 +264,12 @@ class Run:
                 column[number] = self._fail(field, place, number, get.no_null(field))
         if there:
             some = [values[number] for number in there]
-            done = await self._complete(field, shape, some, Some(place, there))
+            done = await self._complete(field, shape, some, SubsetPath(place, there))
             for number, value in zip(there, done, strict=True):
                 column[number] = value
         return column
 
-    def _leaves(self, field: Field, shape: Leaf, values: list[Any], place: Place) -> list[Any]:
+    def _leaves(self, field: Field, shape: Leaf, values: list[Any], place: ResponsePath) -> list[Any]:
         plain = leaf.is_plain(shape.type, values)
         if plain and (shape.nullable or None not in values):
             return values
@@ -277,7 +283,7 @@ class Run:
             column[number] = self._null(field, shape, place, number, done) if failed else done
         return column
 
-    async def _lists(self, field: Field, shape: Items, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _lists(self, field: Field, shape: Items, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         whole = columnar.joined(values)
         if whole is not None:
             return await self._items(field, shape, whole, list(map(len, values)), place)
@@ -292,17 +298,17 @@ class Run:
         return done
 
     async def _items(
-        self, field: Field, shape: Items, flat: Sequence[Any], sizes: list[int], place: Place
+        self, field: Field, shape: Items, flat: Sequence[Any], sizes: list[int], place: ResponsePath
     ) -> list[Any]:
         """Lists of these sizes, from all their items in one."""
         starts = [0, *accumulate(sizes)][:-1]
-        inner = await self._complete(field, shape.inner, flat, Each(place, starts)) if flat else []
+        inner = await self._complete(field, shape.inner, flat, ItemPath(place, starts)) if flat else []
         done: list[Any] = [inner[start : start + size] for start, size in zip(starts, sizes, strict=True)]
         if self._failing and not shape.inner.nullable:
-            done = [next((item for item in items if type(item) is Fail), items) for items in done]
+            done = [next((item for item in items if type(item) is NullPropagation), items) for items in done]
         return done
 
-    async def _objects(self, field: Field, shape: Object, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _objects(self, field: Field, shape: Object, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         type_ = shape.selection.type
         if type_.is_type_of is None:
             return await self._selected(field, shape, values, place)
@@ -316,18 +322,18 @@ class Run:
                 continue
             error = verdict if isinstance(verdict, Exception) else get.not_of_type(type_, values[number], field)
             column[number] = self._null(field, shape, place, number, error)
-        done = await self._selected(field, shape, [values[number] for number in right], Some(place, right))
+        done = await self._selected(field, shape, [values[number] for number in right], SubsetPath(place, right))
         for number, value in zip(right, done, strict=True):
             column[number] = value
         return column
 
-    async def _selected(self, field: Field, shape: Object, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _selected(self, field: Field, shape: Object, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         broken = shape.selection.broken
         if broken is None:
             return await self._select(shape.selection, values, place)
         return [self._null(field, shape, place, number, broken) for number in range(len(values))]
 
-    async def _abstract(self, field: Field, shape: Abstract, values: Sequence[Any], place: Place) -> list[Any]:
+    async def _abstract(self, field: Field, shape: Abstract, values: Sequence[Any], place: ResponsePath) -> list[Any]:
         """Objects of several types: each type's objects together, then back into their places."""
         resolve_type = shape.type.resolve_type or default_type_resolver
         info = self._info(field)
@@ -343,7 +349,7 @@ class Run:
         for type_, numbers in groups.items():
             selection = shape.of(type_)
             some = [values[number] for number in numbers]
-            done = await self._objects(field, Object(selection, shape.nullable), some, Some(place, numbers))
+            done = await self._objects(field, Object(selection, shape.nullable), some, SubsetPath(place, numbers))
             for number, value in zip(numbers, done, strict=True):
                 column[number] = value
         return column

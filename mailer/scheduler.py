@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from mailer.worker import carry_on
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 
 EVERY_SECONDS: Final = 60.0
@@ -24,7 +24,12 @@ def nobody(_: str, __: datetime) -> None:
 
 
 async def run(
-    site: Site, clock: Callable[[], datetime], *, stop: asyncio.Event, wake: asyncio.Event, done: Done = nobody
+    site: OperationConfig,
+    clock: Callable[[], datetime],
+    *,
+    stop: asyncio.Event,
+    wake: asyncio.Event,
+    done: Done = nobody,
 ) -> None:
     """Do what is due once a minute until `stop`; a job that is under way then is finished.
 
@@ -33,7 +38,7 @@ async def run(
     """
     while not await _stopped(stop):
         for name, job in jobs.JOBS.items():
-            caller = Caller(now=clock(), site=site)
+            caller = Caller(now=clock(), config=site)
             if await carry_on(job(caller), otherwise=None, job=name) is not None:
                 done(name, clock())
             if caller.queued:

@@ -43,7 +43,7 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
+class MailerConfig:
     """Where mail goes, and what a mail is made with. Without `server`, into the development mailbox."""
 
     server: Server | None
@@ -58,7 +58,7 @@ class Office:
         return f"Office({self.server!r})"
 
 
-async def run(office: Office, *, stop: asyncio.Event, wake: asyncio.Event | None = None) -> None:
+async def run(office: MailerConfig, *, stop: asyncio.Event, wake: asyncio.Event | None = None) -> None:
     """Send mails as they become due, until `stop`; what is under way then is finished.
 
     Whoever has just queued one may set `wake`; otherwise it waits POLL_SECONDS at most.
@@ -79,14 +79,14 @@ async def run(office: Office, *, stop: asyncio.Event, wake: asyncio.Event | None
                 await _pause(stop, wake)
 
 
-async def _attend(office: Office, row: OutgoingRow) -> None:
+async def _attend(office: MailerConfig, row: OutgoingRow) -> None:
     """Send one mail and write down what became of it."""
     failure = await carry_on(_deliver(office, row), otherwise=INTERNAL, message_id=str(row.id))
     if failure is not None:
         await carry_on(_retry(office, row, failure), otherwise=None, message_id=str(row.id))
 
 
-async def _deliver(office: Office, row: OutgoingRow) -> str | None:
+async def _deliver(office: MailerConfig, row: OutgoingRow) -> str | None:
     """Send and mark one mail; the reason if it should be tried again."""
     token = link_token(row, office.link_key)
     if not await message.is_current(row, tokens.digest(token) if token else None, now=office.clock()):
@@ -107,7 +107,7 @@ async def _deliver(office: Office, row: OutgoingRow) -> str | None:
     return None
 
 
-async def _mark(office: Office, row: OutgoingRow) -> None:
+async def _mark(office: MailerConfig, row: OutgoingRow) -> None:
     """Note that a mail is sent, also where the database is away for a moment: a retry would repeat it."""
     for _ in range(MARK_TRIES):
         try:
@@ -119,7 +119,7 @@ async def _mark(office: Office, row: OutgoingRow) -> None:
     log.error("mail.unmarked", message_id=str(row.id))
 
 
-async def _retry(office: Office, row: OutgoingRow, failure: str) -> None:
+async def _retry(office: MailerConfig, row: OutgoingRow, failure: str) -> None:
     at = message.next_attempt(row, now=office.clock(), chance=office.chance)
     if at is None:
         await message.give_up(row, failure)

@@ -17,7 +17,7 @@ from database import db
 from models.audit import event
 from models.base.caller import Caller
 from models.base.errors import BadInput
-from models.base.validation import Checks
+from models.base.validation import Validation
 
 LONGEST_CLIENT: Final = 100
 SHA256: Final = "sha256:"
@@ -71,7 +71,7 @@ async def add(caller: Caller, client: str, documents: Sequence[Document]) -> int
         Refusal: a client without a name.
         BadInput: an alias that no request can carry, or that is another document's; nothing is registered.
     """
-    with Checks() as check:
+    with Validation() as check:
         client = check.line("client", client, longest=LONGEST_CLIENT)
     known: dict[str, bytes] = {}
     for one in documents:

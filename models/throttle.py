@@ -45,7 +45,7 @@ SIGN_IN_OF: Final = Limit("sign-in:of", 10, _SHORT)
 """Wrong passwords for one address of mail, from everywhere; there need not be such a login."""
 SIGN_IN: Final = Limit("sign-in", 1000, _SHORT)
 """Wrong passwords in all."""
-SIGN_IN_AT_HOME: Final = Limit("sign-in:home", 10, _SHORT)
+SIGN_IN_TRUSTED: Final = Limit("sign-in:home", 10, _SHORT)
 """Wrong passwords of somebody where he is at home; there, none of the three above counts."""
 PASSWORD: Final = Limit("password", 10, _SHORT)
 """Wrong passwords of somebody who is signed in and gives it again."""
@@ -72,7 +72,7 @@ REQUESTED: Final = Limit("requested", 20, _DAY)
 REFUSED: Final = Limit("refused", 100, timedelta(hours=1))
 """What is written down of all that somebody tries in one account and may not; it is refused however often."""
 
-HOME_KEPT: Final = timedelta(days=60)
+TRUST_LASTS: Final = timedelta(days=60)
 """How long a network is somebody's home after he has last signed in there."""
 _SKEW: Final = timedelta(minutes=1)
 """What is later than that was counted by a clock that has been set back since."""
@@ -90,7 +90,7 @@ class Counter:
 def counter(caller: Caller, limit: Limit, *subject: object, user_id: UUID | None = None) -> Counter:
     """The counter of a kind for whoever or whatever `subject` is, and `user_id`."""
     parts = [limit.kind, *map(str, subject), str(user_id)]
-    digest = tokens.derive_bytes(caller.site.link_key, "guesses", "\x00".join(parts).encode(errors="replace"))
+    digest = tokens.derive_bytes(caller.config.link_key, "guesses", "\x00".join(parts).encode(errors="replace"))
     return Counter(limit, digest, user_id)
 
 
@@ -150,7 +150,7 @@ WHERE kind = $1 AND subject = $2 AND array_position(tried, $3) IS NOT NULL
 """
 
 
-async def take(caller: Caller, *counters: Counter) -> Attempt:
+async def attempt(caller: Caller, *counters: Counter) -> Attempt:
     """Count a try in all of `counters`; they come in the same order wherever they come together.
 
     Raises RateLimited, and counts in none, where one of them has had its most.
@@ -161,22 +161,22 @@ async def take(caller: Caller, *counters: Counter) -> Attempt:
     return Attempt(counters, caller.now, is_last=0 in left)
 
 
-async def if_left(caller: Caller, *counters: Counter) -> Attempt | None:
+async def attempt_quietly(caller: Caller, *counters: Counter) -> Attempt | None:
     """Count a try if there is one left; for what is left undone without a word."""
     try:
-        return await take(caller, *counters)
+        return await attempt(caller, *counters)
     except RateLimited:
         return None
 
 
-async def take_link(caller: Caller) -> Attempt:
+async def attempt_link(caller: Caller) -> Attempt:
     """Count the token of a link, from whoever it comes. Raises RateLimited."""
-    return await take(caller, counter(caller, LINK, network(caller)))
+    return await attempt(caller, counter(caller, LINK, network(caller)))
 
 
-async def take_offer(caller: Caller, account_id: UUID, email_key: str) -> None:
+async def attempt_offer(caller: Caller, account_id: UUID, email_key: str) -> None:
     """Count a mail that offers something in an account's name. Raises RateLimited."""
-    _ = await take(
+    _ = await attempt(
         caller,
         counter(caller, INVITATION, account_id),
         counter(caller, INVITATION_TO, account_id, email_key),
@@ -205,20 +205,20 @@ ON CONFLICT (kind, subject) DO UPDATE SET kept_until = excluded.kept_until
 _FORGET: Final = "UPDATE guesses SET tried = '{}' WHERE kind = $1 AND subject = $2"
 
 
-def home(caller: Caller, user_id: UUID) -> Counter:
+def trusted_network(caller: Caller, user_id: UUID) -> Counter:
     """A user's own counter where the caller is."""
-    return counter(caller, SIGN_IN_AT_HOME, network(caller), user_id=user_id)
+    return counter(caller, SIGN_IN_TRUSTED, network(caller), user_id=user_id)
 
 
-async def is_home(caller: Caller, user_id: UUID) -> bool:
+async def is_trusted_network(caller: Caller, user_id: UUID) -> bool:
     """Whether the caller is where the user has signed in before."""
-    place = home(caller, user_id)
+    place = trusted_network(caller, user_id)
     return bool(await db.fetch(_IS_HOME, place.limit.kind, place.subject, caller.now, row=db.Row))
 
 
-async def make_home(caller: Caller, user_id: UUID, *, afresh: bool = False) -> None:
+async def trust_network(caller: Caller, user_id: UUID, *, afresh: bool = False) -> None:
     """Remember that a user has signed in where the caller is; `afresh` forgets what was wrong there."""
-    place = home(caller, user_id)
-    await db.execute(_MAKE_HOME, place.limit.kind, place.subject, caller.now + HOME_KEPT, user_id)
+    place = trusted_network(caller, user_id)
+    await db.execute(_MAKE_HOME, place.limit.kind, place.subject, caller.now + TRUST_LASTS, user_id)
     if afresh:
         await db.execute(_FORGET, place.limit.kind, place.subject)

@@ -12,7 +12,7 @@ from models.sharing import access_request, approval
 from models.sharing.access_request import AccessRequestRow, AccessRequestStatus
 from resolvers import grant, user
 from resolvers.context import Context, Info, wanted
-from resolvers.mutation_resolver import nothing, perform
+from resolvers.mutation_resolver import empty_payload, mutation_resolver
 from resolvers.pages import pages, rows_by_ids
 
 by_ids = rows_by_ids(access_request.by_ids)
@@ -49,7 +49,7 @@ async def _approved(context: Context, outcome: approval.Approved) -> dict[str, o
     return {**await _shown(context, outcome.access_request_id), "grant": await grant.one(outcome.grant_id, context)}
 
 
-request_access = perform(access_request.ask, nothing)
-approve_access_request = perform(approval.approve, _approved)
-decline_access_request = perform(approval.decline, _shown)
-withdraw_access_request = perform(access_request.withdraw, _shown)
+request_access = mutation_resolver(access_request.ask, empty_payload)
+approve_access_request = mutation_resolver(approval.approve, _approved)
+decline_access_request = mutation_resolver(approval.decline, _shown)
+withdraw_access_request = mutation_resolver(access_request.withdraw, _shown)

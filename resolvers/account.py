@@ -8,7 +8,7 @@ from auth import policy
 from auth.policy import Decision, Permission
 from database import db
 from database.listing import Connection
-from database.rows import Rows, column, hexes, part
+from database.rows import ColumnBatch, column, key_hex, part
 from models import lists
 from models.access import access, seat
 from models.access.seat import SeatsRow
@@ -18,7 +18,7 @@ from models.base.errors import BadInput
 from models.billing import subscription
 from resolvers import ids, view_as
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages
 
 
@@ -64,13 +64,13 @@ async def of_viewer(
     return await pages(listing, [view_as.entered(info.context, listing)] * len(parents), info, page, learn=_enter)
 
 
-def _enter(accounts: Rows, context: Context) -> None:
+def _enter(accounts: ColumnBatch, context: Context) -> None:
     """Know the caller's access to accounts that were listed with his grant; a view has its own."""
     if context.view is not None:
         return
     grants = accounts.part("grant")
     assert grants is not None  # always joined  # noqa: S101
-    for digits, found in zip(grants.hexes("account_id"), access.seen_all(grants, context.now), strict=True):
+    for digits, found in zip(grants.key_hex("account_id"), access.effective_accesses(grants, context.now), strict=True):
         context.access.know(digits, found)
 
 
@@ -98,7 +98,7 @@ def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]
     if view_as.role(info.context) is not None:
         return [None] * len(rows)
     known, listed = info.context.access, part(rows, "grant")
-    if listed and all(map(known.bits_of, hexes(rows, "id"))):
+    if listed and all(map(known.bits_of, key_hex(rows, "id"))):
         return listed
     found = [known.get(key) for key in column(rows, "id")]
     return [entered.grant if entered else None for entered in found]
@@ -106,7 +106,7 @@ def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]
 
 def viewer_permissions(rows: Sequence[AccountRow], info: Info) -> list[list[Permission]]:
     """What the caller may do in each."""
-    return [policy.permissions(info.context.access.bits_of(digits)) for digits in hexes(rows, "id")]
+    return [policy.permissions(info.context.access.bits_of(digits)) for digits in key_hex(rows, "id")]
 
 
 def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:
@@ -152,6 +152,6 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
     return {"account": await one(key, context)}
 
 
-create_account = perform(account.create, _shown)
-update_account = perform(settings.update, _shown)
-update_account_settings = perform(settings.update_settings, _shown)
+create_account = mutation_resolver(account.create, _shown)
+update_account = mutation_resolver(settings.update, _shown)
+update_account_settings = mutation_resolver(settings.update_settings, _shown)

@@ -6,7 +6,7 @@ from models.bureaus import client
 from models.bureaus.client import Created
 from resolvers import account, grant
 from resolvers.context import Context
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 
 
 async def _created(context: Context, made: Created) -> dict[str, object]:
@@ -20,5 +20,5 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
     return {"account": await account.one(key, context)}
 
 
-create_client_account = perform(client.create, _created)
-resend_client_activation = perform(client.resend, _shown)
+create_client_account = mutation_resolver(client.create, _created)
+resend_client_activation = mutation_resolver(client.resend, _shown)

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from auth.policy import Permission
-from models.access.access import GrantRow, demanding
+from models.access.access import GrantRow, declares_permission
 from models.base.caller import Caller
 from models.base.errors import Problem
 from models.bureaus import consultant
 from models.bureaus.consultant import Outcome
 from resolvers import grant, ids
 from resolvers.context import Context
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def _keys(texts: Sequence[str]) -> dict[str, UUID]:
     return {text: ids.decode("Account", text) for text in texts}
 
 
-@demanding(consultant.assign.permission)
+@declares_permission(consultant.assign.permission)
 async def _assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -48,7 +48,7 @@ async def _assign(
     return list(zip(keys, outcomes, strict=True))
 
 
-@demanding(consultant.unassign.permission)
+@declares_permission(consultant.unassign.permission)
 async def _unassign(caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: list[str]) -> Named:
     keys = _keys(client_account_ids)
     outcomes = await consultant.unassign(
@@ -57,7 +57,7 @@ async def _unassign(caller: Caller, bureau_account_id: UUID, *, user_id: UUID, c
     return list(zip(keys, outcomes, strict=True))
 
 
-@demanding(consultant.replace.permission)
+@declares_permission(consultant.replace.permission)
 async def _replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> Named:
     outcomes = await consultant.replace(caller, bureau_account_id, from_user_id=from_user_id, to_user_id=to_user_id)
     return [(ids.encode("Account", outcome.client_id), outcome) for outcome in outcomes]
@@ -72,6 +72,6 @@ async def _shown(context: Context, named: Named) -> dict[str, Any]:
     }
 
 
-assign_consultant = perform(_assign, _shown, outcomes=())
-unassign_consultant = perform(_unassign, _shown, outcomes=())
-replace_consultant = perform(_replace, _shown, outcomes=())
+assign_consultant = mutation_resolver(_assign, _shown, outcomes=())
+unassign_consultant = mutation_resolver(_unassign, _shown, outcomes=())
+replace_consultant = mutation_resolver(_replace, _shown, outcomes=())

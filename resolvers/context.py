@@ -16,13 +16,13 @@ from database import db
 from models.access import access
 from models.access.access import Access
 from models.accounts import account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import AccountRequired, Unauthenticated
 from models.live.hub import Hub
 from models.people import session
 from models.people.session import Bearer, SessionRow
 from models.sharing import account_switch
-from models.sharing.view_as import View
+from models.sharing.view_as import ViewAs
 from resolvers import ids
 
 _LONGEST_NUMBER = 10  # digits; more would not be an int of the database
@@ -107,7 +107,7 @@ class Context:
     current: Access | None = None
     hub: Hub | None = None
     """Where streams are opened; None in a process that keeps none."""
-    view: View | None = None
+    view: ViewAs | None = None
     """Whose eyes it looks through, if not the caller's own."""
     me: db.Columns | None = None
     """The signed-in user's row, until a mutation may have changed it."""
@@ -181,7 +181,7 @@ def _as(caller: Caller, row: SessionRow | None) -> Caller:
 
 async def open_context(
     *,
-    site: Site,
+    site: OperationConfig,
     now: datetime,
     token: str | None,
     in_cookie: bool = False,
@@ -200,7 +200,7 @@ async def open_context(
     row = await ask(token, now=now, in_cookie=in_cookie, account_id=wanted_account) if token else None
     caller = Caller(
         now=now,
-        site=site,
+        config=site,
         locale=row.locale if row else locale,
         user_id=row.user_id if row else None,
         session_id=row.id if row else None,

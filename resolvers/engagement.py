@@ -10,7 +10,7 @@ from models.accounts.account import AccountRow
 from models.bureaus import engagement, engagement_request
 from models.bureaus.engagement import EngagementRow
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages, rows_by_ids
 from resolvers.subscription import linked
 
@@ -43,7 +43,7 @@ async def _shown(context: Context, key: UUID | None) -> dict[str, object]:
     return {"engagement": None if key is None else (await by_ids([key], context))[0]}
 
 
-engage_bureau = perform(engagement_request.engage, _shown)
-accept_engagement = perform(engagement.accept, _shown)
-decline_engagement = perform(engagement.decline, _shown)
-end_engagement = perform(engagement.end, _shown)
+engage_bureau = mutation_resolver(engagement_request.engage, _shown)
+accept_engagement = mutation_resolver(engagement.accept, _shown)
+decline_engagement = mutation_resolver(engagement.decline, _shown)
+end_engagement = mutation_resolver(engagement.end, _shown)

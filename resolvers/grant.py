@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from auth import policy
-from auth.policy import Decision, GrantStatus, Permission, Standing
+from auth.policy import Decision, GrantFacts, GrantStatus, Permission
 from database import db
 from database.listing import Connection
 from database.rows import column
@@ -14,7 +14,7 @@ from models.access import access, grant
 from models.access.access import GrantRow
 from resolvers import view_as
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages, prepare
 
 
@@ -126,12 +126,12 @@ def entry(rows: Sequence[db.Columns], info: Info) -> list[Decision]:
     return [policy.decide(Permission.ACCOUNT_READ, standing) for standing in _standings(rows, info)]
 
 
-def _standings(rows: Sequence[db.Columns], info: Info) -> list[Standing]:
+def _standings(rows: Sequence[db.Columns], info: Info) -> list[GrantFacts]:
     """What decides about each. Of others, as if they had the second factor that the account may demand:
     whether they have is not for everybody who reads their grants.
     """
     now, me = info.context.now, info.context.viewer_id
-    return [access.standing(row, now, with_factor=row["user_id"] != me) for row in rows]
+    return [access.grant_facts(row, now, with_factor=row["user_id"] != me) for row in rows]
 
 
 # ---- Changing --------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ async def _updated(context: Context, outcome: grant.Updated) -> dict[str, object
     return {"grant": outcome.row}
 
 
-update_grant = perform(grant.update, _updated)
-revoke_grant = perform(grant.revoke, _shown)
-restore_grant = perform(grant.restore, _shown)
-resign_grant = perform(grant.resign, _shown)
+update_grant = mutation_resolver(grant.update, _updated)
+revoke_grant = mutation_resolver(grant.revoke, _shown)
+restore_grant = mutation_resolver(grant.restore, _shown)
+resign_grant = mutation_resolver(grant.resign, _shown)

@@ -13,7 +13,7 @@ from models.sharing.acceptance import Preview
 from models.sharing.invitation import InvitationRow, InvitationStatus
 from resolvers import account, grant, session
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages, rows_by_ids
 
 by_ids = rows_by_ids(invitation.by_ids)
@@ -65,9 +65,9 @@ async def _accepted(context: Context, outcome: acceptance.Accepted) -> dict[str,
     }
 
 
-invite_user = perform(invitation.issue, _shown)
-update_invitation = perform(invitation.update, _shown)
-resend_invitation = perform(invitation.resend, _shown)
-revoke_invitation = perform(invitation.revoke, _shown)
-accept_invitation = perform(acceptance.accept, _accepted)
-decline_invitation = perform(acceptance.decline, _shown)
+invite_user = mutation_resolver(invitation.issue, _shown)
+update_invitation = mutation_resolver(invitation.update, _shown)
+resend_invitation = mutation_resolver(invitation.resend, _shown)
+revoke_invitation = mutation_resolver(invitation.revoke, _shown)
+accept_invitation = mutation_resolver(acceptance.accept, _accepted)
+decline_invitation = mutation_resolver(acceptance.decline, _shown)

@@ -7,8 +7,8 @@ from typing import Any
 from auth.policy import Permission
 from models.access.access import GrantRow
 from models.live import stream_state
-from models.live.hub import Away, Hub
-from models.live.stream_state import Change, Written
+from models.live.hub import Hub, ShuttingDown
+from models.live.stream_state import ChainedEvent, Change
 from resolvers import grant, ids
 from resolvers.context import Context, Info
 from resolvers.pages import prepare
@@ -22,7 +22,7 @@ class Source:
     permission: Permission | None = None
 
 
-async def _account_events(_: object, info: Info, account_id: str) -> AsyncIterator[Written]:
+async def _account_events(_: object, info: Info, account_id: str) -> AsyncIterator[ChainedEvent]:
     context = info.context
     return await _hub(context).events(context.caller, ids.decode("Account", account_id))
 
@@ -33,7 +33,7 @@ async def _access_changed(_: object, info: Info) -> AsyncIterator[Change]:
 
 def _hub(context: Context) -> Hub:
     if context.hub is None:
-        raise Away
+        raise ShuttingDown
     return context.hub
 
 
@@ -41,7 +41,7 @@ account_events = Source(_account_events, stream_state.EVENTS)
 access_changed = Source(_access_changed)
 
 
-async def event(written: Sequence[Written], info: Info, **_: object) -> Sequence[Written]:
+async def event(written: Sequence[ChainedEvent], info: Info, **_: object) -> Sequence[ChainedEvent]:
     """Each event itself, with the access that its fields look at."""
     await prepare(written, info.context)
     return written

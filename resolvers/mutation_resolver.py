@@ -29,7 +29,7 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
-class Performed:
+class MutationResolver:
     """A mutation's resolver: the operation, and how its outcome is shown."""
 
     operation: Operation
@@ -56,11 +56,11 @@ class Performed:
         return Payload(rights.existing(await self.show(context, outcome), context))
 
 
-def perform(operation: Operation, show: Shown, **refused: object) -> Performed:
+def mutation_resolver(operation: Operation, show: Shown, **refused: object) -> MutationResolver:
     """The resolver of a mutation that does `operation` and shows what came of it, or `refused`."""
-    return Performed(operation, show, refused)
+    return MutationResolver(operation, show, refused)
 
 
-async def nothing(_: Context, __: object) -> dict[str, object]:
+async def empty_payload(_: Context, __: object) -> dict[str, object]:
     """For operations whose answer says nothing but that they were heard."""
     return {}

@@ -8,7 +8,7 @@ from models.sharing import ownership
 from models.sharing.ownership import OwnershipTransferRow
 from resolvers import account, grant
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import prepare
 
 
@@ -42,7 +42,7 @@ async def _accepted(context: Context, key: UUID) -> dict[str, object]:
     return {"account": entered, "grant": await grant.one(mine.grant["id"], context) if mine else None}
 
 
-transfer_ownership = perform(ownership.offer, _shown)
-withdraw_ownership = perform(ownership.withdraw, _shown)
-accept_ownership = perform(ownership.accept, _accepted)
-decline_ownership = perform(ownership.decline, _shown)
+transfer_ownership = mutation_resolver(ownership.offer, _shown)
+withdraw_ownership = mutation_resolver(ownership.withdraw, _shown)
+accept_ownership = mutation_resolver(ownership.accept, _accepted)
+decline_ownership = mutation_resolver(ownership.decline, _shown)

@@ -5,19 +5,19 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from database import db, rows
-from database.listing import Connection, Listing, Page
+from database.listing import Connection, ConnectionQuery, Page
 from resolvers.context import Context, Info, selects, wanted
 
 R = TypeVar("R", bound=db.Row)
 
 
 async def pages(
-    listing: Listing[R],
+    listing: ConnectionQuery[R],
     keys: Sequence[UUID],
     info: Info,
     arguments: dict[str, Any],
     *,
-    learn: Callable[[rows.Rows, Context], None] | None = None,
+    learn: Callable[[rows.ColumnBatch, Context], None] | None = None,
 ) -> list[Connection[R]]:
     """One page under each key, with the access that the rules of its rows will look at.
 
@@ -26,7 +26,7 @@ async def pages(
     page = Page.of(**{name: arguments[name] for name in _PAGE & arguments.keys()})
     nodes, edges = wanted(info, "nodes"), wanted(info, "edges", "node")
     columns = None if nodes is None or edges is None else nodes | edges
-    found = await listing.pages(keys, page, wanted=columns, ends=selects(info, "pageInfo", "edges"))
+    found = await listing.pages(keys, page, wanted=columns, with_page_info=selects(info, "pageInfo", "edges"))
     if found:
         whole = found[0].nodes.whole
         if learn is not None:
@@ -40,7 +40,7 @@ _PAGE = frozenset({"first", "after", "last", "before"})
 
 async def prepare(found: Sequence[Any], context: Context) -> None:
     """Load the caller's access to the accounts that rows belong to: one statement at most."""
-    there = found if isinstance(found, rows.Rows) else [row for row in found if row is not None]
+    there = found if isinstance(found, rows.ColumnBatch) else [row for row in found if row is not None]
     if there:
         columns = [name for name in there[0].keys() if name in _ACCOUNTS] or ["id"]  # noqa: SIM118 - no dict
         wanted = (rows.distinct(there, column) for column in columns)

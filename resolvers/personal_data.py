@@ -2,7 +2,7 @@
 
 from models.privacy import erasure, export
 from resolvers.context import Context
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 
 
 async def _exported(context: Context, held: dict[str, object]) -> dict[str, object]:
@@ -14,5 +14,5 @@ async def _erased(context: Context, _: None) -> dict[str, object]:
     return {}
 
 
-export_my_data = perform(export.export, _exported)
-erase_me = perform(erasure.erase, _erased)
+export_my_data = mutation_resolver(export.export, _exported)
+erase_me = mutation_resolver(erasure.erase, _erased)

@@ -11,9 +11,9 @@ from operator import and_, or_
 from typing import Any, Final, overload
 
 from auth import policy
-from auth.policy import Permission, Standing
+from auth.policy import GrantFacts, Permission
 from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
-from database.rows import hexes, kinds_of, mapped, where
+from database.rows import distinct_keys, key_hex, mapped, where
 from models.access.access import Access, GrantRow
 from models.accounts.account import AccountRow
 from models.base.errors import Forbidden, Refused, Unauthenticated
@@ -24,12 +24,12 @@ from models.sharing.invitation import InvitationRow
 from models.sharing.ownership import OwnershipTransferRow
 from resolvers.context import Context
 
-Rights = Callable[[Sequence[Any], Context], Sequence[int]]
+RightsOf = Callable[[Sequence[Any], Context], Sequence[int]]
 _USERS_READ = policy.mask([Permission.USERS_READ])
 
 
 @dataclass(slots=True)
-class Held(Sequence[int]):
+class Rights(Sequence[int]):
     """The caller's rights on each of many rows: at least those in `common`; worked out when one is looked at.
 
     Most rules are met by what the caller may do in all the accounts, so that nobody asks which rows are his own.
@@ -104,14 +104,14 @@ def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
     return [one | other for one, other in zip(found, reads, strict=True)]
 
 
-def _of_users(rows: Sequence[Any], column: str, context: Context) -> Held:
-    base, readable, keys = _base(context), context.readable_users, hexes(rows, column)
+def _of_users(rows: Sequence[Any], column: str, context: Context) -> Rights:
+    base, readable, keys = _base(context), context.readable_users, key_hex(rows, column)
 
     def each() -> list[int]:
         found = [base | _USERS_READ if key in readable else base for key in keys]
         return _with_own(found, rows, column, context)
 
-    return Held(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, each)
+    return Rights(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, each)
 
 
 def _with_own(found: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
@@ -135,9 +135,9 @@ class OfAccount:
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        accounts = kinds_of(rows, self.account)
+        accounts = distinct_keys(rows, self.account)
         in_all = reduce(and_, map(context.access.bits_of, accounts)) if accounts else 0
-        return Held(len(rows), _base(context) | in_all, partial(self._each, rows, context))
+        return Rights(len(rows), _base(context) | in_all, partial(self._each, rows, context))
 
     def _each(self, rows: Sequence[Any], context: Context) -> list[int]:
         base, bits = _base(context), context.access.bits_of
@@ -158,7 +158,7 @@ class OfAccount:
 
     def access(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
         """The caller's access to the account of each row."""
-        return [*map(context.access.of, hexes(rows, self.account))]
+        return [*map(context.access.of, key_hex(rows, self.account))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _exists(entity: object, context: Context) -> bool:
     return found is None or found.exists(entity, context)
 
 
-def refusals(rights: Rights, rule: Rule, rows: Sequence[Any], context: Context) -> Sequence[Refused]:
+def refusals(rights: RightsOf, rule: Rule, rows: Sequence[Any], context: Context) -> Sequence[Refused]:
     """Why the caller is refused a field of each row: what his rights lack. Those who lack it alike share one."""
     if context.viewer_id is None:
         return [Unauthenticated()] * len(rows)
@@ -240,6 +240,6 @@ def refusals(rights: Rights, rule: Rule, rows: Sequence[Any], context: Context) 
     return [reasons[id(standing)] for standing in standings]
 
 
-def _refusal(rule: Rule, standing: Standing | None) -> Refused:
+def _refusal(rule: Rule, standing: GrantFacts | None) -> Refused:
     decision = policy.decide(rule.permission or Permission.ACCOUNT_READ, standing)
     return Forbidden(decision, standing.role if standing else None)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from models.people import second_factor
 from models.people.second_factor import Enrolment, SecondFactor
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 
 
 async def of_viewer(parents: Sequence[object], info: Info) -> list[SecondFactor]:
@@ -25,7 +25,7 @@ async def _changed(context: Context, _: None) -> dict[str, object]:
     return {"viewer": context.session}
 
 
-enroll_second_factor = perform(second_factor.enroll, _enrolled)
-confirm_second_factor = perform(second_factor.confirm, _renewed)
-disable_second_factor = perform(second_factor.disable, _changed)
-regenerate_recovery_codes = perform(second_factor.regenerate_recovery_codes, _renewed)
+enroll_second_factor = mutation_resolver(second_factor.enroll, _enrolled)
+confirm_second_factor = mutation_resolver(second_factor.confirm, _renewed)
+disable_second_factor = mutation_resolver(second_factor.disable, _changed)
+regenerate_recovery_codes = mutation_resolver(second_factor.regenerate_recovery_codes, _renewed)

@@ -13,7 +13,7 @@ from models.sharing import account_switch
 from resolvers import account, ids
 from resolvers import user as users
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import nothing, perform
+from resolvers.mutation_resolver import empty_payload, mutation_resolver
 from resolvers.pages import pages
 
 
@@ -74,15 +74,15 @@ async def _profile(context: Context, key: UUID) -> dict[str, object]:
     return {"user": (await users.by_ids([key], context))[0], "viewer": context.session}
 
 
-register = perform(user.register, nothing)
-activate = perform(activation.activate, signed_in)
-resend_activation = perform(activation.resend_activation, nothing)
-sign_in = perform(sign_in_operation, signed_in)
-sign_out = perform(session.end_current, _signed_out)
-request_password_reset = perform(user.request_password_reset, nothing)
-reset_password = perform(user.reset_password, nothing)
-change_password = perform(user.change_password, _viewer)
-update_profile = perform(user.update_profile, _profile)
-revoke_session = perform(session.revoke, _session)
-revoke_other_sessions = perform(session.revoke_others, _ended)
-switch_account = perform(account_switch.switch, _switched)
+register = mutation_resolver(user.register, empty_payload)
+activate = mutation_resolver(activation.activate, signed_in)
+resend_activation = mutation_resolver(activation.resend_activation, empty_payload)
+sign_in = mutation_resolver(sign_in_operation, signed_in)
+sign_out = mutation_resolver(session.end_current, _signed_out)
+request_password_reset = mutation_resolver(user.request_password_reset, empty_payload)
+reset_password = mutation_resolver(user.reset_password, empty_payload)
+change_password = mutation_resolver(user.change_password, _viewer)
+update_profile = mutation_resolver(user.update_profile, _profile)
+revoke_session = mutation_resolver(session.revoke, _session)
+revoke_other_sessions = mutation_resolver(session.revoke_others, _ended)
+switch_account = mutation_resolver(account_switch.switch, _switched)

@@ -13,7 +13,7 @@ from models.billing.subscription import SubscriptionEntryRow
 from models.people import user as users
 from resolvers import account, user
 from resolvers.context import Context, Info
-from resolvers.mutation_resolver import perform
+from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages, rows_by_ids
 
 
@@ -58,5 +58,5 @@ async def _shown(context: Context, key: UUID) -> dict[str, object]:
     return {"account": receiver, "payer": payer, "entry": entry}
 
 
-extend_subscription = perform(subscription.extend, _shown)
-redeem_voucher = perform(voucher.redeem, _shown)
+extend_subscription = mutation_resolver(subscription.extend, _shown)
+redeem_voucher = mutation_resolver(voucher.redeem, _shown)

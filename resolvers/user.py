@@ -58,7 +58,7 @@ async def of_grants(grants: Sequence[Any], info: Info) -> Sequence[Any]:
     """The holder of each grant; whoever may read an account's users may read all of them."""
     context, bits = info.context, info.context.access.bits_of
     open_ = rows_.mapped(grants, "account_id", lambda digits: bits(digits) & _USERS_READ)
-    users = rows_.hexes(grants, "user_id")
+    users = rows_.key_hex(grants, "user_id")
     context.readable_users.update(users if all(open_) else compress(users, open_))
     joined = rows_.part(grants, "user")
     if joined is None:

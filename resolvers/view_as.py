@@ -11,12 +11,12 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Permission, Role
 from database import db
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from models.access.access import Access
 from models.accounts.account import AccountRow
 from models.base.errors import AccountRequired, BadInput, Unauthenticated
 from models.sharing import view_as
-from models.sharing.view_as import View
+from models.sharing.view_as import ViewAs
 from resolvers import ids
 from resolvers.context import Context
 
@@ -44,7 +44,7 @@ async def look(context: Context, asked: list[str]) -> None:
         context.access.know(through.account_id.hex, through.access)
 
 
-async def _view(context: Context, own: Access, asked: str) -> View:
+async def _view(context: Context, own: Access, asked: str) -> ViewAs:
     if asked in Role.__members__:
         return await view_as.of_role(context.caller, own, Role(asked))
     return await view_as.of_grant(context.caller, own, ids.decode("Grant", asked))
@@ -53,20 +53,20 @@ async def _view(context: Context, own: Access, asked: str) -> View:
 # ---- What is one's own, seen so ----------------------------------------------------------------
 
 
-def own(context: Context, listing: Listing[R], column: str) -> UUID:
+def own(context: Context, listing: ConnectionQuery[R], column: str) -> UUID:
     """Under whose id a list of one's own is found. Through a grant it is its holder's, in the account."""
     through = context.view
     if through is None:
         return context.caller.user()
-    listing.only(f"{column} = {{}}", through.account_id)
+    listing.where(f"{column} = {{}}", through.account_id)
     return through.holder_id or ids.NOBODY
 
 
-def entered(context: Context, listing: Listing[AccountRow]) -> UUID:
+def entered(context: Context, listing: ConnectionQuery[AccountRow]) -> UUID:
     """Under whose id the accounts are found that can be entered: with a view, the one or none."""
     through = context.view
     if through is not None and through.access is None:
-        listing.only("FALSE")
+        listing.where("FALSE")
     found = own(context, listing, "a.id")
     return found if through is None else through.holder_id or through.viewer_id
 

@@ -4,8 +4,8 @@
 shows the permission table and what it means for every field.
 """
 
-from schema.build import BareField, build
+from schema.build import MissingRule, build
 from schema.matrix import matrix
 from schema.print import sdl
 
-__all__ = ["BareField", "build", "matrix", "sdl"]
+__all__ = ["MissingRule", "build", "matrix", "sdl"]

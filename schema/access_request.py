@@ -27,7 +27,9 @@ class AccessRequest(Node):
     """A request; one's own is one that one made oneself."""
 
     id: strawberry.ID = global_id("AccessRequest")
-    requester: User = field(batch=resolvers.access_request.requesters, uses=("requester_id",), description="Who asks.")
+    requester: User = field(
+        batch=resolvers.access_request.requesters, columns=("requester_id",), description="Who asks."
+    )
     requester_account_name: str | None = field(description="The account on whose behalf he asks.")
     organization_number: str | None = field(description="The number that was asked for, or the account's number was.")
     account_number: int | None = field(description="The number that was asked for, or the organization's number was.")
@@ -35,7 +37,7 @@ class AccessRequest(Node):
     role: Role = field(description="The role that is asked for.")
     message: str | None = field(description="What the requester has to say.")
     status: AccessRequestStatus = field(
-        column=resolvers.access_request.status, uses=("status", "expires_at"), description="Where it stands now."
+        column=resolvers.access_request.status, columns=("status", "expires_at"), description="Where it stands now."
     )
     created_at: datetime = field(description="When it was made.")
     expires_at: datetime = field(description="Until when it can be approved.")

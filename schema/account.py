@@ -61,18 +61,18 @@ class AccountSettings:
     payment_term_days: int = field(description="Days that customers have to pay.")
     simple_user_restrictions: list[Permission] = field(
         column=resolvers.account.simple_user_restrictions,
-        uses=("simple_user_restrictions",),
+        columns=("simple_user_restrictions",),
         description="Taken from every SIMPLE_USER of the account.",
     )
     locks: list[Permission] = field(
-        column=resolvers.account.locks, uses=("locks",), description="Taken from everyone, the owner included."
+        column=resolvers.account.locks, columns=("locks",), description="Taken from everyone, the owner included."
     )
     requires_two_factor: bool = field(description="Whether entering needs a second factor; the owner's too.")
     without_second_factor: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.without_factor,
-        uses=("id",),
-        given=FORWARD,
+        columns=("id",),
+        arguments=FORWARD,
         description="Whose access ends while requiresTwoFactor is on, until they set up a second factor.",
     )
 
@@ -105,92 +105,97 @@ class Account(Node):
     kind: AccountKind = field(description="Whether it also works for clients.")
     status: AccountStatus = field(
         column=resolvers.account.status,
-        uses=("closed_at", "activated_at", "subscription_until"),
+        columns=("closed_at", "activated_at", "subscription_until"),
         description="What can be done with it.",
     )
     organization_number: str | None = field(description="By the rules of its country, normalised.")
     country: str | None = field(description="ISO 3166-1 alpha-2.")
     created_at: datetime = field(description="When it was opened.")
-    owner: User | None = field(batch=resolvers.user.owners, uses=("owner_id",), description="Whose it is.")
+    owner: User | None = field(batch=resolvers.user.owners, columns=("owner_id",), description="Whose it is.")
     ownership_transfer: OwnershipTransfer | None = field(
         batch=resolvers.ownership.of_accounts,
-        uses=("id",),
+        columns=("id",),
         description="The pending offer of its ownership; null for who neither made nor got it.",
     )
     viewer_grant: Grant | None = field(
-        column=resolvers.account.viewer_grant, uses=("id",), description="The viewer's own grant."
+        column=resolvers.account.viewer_grant, columns=("id",), description="The viewer's own grant."
     )
     viewer_permissions: list[Permission] = field(
-        column=resolvers.account.viewer_permissions, uses=("id",), description="What the viewer may do here, right now."
+        column=resolvers.account.viewer_permissions,
+        columns=("id",),
+        description="What the viewer may do here, right now.",
     )
     viewer_can: AccessDecision = field(
         resolve=resolvers.account.viewer_can,
-        uses=("id",),
-        given={"permission": Permission},
+        columns=("id",),
+        arguments={"permission": Permission},
         description="Whether the viewer may, why not, and who could change that.",
     )
     subscription: AccountSubscription | None = field(
         needs(Permission.SUBSCRIPTION_READ),
         column=resolvers.account.itself,
-        same=True,
+        is_same_row=True,
         description="Until when it can be changed.",
     )
     settings: AccountSettings | None = field(
-        needs(Permission.SETTINGS_READ), column=resolvers.account.itself, same=True, description="How it invoices."
+        needs(Permission.SETTINGS_READ),
+        column=resolvers.account.itself,
+        is_same_row=True,
+        description="How it invoices.",
     )
     seats: Seats | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.account.seats,
-        uses=("id",),
+        columns=("id",),
         description="How many people can have a place, and have one.",
     )
     grants: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.of_accounts,
-        uses=("id",),
-        given=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
+        columns=("id",),
+        arguments=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
         description="Who has, and had, access.",
     )
     invitations: Connection[Invitation] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.invitation.of_accounts,
-        uses=("id",),
-        given=FORWARD | {"filter": InvitationFilter | None},
+        columns=("id",),
+        arguments=FORWARD | {"filter": InvitationFilter | None},
         description="Who is, and was, invited; the newest first.",
     )
     engagements: Connection[Engagement] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.engagement.of_accounts,
-        uses=("id",),
-        given=FORWARD | {"filter": EngagementFilter | None},
+        columns=("id",),
+        arguments=FORWARD | {"filter": EngagementFilter | None},
         description="Its bureaus, and, of a bureau, its clients; the newest first.",
     )
     access_requests: Connection[AccessRequest] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.access_request.of_accounts,
-        uses=("id",),
-        given=FORWARD,
+        columns=("id",),
+        arguments=FORWARD,
         description="Who asks, and asked, for access; the newest first.",
     )
     links: Connection[AccountLink] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.link.of_accounts,
-        uses=("id",),
-        given=FORWARD | {"relation": AccountRelation | None},
+        columns=("id",),
+        arguments=FORWARD | {"relation": AccountRelation | None},
         description="The accounts that share with this one, by name.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),
         batch=resolvers.event.events_of_accounts,
-        uses=("id",),
-        given=FORWARD | {"filter": EventFilter | None},
+        columns=("id",),
+        arguments=FORWARD | {"filter": EventFilter | None},
         description="What happened here; the newest first.",
     )
     messages: Connection[Message] | None = field(
         needs(Permission.MESSAGES_READ),
         batch=resolvers.event.messages_of_accounts,
-        uses=("id",),
-        given=FORWARD,
+        columns=("id",),
+        arguments=FORWARD,
         description="The mails sent for the account; the newest first.",
     )
 

@@ -24,7 +24,7 @@ import executor
 from auth.rules import explain
 from database import db
 from resolvers import ids
-from resolvers.mutation_resolver import Performed
+from resolvers.mutation_resolver import MutationResolver
 from resolvers.rights import refusals
 from schema.account import Account
 from schema.declare import TYPE_RULES, Declared, TypeRule
@@ -32,13 +32,13 @@ from schema.event import Event, Message
 from schema.live import Subscription
 from schema.mutation import Mutation
 from schema.query import Query
-from schema.scalars import SCALARS, WRITTEN, gate
+from schema.scalars import SCALARS, WRITTEN, sanitize
 from schema.subscription import SubscriptionEntry
 
 BACKREF: Final = "strawberry-definition"
 
 
-class BareField(Exception):
+class MissingRule(Exception):
     """A field declares no rule, neither itself nor by its type: such a schema must not start."""
 
 
@@ -69,10 +69,10 @@ def strawberry_schema(
 @cache
 def build() -> GraphQLSchema:
     """The executable schema. Raises BareField, UnsizedList or UnfitInput."""
-    return mark(strawberry_schema())
+    return annotate(strawberry_schema())
 
 
-def mark(written: strawberry.Schema) -> GraphQLSchema:
+def annotate(written: strawberry.Schema) -> GraphQLSchema:
     """Check every field of a schema, and tell the executor how to run it."""
     schema = written._schema  # noqa: SLF001 - the graphql-core schema that Strawberry wrote
     for type_ in schema.type_map.values():
@@ -106,7 +106,7 @@ def _type_rule(type_: GraphQLObjectType) -> TypeRule:
         definition = definition.concrete_of
     found = TYPE_RULES.get(definition.origin)
     if found is None:
-        raise BareField(f"{type_.name} is not declared with its rule.")
+        raise MissingRule(f"{type_.name} is not declared with its rule.")
     return found
 
 
@@ -115,9 +115,9 @@ def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_r
     declared = cast("Declared", written.metadata.get("declared", Declared()))
     rule = declared.rule or type_rule.rule
     if rule is None:
-        raise BareField(f"{type_.name}.{name} declares no rule.")
+        raise MissingRule(f"{type_.name}.{name} declares no rule.")
     field.description = " ".join(filter(None, [field.description, explain(rule)]))
-    if _lists_objects(field) and "size" not in declared.marks:
+    if _lists_objects(field) and "size" not in declared.metadata:
         raise UnsizedList(f"{type_.name}.{name} declares no size.")
     rights = type_rule.rights
     field.extensions |= {
@@ -126,10 +126,10 @@ def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_r
         "refuse": lambda rows, context: refusals(rights, rule, rows, context),
         "convert": _convert,
         "attribute": (written.python_name or name).rstrip("_"),
-        **declared.marks,
+        **declared.metadata,
     }
-    performed = declared.marks.get("performed")
-    if isinstance(performed, Performed):
+    performed = declared.metadata.get("performed")
+    if isinstance(performed, MutationResolver):
         field.extensions["resolve"] = _perform(performed)
         _check_input(name, performed, field)
 
@@ -139,7 +139,7 @@ def _lists_objects(field: GraphQLField) -> bool:
     return is_list_type(bare) and is_composite_type(get_named_type(bare))
 
 
-def _perform(performed: Performed) -> Callable[..., Any]:
+def _perform(performed: MutationResolver) -> Callable[..., Any]:
     async def resolve(_: object, info: Any, input: dict[str, Any] | None = None) -> object:  # noqa: A002
         return await performed(info.context, **(input or {}))
 
@@ -154,7 +154,7 @@ _AS_GIVEN: Final = frozenset({"id", "ids", "token"})
 
 def _convert(arguments: dict[str, Any]) -> dict[str, Any]:
     """Arguments from the graph's names to Python's, ids decoded, nothing strange let through."""
-    gate(arguments)
+    sanitize(arguments)
     return {snake(name): value if name in _AS_GIVEN else _converted(value) for name, value in arguments.items()}
 
 
@@ -174,7 +174,7 @@ def snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
-def _check_input(name: str, performed: Performed, field: GraphQLField) -> None:
+def _check_input(name: str, performed: MutationResolver, field: GraphQLField) -> None:
     """The operation must take exactly what its input has: said when building, not at the first call."""
     taken = list(inspect.signature(performed.operation).parameters.values())[1:]
     fields: Mapping[str, Any] = {}

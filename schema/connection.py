@@ -43,8 +43,8 @@ class Edge(Generic[NodeType]):
 class Connection(Generic[NodeType]):
     """One page."""
 
-    edges: list[Edge[NodeType]] = field(size=PAGE, description="The entries with their cursors.")
-    nodes: list[NodeType] = field(size=PAGE, description="The entries.")
+    edges: list[Edge[NodeType]] = field(cost_size=PAGE, description="The entries with their cursors.")
+    nodes: list[NodeType] = field(cost_size=PAGE, description="The entries.")
     page_info: PageInfo = field(description="Where the page stands.")
     total_count: int = field(batch=resolvers.pages.total_count, description="How long the whole list is, as filtered.")
 

@@ -42,7 +42,7 @@ class ConsultantOutcome:
 
     client_account_id: strawberry.ID = field(description="The client, as it was given.")
     grant: Grant | None = field(description="The grant at the client that was given or ended.")
-    errors: list[UserError] = field(size=1, description="Empty when it was done.")
+    errors: list[UserError] = field(cost_size=1, description="Empty when it was done.")
 
 
 @payload
@@ -50,7 +50,7 @@ class AssignConsultantPayload(Payload):
     """A consultant was assigned."""
 
     outcomes: list[ConsultantOutcome] = field(
-        size=PAGE, description="One for each client, in order; empty where all was refused."
+        cost_size=PAGE, description="One for each client, in order; empty where all was refused."
     )
 
 
@@ -59,7 +59,7 @@ class UnassignConsultantPayload(Payload):
     """A consultant was taken off clients."""
 
     outcomes: list[ConsultantOutcome] = field(
-        size=PAGE, description="One for each client, in order; empty where all was refused."
+        cost_size=PAGE, description="One for each client, in order; empty where all was refused."
     )
 
 
@@ -68,5 +68,5 @@ class ReplaceConsultantPayload(Payload):
     """One consultant took the place of another."""
 
     outcomes: list[ConsultantOutcome] = field(
-        size=PAGE, description="One for each client; empty where all was refused."
+        cost_size=PAGE, description="One for each client; empty where all was refused."
     )

@@ -17,20 +17,20 @@ from strawberry.types.field import StrawberryField
 
 from auth.policy import Permission
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule, needs
-from database.rows import hexes
+from database.rows import key_hex
 from resolvers import ids, rights
 from resolvers.live import Source
-from resolvers.mutation_resolver import Performed
-from resolvers.rights import Rights
+from resolvers.mutation_resolver import MutationResolver
+from resolvers.rights import RightsOf
 
 __all__ = [
     "ANYONE",
     "IDS",
     "PAGE",
     "SIGNED_IN",
-    "arguments",
     "field",
     "graph_type",
+    "make_arguments",
     "mutation",
     "needs",
     "subscription",
@@ -94,7 +94,7 @@ class Declared:
     """What a field says of itself beside its type."""
 
     rule: Rule | None = None
-    marks: Mapping[str, object] = attribute(default_factory=dict[str, object])
+    metadata: Mapping[str, object] = attribute(default_factory=dict[str, object])
 
 
 def field(
@@ -104,11 +104,11 @@ def field(
     column: Callable[..., Sequence[Any]] | None = None,
     resolve: Callable[..., object] | None = None,
     attr: str | None = None,
-    uses: tuple[str, ...] | None = None,
-    same: bool = False,
-    part: str | None = None,
-    size: int | str | None = None,
-    given: Mapping[str, Any] | None = None,
+    columns: tuple[str, ...] | None = None,
+    is_same_row: bool = False,
+    joined_as: str | None = None,
+    cost_size: int | str | None = None,
+    arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
 ) -> Any:
@@ -127,10 +127,10 @@ def field(
         "column": column,
         "resolve": resolve,
         "attribute": attr,
-        "uses": uses,
-        "same": same or None,
-        "part": part,
-        "size": size,
+        "uses": columns,
+        "same": is_same_row or None,
+        "part": joined_as,
+        "size": cost_size,
     }
     made = StrawberryField(
         graphql_name=name,
@@ -138,11 +138,11 @@ def field(
         directives=[directive(rule)] if rule else [],
         metadata={"declared": Declared(rule, {k: v for k, v in marks.items() if v is not None})},
     )
-    made.arguments = arguments(given or {})
+    made.arguments = make_arguments(arguments or {})
     return made
 
 
-def arguments(given: Mapping[str, Any]) -> list[StrawberryArgument]:
+def make_arguments(given: Mapping[str, Any]) -> list[StrawberryArgument]:
     """Arguments from Python names and annotations; those that allow None may be left out."""
     return [
         StrawberryArgument(
@@ -160,21 +160,21 @@ def _optional(annotation: object) -> bool:
 
 
 def mutation(
-    performed: Performed, input_type: type | None = None, *, rule: Rule | None = None, description: str
+    resolver: MutationResolver, input_type: type | None = None, *, rule: Rule | None = None, description: str
 ) -> Any:
     """A mutation: its operation, its input, and its rule.
 
     An operation that demands a permission says so itself, and checks it under its account's lock;
     the directive shows what it says. `rule` is for the operations of a user.
     """
-    if performed.permission is not None:
-        rule = Rule(AUTHENTICATED, performed.permission)
+    if resolver.permission is not None:
+        rule = Rule(AUTHENTICATED, resolver.permission)
     made = StrawberryField(
         description=description,
         directives=[directive(rule)] if rule else [],
-        metadata={"declared": Declared(rule, {"performed": performed})},
+        metadata={"declared": Declared(rule, {"performed": resolver})},
     )
-    made.arguments = arguments({"input": input_type} if input_type else {})
+    made.arguments = make_arguments({"input": input_type} if input_type else {})
     return made
 
 
@@ -182,7 +182,7 @@ def subscription(
     source: Source,
     shown: Callable[..., Awaitable[Any]],
     *,
-    given: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
     description: str,
 ) -> Any:
     """A subscription: where its events come from, and the batch resolver that shows one.
@@ -196,7 +196,7 @@ def subscription(
         directives=[directive(rule)],
         metadata={"declared": Declared(rule, {"batch": shown, "source": source.start})},
     )
-    made.arguments = arguments(given or {})
+    made.arguments = make_arguments(arguments or {})
     return made
 
 
@@ -210,7 +210,7 @@ class TypeRule:
     """The default rule of a type's fields, and how the caller's rights on its objects are found."""
 
     rule: Rule | None
-    rights: Rights
+    rights: RightsOf
     counts: bool = True
     """Whether its objects cost anything."""
 
@@ -220,7 +220,7 @@ TYPE_RULES: Final[dict[type, TypeRule]] = {}
 
 @dataclass_transform(kw_only_default=True)
 def graph_type(
-    rule: Rule | None, rights: Rights = rights.of_anything, *, counts: bool = True, description: str
+    rule: Rule | None, rights: RightsOf = rights.of_anything, *, counts: bool = True, description: str
 ) -> Callable[[type[T]], type[T]]:
     """An object type of the graph. Without a rule each of its fields must have its own.
 
@@ -239,6 +239,6 @@ def global_id(type_name: str) -> Any:
     """The opaque id of an object of this type."""
 
     def column(rows: Sequence[Any], _: object) -> list[str]:
-        return ids.encode_all(type_name, hexes(rows, "id"))
+        return ids.encode_all(type_name, key_hex(rows, "id"))
 
-    return field(column=column, uses=("id",), description="Opaque, and the same for as long as the object lives.")
+    return field(column=column, columns=("id",), description="Opaque, and the same for as long as the object lives.")

@@ -28,16 +28,16 @@ class Engagement(Node):
 
     id: strawberry.ID = global_id("Engagement")
     bureau: LinkedAccount = field(
-        batch=resolvers.engagement.bureaus, uses=("bureau_id",), description="The account that works."
+        batch=resolvers.engagement.bureaus, columns=("bureau_id",), description="The account that works."
     )
     client: LinkedAccount = field(
-        batch=resolvers.engagement.clients, uses=("client_id",), description="The account that it works for."
+        batch=resolvers.engagement.clients, columns=("client_id",), description="The account that it works for."
     )
     status: EngagementStatus = field(description="Where it stands.")
     consultants: list[Grant] | None = field(
         batch=resolvers.grant.of_engagements,
-        uses=("id",),
-        size=10,
+        columns=("id",),
+        cost_size=10,
         description="The live grants at the client that hang on it, those that await permissions too.",
     )
     created_at: datetime = field(description="When it was asked for.")

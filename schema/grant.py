@@ -33,28 +33,30 @@ class Grant(Node):
 
     id: strawberry.ID = global_id("Grant")
     account: Annotated["Account", strawberry.lazy("schema.account")] | None = field(
-        batch=resolvers.account.of_rows, uses=("account_id",), description="The account; null for who cannot enter it."
+        batch=resolvers.account.of_rows,
+        columns=("account_id",),
+        description="The account; null for who cannot enter it.",
     )
     account_name: str = field(description="What the account is called.")
     user: User = field(
         batch=resolvers.user.of_grants,
-        uses=("account_id", "user_id"),
-        part="user",
+        columns=("account_id", "user_id"),
+        joined_as="user",
         description="Who holds the grant.",
     )
     role: Role = field(description="What he is in the account.")
     status: GrantStatus = field(
-        column=resolvers.grant.status, uses=("status", "valid_until"), description="Where the grant stands now."
+        column=resolvers.grant.status, columns=("status", "valid_until"), description="Where the grant stands now."
     )
     permissions: list[Permission] = field(
         column=resolvers.grant.permissions,
-        uses=resolvers.grant.STANDING,
+        columns=resolvers.grant.STANDING,
         description="What it allows now, after every restriction; to others, as if its holder had the second factor "
         "that the account may demand.",
     )
     entry: Annotated["AccessDecision", strawberry.lazy("schema.account")] = field(
         column=resolvers.grant.entry,
-        uses=resolvers.grant.STANDING,
+        columns=resolvers.grant.STANDING,
         description="Whether it lets its holder into the account now, and why not. TWO_FACTOR_REQUIRED is told to "
         "himself only.",
     )
@@ -62,7 +64,7 @@ class Grant(Node):
     last_used_at: datetime | None = field(description="When the account was last entered with it.")
     created_at: datetime = field(description="When it was given.")
     granted_by: User | None = field(
-        batch=resolvers.user.granted_by, uses=("granted_by_id",), description="Who gave it."
+        batch=resolvers.user.granted_by, columns=("granted_by_id",), description="Who gave it."
     )
 
 

@@ -21,26 +21,26 @@ strawberry.enum(AccountRelation, description="How another account stands to this
 class AccountLink:
     """A link."""
 
-    account: LinkedAccount = field(column=resolvers.link.itself, same=True, description="The other account.")
+    account: LinkedAccount = field(column=resolvers.link.itself, is_same_row=True, description="The other account.")
     relation: AccountRelation = field(
         description="HAS_ACCESS: this account's owner is in the other one. GIVES_ACCESS: the other way round."
     )
     days_left: int | None = field(
         column=resolvers.link.days_left,
-        uses=("subscription_until",),
+        columns=("subscription_until",),
         description="Whole days of the other account's subscription; null where this account's owner cannot see it.",
     )
     is_activated: bool = field(
-        column=resolvers.link.is_activated, uses=("activated_at",), description="The other account is in use."
+        column=resolvers.link.is_activated, columns=("activated_at",), description="The other account is in use."
     )
     outgoing_grant: Grant | None = field(
         batch=resolvers.link.outgoing,
-        uses=("outgoing_id",),
+        columns=("outgoing_id",),
         description="The grant of this account's owner on the other one, for who may see it.",
     )
     incoming_grants: list[Grant] = field(
         batch=resolvers.link.incoming,
-        uses=("incoming_id",),
-        size=1,
+        columns=("incoming_id",),
+        cost_size=1,
         description="The grant of the other account's owner on this one.",
     )

@@ -39,6 +39,6 @@ class Subscription:
     account_events: Event | None = subscription(
         resolvers.live.account_events,
         resolvers.live.event,
-        given={"account_id": strawberry.ID},
+        arguments={"account_id": strawberry.ID},
         description="Events of one account, as they are written: each once, in their order.",
     )

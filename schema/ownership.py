@@ -29,9 +29,9 @@ class OwnershipTransfer(Node):
     """A pending offer; one's own is one that was made to oneself."""
 
     id: strawberry.ID = global_id("OwnershipTransfer")
-    offered_by: User = field(batch=resolvers.user.owners, uses=("owner_id",), description="Whose account it is.")
+    offered_by: User = field(batch=resolvers.user.owners, columns=("owner_id",), description="Whose account it is.")
     receiver: User = field(
-        batch=resolvers.user.receivers, uses=("receiver_id",), description="Who can accept or decline it."
+        batch=resolvers.user.receivers, columns=("receiver_id",), description="Who can accept or decline it."
     )
     created_at: datetime = field(description="When it was made.")
     expires_at: datetime = field(description="Until when it can be accepted.")

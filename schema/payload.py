@@ -45,7 +45,7 @@ T = TypeVar("T")
 class Payload:
     """The base of payloads."""
 
-    errors: list[UserError] = field(size=1, description="Empty when it was done.")
+    errors: list[UserError] = field(cost_size=1, description="Empty when it was done.")
 
 
 @dataclass_transform(kw_only_default=True)

@@ -2,11 +2,11 @@
 
 from strawberry.printer import print_schema
 
-from schema.build import mark, strawberry_schema
+from schema.build import annotate, strawberry_schema
 
 
 def sdl() -> str:
     """The printed schema, with directives and the rules in the descriptions."""
     written = strawberry_schema()
-    mark(written)
+    annotate(written)
     return print_schema(written) + "\n"

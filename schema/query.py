@@ -35,7 +35,8 @@ class RoleDefinition:
     name: str = field(description="What it is called, in the caller's language.")
     description: str = field(description="What it is for, in the caller's language.")
     permissions: list[PermissionDefinition] = field(
-        size=len(Permission), description="What it holds; for CONSULTANT and SIMPLE_USER, what it can hold at most."
+        cost_size=len(Permission),
+        description="What it holds; for CONSULTANT and SIMPLE_USER, what it can hold at most.",
     )
 
 
@@ -47,40 +48,40 @@ class Query:
     node: Node | None = field(
         SIGNED_IN,
         batch=resolvers.node.node,
-        given={"id": strawberry.ID},
+        arguments={"id": strawberry.ID},
         description="An object by its id. Unknown and invisible ids answer alike: null.",
     )
     nodes: list[Node | None] = field(
         SIGNED_IN,
         batch=resolvers.node.nodes,
-        size=IDS,
-        given={"ids": list[strawberry.ID]},
+        cost_size=IDS,
+        arguments={"ids": list[strawberry.ID]},
         description="Objects by their ids, 100 at most, in order; null as with node.",
     )
     account: Account | None = field(
         SIGNED_IN,
         batch=resolvers.account.by_id_or_number,
-        given={"id": strawberry.ID | None, "number": int | None},
+        arguments={"id": strawberry.ID | None, "number": int | None},
         description="An account by exactly one of the two.",
     )
     accounts: Connection[Account] | None = field(
         SIGNED_IN,
         batch=resolvers.account.of_viewer,
-        given=ACCOUNT_LIST,
+        arguments=ACCOUNT_LIST,
         description="The accounts that the viewer can enter.",
     )
     grants: Connection[Grant] | None = field(
         SIGNED_IN,
         batch=resolvers.grant.seen,
-        given=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
+        arguments=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
         description="The viewer's grants, and those of accounts whose users he may read.",
     )
     invitation: InvitationPreview | None = field(
         ANYONE,
         batch=resolvers.invitation.preview,
-        given={"token": str},
+        arguments={"token": str},
         description="The landing page of a mailed link.",
     )
     roles: list[RoleDefinition] = field(
-        ANYONE, resolve=resolvers.role.roles, size=len(Role), description="What each role and permission means."
+        ANYONE, resolve=resolvers.role.roles, cost_size=len(Role), description="What each role and permission means."
     )

@@ -53,7 +53,7 @@ WRITTEN: Final = {"DateTime": datetime}
 """Scalars whose values our JSON writer writes just so: those from the database are all in UTC."""
 
 
-def gate(value: Any) -> None:
+def sanitize(value: Any) -> None:
     """Refuse what no field could want: NUL, other control characters, endless text or lists.
 
     Lines may break in text (a mail's message has several); what a single field allows beyond that,
@@ -66,9 +66,9 @@ def gate(value: Any) -> None:
             raise BadInput("Control characters and lone surrogates are not text.")
     elif isinstance(value, dict):
         for entry in value.values():
-            gate(entry)
+            sanitize(entry)
     elif isinstance(value, list):
         if len(value) > MAX_ITEMS:
             raise BadInput(f"A list has at most {MAX_ITEMS} entries.")
         for entry in value:
-            gate(entry)
+            sanitize(entry)

@@ -56,11 +56,14 @@ class AccountSubscription:
 
     valid_until: datetime = field(attr="subscription_until", description="Its end.")
     days_left: int = field(
-        column=resolvers.account.days_left, uses=("subscription_until",), description="Whole days, never negative."
+        column=resolvers.account.days_left, columns=("subscription_until",), description="Whole days, never negative."
     )
     is_expired: bool = field(
-        column=resolvers.account.is_expired, uses=("subscription_until",), description="Whether it is over."
+        column=resolvers.account.is_expired, columns=("subscription_until",), description="Whether it is over."
     )
     entries: Connection[SubscriptionEntry] | None = field(
-        batch=resolvers.subscription.entries, uses=("id",), given=FORWARD, description="The ledger, the newest first."
+        batch=resolvers.subscription.entries,
+        columns=("id",),
+        arguments=FORWARD,
+        description="The ledger, the newest first.",
     )

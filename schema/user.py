@@ -22,6 +22,6 @@ class User(Node):
     email: str | None = field(FULL, description="The address of the login.")
     locale: str | None = field(FULL, description="The language of mails to the person.")
     is_activated: bool = field(
-        column=resolvers.user.is_activated, uses=("activated_at",), description="The person has proved the address."
+        column=resolvers.user.is_activated, columns=("activated_at",), description="The person has proved the address."
     )
     created_at: datetime | None = field(FULL, description="Since when the login exists.")

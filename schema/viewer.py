@@ -61,32 +61,32 @@ class Viewer:
     )
     accounts: Connection[Account] = field(
         batch=resolvers.account.of_viewer,
-        given=ACCOUNT_LIST,
+        arguments=ACCOUNT_LIST,
         description="Every account that can be entered, the most recently used first.",
     )
     grants: Connection[Grant] = field(
         batch=resolvers.grant.of_viewer,
-        given=BOTH_WAYS | {"filter": GrantFilter | None},
+        arguments=BOTH_WAYS | {"filter": GrantFilter | None},
         description="The viewer's own grants, ended ones too.",
     )
     invitations: Connection[Invitation] = field(
         batch=resolvers.invitation.of_viewer,
-        given=FORWARD,
+        arguments=FORWARD,
         description="Pending invitations for the viewer's address.",
     )
     access_requests: Connection[AccessRequest] = field(
         batch=resolvers.access_request.of_viewer,
-        given=FORWARD,
+        arguments=FORWARD,
         description="What the viewer has asked for, whether or not anybody is there to answer; the newest first.",
     )
     sessions: Connection[Session] = field(
-        batch=resolvers.session.of_viewer, given=FORWARD, description="Where the viewer is signed in."
+        batch=resolvers.session.of_viewer, arguments=FORWARD, description="Where the viewer is signed in."
     )
     second_factor: SecondFactor = field(
         batch=resolvers.second_factor.of_viewer, description="Whether signing in needs more than the password."
     )
     events: Connection[Event] = field(
         batch=resolvers.event.events_of_viewer,
-        given=FORWARD,
+        arguments=FORWARD,
         description="What the viewer did, and who entered the accounts that he owns.",
     )

@@ -41,7 +41,7 @@ _LITERALS: Final = re.compile(
 
 
 @dataclass(slots=True)
-class Entry:
+class LogEntry:
     """What is seen of one operation, filled in as it becomes known."""
 
     request_id: str
@@ -59,18 +59,18 @@ class Entry:
         return self.operation is not None and self.operation.kind is OperationType.SUBSCRIPTION
 
     @property
-    def is_told(self) -> bool:
+    def is_logged(self) -> bool:
         """Whether it is worth a line: a probe or a page that was answered is not."""
         return self.operation is not None or self.status >= _LEAST_REFUSED
 
 
-def of(scope: Scope) -> Entry:
+def of(scope: Scope) -> LogEntry:
     """The entry of an HTTP request."""
-    found: Entry = scope["state"]["entry"]
+    found: LogEntry = scope["state"]["entry"]
     return found
 
 
-class Journal:
+class AccessLog:
     """Writes the lines. Whoever runs operations begins an entry for each, and ends it."""
 
     def __init__(
@@ -81,14 +81,14 @@ class Journal:
         self._metrics = metrics
         self._traces = traces
 
-    def begin(self, request_id: str, scope: Scope | None = None, *, status: int = 0) -> Entry:
+    def begin(self, request_id: str, scope: Scope | None = None, *, status: int = 0) -> LogEntry:
         """A new entry; of an HTTP request, with its scope."""
-        entry = Entry(request_id, status=status)
+        entry = LogEntry(request_id, status=status)
         if self._traces is not None:
             entry.trace = self._traces.begin(scope)
         return entry
 
-    def end(self, entry: Entry) -> None:
+    def end(self, entry: LogEntry) -> None:
         """Write down what became of it."""
         seconds = perf_counter() - entry.started
         is_slow = seconds >= self._slow_seconds and not entry.is_followed
@@ -96,7 +96,7 @@ class Journal:
         if self._metrics is not None:
             _count(self._metrics, entry, seconds)
         is_logged = self._which == "all" or (self._which == "notable" and is_notable)
-        if not entry.is_told or (entry.trace is None and not is_logged):
+        if not entry.is_logged or (entry.trace is None and not is_logged):
             return
         facts = _facts(entry, seconds)
         if self._traces is not None and entry.trace is not None:
@@ -105,10 +105,10 @@ class Journal:
             LOG.entry(logging.WARNING if is_slow else logging.INFO, _event(entry, is_slow=is_slow), facts)
 
 
-class Journaled:
+class AccessLogMiddleware:
     """Wraps an application: whatever it answers over HTTP is an entry, `scope["state"]["entry"]` inside."""
 
-    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+    def __init__(self, app: ASGIApp, journal: AccessLog) -> None:
         self._app = app
         self._journal = journal
 
@@ -132,7 +132,7 @@ class Journaled:
             self._journal.end(entry)
 
 
-def _count(metrics: Metrics, entry: Entry, seconds: float) -> None:
+def _count(metrics: Metrics, entry: LogEntry, seconds: float) -> None:
     if entry.status:
         metrics.answered(entry.status)
     if entry.operation is not None and not entry.is_followed:
@@ -143,17 +143,17 @@ def _count(metrics: Metrics, entry: Entry, seconds: float) -> None:
         metrics.refused(Counter(entry.context.refused))
 
 
-def _codes(entry: Entry) -> Counter[str]:
+def _codes(entry: LogEntry) -> Counter[str]:
     return Counter(error["extensions"]["code"] for error in entry.errors)
 
 
-def _event(entry: Entry, *, is_slow: bool) -> str:
+def _event(entry: LogEntry, *, is_slow: bool) -> str:
     if entry.operation is None:
         return "refused"
     return "slow operation" if is_slow else "operation"
 
 
-def _facts(entry: Entry, seconds: float) -> dict[str, Any]:
+def _facts(entry: LogEntry, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {"request_id": entry.request_id}
     if (operation := entry.operation) is not None:
         facts["kind"] = operation.kind.value

@@ -18,7 +18,7 @@ from graphql import (
 )
 
 from auth.rules import ANYONE
-from server.request import Asking
+from server.request import HTTPRequest
 
 if TYPE_CHECKING:
     from server.graph import Answer, Graph, Operation
@@ -31,7 +31,7 @@ _KEPT: Final = {
 }
 
 
-def headers(request: Asking, graph: "Graph", operation: "Operation", answer: "Answer") -> dict[str, str]:
+def headers(request: HTTPRequest, graph: "Graph", operation: "Operation", answer: "Answer") -> dict[str, str]:
     """What the whole answer to a request says to caches."""
     # Nothing beside the data either: what it has cost, and whom, is no answer to others.
     if not operation.asked.is_get or answer.keys() != {"data"}:

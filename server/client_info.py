@@ -10,11 +10,11 @@ from starlette.types import Scope
 import i18n
 from server.credentials import Browsers, Credential
 from server.errors import Rejected
-from server.request import Asking
+from server.request import HTTPRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ClientInfo:
     """The headers and the address of a request, as far as they decide anything."""
 
     request_id: str
@@ -27,9 +27,9 @@ class Origin:
     user_agent: str | None
 
 
-def of(request: Asking, request_id: str, browsers: Browsers) -> Origin:
+def of(request: HTTPRequest, request_id: str, browsers: Browsers) -> ClientInfo:
     """The origin of an HTTP request. Raises Rejected for credentials that `browsers` refuses."""
-    return Origin(
+    return ClientInfo(
         request_id=request_id,
         credential=browsers.credential(request.header),
         account_key=request.header("x-account"),
@@ -45,7 +45,7 @@ _SAID: Final = frozenset({"authorization", "x-account", "x-session"})
 _VIEW: Final = "x-view-as"
 
 
-def of_socket(scope: Scope, given: Mapping[str, object], request_id: str, browsers: Browsers) -> Origin:
+def of_socket(scope: Scope, given: Mapping[str, object], request_id: str, browsers: Browsers) -> ClientInfo:
     """The origin of what comes by a socket: what was `given` when it began goes before the headers of its handshake.
 
     What is no text is read as what it would be as one, so that a header is never overlooked. Raises Rejected as for an
@@ -59,7 +59,7 @@ def of_socket(scope: Scope, given: Mapping[str, object], request_id: str, browse
     def header(name: str) -> str | None:
         return said[name] if name in _SAID and name in said else headers.get(name)
 
-    return Origin(
+    return ClientInfo(
         request_id=request_id,
         credential=browsers.credential(header, handshake=True),
         account_key=header("x-account"),

@@ -21,8 +21,8 @@ from uvicorn.server import ServerState
 from server import proxies, request_guard, shutdown
 from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, Rejected
 from server.request import MAX_BODY
-from server.request_guard import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, Gate
-from server.shutdown import Leaving
+from server.request_guard import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, RequestGuard
+from server.shutdown import Shutdown
 
 STATE: Final = "gate"
 """Where the application leaves its Gate for us, in the state of its lifespan."""
@@ -57,8 +57,8 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._gate: Gate = app_state[STATE]
-        self._leaving: Leaving = app_state[shutdown.STATE]
+        self._gate: RequestGuard = app_state[STATE]
+        self._leaving: Shutdown = app_state[shutdown.STATE]
         self._phase = Phase.SILENT
         self._now = self.loop.time()
         self.until = self._now + self._gate.seconds
@@ -199,7 +199,7 @@ class Connection(HttpToolsProtocol):
             if self._is_behind_proxy:
                 self._pass_on()
             super().on_headers_complete()
-            if self._leaving.is_announced and not self._is_handshake:
+            if self._leaving.is_draining and not self._is_handshake:
                 self.cycle.keep_alive = False
             self._phase = Phase.BODY
             self.until = self._now + self._gate.seconds

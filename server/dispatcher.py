@@ -7,7 +7,7 @@ from server import error_response
 GRAPHQL = "/graphql"
 
 
-class Front:
+class Dispatcher:
     """Gives a POST to /graphql to the endpoint; the routes and their middlewares would add nothing to it.
 
     What the connection refuses comes here too, to be answered like anything else.

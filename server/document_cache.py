@@ -18,7 +18,7 @@ _BESIDE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class InvalidDocument:
     """Why a text is not taken: the code, the errors, and what their extensions say beside it."""
 
     code: str
@@ -27,7 +27,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ValidDocument:
     """A document that may be asked, and its operations by name, each with what it costs."""
 
     document: DocumentNode
@@ -40,12 +40,12 @@ class Known:
         return self.operations.get(name)
 
 
-Checked: TypeAlias = Known | Refused
+Checked: TypeAlias = ValidDocument | InvalidDocument
 """A document, or why it is refused."""
 
 
 @dataclass(slots=True)
-class Named:
+class PersistedDocument:
     """A document that a request named."""
 
     text: str

@@ -21,7 +21,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 
 from server import errors, limits
 from server.cost import compile_cost
-from server.document_cache import Checked, Known, Refused
+from server.document_cache import Checked, InvalidDocument, ValidDocument
 from server.errors import Unfit
 from server.limits import Excess, Limits
 
@@ -37,20 +37,20 @@ def checker(schema: GraphQLSchema, most: Limits, *, development: bool) -> Callab
             document = parse(text, max_lexical_tokens=most.tokens, max_comments=most.comments)
         except GraphQLError as error:
             too_much = _of_parser(error, most)
-            return _refused(too_much) if too_much else Refused(errors.PARSE_FAILED, (error,))
+            return _refused(too_much) if too_much else InvalidDocument(errors.PARSE_FAILED, (error,))
         if too_much := limits.excess(document, most):
             return _refused(too_much)
         problems = validate(schema, document, max_errors=MOST_PROBLEMS, hide_suggestions=not development)
         if problems and problems[-1].message == "Validation aborted.":
             return _refused(_stopped("comparisons", most.comparisons))
-        return Refused(errors.VALIDATION_FAILED, tuple(problems)) if problems else _known(schema, document)
+        return InvalidDocument(errors.VALIDATION_FAILED, tuple(problems)) if problems else _known(schema, document)
 
     return check
 
 
-def _known(schema: GraphQLSchema, document: DocumentNode) -> Known:
+def _known(schema: GraphQLSchema, document: DocumentNode) -> ValidDocument:
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    return Known(
+    return ValidDocument(
         document,
         {node.name.value if node.name else None: (node, compile_cost(schema, document, node)) for node in operations},
     )
@@ -62,9 +62,9 @@ def too_large(found: Excess) -> Unfit:
     return Unfit(400, refused.problems, refused.code, **refused.more)
 
 
-def _refused(found: Excess) -> Refused:
+def _refused(found: Excess) -> InvalidDocument:
     code = errors.BAD_USER_INPUT if found.limit in limits.OF_VALUES else errors.TOO_COMPLEX
-    return Refused(code, (GraphQLError(found.message),), found.shown)
+    return InvalidDocument(code, (GraphQLError(found.message),), found.shown)
 
 
 def _of_parser(error: GraphQLError, most: Limits) -> Excess | None:

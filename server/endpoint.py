@@ -6,12 +6,12 @@ from starlette.types import Receive, Scope, Send
 
 import i18n
 from server import access_log, caching, client_info, error_response, errors, graphiql, negotiation, stream
-from server.access_log import Entry
+from server.access_log import LogEntry
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Answer, Graph
 from server.negotiation import GRAPHQL_JSON, JSON, NOTHING, PAGE, Style
-from server.request import Asking, read
+from server.request import HTTPRequest, read
 from server.stream import Following
 
 
@@ -24,12 +24,12 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
-        request = Asking(scope, receive)
+        request = HTTPRequest(scope, receive)
         style = negotiation.style(request.every("accept"), is_page_offered=request.method != "POST")
         response = graphiql.page() if style is PAGE else await self._handle(request, style)
         await response(scope, receive, send)
 
-    async def _handle(self, request: Asking, style: Style) -> Response | Following:
+    async def _handle(self, request: HTTPRequest, style: Style) -> Response | Following:
         entry = access_log.of(request.scope)
         try:
             answer, headers = await self._answer(request, style, entry)
@@ -47,7 +47,9 @@ class Endpoint:
             style.partial if entry.errors else 200, answer, headers, media_type=style.executed
         )
 
-    async def _answer(self, request: Asking, style: Style, entry: Entry) -> tuple[Answer | Following, dict[str, str]]:
+    async def _answer(
+        self, request: HTTPRequest, style: Style, entry: LogEntry
+    ) -> tuple[Answer | Following, dict[str, str]]:
         takes_events = stream.is_accepted(request.every("accept"))
         if style is NOTHING and not takes_events:
             raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
@@ -69,7 +71,7 @@ class Endpoint:
         return answer, kept or caching.headers(request, self._graph, operation, answer)
 
 
-def _locale(request: Asking, entry: Entry) -> str:
+def _locale(request: HTTPRequest, entry: LogEntry) -> str:
     """The language of whoever asks, as far as that is known."""
     return entry.context.caller.locale if entry.context else i18n.negotiate(request.header("accept-language"))
 

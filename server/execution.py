@@ -11,11 +11,11 @@ from graphql.execution import create_source_event_stream, execute_subscription_e
 
 import executor
 from resolvers.context import Context
-from server.request import Asked
+from server.request import GraphQLRequest
 
-Execute = Callable[[DocumentNode, Asked, Context], Awaitable[ExecutionResult]]
+Execute = Callable[[DocumentNode, GraphQLRequest, Context], Awaitable[ExecutionResult]]
 Renew = Callable[[], Awaitable[Context]]
-Subscribe = Callable[[DocumentNode, Asked, Context, Renew], AsyncGenerator[ExecutionResult]]
+Subscribe = Callable[[DocumentNode, GraphQLRequest, Context, Renew], AsyncGenerator[ExecutionResult]]
 
 
 class Executor(NamedTuple):
@@ -30,7 +30,7 @@ def compiled(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
     engine = executor.Engine(schema)
 
     def subscribe(
-        document: DocumentNode, asked: Asked, context: Context, renew: Renew
+        document: DocumentNode, asked: GraphQLRequest, context: Context, renew: Renew
     ) -> AsyncGenerator[ExecutionResult]:
         return engine.subscribe(
             document,
@@ -42,7 +42,7 @@ def compiled(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
             renew=renew,
         )
 
-    async def run(document: DocumentNode, asked: Asked, context: Context) -> ExecutionResult:
+    async def run(document: DocumentNode, asked: GraphQLRequest, context: Context) -> ExecutionResult:
         return await engine.execute(
             document,
             asked.query,
@@ -59,7 +59,7 @@ def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
     """graphql-core, field by field."""
 
     async def subscribe(
-        document: DocumentNode, asked: Asked, context: Context, renew: Renew
+        document: DocumentNode, asked: GraphQLRequest, context: Context, renew: Renew
     ) -> AsyncGenerator[ExecutionResult]:
         def build(root: object, seen: Context) -> Any:
             return Core.build(
@@ -86,7 +86,7 @@ def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
                 result = execute_subscription_event(build(event, await renew()).build_per_event_executor(event))
                 yield await result if isawaitable(result) else result
 
-    async def run(document: DocumentNode, asked: Asked, context: Context) -> ExecutionResult:
+    async def run(document: DocumentNode, asked: GraphQLRequest, context: Context) -> ExecutionResult:
         result = execute(
             schema,
             document,

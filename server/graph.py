@@ -23,20 +23,20 @@ from graphql import (
 )
 
 from models import persisted_operation
-from models.base.caller import Site
+from models.base.caller import OperationConfig
 from models.live.hub import Hub
 from resolvers import view_as
 from resolvers.context import Context, open_context, renewed
 from server import budget, caching, errors, limits
 from server.budget import Budget
-from server.client_info import Origin
-from server.document_cache import Documents, Refused
+from server.client_info import ClientInfo
+from server.document_cache import Documents, InvalidDocument
 from server.document_validation import checker, too_large
 from server.errors import Rejected, Unfit
 from server.execution import Executor, compiled
 from server.limits import Excess, Limits
-from server.persisted_operations import Persisted, Trust
-from server.request import Asked
+from server.persisted_operations import PersistedOperations, Trust
+from server.request import GraphQLRequest
 
 NO_BUDGET: Final = Budget(0, 1)
 Clock = Callable[[], datetime]
@@ -58,7 +58,7 @@ class Operation:
 
     document: DocumentNode
     chosen: OperationDefinitionNode
-    asked: Asked
+    asked: GraphQLRequest
     cost: int
 
     @property
@@ -73,7 +73,7 @@ class Graph:
     def __init__(
         self,
         schema: GraphQLSchema,
-        site: Site,
+        site: OperationConfig,
         *,
         development: bool,
         clock: Clock = utc_now,
@@ -97,9 +97,9 @@ class Graph:
         self._limits = most
         self._budget = budgets
         self._documents = Documents(checker(schema, most, development=development))
-        self._persisted = Persisted(trust, persisted_operation.text)
+        self._persisted = PersistedOperations(trust, persisted_operation.text)
 
-    async def named(self, asked: Asked, origin: Origin) -> Asked:
+    async def named(self, asked: GraphQLRequest, origin: ClientInfo) -> GraphQLRequest:
         """The request with its text, where it only names a document. Raises Rejected for one that is unknown."""
         return await self._persisted.named(asked, is_anonymous=origin.credential.token is None)
 
@@ -107,7 +107,7 @@ class Graph:
         """How much text is remembered, in bytes, of what."""
         return {"documents": self._documents.bytes}
 
-    def operation(self, asked: Asked, address: str | None) -> Operation:
+    def operation(self, asked: GraphQLRequest, address: str | None) -> Operation:
         """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid.
 
         Whoever sits at `address` pays for looking at a document that was not seen lately, and more for one that is
@@ -123,9 +123,9 @@ class Graph:
             self._budget.take(caller, budget.REFUSED)
             raise
 
-    def _operation(self, asked: Asked) -> Operation:
+    def _operation(self, asked: GraphQLRequest) -> Operation:
         found = self._documents(asked.query)
-        if isinstance(found, Refused):
+        if isinstance(found, InvalidDocument):
             raise Unfit(400, found.problems, found.code, **found.more)
         if asked.variables and (too_much := limits.excess_of(asked.variables, self._limits)):
             raise too_large(too_much)
@@ -138,7 +138,7 @@ class Graph:
             raise too_large(Excess("cost", self._limits.cost, cost))
         return Operation(found.document, node, asked, cost)
 
-    async def context(self, operation: Operation, origin: Origin) -> Context:
+    async def context(self, operation: Operation, origin: ClientInfo) -> Context:
         """Who asks, in which account and through whose eyes, as the database says now; and he pays.
 
         Raises RateLimited where he has spent all.
@@ -152,7 +152,7 @@ class Graph:
             await view_as.look(context, origin.through)
         return context
 
-    async def enter(self, origin: Origin) -> Context:
+    async def enter(self, origin: ClientInfo) -> Context:
         """The same, before anything is asked."""
         return await open_context(
             site=self._site,

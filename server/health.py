@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from database import db
-from server.shutdown import Leaving
+from server.shutdown import Shutdown
 
 
 async def live(_: Request) -> JSONResponse:
@@ -14,11 +14,11 @@ async def live(_: Request) -> JSONResponse:
     return JSONResponse({"status": "live"})
 
 
-def ready(leaving: Leaving) -> Callable[[Request], Awaitable[JSONResponse]]:
+def ready(leaving: Shutdown) -> Callable[[Request], Awaitable[JSONResponse]]:
     """Whether the process is to stay, and the database answers within a second; 503 takes it out of the rotation."""
 
     async def answer(_: Request) -> JSONResponse:
-        if leaving.is_announced:
+        if leaving.is_draining:
             return JSONResponse({"status": "leaving"}, status_code=503)
         if await db.is_reachable():
             return JSONResponse({"status": "ready"})

@@ -14,7 +14,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
-from server.queued_writer import Lines
+from server.queued_writer import QueuedWriter
 
 Form = Literal["json", "text"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -27,7 +27,7 @@ class Log:
     """Where the lines of this process go, and which: nowhere until it is configured."""
 
     def __init__(self) -> None:
-        self.lines: Lines | None = None
+        self.lines: QueuedWriter | None = None
         self.form: Form = "json"
         self.level = logging.INFO
 
@@ -57,7 +57,7 @@ LOG: Final = Log()
 class _Handler(logging.Handler):
     """Hands what libraries and structlog log to the same lines."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: QueuedWriter) -> None:
         super().__init__()
         self._lines = lines
 
@@ -85,7 +85,7 @@ def configure(*, form: Form, level: Level = "info") -> None:
         foreign_pre_chain=before, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shown]
     )
     LOG.form, LOG.level = form, logging.getLevelNamesMapping()[level.upper()]
-    LOG.lines = lines = Lines(sys.stderr.fileno())
+    LOG.lines = lines = QueuedWriter(sys.stderr.fileno())
     handler = _Handler(lines)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=LOG.level, force=True)

@@ -130,7 +130,7 @@ class Metrics:
         return generate_latest(_of_all_processes() or self.registry) + generate_latest(outbox)
 
 
-class Door:
+class MetricsEndpoint:
     """Answers /metrics to whoever brings the token, and is not there for anybody else."""
 
     def __init__(self, metrics: Metrics, token: str, clock: Callable[[], datetime]) -> None:

@@ -16,9 +16,9 @@ from hashlib import sha256
 from typing import Final
 
 from models.persisted_operation import SHA256
-from server.document_cache import Named
+from server.document_cache import PersistedDocument
 from server.errors import Rejected, Unfit
-from server.request import Asked
+from server.request import GraphQLRequest
 
 FRESH_SECONDS: Final = 10
 """How long a document that was removed may still be answered."""
@@ -41,22 +41,22 @@ class Trust(StrEnum):
     TRUSTED = "trusted"
 
 
-class Shelf:
+class LRUCache:
     """Documents by name, at most `most_bytes` of text; the one asked for longest ago goes."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._kept: OrderedDict[str, Named] = OrderedDict()
+        self._kept: OrderedDict[str, PersistedDocument] = OrderedDict()
         self._most_bytes = most_bytes
         self.bytes = 0
 
-    def get(self, key: str) -> Named | None:
+    def get(self, key: str) -> PersistedDocument | None:
         """What has this name."""
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
         return found
 
-    def put(self, key: str, named: Named) -> None:
+    def put(self, key: str, named: PersistedDocument) -> None:
         """Keep it under this name, in another's place if need be."""
         self.drop(key)
         self._kept[key] = named
@@ -80,21 +80,21 @@ def _digest(text: str) -> str:
     return sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def _weight(named: Named) -> int:
+def _weight(named: PersistedDocument) -> int:
     return len(named.text) * (1 if named.text.isascii() else 4) + _BESIDE
 
 
-class Persisted:
+class PersistedOperations:
     """Finds what requests name, and says whose documents are answered."""
 
     def __init__(self, trust: Trust, find: Callable[[str], Awaitable[str | None]]) -> None:
         """`find` is where the registered ones are."""
         self._trust = trust
         self._find = find
-        self.registered = Shelf()
-        self.automatic = Shelf()
+        self.registered = LRUCache()
+        self.automatic = LRUCache()
 
-    async def named(self, asked: Asked, *, is_anonymous: bool) -> Asked:
+    async def named(self, asked: GraphQLRequest, *, is_anonymous: bool) -> GraphQLRequest:
         """The request with the text that it names.
 
         `is_anonymous` where nobody has even tried to be somebody: then what is not trusted ends here, before
@@ -114,22 +114,22 @@ class Persisted:
             raise _unknown(asked, is_strict=is_strict)
         return replace(asked, query=found.text, named=found)
 
-    async def admit(self, asked: Asked, *, is_signed_in: bool) -> None:
+    async def admit(self, asked: GraphQLRequest, *, is_signed_in: bool) -> None:
         """Let a request pass once it is known who asks, and keep what its client wants kept. Raises Rejected."""
         if self._trust is Trust.TRUSTED or (self._trust is Trust.FOR_ANONYMOUS and not is_signed_in):
             if await self._registered(_digest(asked.query)) is None:
                 raise self._not_trusted()
         elif asked.is_automatic and asked.named is None and len(asked.query) <= LONGEST:
-            self.automatic.put(_digest(asked.query), Named(asked.query, is_registered=False))
+            self.automatic.put(_digest(asked.query), PersistedDocument(asked.query, is_registered=False))
 
-    async def _of_name(self, asked: Asked) -> Named | None:
+    async def _of_name(self, asked: GraphQLRequest) -> PersistedDocument | None:
         key = (asked.name or "").removeprefix(SHA256)
         automatic = self.automatic.get(key)
         if automatic is not None and self._trust is Trust.ANY:
             return automatic
         return await self._registered(key) or automatic
 
-    async def _registered(self, key: str) -> Named | None:
+    async def _registered(self, key: str) -> PersistedDocument | None:
         now = time.monotonic()
         known = self.registered.get(key)
         if known is not None and now < known.fresh_until:
@@ -138,7 +138,7 @@ class Persisted:
         if text is None:
             self.registered.drop(key)
             return None
-        found = Named(text, is_registered=True, fresh_until=now + FRESH_SECONDS)
+        found = PersistedDocument(text, is_registered=True, fresh_until=now + FRESH_SECONDS)
         if known is not None and known.text == text:
             found.is_public = known.is_public
         self.registered.put(key, found)
@@ -149,7 +149,7 @@ class Persisted:
         return Rejected(403, f"Only registered documents are answered{whom}; this is none of them.", NOT_TRUSTED)
 
 
-def _unknown(asked: Asked, *, is_strict: bool) -> Rejected:
+def _unknown(asked: GraphQLRequest, *, is_strict: bool) -> Rejected:
     if asked.is_automatic and not is_strict:
         # These very words make clients send the text; 400 and 500 would make some of them stop asking.
         return Unfit(404, "PersistedQueryNotFound", NOT_FOUND)

@@ -21,7 +21,7 @@ import uvicorn
 
 from server import shutdown
 from server.request import MAX_BODY
-from server.shutdown import Leaving
+from server.shutdown import Shutdown
 
 LAST_SECONDS: Final = 2
 """Of the limit, kept for the mail worker, the jobs and the database."""
@@ -65,7 +65,7 @@ class Server(uvicorn.Server):
             self._asked_at, self._begins_at = now, now + drain_seconds
             self._parting_seconds = parting_seconds
             if (found := self._leaving) is not None:
-                found.is_announced = True
+                found.is_draining = True
             self._end_after(self._shutdown_seconds + LAST_SECONDS)
         elif self._is_alone:
             self.force_exit = True
@@ -128,10 +128,10 @@ class Server(uvicorn.Server):
         self._timers.append(timer)
 
     @property
-    def _leaving(self) -> Leaving | None:
+    def _leaving(self) -> Shutdown | None:
         # A signal can come before the application has started.
         lifespan = getattr(self, "lifespan", None)
-        found: Leaving | None = lifespan.state.get(shutdown.STATE) if lifespan else None
+        found: Shutdown | None = lifespan.state.get(shutdown.STATE) if lifespan else None
         return found
 
 

@@ -18,7 +18,7 @@ MOST_AT_ONCE: Final = 4096
 PAUSE_SECONDS: Final = 0.02
 
 
-class Lines:
+class QueuedWriter:
     """Writes lines to a descriptor, in the order in which they came."""
 
     def __init__(self, descriptor: int, *, most_lines: int = MOST_LINES) -> None:

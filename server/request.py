@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from server import limits
-from server.document_cache import Named
+from server.document_cache import PersistedDocument
 from server.errors import Rejected
 
 MAX_BODY: Final = limits.DEFAULT.bytes
@@ -19,7 +19,7 @@ _TAKEN: Final = ("query", "operationName", *_MAPS, *_NAMES)
 _LONGEST_NAME: Final = 300
 
 
-class Asking(Request):
+class HTTPRequest(Request):
     """An HTTP request whose headers are looked at more than once."""
 
     _by_name: dict[bytes, bytes] | None = None
@@ -41,7 +41,7 @@ class Asking(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GraphQLRequest:
     """A GraphQL request.
 
     Its text is `query`, or what `name` names; then `query` is empty until server/persisted_operations.py has found it.
@@ -54,13 +54,13 @@ class Asked:
     name: str | None = None
     is_automatic: bool = False
     """Whether it is named as clients do that send the text when it is not known."""
-    named: Named | None = None
+    named: PersistedDocument | None = None
     """What is known of the text, once it was found by its name."""
     shows_cost: bool = False
     """Whether the answer shall say what it cost and what is left: `extensions: {"cost": true}`."""
 
 
-async def read(request: Asking) -> Asked:
+async def read(request: HTTPRequest) -> GraphQLRequest:
     """The GraphQL request of a POST, or in the address of a GET. Raises Rejected.
 
     A body that does not come is cut by the connection: server/connection.py.
@@ -75,7 +75,7 @@ async def read(request: Asking) -> Asked:
     return asked(_decoded(body, "body"))
 
 
-def _in_address(request: Asking) -> Asked:
+def _in_address(request: HTTPRequest) -> GraphQLRequest:
     if len(request.scope["query_string"]) > MAX_BODY:
         raise _too_large(414, "address", len(request.scope["query_string"]))
     given = request.query_params
@@ -89,7 +89,7 @@ def _in_address(request: Asking) -> Asked:
     return asked(found, is_get=True)
 
 
-def _check_headers(request: Asking) -> None:
+def _check_headers(request: HTTPRequest) -> None:
     content_type, _, parameters = (request.header("content-type") or "").partition(";")
     if content_type.strip().lower() != "application/json":
         raise Rejected(415, "Send Content-Type: application/json.")
@@ -104,7 +104,7 @@ def _check_headers(request: Asking) -> None:
         raise _too_large(413, "body", announced)
 
 
-async def _body(request: Asking) -> bytes:
+async def _body(request: HTTPRequest) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -122,7 +122,7 @@ def _decoded(text: bytes, what: str) -> object:
         raise Rejected(400, f"The {what} cannot be read as JSON in UTF-8.") from None
 
 
-def asked(body: object, *, is_get: bool = False) -> Asked:
+def asked(body: object, *, is_get: bool = False) -> GraphQLRequest:
     """The request that a decoded body holds; what else stands in it is left alone. Raises Rejected."""
     if isinstance(body, list):
         message = "Batches are not taken; send each request on its own."
@@ -144,7 +144,7 @@ def asked(body: object, *, is_get: bool = False) -> Asked:
     elif not isinstance(query, str) or not query.strip():
         raise Rejected(400, "The request has no query.")
     shows_cost = extensions is not None and extensions.get("cost") is True
-    return Asked(
+    return GraphQLRequest(
         query,
         variables,
         operation_name or None,

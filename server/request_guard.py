@@ -42,7 +42,7 @@ _KEY_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class RequestGuard:
     """Whom we let in, and how long we wait for him."""
 
     hosts: Hosts

@@ -11,14 +11,14 @@ STATE: Final = "leaving"
 """Where the application leaves its own for the server, in the state of its lifespan."""
 
 
-class Leaving:
+class Shutdown:
     """Of one process; `on_begin` ends what would never end by itself."""
 
     def __init__(self, on_begin: Callable[[], None]) -> None:
-        self.is_announced = False
+        self.is_draining = False
         self._on_begin = on_begin
 
     def begin(self) -> None:
         """It is time."""
-        self.is_announced = True
+        self.is_draining = True
         self._on_begin()

@@ -21,10 +21,10 @@ from graphql import OperationType
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from models.live.hub import Away, Hub, Stream
+from models.live.hub import Hub, ShuttingDown, Stream
 from server import client_info, error_response, errors
-from server.access_log import Entry, Journal
-from server.client_info import Origin
+from server.access_log import AccessLog, LogEntry
+from server.client_info import ClientInfo
 from server.credentials import Browsers
 from server.errors import Rejected
 from server.graph import Graph
@@ -76,12 +76,12 @@ class Closed(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class SocketServices:
     """What all sockets share: the graph, who looks after streams, who writes down, and the limits."""
 
     graph: Graph
     hub: Hub
-    journal: Journal
+    journal: AccessLog
     browsers: Browsers
     init_seconds: float = INIT_SECONDS
     send_seconds: float = SEND_SECONDS
@@ -92,7 +92,7 @@ class House:
 class Sockets:
     """Answers WebSockets to /graphql."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: SocketServices) -> None:
         self._house = house
         self._open = 0
 
@@ -110,7 +110,7 @@ class Sockets:
         self._open += 1
         try:
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-            await Conversation(self._house, scope, receive, send).hold()
+            await SocketConnection(self._house, scope, receive, send).hold()
         except OSError:
             pass  # it was gone before anything was said
         finally:
@@ -124,15 +124,15 @@ class Sockets:
         return None
 
 
-class Conversation:
+class SocketConnection:
     """One socket, from its acceptance to its end."""
 
-    def __init__(self, house: House, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, house: SocketServices, scope: Scope, receive: Receive, send: Send) -> None:
         self._house = house
         self._scope = scope
         self._receive = receive
         self._emit = send
-        self._origin: Origin | None = None
+        self._origin: ClientInfo | None = None
         self._session: Stream[None] | None = None
         self._is_acknowledged = False
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -268,7 +268,7 @@ class Conversation:
             await self._send({"id": key, "type": "complete"})
         except Gone:
             self._stop(None)
-        except Away:
+        except ShuttingDown:
             self._stop(Closed(Code.GOING_AWAY, _GOING))
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             self._forget(key)
@@ -278,7 +278,7 @@ class Conversation:
         finally:
             self._house.journal.end(entry)
 
-    async def _follow(self, key: str, payload: dict[str, Any], entry: Entry) -> None:
+    async def _follow(self, key: str, payload: dict[str, Any], entry: LogEntry) -> None:
         assert self._origin is not None  # noqa: S101 - acknowledged
         graph = self._house.graph
         named = await graph.named(asked(payload), self._origin)
@@ -291,7 +291,7 @@ class Conversation:
             async for answer in answers:
                 entry.bytes += await self._send({"id": key, "type": "next", "payload": answer})
 
-    def _locale(self, entry: Entry) -> str:
+    def _locale(self, entry: LogEntry) -> str:
         """The language of whoever asks."""
         assert self._origin is not None  # noqa: S101 - acknowledged
         return entry.context.caller.locale if entry.context else self._origin.locale
@@ -310,7 +310,7 @@ class Conversation:
     async def _until_signed_out(self, session: Stream[None]) -> None:
         """Close the socket when its session ends, once its operations have said so."""
         why = await session.over()
-        if isinstance(why, Away):
+        if isinstance(why, ShuttingDown):
             self._stop(Closed(Code.GOING_AWAY, _GOING))
             return
         if self._running:

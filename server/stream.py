@@ -17,10 +17,10 @@ import orjson
 from graphql import OperationType
 from starlette.types import Message, Receive, Scope, Send
 
-from models.live.hub import Away
+from models.live.hub import ShuttingDown
 from resolvers.context import Context
 from server import errors
-from server.access_log import Entry
+from server.access_log import LogEntry
 from server.graph import Answer, Graph, Operation
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -47,7 +47,7 @@ def is_accepted(accept: str | None) -> bool:
 class Following:
     """The response to an operation whose answers are events: those of a subscription, or the one of another."""
 
-    def __init__(self, graph: Graph, operation: Operation, context: Context, entry: Entry) -> None:
+    def __init__(self, graph: Graph, operation: Operation, context: Context, entry: LogEntry) -> None:
         self._graph = graph
         self._operation = operation
         self._context = context
@@ -70,7 +70,7 @@ class Following:
         with suppress(Gone):
             await _put(send, {"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await _put(send, _part(_BEAT))  # so that the client sees that it is open
-            with suppress(Away):
+            with suppress(ShuttingDown):
                 await self._tell_all(send)
                 await _put(send, _part(_COMPLETE))
             await _put(send, {"type": "http.response.body", "body": b""})
@@ -80,7 +80,7 @@ class Following:
             async with aclosing(self._answers()) as answers:
                 async for answer in answers:
                     await _put(send, _part(_next(answer)))
-        except (Away, Gone):
+        except (ShuttingDown, Gone):
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
             request_id = self._entry.request_id

@@ -25,15 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 STAND_IN = """
 import asyncio, os, sys, types
 from pathlib import Path
-from server.client import Proxies
-from server.gate import Gate
 from server.hosts import Hosts
-from server.leaving import Leaving
+from server.proxies import Proxies
+from server.request_guard import RequestGuard
+from server.shutdown import Shutdown
 
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
-        gate = Gate(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, most_connections=100)
-        scope["state"].update(gate=gate, leaving=Leaving(lambda: None))
+        guard = RequestGuard(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, most_connections=100)
+        scope["state"].update(gate=guard, leaving=Shutdown(lambda: None))
         for _ in ("startup", "shutdown"):
             message = await receive()
             await send({"type": message["type"] + ".complete"})
@@ -51,8 +51,8 @@ async def write(settings):
 demo.write = write
 sys.modules.update(app=app, demo=demo)
 from database import migrate
-async def nothing(url, server_role=None): pass
-async def pending(url): return ["0001_first"]
+async def nothing(url, schema, server_role=None): pass
+async def pending(url, schema): return ["0001_first"]
 async def room(url): return 100
 migrate.migrate, migrate.pending, migrate.room = nothing, pending, room
 

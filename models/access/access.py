@@ -14,9 +14,9 @@ from typing import Any, Concatenate, Final, Literal, ParamSpec, Protocol, TypeVa
 from uuid import UUID
 
 from auth import policy
-from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.policy import GrantFacts, GrantStatus, Permission, Role
 from database import db
-from database.rows import Rows
+from database.rows import ColumnBatch
 from i18n import mark
 from models.access import factor_requirement
 from models.audit import event
@@ -32,7 +32,7 @@ class Access:
     """An active grant of a user on an account, with its effective permissions as a bit set."""
 
     grant: db.Columns  # the columns of a GrantRow
-    standing: Standing
+    standing: GrantFacts
     bits: int
 
     @property
@@ -98,9 +98,9 @@ def status(row: db.Columns, now: datetime) -> GrantStatus:
     return GrantStatus.EXPIRED if over and found is GrantStatus.ACTIVE else found
 
 
-def standing(row: db.Columns, now: datetime, *, with_factor: bool = False) -> Standing:
+def grant_facts(row: db.Columns, now: datetime, *, with_factor: bool = False) -> GrantFacts:
     """The facts that decide what the holder of a grant may do at `now`; or could, `with_factor`."""
-    return Standing(
+    return GrantFacts(
         role=Role(row["role"]),
         status=status(row, now),
         listed=row["listed"],
@@ -114,7 +114,7 @@ def standing(row: db.Columns, now: datetime, *, with_factor: bool = False) -> St
 async def load(user_id: UUID, account_ids: Sequence[UUID], *, now: datetime) -> list[Access]:
     """The user's access to those of `account_ids` that he can enter: one statement."""
     rows = await db.fetch(_LOAD, user_id, account_ids, now, row=GrantRow)
-    found = (seen(row, now) for row in rows)
+    found = (effective_access(row, now) for row in rows)
     return [access for access in found if access is not None]
 
 
@@ -136,7 +136,7 @@ async def entered(user_id: UUID, *wanted: tuple[str, UUID], now: datetime) -> li
 
 
 def _demand_entry(grant: GrantRow | None, field: str, now: datetime) -> Access:
-    found = seen(grant, now) if grant else None
+    found = effective_access(grant, now) if grant else None
     if found is not None:
         return found
     if grant is not None and grant.factor_missing:
@@ -158,13 +158,13 @@ def holding(permission: Permission, *, alias: str) -> str:
     always, where_given = policy.holders(permission)
     by_role = dict.fromkeys(always, "TRUE")
     for role in where_given:
-        without_list = policy.given(role, None) & bit
+        without_list = policy.granted(role, None) & bit
         by_role[role] = f"COALESCE({alias}.listed & {bit}, {without_list}) <> 0"
     cases = " ".join(f"WHEN '{role}' THEN {held}" for role, held in by_role.items())
     return f"(COALESCE(CASE {alias}.role {cases} END, FALSE) AND NOT {factor_requirement.by_grant(alias)})"
 
 
-def seen(grant: db.Columns, now: datetime) -> Access | None:
+def effective_access(grant: db.Columns, now: datetime) -> Access | None:
     """What an active, unexpired grant gives at `now`; None where that is nothing."""
     over = grant["subscription_until"] <= now
     facts, bits = _effect(
@@ -178,7 +178,7 @@ def seen(grant: db.Columns, now: datetime) -> Access | None:
     return Access(grant, facts, bits) if bits else None
 
 
-def seen_all(grants: Rows, now: datetime) -> list[Access | None]:
+def effective_accesses(grants: ColumnBatch, now: datetime) -> list[Access | None]:
     """The same for many, out of their columns."""
     columns = [grants.column(name) for name in ("role", "listed", "simple_user_restrictions", "locks")]
     over = [end <= now for end in grants.column("subscription_until")]
@@ -191,9 +191,9 @@ def seen_all(grants: Rows, now: datetime) -> list[Access | None]:
 @lru_cache(maxsize=4096)
 def _effect(
     role: str, listed: int | None, restrictions: int, locks: int, *, over: bool, factor_missing: bool
-) -> tuple[Standing, int]:
+) -> tuple[GrantFacts, int]:
     """What an active grant gives; few combinations recur in thousands of accounts."""
-    facts = Standing(Role(role), GrantStatus.ACTIVE, listed, restrictions, locks, over, factor_missing)
+    facts = GrantFacts(Role(role), GrantStatus.ACTIVE, listed, restrictions, locks, over, factor_missing)
     return facts, policy.effective(facts)
 
 
@@ -201,7 +201,7 @@ def _effect(
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class OperationContext:
     """An operation under way: its caller, and his access to the account that it changes.
 
     The account's row is locked until the operation ends, so that changes of one account follow one
@@ -265,9 +265,9 @@ class Operation(Protocol[P, T_co]):
         ...
 
 
-def within(
+def requires(
     permission: Permission, *, of: Table = "account"
-) -> Callable[[Callable[Concatenate[Act, P], Awaitable[T]]], Operation[P, T]]:
+) -> Callable[[Callable[Concatenate[OperationContext, P], Awaitable[T]]], Operation[P, T]]:
     """Make an operation on the account of the row that its first argument, `<of>_id`, names.
 
     It runs in a transaction of its own, with the account locked, after the caller's access has been
@@ -279,7 +279,7 @@ def within(
         Forbidden: the caller can enter the account, but lacks `permission`.
     """
 
-    def declare(operation: Callable[Concatenate[Act, P], Awaitable[T]]) -> Operation[P, T]:
+    def declare(operation: Callable[Concatenate[OperationContext, P], Awaitable[T]]) -> Operation[P, T]:
         @wraps(operation)
         async def run(caller: Caller, *args: P.args, **kwargs: P.kwargs) -> T:
             key = args[0] if args else kwargs[f"{of}_id"]
@@ -292,7 +292,7 @@ def within(
     return declare
 
 
-def demanding(
+def declares_permission(
     permission: Permission,
 ) -> Callable[[Callable[Concatenate[Caller, P], Awaitable[T]]], Operation[P, T]]:
     """Declare what an operation demands in an account that it checks by itself."""
@@ -341,27 +341,27 @@ FOR NO KEY UPDATE OF a FOR NO KEY UPDATE OF t FOR SHARE OF g"""
 }
 
 
-async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table = "account") -> Act:
+async def enter(caller: Caller, key: UUID, permission: Permission, *, of: Table = "account") -> OperationContext:
     """Lock an account and check the caller's permission in it; the first step of an operation."""
     user_id, field = caller.user(), f"{of}_id"
     found = await db.fetch_one(_LOCK[of], key, user_id, caller.now, row=GrantRow)
     if found is None and of == "grant":
         found = await _enter_tied(caller, key, permission)
     access = _demand_entry(found, field, caller.now)
-    demand(access, permission)
-    return Act(caller, user_id, access.account_id, access)
+    require(access, permission)
+    return OperationContext(caller, user_id, access.account_id, access)
 
 
 async def _enter_tied(caller: Caller, grant_id: UUID, permission: Permission) -> GrantRow | None:
     """Lock the account of a grant and those that are tied to it, for who may change it."""
     find = partial(db.fetch_one, _FIND["grant"], grant_id, caller.user(), caller.now, row=GrantRow)
     if found := await find():
-        demand(_demand_entry(found, "grant_id", caller.now), permission)  # before the locks: of many accounts
+        require(_demand_entry(found, "grant_id", caller.now), permission)  # before the locks: of many accounts
         await locks.tied(grant_id)
     return await find() if found else None
 
 
-def demand(access: Access, permission: Permission) -> None:
+def require(access: Access, permission: Permission) -> None:
     """Raise unless `access` holds `permission`: Forbidden, or Refusal SUBSCRIPTION_EXPIRED."""
     decision = policy.decide(permission, access.standing)
     if decision.reason is policy.DecisionReason.SUBSCRIPTION_EXPIRED:

@@ -22,7 +22,7 @@ from models.outbox import message
 from models.outbox.message import MessageKind
 
 
-class HangingRow(db.Row):
+class DerivedGrantRow(db.Row):
     """A live grant that hangs on an engagement."""
 
     id: UUID
@@ -49,14 +49,14 @@ _OF_CONSULTANT: Final = f"{_LIVE} AND e.bureau_id = $2 AND g.user_id = $3 ORDER 
 _OF_ENGAGEMENT: Final = f"{_LIVE} AND e.id = $2 ORDER BY g.id"
 
 
-async def of_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> list[HangingRow]:
+async def of_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> list[DerivedGrantRow]:
     """All that hangs on a user's grant on a bureau."""
-    return await db.fetch(_OF_CONSULTANT, now, bureau_id, user_id, row=HangingRow)
+    return await db.fetch(_OF_CONSULTANT, now, bureau_id, user_id, row=DerivedGrantRow)
 
 
-async def of_engagement(engagement_id: UUID, *, now: datetime) -> list[HangingRow]:
+async def of_engagement(engagement_id: UUID, *, now: datetime) -> list[DerivedGrantRow]:
     """All that hangs on an engagement."""
-    return await db.fetch(_OF_ENGAGEMENT, now, engagement_id, row=HangingRow)
+    return await db.fetch(_OF_ENGAGEMENT, now, engagement_id, row=DerivedGrantRow)
 
 
 # ---- What it hangs on ------------------------------------------------------------------------
@@ -82,7 +82,9 @@ async def is_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> boo
     return await db.fetch_one(_BASE, bureau_id, user_id, now, row=_Base) is not None
 
 
-async def bounded(engagement_id: UUID, user_id: UUID, own_until: datetime | None, *, now: datetime) -> datetime | None:
+async def earliest_end(
+    engagement_id: UUID, user_id: UUID, own_until: datetime | None, *, now: datetime
+) -> datetime | None:
     """When a grant with an end of its own, or None, ends that hangs on an engagement.
 
     Raises Refusal INVALID_STATE where the engagement or the holder's grant on the bureau is over.
@@ -106,7 +108,7 @@ async def set_own_end(grant_id: UUID, valid_until: datetime | None, own_until: d
     await db.execute(_SET_OWN_END, grant_id, valid_until, own_until)
 
 
-async def rebind(caller: Caller, user_id: UUID, bureau_id: UUID, base_until: datetime | None) -> None:
+async def reschedule(caller: Caller, user_id: UUID, bureau_id: UUID, base_until: datetime | None) -> None:
     """Let all that hangs on a user's grant on a bureau end with it, now that its end has changed."""
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     ends = {row.id: min((t for t in (row.own_until, base_until) if t is not None), default=None) for row in rows}
@@ -122,7 +124,7 @@ async def rebind(caller: Caller, user_id: UUID, bureau_id: UUID, base_until: dat
 _END: Final = "UPDATE grants SET status = 'REVOKED', ended_at = $2 WHERE id = ANY($1::uuid[])"
 
 
-async def end(caller: Caller, rows: Sequence[HangingRow]) -> None:
+async def end(caller: Caller, rows: Sequence[DerivedGrantRow]) -> None:
     """End grants, their accounts locked, each with its event."""
     await db.execute(_END, [row.id for row in rows], caller.now)
     roles = await _roles(caller, rows)
@@ -138,7 +140,7 @@ async def end_with_base(caller: Caller, user_id: UUID, bureau_id: UUID) -> None:
         await tell_both(caller, [row.id for row in rows])
 
 
-async def _roles(caller: Caller, rows: Sequence[HangingRow]) -> dict[UUID, Role]:
+async def _roles(caller: Caller, rows: Sequence[DerivedGrantRow]) -> dict[UUID, Role]:
     """The caller's roles in the accounts of grants: of many he has none."""
     if caller.user_id is None:
         return {}
@@ -149,7 +151,7 @@ async def _roles(caller: Caller, rows: Sequence[HangingRow]) -> dict[UUID, Role]
 async def _record(
     caller: Caller,
     done: str,
-    row: HangingRow,
+    row: DerivedGrantRow,
     roles: Mapping[UUID, Role],
     before: Mapping[str, object],
     after: Mapping[str, object],
@@ -192,7 +194,7 @@ async def tell_assigned(caller: Caller, grant_id: UUID) -> None:
     await _tell_clients(caller, MessageKind.CONSULTANT_ASSIGNED, [grant_id])
 
 
-async def tell_ended(caller: Caller, rows: Iterable[HangingRow]) -> None:
+async def tell_ended(caller: Caller, rows: Iterable[DerivedGrantRow]) -> None:
     """Mail each client's owner that a consultant has no access any more."""
     await _tell_clients(caller, MessageKind.CONSULTANT_ENDED, [row.id for row in rows])
 

@@ -24,13 +24,13 @@ from auth.policy import GrantStatus, Permission, Role
 from database import db, keys
 from i18n import mark
 from models.access import derived_grant, expiry, seat
-from models.access.access import COLUMNS, SOURCE, TARGET, Access, Act, GrantRow, within
+from models.access.access import COLUMNS, SOURCE, TARGET, Access, GrantRow, OperationContext, requires
 from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.base.unset import KEEP, Keep
-from models.base.validation import Checks
+from models.base.unset import UNSET, Unset
+from models.base.validation import Validation
 
 
 class Grant(Model):
@@ -85,7 +85,7 @@ async def of_engagements(ids: list[UUID], *, now: datetime) -> dict[UUID, list[G
 # ---- What may be given -----------------------------------------------------------------------
 
 
-def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> int | None:
+def checked_list(check: Validation, role: Role, wanted: list[Permission] | None) -> int | None:
     """The permissions of a grant as they are stored: only roles that are cut to a list have one.
 
     A list that gives anything gives ACCOUNT_READ too: without it nothing of it could be reached. One
@@ -94,7 +94,7 @@ def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> 
     if wanted is None:
         return None
     bits = policy.mask(wanted)
-    if role not in policy.LISTED:
+    if role not in policy.WITH_ALLOWLIST:
         check.problem(
             UserErrorCode.INVALID,
             "permissions",
@@ -108,7 +108,7 @@ def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> 
             mark("This role cannot have: %(permissions)s."),
             permissions=", ".join(policy.permissions(excess)),
         )
-    elif missing := policy.grounds(bits) & ~bits:
+    elif missing := policy.implied_reads(bits) & ~bits:
         check.problem(
             UserErrorCode.INVALID,
             "permissions",
@@ -120,7 +120,7 @@ def checked_list(check: Checks, role: Role, wanted: list[Permission] | None) -> 
 
 def initial_status(role: Role, listed: int | None) -> GrantStatus:
     """A grant that gives nothing yet waits for permissions; any other is active at once."""
-    return GrantStatus.ACTIVE if policy.given(role, listed) else GrantStatus.AWAITING_PERMISSIONS
+    return GrantStatus.ACTIVE if policy.granted(role, listed) else GrantStatus.AWAITING_PERMISSIONS
 
 
 def may_give(giver: Access, role: Role, listed: int | None, until: datetime | None) -> bool:
@@ -230,14 +230,14 @@ SELECT {_COLUMNS} FROM g JOIN accounts a ON a.id = g.account_id
 """
 
 
-@within(Permission.USERS_WRITE, of="grant")
+@requires(Permission.USERS_WRITE, of="grant")
 async def update(
-    act: Act,
+    act: OperationContext,
     grant_id: UUID,
     *,
     role: Role | None = None,
-    permissions: list[Permission] | None | Keep = KEEP,
-    valid_until: datetime | None | Keep = KEEP,
+    permissions: list[Permission] | None | Unset = UNSET,
+    valid_until: datetime | None | Unset = UNSET,
 ) -> Updated:
     """Change a live grant's role, list or end; what is not given stays.
 
@@ -247,13 +247,13 @@ async def update(
     grant = _others(act, grant_id)
     if not _is_live(grant, act.now):
         raise _not_in_state(mark("This access has ended. Restore it first."))
-    new_role, has_new_end = role or grant.role, valid_until is not KEEP
-    with Checks() as check:
-        if permissions is not KEEP:
+    new_role, has_new_end = role or grant.role, valid_until is not UNSET
+    with Validation() as check:
+        if permissions is not UNSET:
             listed = checked_list(check, new_role, permissions)
         else:
             listed = grant.listed if new_role is grant.role else None
-        if valid_until is KEEP:
+        if valid_until is UNSET:
             valid_until = grant.valid_until
         else:
             check.end("valid_until", valid_until, now=act.now)
@@ -262,10 +262,10 @@ async def update(
     before, was = terms(grant), grant.role
     if grant.engagement_id is not None and has_new_end:
         own_until = valid_until
-        valid_until = await derived_grant.bounded(grant.engagement_id, grant.user_id, own_until, now=act.now)
+        valid_until = await derived_grant.earliest_end(grant.engagement_id, grant.user_id, own_until, now=act.now)
         await derived_grant.set_own_end(grant_id, valid_until, own_until)
     if valid_until != grant.valid_until:
-        await derived_grant.rebind(act.caller, grant.user_id, act.account_id, valid_until)
+        await derived_grant.reschedule(act.caller, grant.user_id, act.account_id, valid_until)
     grant.role, grant.listed, grant.valid_until = new_role, listed, valid_until
     grant.status = initial_status(new_role, listed)
     seen_by = None if grant.user_id == act.user_id else act.access
@@ -283,8 +283,8 @@ async def update(
     return Updated(grant_id, row, seen_by)
 
 
-@within(Permission.USERS_WRITE, of="grant")
-async def revoke(act: Act, grant_id: UUID) -> UUID:
+@requires(Permission.USERS_WRITE, of="grant")
+async def revoke(act: OperationContext, grant_id: UUID) -> UUID:
     """Take a live grant back, from the very next request on. Returns its id."""
     grant = _others(act, grant_id)
     if not _is_live(grant, act.now):
@@ -292,8 +292,8 @@ async def revoke(act: Act, grant_id: UUID) -> UUID:
     return await _end(act, grant, GrantStatus.REVOKED, "account:grant:revoke")
 
 
-@within(Permission.USERS_WRITE, of="grant")
-async def restore(act: Act, grant_id: UUID) -> UUID:
+@requires(Permission.USERS_WRITE, of="grant")
+async def restore(act: OperationContext, grant_id: UUID) -> UUID:
     """Give a revoked grant again, with its former role and permissions. Returns its id."""
     grant = _others(act, grant_id)
     if grant.status is not GrantStatus.REVOKED:
@@ -304,7 +304,7 @@ async def restore(act: Act, grant_id: UUID) -> UUID:
     if await is_member(act.caller, grant.user_id, grant.account_id):
         raise already_member("grant_id")
     if grant.engagement_id is not None:
-        grant.valid_until = await derived_grant.bounded(
+        grant.valid_until = await derived_grant.earliest_end(
             grant.engagement_id, grant.user_id, grant.own_until, now=act.now
         )
     status = initial_status(grant.role, grant.listed)
@@ -357,7 +357,7 @@ async def record_resigned(caller: Caller, grant: Grant) -> None:
     )
 
 
-def _others(act: Act, grant_id: UUID) -> Grant:
+def _others(act: OperationContext, grant_id: UUID) -> Grant:
     """The grant to be changed, as it is under the lock. Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH."""
     grant = Grant(id=grant_id, **{name: act.target(name) for name in TARGET})
     if grant.role is Role.OWNER:
@@ -370,7 +370,7 @@ def _others(act: Act, grant_id: UUID) -> Grant:
     return grant
 
 
-async def _end(act: Act, grant: Grant, status: GrantStatus, done: str) -> UUID:
+async def _end(act: OperationContext, grant: Grant, status: GrantStatus, done: str) -> UUID:
     await Grant.filter(id=grant.id).update(status=status, ended_at=act.now)
     await act.record(
         done, before={"grant": str(grant.id), "status": grant.status}, after={"grant": str(grant.id), "status": status}

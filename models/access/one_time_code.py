@@ -39,7 +39,7 @@ class FactorRow(db.Row):
 
 def secret(caller: Caller, seed: bytes) -> bytes:
     """What the authenticator app and we share; the seed alone, without the site's key, is worth nothing."""
-    return tokens.derive_bytes(caller.site.link_key, _PURPOSE, seed)[: totp.SECRET_BYTES]
+    return tokens.derive_bytes(caller.config.link_key, _PURPOSE, seed)[: totp.SECRET_BYTES]
 
 
 # ---- Recovery codes --------------------------------------------------------------------------
@@ -83,7 +83,7 @@ async def is_demanded(user_id: UUID) -> bool:
     return bool(await db.fetch(_IS_ACTIVE, user_id, row=db.Row))
 
 
-async def judge(caller: Caller, user_id: UUID, given: str | None) -> Refusal | None:
+async def verify(caller: Caller, user_id: UUID, given: str | None) -> Refusal | None:
     """Why `given` does not prove the user's second factor; None where it does, or where he has none.
 
     Within the transaction of the sign-in, which holds the user's row.
@@ -98,17 +98,17 @@ async def judge(caller: Caller, user_id: UUID, given: str | None) -> Refusal | N
             "one_time_code",
             mark("Enter the code that your authenticator app shows, or a recovery code."),
         )
-    guess = await take_guess(caller, user_id)
+    guess = await attempt_code(caller, user_id)
     factor = await lock(user_id)
     is_right = factor is not None and (
-        await spend(caller, factor, guess, given) or await _recover(caller, factor, guess, given)
+        await consume(caller, factor, guess, given) or await _recover(caller, factor, guess, given)
     )
     return None if is_right else wrong("one_time_code")
 
 
-async def take_guess(caller: Caller, user_id: UUID) -> Attempt:
+async def attempt_code(caller: Caller, user_id: UUID) -> Attempt:
     """Count a guess at a user's codes. Raises RateLimited."""
-    return await throttle.take(caller, throttle.counter(caller, throttle.CODE, user_id=user_id))
+    return await throttle.attempt(caller, throttle.counter(caller, throttle.CODE, user_id=user_id))
 
 
 _LOCK: Final = """
@@ -124,7 +124,7 @@ async def lock(user_id: UUID) -> FactorRow | None:
 _ACCEPT: Final = "UPDATE second_factors SET last_step = $2 WHERE user_id = $1"
 
 
-async def spend(caller: Caller, factor: FactorRow, guess: Attempt, given: str) -> bool:
+async def consume(caller: Caller, factor: FactorRow, guess: Attempt, given: str) -> bool:
     """Whether `given` is a code of the authenticator app now; then it never is again, and was no guess."""
     step = totp.matching(secret(caller, factor.seed), plain(given), now=caller.now, after=factor.last_step)
     if step is None:
@@ -151,7 +151,7 @@ async def _recover(caller: Caller, factor: FactorRow, guess: Attempt, given: str
         return True
     # A refusal that is written down: whoever guesses here has the password.
     await event.record(caller, "user:second-factor:refuse", actor_id=factor.user_id)
-    if guess.is_last and await throttle.if_left(caller, _warned(caller, factor.user_id)):
+    if guess.is_last and await throttle.attempt_quietly(caller, _warned(caller, factor.user_id)):
         await tell(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
     return False
 

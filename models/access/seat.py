@@ -23,7 +23,7 @@ from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 
 MOST: Final = 100_000
 
@@ -90,7 +90,7 @@ async def sell(caller: Caller, number: int, count: int) -> SeatsRow:
 
     Raises Refusal: NOT_FOUND; OUT_OF_RANGE, also for fewer than are used and reserved.
     """
-    with Checks() as check:
+    with Validation() as check:
         check.whole_number("count", count, least=0, most=MOST)
     async with db.transaction():
         account_id = await locks.number(number)

@@ -23,7 +23,7 @@ from models.access.grant import Grant
 from models.accounts import registered_number
 from models.audit import event
 from models.base.caller import Caller
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.billing import subscription
 
 
@@ -150,7 +150,7 @@ class Details:
 
 
 def checked(
-    check: Checks,
+    check: Validation,
     *,
     name: str,
     name_field: str = "name",
@@ -184,7 +184,7 @@ async def create(
     bank_account_number: str | None = None,
 ) -> UUID:
     """Open one more account of the caller's own, active at once. Returns its id."""
-    with Checks() as check:
+    with Validation() as check:
         details = checked(
             check,
             name=name,
@@ -203,7 +203,7 @@ async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
     if pending is None:
         await open_for(caller, user_id, details, activated_at=None)
         return
-    await registered_number.take(user_id, details.country, details.organization_number, details.bank_account_number)
+    await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
     await Account.filter(id=pending.id).update(
         name=details.name, country=details.country, organization_number=details.organization_number
     )
@@ -238,7 +238,7 @@ async def open_for(
 
     The owner himself opens it, unless a bureau does for him.
     """
-    await registered_number.take(user_id, details.country, details.organization_number, details.bank_account_number)
+    await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
     account_id = keys.uuid7()
     _ = await Account.create(
         id=account_id,
@@ -254,7 +254,7 @@ async def open_for(
         subscription_until=caller.now,
         default_locale=caller.locale,
         created_by_bureau_id=created_by_bureau_id,
-        purchased_seats=caller.site.free_seats,
+        purchased_seats=caller.config.free_seats,
     )
     _ = await Grant.create(
         account_id=account_id,

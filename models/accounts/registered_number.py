@@ -41,7 +41,7 @@ DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
 )
 
 
-async def take(owner_id: UUID, country: str | None, organization: str | None, bank: str | None) -> None:
+async def claim(owner_id: UUID, country: str | None, organization: str | None, bank: str | None) -> None:
     """Take numbers for an owner's account, None for none, within the transaction that stores them.
 
     Raises Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
@@ -98,7 +98,7 @@ WHERE a.id = $1 AND n.country = a.country AND n.number = a.organization_number
 )
 
 
-async def demand_alone(account_id: UUID) -> None:
+async def require_unshared(account_id: UUID) -> None:
     """Refuse an account that shares a number with another one of its owner: it belongs to one of them.
 
     Raises Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
@@ -125,7 +125,7 @@ async def hand_over(account_id: UUID, former_id: UUID, owner_id: UUID) -> None:
     """
     # As in `take`: the former owner may be giving one of them to another account of his.
     await db.fetch(_LOCK_OWNERS, [former_id, owner_id], row=db.Row)
-    await demand_alone(account_id)
+    await require_unshared(account_id)
     await db.fetch(_LET_BOTH_CHANGE, row=db.Row)
     for statement in _HAND_OVER:
         await db.execute(statement, account_id, owner_id)
@@ -154,7 +154,7 @@ _STILL: Final = f"{_ABANDONED} AND a.id = $2"
 _LET_GO: Final = "UPDATE accounts SET organization_number = NULL WHERE id = $1"
 
 
-async def give_free(caller: Caller) -> int:
+async def release_abandoned(caller: Caller) -> int:
     """The clock's job: let abandoned registrations lose their organization numbers. Returns how many.
 
     The registration stays. With a new link it can still be activated, and be given a number again.

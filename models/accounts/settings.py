@@ -6,48 +6,48 @@ from auth import policy
 from auth.policy import Permission
 from i18n import mark
 from models.access import one_time_code
-from models.access.access import Act, within
+from models.access.access import OperationContext, requires
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.base.errors import UserErrorCode
-from models.base.unset import KEEP, Keep
-from models.base.validation import Checks
+from models.base.unset import UNSET, Unset
+from models.base.validation import Validation
 
 
-@within(Permission.SETTINGS_WRITE)
+@requires(Permission.SETTINGS_WRITE)
 async def update(
-    act: Act,
+    act: OperationContext,
     account_id: UUID,
     *,
     name: str | None = None,
-    organization_number: str | None | Keep = KEEP,
-    country: str | None | Keep = KEEP,
+    organization_number: str | None | Unset = UNSET,
+    country: str | None | Unset = UNSET,
 ) -> UUID:
     """Change an account's name or its organization number; what is not given stays."""
     account = await Account.get(id=account_id)
-    with Checks() as check:
+    with Validation() as check:
         changes: dict[str, object] = {}
         if name is not None:
             changes["name"] = check.line("name", name)
         land = account.country
-        if country is not KEEP:
+        if country is not UNSET:
             land = changes["country"] = check.country("country", country) if country else None
-        if (organization_number, country) != (KEEP, KEEP):
-            number = account.organization_number if organization_number is KEEP else organization_number
+        if (organization_number, country) != (UNSET, UNSET):
+            number = account.organization_number if organization_number is UNSET else organization_number
             changes["organization_number"] = (
                 check.organization_number("organization_number", number, land) if number else None
             )
     return await _change(act, account, changes, "account:account:update")
 
 
-@within(Permission.SETTINGS_WRITE)
+@requires(Permission.SETTINGS_WRITE)
 async def update_settings(
-    act: Act,
+    act: OperationContext,
     account_id: UUID,
     *,
     invoice_prefix: str | None = None,
-    vat_number: str | None | Keep = KEEP,
-    bank_account_number: str | None | Keep = KEEP,
+    vat_number: str | None | Unset = UNSET,
+    bank_account_number: str | None | Unset = UNSET,
     default_currency: str | None = None,
     default_locale: str | None = None,
     payment_term_days: int | None = None,
@@ -57,13 +57,13 @@ async def update_settings(
 ) -> UUID:
     """Change an account's settings; what is not given stays. Restrictions and locks act at once."""
     account = await Account.get(id=account_id)
-    with Checks() as check:
+    with Validation() as check:
         changes: dict[str, object] = {}
         if invoice_prefix is not None:
             changes["invoice_prefix"] = _prefix(check, invoice_prefix)
-        if vat_number is not KEEP:
+        if vat_number is not UNSET:
             changes["vat_number"] = check.vat_number("vat_number", vat_number, account.country) if vat_number else None
-        if bank_account_number is not KEEP:
+        if bank_account_number is not UNSET:
             changes["bank_account_number"] = (
                 check.bank_account("bank_account_number", bank_account_number, account.country)
                 if bank_account_number
@@ -86,11 +86,11 @@ async def update_settings(
     return await _change(act, account, changes, "account:settings:update")
 
 
-def _prefix(check: Checks, value: str) -> str:
+def _prefix(check: Validation, value: str) -> str:
     return check.line("invoice_prefix", value, longest=20) if value.strip() else ""
 
 
-async def _own_factor_first(check: Checks, act: Act, *, demanded: bool) -> bool:
+async def _own_factor_first(check: Validation, act: OperationContext, *, demanded: bool) -> bool:
     if demanded and not await one_time_code.is_demanded(act.user_id):
         check.problem(
             UserErrorCode.TWO_FACTOR_REQUIRED,
@@ -100,7 +100,7 @@ async def _own_factor_first(check: Checks, act: Act, *, demanded: bool) -> bool:
     return demanded
 
 
-def _restrictable(check: Checks, field: str, taken: list[Permission]) -> int:
+def _restrictable(check: Validation, field: str, taken: list[Permission]) -> int:
     bits = policy.mask(taken)
     if bits & ~policy.RESTRICTABLE:
         check.problem(
@@ -112,12 +112,12 @@ def _restrictable(check: Checks, field: str, taken: list[Permission]) -> int:
     return bits
 
 
-async def _change(act: Act, account: Account, changes: dict[str, object], done: str) -> UUID:
+async def _change(act: OperationContext, account: Account, changes: dict[str, object], done: str) -> UUID:
     before = {key: getattr(account, key) for key in changes}
     changed = {key: value for key, value in changes.items() if before[key] != value}
     if not changed:
         return account.id
-    await registered_number.take(
+    await registered_number.claim(
         account.owner_id,
         _text(changed.get("country", account.country)),
         _text(changed.get("organization_number", account.organization_number)),

@@ -138,7 +138,7 @@ async def record_refusal(caller: Caller, operation: Callable[..., object], refus
     without end in one account, the first hundred in an hour.
     """
     counter = throttle.counter(caller, throttle.REFUSED, refusal.account_id, user_id=caller.user_id)
-    if await throttle.if_left(caller, counter) is None:
+    if await throttle.attempt_quietly(caller, counter) is None:
         return
     subject = operation.__module__.rpartition(".")[2]
     await record(

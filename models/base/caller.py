@@ -8,7 +8,7 @@ from models.base.errors import Unauthenticated
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class OperationConfig:
     """What operations need to know of the installation."""
 
     link_key: str = field(repr=False)
@@ -21,7 +21,7 @@ class Caller:
     """The origin of an operation; `user_id` is None while nobody is signed in."""
 
     now: datetime
-    site: Site
+    config: OperationConfig
     locale: str = "en"
     user_id: UUID | None = None
     session_id: UUID | None = None

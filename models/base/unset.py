@@ -4,10 +4,10 @@ from enum import Enum
 from typing import Final
 
 
-class Keep(Enum):
+class Unset(Enum):
     """Stands where an input field was left out: what is there stays."""
 
     KEEP = "KEEP"
 
 
-KEEP: Final = Keep.KEEP
+UNSET: Final = Unset.KEEP

@@ -73,7 +73,7 @@ def email_key(email: str) -> str:
     return unicodedata.normalize("NFC", f"{found.local_part}@{found.ascii_domain}".casefold())
 
 
-class Checks:
+class Validation:
     """Collects problems; leaving the block raises them together as one Refusal."""
 
     def __init__(self) -> None:

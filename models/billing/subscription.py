@@ -22,12 +22,12 @@ from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
 from models.access import access
-from models.access.access import demand, demanding
+from models.access.access import declares_permission, require
 from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import MAX_END, Checks
+from models.base.validation import MAX_END, Validation
 
 FEWEST_DAYS: Final = 10
 MOST_DAYS: Final = 365
@@ -169,14 +169,14 @@ async def book(
 
 async def start_trial(caller: Caller, account_id: UUID) -> None:
     """The first line of a new account's ledger, within the transaction that opens it; nobody's doing."""
-    if caller.site.trial_days:
-        _ = await book(replace(caller, user_id=None), account_id, caller.site.trial_days, SubscriptionEntryKind.TRIAL)
+    if caller.config.trial_days:
+        _ = await book(replace(caller, user_id=None), account_id, caller.config.trial_days, SubscriptionEntryKind.TRIAL)
 
 
 # ---- Moving days from one account to another -------------------------------------------------
 
 
-@demanding(Permission.SUBSCRIPTION_WRITE)
+@declares_permission(Permission.SUBSCRIPTION_WRITE)
 async def extend(
     caller: Caller,
     account_id: UUID,
@@ -196,7 +196,7 @@ async def extend(
         Forbidden: no SUBSCRIPTION_WRITE in the payer.
     """
     user_id = caller.user()
-    with Checks() as check:
+    with Validation() as check:
         check.whole_number("days", days, least=FEWEST_DAYS, most=MOST_DAYS)
         if idempotency_key is not None:
             idempotency_key = check.line("idempotency_key", idempotency_key)
@@ -239,7 +239,7 @@ async def _check_access(
 ) -> tuple[access.Access, access.Access]:
     wanted = (("account_id", account_id), ("payer_account_id", payer_id))
     receiver, payer = await access.entered(user_id, *wanted, now=caller.now)
-    demand(payer, extend.permission)
+    require(payer, extend.permission)
     return payer, receiver
 
 
@@ -286,7 +286,7 @@ async def credit(caller: Caller, number: int, days: int, *, reference: str) -> d
     Raises:
         Refusal: NOT_FOUND, OUT_OF_RANGE, or ALREADY_EXISTS for a reference that was used before.
     """
-    with Checks() as check:
+    with Validation() as check:
         check.whole_number("days", days, least=1, most=3650)
         reference = check.line("reference", reference)
     try:

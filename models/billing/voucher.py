@@ -20,11 +20,11 @@ from database import db
 from i18n import mark
 from models import throttle
 from models.access import access
-from models.access.access import demanding
+from models.access.access import declares_permission
 from models.audit import event
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntryKind
 from models.throttle import Attempt
@@ -66,7 +66,7 @@ async def issue(caller: Caller, codes: list[str], *, days: int, reference: str, 
     Raises:
         Refusal: OUT_OF_RANGE, or ALREADY_EXISTS for a reference that was used before.
     """
-    with Checks() as check:
+    with Validation() as check:
         check.whole_number("days", days, least=1, most=MOST_DAYS)
         check.whole_number("count", len(codes), least=1, most=MOST_AT_ONCE)
         reference = check.line("reference", reference)
@@ -108,7 +108,7 @@ async def batches() -> list[BatchRow]:
 # ---- Redeeming -------------------------------------------------------------------------------
 
 
-@demanding(Permission.SUBSCRIPTION_WRITE)
+@declares_permission(Permission.SUBSCRIPTION_WRITE)
 async def redeem(caller: Caller, account_id: UUID, *, code: str) -> UUID:
     """Turn a voucher into days of the account's subscription, added to the later of now and its end.
 
@@ -122,7 +122,7 @@ async def redeem(caller: Caller, account_id: UUID, *, code: str) -> UUID:
     """
     async with db.transaction():
         act = await access.enter(caller, account_id, redeem.permission)
-        guess = await throttle.take(caller, throttle.counter(caller, throttle.VOUCHER, user_id=act.user_id))
+        guess = await throttle.attempt(caller, throttle.counter(caller, throttle.VOUCHER, user_id=act.user_id))
         entry_id = await _use(act, guess, digest(code))
     # Not before the guess is kept.
     if entry_id is None:
@@ -143,7 +143,7 @@ FOR NO KEY UPDATE OF v
 _USE: Final = "UPDATE vouchers SET entry_id = $2 WHERE code_digest = $1"
 
 
-async def _use(act: access.Act, guess: Attempt, code_digest: bytes) -> UUID | None:
+async def _use(act: access.OperationContext, guess: Attempt, code_digest: bytes) -> UUID | None:
     """The id of the line that a voucher became; None where there is none to use."""
     found = await db.fetch_one(_OPEN, code_digest, act.now, row=_Open)
     if found is None:

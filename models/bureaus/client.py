@@ -13,14 +13,14 @@ from database import db
 from i18n import mark
 from models import throttle
 from models.access import access
-from models.access.access import Access, demanding
+from models.access.access import Access, declares_permission
 from models.accounts import account
 from models.accounts.account import Account, AccountKind
 from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import Checks, email_key
+from models.base.validation import Validation, email_key
 from models.bureaus import consultant, engagement
 from models.outbox.message import LinkPurpose, MessageKind
 from models.people import placeholder_owner, user
@@ -40,7 +40,7 @@ class Created:
 # ---- Opening ---------------------------------------------------------------------------------
 
 
-@demanding(Permission.SETTINGS_WRITE)
+@declares_permission(Permission.SETTINGS_WRITE)
 async def create(
     caller: Caller,
     bureau_account_id: UUID,
@@ -62,7 +62,7 @@ async def create(
         Forbidden: no SETTINGS_WRITE in the bureau.
     """
     await _demanded(caller, bureau_account_id)
-    with Checks() as check:
+    with Validation() as check:
         owner_name, owner_email = check.line("owner_name", owner_name), check.email("owner_email", owner_email)
         details = account.checked(check, name=name, organization_number=organization_number, country=country)
     async with db.transaction():
@@ -76,7 +76,7 @@ async def create(
             caller, owner.id, details, activated_at=None, created_by_bureau_id=bureau.id
         )
         found = await engagement.begin_with(caller, bureau.id, account_id)
-        grant_id = await consultant.hang(
+        grant_id = await consultant.create_derived(
             caller, found, caller.user(), role=Role.COLLABORATOR, status=GrantStatus.ACTIVE
         )
         await event.record(
@@ -95,7 +95,7 @@ async def _demanded(caller: Caller, bureau_id: UUID) -> Access:
     return engagement.demanded(found, create.permission, "bureau_account_id")
 
 
-@demanding(Permission.SETTINGS_WRITE)
+@declares_permission(Permission.SETTINGS_WRITE)
 async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: UUID) -> UUID:
     """Mail the link again to a client who has not taken his account over; the old one dies.
 
@@ -121,7 +121,7 @@ async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: 
 
 
 async def _send_link(caller: Caller, owner: User, account_id: UUID, bureau: Account, name: str) -> None:
-    await throttle.take_offer(caller, bureau.id, email_key(owner.email))
+    await throttle.attempt_offer(caller, bureau.id, email_key(owner.email))
     await user.send_link(
         caller,
         owner,

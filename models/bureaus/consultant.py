@@ -17,14 +17,14 @@ from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
 from models.access import access, derived_grant, grant, seat
-from models.access.access import Access, demanding
-from models.access.derived_grant import HangingRow
+from models.access.access import Access, declares_permission
+from models.access.derived_grant import DerivedGrantRow
 from models.access.grant import Grant
 from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Forbidden, Problem, Refusal, UserErrorCode, not_found, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.bureaus import engagement
 from models.bureaus.engagement import EngagementRow
 
@@ -39,7 +39,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ClientAccess:
     """An engagement under way, both accounts locked, and the caller's access to them."""
 
     caller: Caller
@@ -63,7 +63,7 @@ class Place:
 # ---- Assigning -------------------------------------------------------------------------------
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -83,7 +83,7 @@ async def assign(
         Forbidden: no USERS_WRITE in the bureau.
     """
     await _lead(caller, bureau_account_id)
-    with Checks() as check:
+    with Validation() as check:
         _demand_some(check, client_account_ids)
         listed = grant.checked_list(check, Role.CONSULTANT, permissions)
     await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
@@ -100,7 +100,7 @@ async def assign(
             # Nobody gives for longer than he has himself.
             wanted, until = listed, giver.valid_until
         status = grant.initial_status(Role.CONSULTANT, wanted)
-        made = await hang(
+        made = await create_derived(
             place.caller,
             place.engagement,
             user_id,
@@ -116,7 +116,7 @@ async def assign(
     return await _each(client_account_ids, one)
 
 
-async def hang(
+async def create_derived(
     caller: Caller,
     found: EngagementRow,
     user_id: UUID,
@@ -138,7 +138,7 @@ async def hang(
         role=role,
         status=status,
         listed=listed,
-        valid_until=await derived_grant.bounded(found.id, user_id, own_until, now=caller.now),
+        valid_until=await derived_grant.earliest_end(found.id, user_id, own_until, now=caller.now),
         own_until=own_until,
         created_at=caller.now,
         granted_by_id=caller.user_id,
@@ -160,7 +160,7 @@ async def hang(
 # ---- Taking back, and putting another in his place ---------------------------------------------
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def unassign(
     caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: Sequence[UUID]
 ) -> list[Outcome]:
@@ -172,7 +172,7 @@ async def unassign(
         Forbidden: no USERS_WRITE in the bureau.
     """
     await _lead(caller, bureau_account_id)
-    with Checks() as check:
+    with Validation() as check:
         _demand_some(check, client_account_ids)
     await _demand_known(bureau_account_id, user_id, "user_id")
 
@@ -187,7 +187,7 @@ async def unassign(
     return await _each(client_account_ids, one)
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> list[Outcome]:
     """Move all clients of one consultant to another, who gets what he had. Returns one outcome for each.
 
@@ -210,7 +210,7 @@ async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID
         await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
         row = await _assigned(place, from_user_id)
         await derived_grant.end(caller, [row])  # first: his seat is free for the other one
-        made = await hang(
+        made = await create_derived(
             caller,
             place.engagement,
             to_user_id,
@@ -259,7 +259,7 @@ async def enter(
     *,
     permission: Permission = Permission.USERS_WRITE,
     field: str = "client_account_ids",
-) -> Place:
+) -> ClientAccess:
     """The active engagement of a bureau, for which the caller acts, and a client, both locked.
 
     Raises:
@@ -276,7 +276,7 @@ async def enter(
     _ = engagement.demanded(entered.get(bureau_id), permission, "bureau_account_id")
     if found is None:
         raise not_found(field)
-    return Place(caller, found, entered)
+    return ClientAccess(caller, found, entered)
 
 
 async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
@@ -290,7 +290,7 @@ async def _demand_known(bureau_id: UUID, user_id: UUID, field: str) -> None:
         raise not_found(field)
 
 
-async def _assigned(place: Place, user_id: UUID) -> HangingRow:
+async def _assigned(place: ClientAccess, user_id: UUID) -> DerivedGrantRow:
     rows = await derived_grant.of_engagement(place.engagement.id, now=place.caller.now)
     found = next((row for row in rows if row.user_id == user_id), None)
     if found is None:
@@ -298,7 +298,7 @@ async def _assigned(place: Place, user_id: UUID) -> HangingRow:
     return found
 
 
-def _demand_some(check: Checks, client_ids: Sequence[UUID]) -> None:
+def _demand_some(check: Validation, client_ids: Sequence[UUID]) -> None:
     """At least one client; no list of an input has more than 100."""
     if not client_ids:
         check.problem(UserErrorCode.REQUIRED, "client_account_ids", mark("Choose at least one client."))

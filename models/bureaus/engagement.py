@@ -24,7 +24,7 @@ from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models.access import access, derived_grant
-from models.access.access import Access, demanding
+from models.access.access import Access, declares_permission
 from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
@@ -123,7 +123,7 @@ _USERS_WRITE: Final = policy.mask([Permission.USERS_WRITE])
 # ---- Answering and ending --------------------------------------------------------------------
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def accept(caller: Caller, engagement_id: UUID) -> UUID:
     """Let the bureau begin; only the side that was asked can. Returns the id."""
     async with db.transaction():
@@ -155,7 +155,7 @@ async def begin_with(caller: Caller, bureau_id: UUID, client_id: UUID) -> Engage
     return found
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def decline(caller: Caller, engagement_id: UUID) -> UUID:
     """Turn a bureau, or a client, down; only the side that was asked can. Returns the id."""
     async with db.transaction():
@@ -166,7 +166,7 @@ async def decline(caller: Caller, engagement_id: UUID) -> UUID:
     return engagement_id
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def end(caller: Caller, engagement_id: UUID) -> UUID:
     """End an engagement, or take back that it was asked for; either side can. Returns the id."""
     async with db.transaction():
@@ -248,7 +248,7 @@ def demanded(entry: Access | None, permission: Permission, field: str) -> Access
     """The access, if it holds `permission`. Raises Refusal NOT_FOUND where there is none, or Forbidden."""
     if entry is None:
         raise not_found(field)
-    access.demand(entry, permission)
+    access.require(entry, permission)
     return entry
 
 

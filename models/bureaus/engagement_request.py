@@ -13,13 +13,13 @@ from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models import throttle
-from models.access.access import Access, demanding
+from models.access.access import Access, declares_permission
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.bureaus import engagement
 from models.bureaus.engagement import EngagementRow, EngagementStatus
 from models.outbox.message import MessageKind
@@ -59,7 +59,7 @@ WHERE a.country = $1 AND a.organization_number = $2 ORDER BY a.id = $3, a.id LIM
 """
 
 
-@demanding(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE)
 async def engage(
     caller: Caller,
     *,
@@ -98,7 +98,7 @@ async def engage(
         is_bureau = wish.bureau is not None and wish.bureau.kind == AccountKind.BUREAU
         if not is_bureau and (wish.by_bureau or sees):
             raise refuse(UserErrorCode.INVALID, None, mark("This account is not a bureau."))
-        _ = await throttle.take(caller, throttle.counter(caller, throttle.ENGAGEMENT, wish.own.id))
+        _ = await throttle.attempt(caller, throttle.counter(caller, throttle.ENGAGEMENT, wish.own.id))
         await engagement.record(caller, "ask", wish.own.id, entered, after=wish.named)
         is_there = is_bureau and wish.other is not None and wish.other.closed_at is None
         if is_there:
@@ -138,7 +138,7 @@ async def _wish(
 
 
 async def _by_organization(own: AccountRow, number: str, country: str | None) -> _Wish:
-    with Checks() as check:
+    with Validation() as check:
         land = check.country("client_country", country) if country else own.country
         if land is None:
             check.problem(UserErrorCode.REQUIRED, "client_country", mark("An organization number needs its country."))

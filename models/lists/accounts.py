@@ -7,7 +7,7 @@ from uuid import UUID
 
 from auth.policy import Permission, Role
 from database import db
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from database.page_sql import Order
 from models.access import access, factor_requirement
 from models.access.access import GrantRow
@@ -67,12 +67,12 @@ def accounts(
     order: AccountOrder | None = None,
     *,
     in_role: Role | None = None,
-) -> Listing[AccountRow]:
+) -> ConnectionQuery[AccountRow]:
     """The accounts that a user can enter, under his id; the most recently used first.
 
     With `in_role` they are filtered and sorted as if that were his role in each.
     """
-    listing = Listing(
+    listing = ConnectionQuery(
         row=AccountRow,
         columns=_ACCOUNT_COLUMNS,
         parts=_ACCOUNT_PARTS,
@@ -81,25 +81,25 @@ def accounts(
         parent="g.user_id = {key}",
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
     )
-    listing.only(
+    listing.where(
         "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
         f" AND NOT {factor_requirement.factor_missing(user='g.user_id', account='a')}",
         now,
     )
     f = wanted or {}
     if search := f.get("search"):
-        listing.only(
+        listing.where(
             "(a.name ILIKE {0} OR a.number::text LIKE {0} OR a.organization_number ILIKE {0})",
             search_pattern(search),
         )
     if (roles := f.get("role")) is not None:
-        listing.only("g.role = ANY({}::text[])", roles)
+        listing.where("g.role = ANY({}::text[])", roles)
     if (kind := f.get("kind")) is not None:
-        listing.only("a.kind = {}", kind)
+        listing.where("a.kind = {}", kind)
     if (consultant_id := f.get("consultant_id")) is not None:
-        listing.only(_ASSIGNED, consultant_id, now)
+        listing.where(_ASSIGNED, consultant_id, now)
     if (before := f.get("expires_before")) is not None:
-        listing.only(f"a.subscription_until < {{}} AND {_SEES_END}", before)
+        listing.where(f"a.subscription_until < {{}} AND {_SEES_END}", before)
     if (states := f.get("status")) is not None:
-        listing.only(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
+        listing.where(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
     return listing

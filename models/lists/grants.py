@@ -8,7 +8,7 @@ from uuid import UUID
 
 from auth.policy import GrantStatus, Permission, Role
 from database import db
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from database.page_sql import Order
 from models.access import access, factor_requirement, grant
 from models.access.access import GrantRow
@@ -47,8 +47,10 @@ _GRANT_JOINS: Final = {"a": "JOIN accounts a ON a.id = g.account_id", "u": "JOIN
 _GRANT_PARTS: Final = {"user": UserRow}
 
 
-def _grants(parent: str, now: datetime, wanted: GrantFilter | None, order: GrantOrder | None) -> Listing[GrantRow]:
-    listing = Listing(
+def _grants(
+    parent: str, now: datetime, wanted: GrantFilter | None, order: GrantOrder | None
+) -> ConnectionQuery[GrantRow]:
+    listing = ConnectionQuery(
         row=GrantRow,
         columns=_GRANT_COLUMNS,
         parts=_GRANT_PARTS,
@@ -60,40 +62,40 @@ def _grants(parent: str, now: datetime, wanted: GrantFilter | None, order: Grant
     )
     f = wanted or {}
     if (account_id := f.get("account_id")) is not None:
-        listing.only("g.account_id = {}", account_id)
+        listing.where("g.account_id = {}", account_id)
     if (user_id := f.get("user_id")) is not None:
-        listing.only("g.user_id = {}", user_id)
+        listing.where("g.user_id = {}", user_id)
     if (roles := f.get("role")) is not None:
-        listing.only("g.role = ANY({}::text[])", roles)
+        listing.where("g.role = ANY({}::text[])", roles)
     if (states := f.get("status")) is not None:
-        listing.only(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
+        listing.where(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
     if search := f.get("search"):
-        listing.only("(u.name ILIKE {0} OR u.email ILIKE {0})", search_pattern(search))
+        listing.where("(u.name ILIKE {0} OR u.email ILIKE {0})", search_pattern(search))
     if (since := f.get("not_used_since")) is not None:
         # Never used is not used since it was given.
-        listing.only("COALESCE(g.last_used_at, g.created_at) < {}", since)
+        listing.where("COALESCE(g.last_used_at, g.created_at) < {}", since)
     if (before := f.get("ends_before")) is not None:
-        listing.only("g.valid_until < {}", before)
+        listing.where("g.valid_until < {}", before)
     return listing
 
 
 def grants_of_accounts(
     now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
-) -> Listing[GrantRow]:
+) -> ConnectionQuery[GrantRow]:
     """All grants on an account, ended ones too, under the account's id."""
     return replace(_grants("g.account_id = {key}", now, wanted, order), key="account_id")
 
 
-def grants_without_factor(now: datetime) -> Listing[GrantRow]:
+def grants_without_factor(now: datetime) -> ConnectionQuery[GrantRow]:
     """The active grants whose holders have no second factor, under the account's id: who would be shut out."""
     listing = grants_of_accounts(now, {"status": [GrantStatus.ACTIVE]})
-    listing.only(f"NOT {factor_requirement.has_factor('g.user_id')}")
+    listing.where(f"NOT {factor_requirement.has_factor('g.user_id')}")
     return listing
 
 
 def grants_of_user(
     now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
-) -> Listing[GrantRow]:
+) -> ConnectionQuery[GrantRow]:
     """A user's own grants, under his id."""
     return _grants("g.user_id = {key}", now, wanted, order)
 
@@ -109,7 +111,7 @@ _SEEN: Final = """g.id IN (
 
 def grants_seen_by(
     now: datetime, wanted: GrantFilter | None = None, order: GrantOrder | None = None
-) -> Listing[GrantRow]:
+) -> ConnectionQuery[GrantRow]:
     """A user's own grants and those on accounts where he may read the users, under his id."""
     listing = _grants("TRUE", now, wanted, order)
     holds = access.holding(Permission.USERS_READ, alias="mine")

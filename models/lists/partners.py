@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from database.page_sql import Order
 from models.accounts import link
 from models.accounts.link import AccountLinkRow, AccountRelation
@@ -31,20 +31,20 @@ class EngagementFilter(TypedDict, total=False):
     consultant_id: UUID | None
 
 
-def invitations_of_accounts(now: datetime, wanted: InvitationFilter | None = None) -> Listing[InvitationRow]:
+def invitations_of_accounts(now: datetime, wanted: InvitationFilter | None = None) -> ConnectionQuery[InvitationRow]:
     """All invitations of an account, under the account's id; the newest first."""
     listing = newest_first(
         InvitationRow, invitation.COLUMNS, invitation.SOURCE, "i.account_id = {key}", "account_id", "invitee_id"
     )
     f = wanted or {}
     if (states := f.get("status")) is not None:
-        listing.only(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
+        listing.where(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
     if search := f.get("search"):
-        listing.only("i.email ILIKE {}", search_pattern(search))
+        listing.where("i.email ILIKE {}", search_pattern(search))
     return listing
 
 
-def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
+def invitations_for_user(now: datetime) -> ConnectionQuery[InvitationRow]:
     """The pending invitations for a user's address, under his id; the newest first."""
     listing = newest_first(
         InvitationRow,
@@ -54,27 +54,27 @@ def invitations_for_user(now: datetime) -> Listing[InvitationRow]:
         "account_id",
         "invitee_id",
     )
-    listing.only("i.status = 'PENDING' AND i.expires_at > {}", now)
+    listing.where("i.status = 'PENDING' AND i.expires_at > {}", now)
     return listing
 
 
-def access_requests_of_accounts() -> Listing[AccessRequestRow]:
+def access_requests_of_accounts() -> ConnectionQuery[AccessRequestRow]:
     """Who has asked for access to an account, under the account's id; the newest first."""
     return _access_requests("r.account_id = {key}")
 
 
-def access_requests_of_user() -> Listing[AccessRequestRow]:
+def access_requests_of_user() -> ConnectionQuery[AccessRequestRow]:
     """What a user has asked for, under his id, whether or not it reached anybody; the newest first."""
     return _access_requests("r.requester_id = {key}")
 
 
-def _access_requests(parent: str) -> Listing[AccessRequestRow]:
+def _access_requests(parent: str) -> ConnectionQuery[AccessRequestRow]:
     return newest_first(
         AccessRequestRow, access_request.COLUMNS, "access_requests r", parent, "account_id", "requester_id"
     )
 
 
-def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = None) -> Listing[EngagementRow]:
+def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = None) -> ConnectionQuery[EngagementRow]:
     """An account's bureaus and clients, under its id; without those it has asked for blindly. The newest first."""
     listing = newest_first(
         EngagementRow,
@@ -90,9 +90,9 @@ def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = Non
     )
     f = wanted or {}
     if (states := f.get("status")) is not None:
-        listing.only("e.status = ANY({}::text[])", states)
+        listing.where("e.status = ANY({}::text[])", states)
     if (consultant_id := f.get("consultant_id")) is not None:
-        listing.only(
+        listing.where(
             f"EXISTS (SELECT FROM grants c WHERE c.engagement_id = e.id AND c.user_id = {{}} AND {LIVE})",
             consultant_id,
             now,
@@ -100,9 +100,9 @@ def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = Non
     return listing
 
 
-def links_of_accounts(now: datetime, relation: AccountRelation | None = None) -> Listing[AccountLinkRow]:
+def links_of_accounts(now: datetime, relation: AccountRelation | None = None) -> ConnectionQuery[AccountLinkRow]:
     """The accounts that are linked with an account, under its id, by name."""
-    listing = Listing(
+    listing = ConnectionQuery(
         row=AccountLinkRow,
         columns=link.COLUMNS,
         always=("id", "account_id", "owner_id"),
@@ -111,5 +111,5 @@ def links_of_accounts(now: datetime, relation: AccountRelation | None = None) ->
         order=Order((("lower(y.name)", "text"), ("y.id", "uuid"))),
     )
     if relation is not None:
-        listing.only(f"{link.RELATION} = {{}}", relation)
+        listing.where(f"{link.RELATION} = {{}}", relation)
     return replace(listing, source=link.SOURCE.format(now=listing.params.add(now)))

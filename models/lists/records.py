@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, TypedDict
 from uuid import UUID
 
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from models.access import factor_requirement
 from models.audit.event import COLUMNS as EVENT_COLUMNS
 from models.audit.event import EventRow
@@ -26,26 +26,26 @@ class EventFilter(TypedDict, total=False):
     until: datetime | None
 
 
-def sessions(now: datetime) -> Listing[SessionRow]:
+def sessions(now: datetime) -> ConnectionQuery[SessionRow]:
     """A user's open sessions, under his id; the newest first."""
     listing = newest_first(SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key}", "user_id")
-    listing.only(session.OPEN, now)
+    listing.where(session.OPEN, now)
     return listing
 
 
-def entries() -> Listing[SubscriptionEntryRow]:
+def entries() -> ConnectionQuery[SubscriptionEntryRow]:
     """The ledger of an account, under its id; the newest first."""
     return newest_first(
         SubscriptionEntryRow, subscription.COLUMNS, "subscription_entries e", "e.account_id = {key}", "account_id"
     )
 
 
-def messages() -> Listing[MessageRow]:
+def messages() -> ConnectionQuery[MessageRow]:
     """The mails of an account, under its id; the newest first."""
     return newest_first(MessageRow, message.COLUMNS, "messages m", "m.account_id = {key}", "account_id")
 
 
-def events_of_accounts(wanted: EventFilter | None = None) -> Listing[EventRow]:
+def events_of_accounts(wanted: EventFilter | None = None) -> ConnectionQuery[EventRow]:
     """What happened in an account, under its id; the newest first."""
     return _events("e.account_id = {key}", wanted)
 
@@ -58,22 +58,22 @@ _OWN: Final = f"""e.id IN (
     WHERE a.owner_id = {{key}} AND NOT {factor_requirement.factor_missing(user="a.owner_id", account="a")})"""
 
 
-def events_of_user(now: datetime) -> Listing[EventRow]:
+def events_of_user(now: datetime) -> ConnectionQuery[EventRow]:
     """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
     listing = _events(_OWN, None)
-    listing.only("e.occurred_at <= {}", now)
+    listing.where("e.occurred_at <= {}", now)
     return listing
 
 
-def _events(parent: str, wanted: EventFilter | None) -> Listing[EventRow]:
+def _events(parent: str, wanted: EventFilter | None) -> ConnectionQuery[EventRow]:
     listing = newest_first(EventRow, EVENT_COLUMNS, "events e", parent, "account_id", "actor_id")
     f = wanted or {}
     if kind := f.get("type"):
-        listing.only("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
+        listing.where("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
     if (actor_id := f.get("actor_id")) is not None:
-        listing.only("e.actor_id = {}", actor_id)
+        listing.where("e.actor_id = {}", actor_id)
     if (since := f.get("since")) is not None:
-        listing.only("e.occurred_at >= {}", since)
+        listing.where("e.occurred_at >= {}", since)
     if (until := f.get("until")) is not None:
-        listing.only("e.occurred_at < {}", until)
+        listing.where("e.occurred_at < {}", until)
     return listing

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from database import db
-from database.listing import Listing
+from database.listing import ConnectionQuery
 from database.page_sql import Order
 from models.base.validation import MAX_NAME, composed
 
@@ -15,11 +15,11 @@ LIVE: Final = "c.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (c.valid_until
 """The condition that a consultant's grant `c` is not over at the instant {}."""
 
 
-def newest_first(row: type[R], columns: Mapping[str, str], source: str, parent: str, *rules: str) -> Listing[R]:
+def newest_first(row: type[R], columns: Mapping[str, str], source: str, parent: str, *rules: str) -> ConnectionQuery[R]:
     """The rows of the first table of `source`; `rules` are the columns that their rights look at."""
     alias = source.split()[1]
     order = Order(((f"{alias}.id", "uuid"),), descending=True)
-    return Listing(row=row, columns=columns, source=source, parent=parent, order=order, always=("id", *rules))
+    return ConnectionQuery(row=row, columns=columns, source=source, parent=parent, order=order, always=("id", *rules))
 
 
 def search_pattern(text: str) -> str:

@@ -23,7 +23,7 @@ from database import db
 from models.base.caller import Caller
 from models.base.errors import RateLimited
 from models.live import stream_state
-from models.live.stream_state import Change, Seen, Stretch, Watch, Written
+from models.live.stream_state import ChainedEvent, Change, EventRange, StreamKey, StreamState
 
 EVERY_SECONDS: Final = 0.8
 """How long nobody looks at most; with the look itself, a stream ends within a second."""
@@ -44,14 +44,14 @@ T = TypeVar("T")
 log = structlog.get_logger("live")
 
 
-class Away(OSError):
+class ShuttingDown(OSError):
     """No stream is opened or kept here any more; elsewhere, or later, it is."""
 
 
 class Stream(AsyncIterator[T], Generic[T]):
     """What is new, one after the other, until somebody closes it or its right is gone."""
 
-    def __init__(self, hub: "Hub", watch: Watch, user_id: UUID, place: int) -> None:
+    def __init__(self, hub: "Hub", watch: StreamKey, user_id: UUID, place: int) -> None:
         self.watch = watch
         self.user_id = user_id
         self.place = place
@@ -93,7 +93,7 @@ class Stream(AsyncIterator[T], Generic[T]):
             if self.items:
                 item = self.items.popleft()
                 if self.is_behind and not self.items:
-                    self._hub.stir()
+                    self._hub.wake()
                 return item
             self._stirred.clear()
             await self._stirred.wait()
@@ -109,7 +109,7 @@ class Hub:
     def __init__(self, clock: Callable[[], datetime], *, every_seconds: float = EVERY_SECONDS) -> None:
         self._clock = clock
         self._every_seconds = every_seconds
-        self._events: set[Stream[Written]] = set()
+        self._events: set[Stream[ChainedEvent]] = set()
         self._changes: set[Stream[Change]] = set()
         self._sessions: set[Stream[None]] = set()
         self._of_user: Counter[UUID] = Counter()
@@ -125,15 +125,15 @@ class Hub:
 
     # ---- Opening and closing -----------------------------------------------------------------
 
-    async def events(self, caller: Caller, account_id: UUID) -> Stream[Written]:
+    async def events(self, caller: Caller, account_id: UUID) -> Stream[ChainedEvent]:
         """The events of an account, from now on. Raises Refused as for reading them, RateLimited, Away."""
-        watch = Watch(self._session(caller), account_id)
+        watch = StreamKey(self._session(caller), account_id)
         seen = await self._seen(watch)
         return self._opened(self._events, Stream(self, watch, caller.user(), seen.head))
 
     async def changes(self, caller: Caller) -> Stream[Change]:
         """What becomes of the caller's grants, from now on. Raises Unauthenticated, RateLimited, Away."""
-        watch = Watch(self._session(caller))
+        watch = StreamKey(self._session(caller))
         _ = await self._seen(watch)
         async with self._reading:  # a reading that is under way would not look for his
             if self._changes:
@@ -144,7 +144,7 @@ class Hub:
 
     async def session(self, caller: Caller) -> Stream[None]:
         """Nothing but the end of the caller's session. Raises as the others do."""
-        watch = Watch(self._session(caller))
+        watch = StreamKey(self._session(caller))
         _ = await self._seen(watch)
         return self._opened(self._sessions, Stream(self, watch, caller.user(), 0))
 
@@ -155,12 +155,12 @@ class Hub:
 
     def _demand_room(self, user_id: UUID) -> None:
         if self._is_closed:
-            raise Away
+            raise ShuttingDown
         if self._of_user[user_id] >= MOST_PER_USER or len(self) >= MOST:
             raise RateLimited(retry_after_seconds=60)
 
-    async def _seen(self, watch: Watch) -> Seen:
-        (seen,) = await stream_state.look([watch], self._clock())
+    async def _seen(self, watch: StreamKey) -> StreamState:
+        (seen,) = await stream_state.load_states([watch], self._clock())
         if seen.refused is not None:
             raise seen.refused
         return seen
@@ -185,14 +185,14 @@ class Hub:
         """End every stream, and open no more: this process goes."""
         self._is_closed = True
         for stream in self._all():
-            stream.end(Away())
+            stream.end(ShuttingDown())
 
     def _all(self) -> list[Stream[Any]]:
         return [*self._events, *self._changes, *self._sessions]
 
     # ---- Looking -----------------------------------------------------------------------------
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Look soon."""
         self._wake.set()
 
@@ -223,21 +223,21 @@ class Hub:
                 continue
             started = clock()
             try:
-                await self._look()
+                await self.poll()
             except db.UNAVAILABLE as error:
                 log.warning("nobody could look", type=type(error).__name__)
                 await asyncio.sleep(LONGEST_GAP_SECONDS)
             except Exception as error:  # noqa: BLE001 - who is not looked after does not stay open
                 log.error("looking failed", type=type(error).__name__)  # noqa: TRY400 - its text may hold anything
                 for stream in self._all():
-                    stream.end(Away())
+                    stream.end(ShuttingDown())
             await asyncio.sleep(min(max(GAP_SECONDS, (clock() - started) * _SHARE), LONGEST_GAP_SECONDS))
 
-    async def _look(self) -> None:
+    async def poll(self) -> None:
         """End the streams whose right is gone, and give the others what is new."""
         streams = self._all()
         watches = list({stream.watch: None for stream in streams})
-        found = dict(zip(watches, await stream_state.look(watches, self._clock()), strict=True))
+        found = dict(zip(watches, await stream_state.load_states(watches, self._clock()), strict=True))
         for stream in streams:
             seen = found[stream.watch]
             if seen.refused is not None:
@@ -255,9 +255,9 @@ class Hub:
         if not behind:
             return
         heads = {(stream.watch.account_id, stream.place): stream.head for stream in behind}
-        stretches = [Stretch(account_id, place, head) for (account_id, place), head in heads.items() if account_id]
-        read: dict[tuple[UUID | None, int], list[Written]] = {}
-        for row in await stream_state.written(stretches):
+        stretches = [EventRange(account_id, place, head) for (account_id, place), head in heads.items() if account_id]
+        read: dict[tuple[UUID | None, int], list[ChainedEvent]] = {}
+        for row in await stream_state.load_events(stretches):
             read.setdefault((row.account_id, row.behind), []).append(row)
         for stream in behind:
             rows = read[stream.watch.account_id, stream.place]
@@ -276,7 +276,7 @@ class Hub:
         for stream in list(self._changes):
             stream.give(of_user.get(stream.user_id, []))
             if len(stream.items) > MOST_CHANGES:
-                stream.end(Away())
+                stream.end(ShuttingDown())
 
     # ---- Telling others, and being told ------------------------------------------------------
 

@@ -39,7 +39,7 @@ class AccessChangeKind(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-class Watch(NamedTuple):
+class StreamKey(NamedTuple):
     """By what a stream lives: a session, and the right to an account's events where it is of one."""
 
     session_id: UUID
@@ -47,7 +47,7 @@ class Watch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StreamState:
     """What a look shows of a watch: why it ends, if it does; whose it is; how far the account's chain reaches."""
 
     refused: Refused | None
@@ -68,23 +68,24 @@ ORDER BY w.place
 """
 
 
-async def look(watches: Sequence[Watch], now: datetime) -> list[Seen]:
+async def load_states(watches: Sequence[StreamKey], now: datetime) -> list[StreamState]:
     """What is true of each watch now, in their order; rights and places as of one instant."""
     sessions, accounts = [one.session_id for one in watches], [one.account_id for one in watches]
     rows = await db.fetch(_LOOK, now, sessions, accounts, row=db.Row)
     return [
-        Seen(_refused(watch, row, now), row.holder_id, row.head or 0) for watch, row in zip(watches, rows, strict=True)
+        StreamState(_refused(watch, row, now), row.holder_id, row.head or 0)
+        for watch, row in zip(watches, rows, strict=True)
     ]
 
 
-def _refused(watch: Watch, row: db.Row, now: datetime) -> Refused | None:
+def _refused(watch: StreamKey, row: db.Row, now: datetime) -> Refused | None:
     """Why a watch may not go on."""
     if row.holder_id is None:
         return Unauthenticated()
     if watch.account_id is None:
         return None
     grant = {name: row[f"grant_{name}"] for name in access.COLUMNS}
-    standing = access.standing(grant, now) if grant["id"] else None
+    standing = access.grant_facts(grant, now) if grant["id"] else None
     decision = policy.decide(EVENTS, standing)
     return None if decision.allowed else Forbidden(decision, standing.role if standing else None)
 
@@ -92,14 +93,14 @@ def _refused(watch: Watch, row: db.Row, now: datetime) -> Refused | None:
 # ---- Events of accounts ----------------------------------------------------------------------
 
 
-class Written(EventRow):
+class ChainedEvent(EventRow):
     """An event at its place in its account's chain, read from the place `behind` on."""
 
     behind: int
     position: int
 
 
-class Stretch(NamedTuple):
+class EventRange(NamedTuple):
     """A part of an account's chain: the places from `behind` on, up to `until`."""
 
     account_id: UUID
@@ -116,9 +117,9 @@ JOIN events e ON e.id = l.event_id ORDER BY l.chain, l.position
 """
 
 
-async def written(stretches: Sequence[Stretch]) -> list[Written]:
+async def load_events(stretches: Sequence[EventRange]) -> list[ChainedEvent]:
     """The events of parts of chains, each in its order, the first BATCH of each part."""
-    return await db.fetch(_WRITTEN, *map(list, zip(*stretches, strict=True)), row=Written)
+    return await db.fetch(_WRITTEN, *map(list, zip(*stretches, strict=True)), row=ChainedEvent)
 
 
 # ---- Changes of grants -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from models import throttle
 from models.accounts import account
 from models.audit import event
 from models.base.caller import Caller
-from models.base.validation import Checks, email_key
+from models.base.validation import Validation, email_key
 from models.outbox.message import LinkPurpose, MessageKind
 from models.people import placeholder_owner, session, user
 from models.people.session import SignedIn
@@ -47,12 +47,15 @@ async def resend_activation(caller: Caller, *, email: str) -> None:
 
     Raises RateLimited: too many mails were asked for from the caller's network.
     """
-    with Checks() as check:
+    with Validation() as check:
         email = check.email("email", email)
     await user.take_mail(caller)
     async with db.transaction():
         found = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
-        if await throttle.if_left(caller, user.mail_to(caller, LinkPurpose.ACTIVATION, email_key(email))) is None:
+        if (
+            await throttle.attempt_quietly(caller, user.mail_to(caller, LinkPurpose.ACTIVATION, email_key(email)))
+            is None
+        ):
             return
         waits = found is not None and found.activated_at is None
         # Written for unknown addresses too: a commit takes the time that would tell them apart.

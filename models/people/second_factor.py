@@ -107,7 +107,7 @@ async def confirm(caller: Caller, *, code: str) -> list[str]:
         factor = await one_time_code.lock(user_id)
         if factor is None or factor.confirmed_at is not None or factor.created_at + CONFIRM_WITHIN <= caller.now:
             raise _in_state(mark("There is nothing to confirm. Set up a second factor first."))
-        is_right = await one_time_code.spend(caller, factor, await one_time_code.take_guess(caller, user_id), code)
+        is_right = await one_time_code.consume(caller, factor, await one_time_code.attempt_code(caller, user_id), code)
         made = await _become_active(caller, user_id) if is_right else []
     if not is_right:
         raise one_time_code.wrong("code")

@@ -17,7 +17,7 @@ from tortoise.queryset import QuerySet
 
 from auth import tokens
 from database import db, keys
-from database.coalescing import Together
+from database.coalescing import Coalescer
 from i18n import mark
 from models import throttle
 from models.access import access, factor_requirement, one_time_code
@@ -136,7 +136,7 @@ class Bearer(SessionRow):
         """The user's access to the account that the request is in, or None."""
         if self["grant_id"] is None:
             return None
-        return access.seen({name: self[f"grant_{name}"] for name in access.COLUMNS}, now)
+        return access.effective_access({name: self[f"grant_{name}"] for name in access.COLUMNS}, now)
 
 
 async def by_token(
@@ -157,7 +157,7 @@ async def _by_tokens(shown: list[tuple[bytes, datetime, UUID | None, bool]]) -> 
     return found
 
 
-_bearer: Final = Together(_by_tokens)
+_bearer: Final = Coalescer(_by_tokens)
 
 
 async def by_id(session_id: UUID, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
@@ -200,7 +200,7 @@ async def start(
         ip_address=caller.ip_address,
     )
     await db.execute(_MAKE_ROOM, user_id, caller.now, MOST_PER_USER)
-    await throttle.make_home(caller, user_id)
+    await throttle.trust_network(caller, user_id)
     await event.record(caller, "user:session:start", actor_id=user_id)
     row = await db.fetch_one(_BY_IDS, [session_id], caller.now, row=SessionRow)
     assert row is not None  # just written  # noqa: S101

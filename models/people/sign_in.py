@@ -25,7 +25,7 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
     """
     key = email_key(email.strip())
     found = await User.filter(email_key=key).first()
-    guess = await throttle.take(caller, *await _counters(caller, key, found))
+    guess = await throttle.attempt(caller, *await _counters(caller, key, found))
     hashed = found.password_hash if found else None
     if not await user.is_right(guess, password, hashed) or found is None or hashed is None:
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
@@ -38,7 +38,7 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
     fresh = await passwords.hash_password(password) if passwords.is_outdated(hashed) else hashed
     async with db.transaction():
         is_same = await User.filter(id=found.id, password_hash=hashed).update(password_hash=fresh)
-        refusal = await codes.judge(caller, found.id, one_time_code) if is_same else None
+        refusal = await codes.verify(caller, found.id, one_time_code) if is_same else None
         if is_same and refusal is None:
             return await session.start(caller, found.id, factor_shown=True)
     if refusal is not None:
@@ -50,7 +50,7 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
 async def _counters(caller: Caller, key: str, found: User | None) -> list[Counter]:
     """What counts a password for an address: his own counter where its user is at home, elsewhere everybody's."""
     if await user.is_at_home(caller, found) and found is not None:
-        return [throttle.home(caller, found.id)]
+        return [throttle.trusted_network(caller, found.id)]
     return [
         throttle.counter(caller, throttle.SIGN_IN_FROM, throttle.network(caller)),
         throttle.counter(caller, throttle.SIGN_IN_OF, key),

@@ -25,7 +25,7 @@ from models.accounts.account import Details
 from models.audit import event
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
-from models.base.validation import Checks, email_key
+from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message import LinkPurpose, MessageKind
 from models.people import session
@@ -119,7 +119,7 @@ async def register(
         Refusal: what is wrong with the input, ORGANIZATION_NUMBER_TAKEN.
         RateLimited: too many mails were asked for from the caller's network.
     """
-    with Checks() as check:
+    with Validation() as check:
         name = check.line("name", name)
         email = check.email("email", email)
         check.password("password", password, about=(name, email))
@@ -135,7 +135,7 @@ async def register(
     password_hash = await passwords.hash_password(password)
     async with db.transaction():
         user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
-        mail = await throttle.if_left(caller, mail_to(caller, LinkPurpose.ACTIVATION, user.email_key))
+        mail = await throttle.attempt_quietly(caller, mail_to(caller, LinkPurpose.ACTIVATION, user.email_key))
         if user.activated_at is not None:
             await _feign(caller, details)
             if mail is not None:
@@ -171,7 +171,7 @@ async def _feign(caller: Caller, details: Details) -> None:
 
 async def take_mail(caller: Caller) -> None:
     """Count a mail that somebody asks for who is not signed in. Raises RateLimited."""
-    _ = await throttle.take(caller, throttle.counter(caller, throttle.MAIL_FROM, throttle.network(caller)))
+    _ = await throttle.attempt(caller, throttle.counter(caller, throttle.MAIL_FROM, throttle.network(caller)))
 
 
 def mail_to(caller: Caller, purpose: LinkPurpose, key: str, *place: str) -> Counter:
@@ -220,13 +220,13 @@ async def request_password_reset(caller: Caller, *, email: str) -> None:
 
     Raises RateLimited: too many mails were asked for from the caller's network.
     """
-    with Checks() as check:
+    with Validation() as check:
         email = check.email("email", email)
     await take_mail(caller)
     async with db.transaction():
         user = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
         place = [throttle.network(caller)] if await is_at_home(caller, user) else []
-        mail = await throttle.if_left(caller, mail_to(caller, LinkPurpose.RESET, email_key(email), *place))
+        mail = await throttle.attempt_quietly(caller, mail_to(caller, LinkPurpose.RESET, email_key(email), *place))
         if mail is None:
             return
         known = user is not None and user.activated_at is not None
@@ -244,7 +244,7 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
         await use_link(caller, LinkPurpose.RESET, token)
         await _set_password(caller, user, hashed, "user:password:reset")
         # Whatever strangers have tried, he can sign in now.
-        await throttle.make_home(caller, user.id, afresh=True)
+        await throttle.trust_network(caller, user.id, afresh=True)
 
 
 async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
@@ -259,7 +259,7 @@ async def change_password(caller: Caller, *, current_password: str, new_password
 async def proved(caller: Caller, password: str, *, field: str) -> User:
     """The caller, who has given his password again. Raises Refusal INVALID_CREDENTIALS, RateLimited."""
     user = await User.get(id=caller.user())
-    guess = await throttle.take(caller, throttle.counter(caller, throttle.PASSWORD, user_id=user.id))
+    guess = await throttle.attempt(caller, throttle.counter(caller, throttle.PASSWORD, user_id=user.id))
     if not await is_right(guess, password, user.password_hash):
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
     return user
@@ -282,7 +282,7 @@ _NOBODY: Final = UUID(int=0)
 
 async def is_at_home(caller: Caller, user: User | None) -> bool:
     """Whether a user has signed in before where the caller is; asked of nobody too, who never has."""
-    return await throttle.is_home(caller, user.id if user else _NOBODY)
+    return await throttle.is_trusted_network(caller, user.id if user else _NOBODY)
 
 
 async def lock(user_id: UUID) -> User:
@@ -306,7 +306,7 @@ async def _set_password(caller: Caller, user: User, hashed: str, done: str) -> N
 
 async def checked_hash(field: str, password: str, user: User) -> str:
     """The hash of a password that a user chooses. Raises Refusal TOO_SHORT, TOO_LONG, TOO_WEAK."""
-    with Checks() as check:
+    with Validation() as check:
         check.password(field, password, about=(user.name, user.email))
     return await passwords.hash_password(password)
 
@@ -316,7 +316,7 @@ async def checked_hash(field: str, password: str, user: User) -> str:
 
 async def update_profile(caller: Caller, *, name: str | None = None, locale: str | None = None) -> UUID:
     """Change the user's own name or language; what is not given stays. Returns his id."""
-    with Checks() as check:
+    with Validation() as check:
         changes: dict[str, str] = {}
         if name is not None:
             changes["name"] = check.line("name", name)
@@ -356,7 +356,7 @@ async def send_link(
     _ = await UserToken.create(
         user_id=user.id,
         purpose=purpose,
-        token_digest=tokens.digest(tokens.derive(caller.site.link_key, purpose, seed)),
+        token_digest=tokens.digest(tokens.derive(caller.config.link_key, purpose, seed)),
         created_at=caller.now,
         expires_at=expires_at,
     )
@@ -378,7 +378,7 @@ async def _close_links(user_id: UUID, now: datetime) -> None:
 
 async def user_of_link(caller: Caller, purpose: LinkPurpose, token: str) -> User:
     """The user of a link that works now. Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED, RateLimited."""
-    guess = await throttle.take_link(caller)
+    guess = await throttle.attempt_link(caller)
     link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
     if link is None:
         raise dead_link()

@@ -18,7 +18,7 @@ ERASED: Final = "Erased user"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PersonalData:
     """Rows of a table that are about a person.
 
     `of` says which, and `erased` what then becomes of them: DELETE, assignments, or None where they
@@ -39,16 +39,16 @@ class Held:
 _STAND_INS: Final = "SELECT s.id FROM users s WHERE s.email_key LIKE 'STAND-IN %' AND lower(s.email) = ANY({addresses})"
 
 HELD: Final = (
-    Held("sessions", "sessions", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
-    Held("links", "user_tokens", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
-    Held("recoveryCodes", "recovery_codes", "t.user_id = {user}", ("user_id",), DELETE, ("code_digest",)),
-    Held("secondFactor", "second_factors", "t.user_id = {user}", ("user_id",), DELETE, ("seed",)),
-    Held("accounts", "accounts", "t.owner_id = {user}", ("owner_id",), None),
-    Held("organizationNumbers", "organization_numbers", "t.owner_id = {user}", ("owner_id",), None),
-    Held("bankAccounts", "bank_accounts", "t.owner_id = {user}", ("owner_id",), None),
-    Held("grants", "grants", "t.user_id = {user}", ("user_id",), None),
-    Held("grantsGiven", "grants", "t.granted_by_id = {user}", ("granted_by_id",), None),
-    Held(
+    PersonalData("sessions", "sessions", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
+    PersonalData("links", "user_tokens", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
+    PersonalData("recoveryCodes", "recovery_codes", "t.user_id = {user}", ("user_id",), DELETE, ("code_digest",)),
+    PersonalData("secondFactor", "second_factors", "t.user_id = {user}", ("user_id",), DELETE, ("seed",)),
+    PersonalData("accounts", "accounts", "t.owner_id = {user}", ("owner_id",), None),
+    PersonalData("organizationNumbers", "organization_numbers", "t.owner_id = {user}", ("owner_id",), None),
+    PersonalData("bankAccounts", "bank_accounts", "t.owner_id = {user}", ("owner_id",), None),
+    PersonalData("grants", "grants", "t.user_id = {user}", ("user_id",), None),
+    PersonalData("grantsGiven", "grants", "t.granted_by_id = {user}", ("granted_by_id",), None),
+    PersonalData(
         "invitations",
         "invitations",
         "t.email_key = ANY({addresses})",
@@ -56,7 +56,7 @@ HELD: Final = (
         "email = {pseudonym}, email_key = {pseudonym}, message = NULL",
         ("token_digest",),
     ),
-    Held(
+    PersonalData(
         "invitationsSent",
         "invitations",
         "t.invited_by_id = {user}",
@@ -64,7 +64,7 @@ HELD: Final = (
         "message = NULL",
         ("token_digest", "email", "email_key"),  # another's address
     ),
-    Held(
+    PersonalData(
         "accessRequests",
         "access_requests",
         "t.requester_id = {user}",
@@ -72,11 +72,11 @@ HELD: Final = (
         "message = NULL, status = CASE t.status WHEN 'PENDING' THEN 'WITHDRAWN' ELSE t.status END",
         ("account_id",),  # whether anybody was there
     ),
-    Held("ownershipOffered", "ownership_transfers", "t.owner_id = {user}", ("owner_id",), None),
-    Held("ownershipOfferedToMe", "ownership_transfers", "t.receiver_id = {user}", ("receiver_id",), None),
-    Held("ledger", "subscription_entries", "t.actor_id = {user}", ("actor_id",), None),
-    Held("idempotencyKeys", "idempotency_keys", "t.user_id = {user}", ("user_id",), DELETE, ("input_digest",)),
-    Held(
+    PersonalData("ownershipOffered", "ownership_transfers", "t.owner_id = {user}", ("owner_id",), None),
+    PersonalData("ownershipOfferedToMe", "ownership_transfers", "t.receiver_id = {user}", ("receiver_id",), None),
+    PersonalData("ledger", "subscription_entries", "t.actor_id = {user}", ("actor_id",), None),
+    PersonalData("idempotencyKeys", "idempotency_keys", "t.user_id = {user}", ("user_id",), DELETE, ("input_digest",)),
+    PersonalData(
         "messages",
         "messages",
         "lower(t.to_address) = ANY({addresses})",
@@ -86,10 +86,10 @@ HELD: Final = (
         " failure = CASE t.status WHEN 'SENT' THEN NULL ELSE 'erased' END",
         ("link_seed",),
     ),
-    Held("guesses", "guesses", "t.user_id = {user}", ("user_id",), DELETE, ("subject",)),
+    PersonalData("guesses", "guesses", "t.user_id = {user}", ("user_id",), DELETE, ("subject",)),
     # What may name him in events is taken out by `event.forget`.
-    Held("events", "events", "t.actor_id = {user}", ("actor_id",), None, ("origin_digest", "personal_digest")),
-    Held(
+    PersonalData("events", "events", "t.actor_id = {user}", ("actor_id",), None, ("origin_digest", "personal_digest")),
+    PersonalData(
         "eventsAboutMe",
         "events",
         "t.personal ? 'addresses' AND t.personal -> 'addresses' ?| {addresses} AND t.actor_id IS DISTINCT FROM {user}",
@@ -98,10 +98,10 @@ HELD: Final = (
         ("origin_digest", "personal_digest", "origin"),  # where another came from
     ),
     # Who stands in for him at accounts that bureaus have opened: his links there die with him.
-    Held(
+    PersonalData(
         "linksToClientAccounts", "user_tokens", f"t.user_id IN ({_STAND_INS})", ("user_id",), DELETE, ("token_digest",)
     ),
-    Held(
+    PersonalData(
         "clientAccounts",
         "users",
         f"t.id IN ({_STAND_INS})",
@@ -110,7 +110,7 @@ HELD: Final = (
         ("password_hash", "email_key"),
     ),
     # Last: the others are found by his address.
-    Held(
+    PersonalData(
         "profile",
         "users",
         "t.id = {user}",
@@ -164,7 +164,7 @@ class _Row(db.Row):
     row: str
 
 
-async def rows(held: Held, person: Person) -> list[str]:
+async def rows(held: PersonalData, person: Person) -> list[str]:
     """What one entry of HELD has of somebody, each row as JSON; events as they are shown."""
     shown = f"to_jsonb(t) - ARRAY{[*held.hidden]}::text[]"
     if held.table == "events":

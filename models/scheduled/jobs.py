@@ -20,7 +20,7 @@ JOBS: Final[Mapping[str, Job]] = {
     "offers of ownership expired": ownership.run,
     "subscriptions announced to end": reminder.of_subscriptions,
     "grants announced to end": reminder.of_grants,
-    "abandoned numbers given free": registered_number.give_free,
+    "abandoned numbers given free": registered_number.release_abandoned,
     "old rows deleted": retention.run,
 }
 """Each job by what it has done when it is done; it tells how many."""

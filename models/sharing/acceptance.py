@@ -21,7 +21,7 @@ from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.outbox import message
 from models.outbox.message import MessageKind
 from models.people import session, user
@@ -67,7 +67,7 @@ async def preview(token: str, *, caller: Caller) -> Preview | None:
 
     Raises RateLimited: too many tokens of no link came from the caller's network.
     """
-    guess = await throttle.take_link(caller)
+    guess = await throttle.attempt_link(caller)
     row = await db.fetch_one(_PREVIEW, tokens.digest(token), row=_PreviewRow)
     if row is None or row.status not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         return None
@@ -121,7 +121,7 @@ async def accept(
     wants_login = name is not None or password is not None
     if wants_login and token is None:
         raise refuse(UserErrorCode.REQUIRED, "token", mark("A new login needs the link of the mail."))
-    with Checks() as check:
+    with Validation() as check:
         if wants_login:
             name = check.line("name", name or "")
             check.password("password", password or "", about=(name, offer.email))
@@ -187,7 +187,7 @@ async def decline(caller: Caller, *, token: str | None = None, invitation_id: UU
 
 async def _guessed(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
     """The same as `_offered`; a token that is wrong is counted. Raises RateLimited."""
-    guess = await throttle.take_link(caller) if token is not None else None
+    guess = await throttle.attempt_link(caller) if token is not None else None
     offer = await _offered(caller, token, invitation_id)
     if guess is not None:
         await guess.refund()

@@ -30,7 +30,7 @@ from models.audit import event
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.outbox import message
 from models.outbox.message import MessageKind, Receiver
 
@@ -130,7 +130,7 @@ class Target:
 
 
 def checked_target(
-    check: Checks, organization_number: str | None, account_number: int | None, country: str | None
+    check: Validation, organization_number: str | None, account_number: int | None, country: str | None
 ) -> Target:
     """One of the two numbers, in the form in which it is stored."""
     land = check.country("country", country) if country else None
@@ -169,7 +169,7 @@ async def ask(
         Forbidden: no USERS_WRITE in the account that he wants to speak for.
     """
     user_id = caller.user()
-    with Checks() as check:
+    with Validation() as check:
         target = checked_target(check, organization_number, account_number, country)
         text = check.prose("message", message)
         if role not in ROLES:
@@ -242,7 +242,7 @@ ON CONFLICT DO NOTHING RETURNING id, account_id
 
 async def _demand_voice(caller: Caller, user_id: UUID, account_id: UUID) -> None:
     (found,) = await access.entered(user_id, ("on_behalf_of_account_id", account_id), now=caller.now)
-    access.demand(found, Permission.USERS_WRITE)
+    access.require(found, Permission.USERS_WRITE)
 
 
 async def _demand_moderation(user_id: UUID, now: datetime) -> None:
@@ -280,7 +280,7 @@ async def _tell_holders(caller: Caller, made: _Asked) -> None:
     Where many ask on one day, the last ones only stand in the list.
     """
     reached = throttle.counter(caller, throttle.REQUESTED, made.account_id or caller.user_id)
-    if await throttle.if_left(caller, reached) is None:
+    if await throttle.attempt_quietly(caller, reached) is None:
         return
     holds = access.holding(Permission.USERS_WRITE, alias="g")
     yesterday = caller.now - timedelta(days=1)

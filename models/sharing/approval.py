@@ -12,10 +12,10 @@ from auth import policy
 from auth.policy import Permission, Role
 from i18n import mark
 from models.access import access, grant
-from models.access.access import Act, within
+from models.access.access import OperationContext, requires
 from models.accounts.account import Account
 from models.base.errors import UserErrorCode
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.outbox import message
 from models.outbox.message import MessageKind
 from models.people.user import User
@@ -31,9 +31,9 @@ class Approved:
     grant_id: UUID
 
 
-@within(Permission.USERS_WRITE, of="access_request")
+@requires(Permission.USERS_WRITE, of="access_request")
 async def approve(
-    act: Act,
+    act: OperationContext,
     access_request_id: UUID,
     *,
     role: Role | None = None,
@@ -48,10 +48,10 @@ async def approve(
     asked = await AccessRequest.get(id=access_request_id)
     given = role or asked.role
     _demand_pending(asked, act.now)
-    with Checks() as check:
+    with Validation() as check:
         listed = grant.checked_list(check, given, permissions)
         check.end("grant_valid_until", grant_valid_until, now=act.now)
-        if policy.given(given, listed) & ~policy.ROLES[asked.role]:
+        if policy.granted(given, listed) & ~policy.ROLES[asked.role]:
             check.problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This is more than was asked for."))
     grant.demand_may_give(act.access, given, listed, until=grant_valid_until)
     await _check_requester(asked, act.now)
@@ -74,8 +74,8 @@ async def approve(
     return Approved(asked.id, grant_id)
 
 
-@within(Permission.USERS_WRITE, of="access_request")
-async def decline(act: Act, access_request_id: UUID) -> UUID:
+@requires(Permission.USERS_WRITE, of="access_request")
+async def decline(act: OperationContext, access_request_id: UUID) -> UUID:
     """Turn a pending request down; its requester is told. Returns its id."""
     asked = await AccessRequest.get(id=access_request_id)
     await access_request.leave_pending(asked, AccessRequestStatus.DECLINED, act.now)
@@ -101,7 +101,7 @@ def _demand_pending(asked: AccessRequest, now: datetime) -> None:
         raise access_request.not_pending()
 
 
-async def _tell_requester(act: Act, asked: AccessRequest, kind: MessageKind, *, role: Role) -> None:
+async def _tell_requester(act: OperationContext, asked: AccessRequest, kind: MessageKind, *, role: Role) -> None:
     requester, house = await User.get(id=asked.requester_id), await Account.get(id=act.account_id)
     await message.queue(
         act.caller,

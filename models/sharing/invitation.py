@@ -25,13 +25,13 @@ from database import db, keys
 from i18n import mark
 from models import throttle
 from models.access import grant, seat
-from models.access.access import Act, within
+from models.access.access import OperationContext, requires
 from models.access.grant import demand_may_give
 from models.accounts.account import Account
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
-from models.base.unset import KEEP, Keep
-from models.base.validation import Checks, email_key
+from models.base.unset import UNSET, Unset
+from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message import LinkPurpose, MessageKind
 from models.people.user import User
@@ -123,9 +123,9 @@ def status(row: InvitationRow | Invitation, now: datetime) -> InvitationStatus:
 # ---- Offering --------------------------------------------------------------------------------
 
 
-@within(Permission.USERS_WRITE)
+@requires(Permission.USERS_WRITE)
 async def issue(
-    act: Act,
+    act: OperationContext,
     account_id: UUID,
     *,
     email: str,
@@ -143,7 +143,7 @@ async def issue(
             the input.
         RateLimited: the account has mailed as many offers as it may within a day.
     """
-    with Checks() as check:
+    with Validation() as check:
         email = check.email("email", email)
         text = check.prose("message", message)
         listed = grant.checked_list(check, role, permissions)
@@ -180,24 +180,24 @@ async def issue(
     return made.id
 
 
-@within(Permission.USERS_WRITE, of="invitation")
+@requires(Permission.USERS_WRITE, of="invitation")
 async def update(
-    act: Act,
+    act: OperationContext,
     invitation_id: UUID,
     *,
     role: Role | None = None,
-    permissions: list[Permission] | None | Keep = KEEP,
-    grant_valid_until: datetime | None | Keep = KEEP,
+    permissions: list[Permission] | None | Unset = UNSET,
+    grant_valid_until: datetime | None | Unset = UNSET,
 ) -> UUID:
     """Change what a pending invitation offers; what is not given stays. Returns its id."""
     invitation = await _pending(act, invitation_id)
     new_role = role or invitation.role
-    with Checks() as check:
-        if permissions is not KEEP:
+    with Validation() as check:
+        if permissions is not UNSET:
             listed = grant.checked_list(check, new_role, permissions)
         else:
             listed = invitation.listed if new_role is invitation.role else None
-        if grant_valid_until is KEEP:
+        if grant_valid_until is UNSET:
             grant_valid_until = invitation.grant_valid_until
         else:
             check.end("grant_valid_until", grant_valid_until, now=act.now)
@@ -216,8 +216,8 @@ async def update(
     return invitation.id
 
 
-@within(Permission.USERS_WRITE, of="invitation")
-async def resend(act: Act, invitation_id: UUID) -> UUID:
+@requires(Permission.USERS_WRITE, of="invitation")
+async def resend(act: OperationContext, invitation_id: UUID) -> UUID:
     """Mail a new link with a new term of seven days; the old one dies. Returns the id.
 
     Works for pending and expired invitations. Raises RateLimited as `issue` does.
@@ -256,8 +256,8 @@ async def resend(act: Act, invitation_id: UUID) -> UUID:
     return invitation.id
 
 
-@within(Permission.USERS_WRITE, of="invitation")
-async def revoke(act: Act, invitation_id: UUID) -> UUID:
+@requires(Permission.USERS_WRITE, of="invitation")
+async def revoke(act: OperationContext, invitation_id: UUID) -> UUID:
     """Take a pending or expired invitation back; its link dies. Returns its id."""
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
@@ -272,8 +272,8 @@ async def revoke(act: Act, invitation_id: UUID) -> UUID:
 # ---- The mail, and small parts -----------------------------------------------------------------
 
 
-async def _mail(act: Act, invitation: Invitation, seed: bytes) -> None:
-    await throttle.take_offer(act.caller, act.account_id, invitation.email_key)
+async def _mail(act: OperationContext, invitation: Invitation, seed: bytes) -> None:
+    await throttle.attempt_offer(act.caller, act.account_id, invitation.email_key)
     inviter, house = await User.get(id=act.user_id), await Account.get(id=act.account_id)
     invitee = await User.filter(email_key=invitation.email_key).first()
     await message.queue(
@@ -294,7 +294,7 @@ async def _mail(act: Act, invitation: Invitation, seed: bytes) -> None:
     )
 
 
-async def _pending(act: Act, invitation_id: UUID) -> Invitation:
+async def _pending(act: OperationContext, invitation_id: UUID) -> Invitation:
     found = await Invitation.get(id=invitation_id)
     if status(found, act.now) is not InvitationStatus.PENDING:
         raise not_pending()
@@ -310,7 +310,7 @@ async def _rest_expired(account_id: UUID, key: str, now: datetime, *, but: UUID 
 
 
 def _digest(caller: Caller, seed: bytes) -> bytes:
-    return tokens.digest(tokens.derive(caller.site.link_key, LinkPurpose.INVITATION, seed))
+    return tokens.digest(tokens.derive(caller.config.link_key, LinkPurpose.INVITATION, seed))
 
 
 def not_pending() -> Refusal:

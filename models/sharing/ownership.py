@@ -24,7 +24,7 @@ from auth.policy import GrantStatus, Permission, Role
 from database import db, keys
 from i18n import mark
 from models.access import access, derived_grant, grant, seat
-from models.access.access import Act, demanding, within
+from models.access.access import OperationContext, declares_permission, requires
 from models.access.grant import Grant
 from models.accounts import registered_number
 from models.accounts.account import Account
@@ -105,7 +105,7 @@ async def by_ids(ids: list[UUID], *, seen_by: UUID, now: datetime) -> list[Owner
 # ---- Offering --------------------------------------------------------------------------------
 
 
-@demanding(Permission.OWNERSHIP)
+@declares_permission(Permission.OWNERSHIP)
 async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: str) -> UUID:
     """Offer an account to a member for seven days, with the owner's password. Returns the account's id.
 
@@ -119,13 +119,13 @@ async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: st
     found = await access.load_one(caller.user(), account_id, now=caller.now)
     if found is None:
         raise not_found("account_id")
-    access.demand(found, offer.permission)
+    access.require(found, offer.permission)
     owner = await user.proved(caller, password, field="password")
     async with db.transaction():
         act = await access.enter(caller, account_id, offer.permission)
         await user.lock_proved(owner, field="password")
         receiver = await _receiver(act, user_id)
-        await registered_number.demand_alone(account_id)
+        await registered_number.require_unshared(account_id)
         await _make_room(act, user_id)
         made = await OwnershipTransfer.create(
             account_id=account_id,
@@ -141,7 +141,7 @@ async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: st
     return account_id
 
 
-async def _receiver(act: Act, user_id: UUID) -> access.Access:
+async def _receiver(act: OperationContext, user_id: UUID) -> access.Access:
     """The access of who is to own the account. Raises Refusal where he cannot."""
     if user_id == act.user_id:
         raise refuse(UserErrorCode.INVALID, "user_id", mark("You own this account already."))
@@ -157,7 +157,7 @@ async def _receiver(act: Act, user_id: UUID) -> access.Access:
     return found
 
 
-async def _make_room(act: Act, receiver_id: UUID) -> None:
+async def _make_room(act: OperationContext, receiver_id: UUID) -> None:
     """End the offer that was there; its receiver is told unless he gets the new one."""
     await expire(act.caller, act.account_id)
     pending = await OwnershipTransfer.filter(account_id=act.account_id, status=TransferStatus.PENDING).first()
@@ -167,8 +167,8 @@ async def _make_room(act: Act, receiver_id: UUID) -> None:
             await _tell(act.caller, pending, MessageKind.OWNERSHIP_WITHDRAWN)
 
 
-@within(Permission.OWNERSHIP)
-async def withdraw(act: Act, account_id: UUID) -> UUID:
+@requires(Permission.OWNERSHIP)
+async def withdraw(act: OperationContext, account_id: UUID) -> UUID:
     """Take the pending offer back. Returns the account's id."""
     pending = await _pending(act)
     await _close(act, pending, TransferStatus.WITHDRAWN, "account:ownership:withdraw")
@@ -199,7 +199,7 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
         offered = await _pending(act, receiver_id=act.user_id)
         await registered_number.hand_over(account_id, offered.owner_id, offered.receiver_id)
         await _hand_over(act, offered.owner_id, offered.grant_id)
-        await derived_grant.rebind(caller, offered.receiver_id, account_id, None)
+        await derived_grant.reschedule(caller, offered.receiver_id, account_id, None)
         await _close(act, offered, TransferStatus.ACCEPTED, "account:ownership:accept")
         await Account.filter(id=account_id).update(owner_id=offered.receiver_id)
         await _tell(caller, offered, MessageKind.OWNERSHIP_ACCEPTED)
@@ -211,7 +211,7 @@ UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL
 """
 
 
-async def _hand_over(act: Act, owner_id: UUID, grant_id: UUID) -> None:
+async def _hand_over(act: OperationContext, owner_id: UUID, grant_id: UUID) -> None:
     """Make the holder of an active grant the owner, for ever, and the owner an ADMINISTRATOR.
 
     A grant that hung on a bureau's engagement no longer does. Raises Refusal SEATS_EXHAUSTED.
@@ -269,7 +269,7 @@ async def run(caller: Caller) -> int:
 # ---- Small parts -----------------------------------------------------------------------------
 
 
-async def _pending(act: Act, *, receiver_id: UUID | None = None) -> OwnershipTransfer:
+async def _pending(act: OperationContext, *, receiver_id: UUID | None = None) -> OwnershipTransfer:
     """The offer to be decided: the account's, or only if it is for `receiver_id`."""
     found = await OwnershipTransfer.filter(account_id=act.account_id, status=TransferStatus.PENDING).first()
     if found is None or receiver_id not in {None, found.receiver_id}:
@@ -279,7 +279,7 @@ async def _pending(act: Act, *, receiver_id: UUID | None = None) -> OwnershipTra
     return found
 
 
-async def _close(act: Act, pending: OwnershipTransfer, status: TransferStatus, done: str) -> None:
+async def _close(act: OperationContext, pending: OwnershipTransfer, status: TransferStatus, done: str) -> None:
     await OwnershipTransfer.filter(id=pending.id).update(status=status)
     await act.record(done, before=_terms(pending), after={"transfer": str(pending.id), "status": status})
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from auth import policy
-from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.policy import GrantFacts, GrantStatus, Permission, Role
 from database import db
 from models.access import access, grant
 from models.access.access import Access
@@ -26,7 +26,7 @@ _LIVE: Final = {GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS}
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ViewAs:
     """Whose eyes a request looks through, in the one account that it then sees.
 
     `viewer_id` really asks; `holder_id` has the grant that he looks through, None for a role;
@@ -40,30 +40,30 @@ class View:
     access: Access | None
 
 
-async def of_role(caller: Caller, own: Access, role: Role) -> View:
+async def of_role(caller: Caller, own: Access, role: Role) -> ViewAs:
     """Look through a role that has no list of its own, in the account of `own`. Raises Forbidden."""
     _demand(own)
     mine = own.standing
-    standing = Standing(role, GrantStatus.ACTIVE, None, mine.restrictions, mine.locks, mine.subscription_over)
+    standing = GrantFacts(role, GrantStatus.ACTIVE, None, mine.restrictions, mine.locks, mine.subscription_over)
     await _record(caller, own, {"role": role})
     seen = Access(own.grant, standing, policy.effective(standing))
-    return View(own.account_id, caller.user(), None, role, _within(own, seen))
+    return ViewAs(own.account_id, caller.user(), None, role, _within(own, seen))
 
 
-async def of_grant(caller: Caller, own: Access, grant_id: UUID) -> View:
+async def of_grant(caller: Caller, own: Access, grant_id: UUID) -> ViewAs:
     """Look through a live grant on the account of `own`. Raises Forbidden, BadInput."""
     _demand(own)
     row = (await grant.by_ids([grant_id]))[0]
     if row is None or row.account_id != own.account_id or access.status(row, caller.now) not in _LIVE:
         raise BadInput("X-View-As names no role, and no grant that counts in this account.")
     await _record(caller, own, {"grant": str(row.id), "role": Role(row.role)})
-    seen = access.seen(row, caller.now) if access.status(row, caller.now) is GrantStatus.ACTIVE else None
-    return View(own.account_id, caller.user(), row.user_id, Role(row.role), _within(own, seen))
+    seen = access.effective_access(row, caller.now) if access.status(row, caller.now) is GrantStatus.ACTIVE else None
+    return ViewAs(own.account_id, caller.user(), row.user_id, Role(row.role), _within(own, seen))
 
 
 def _demand(own: Access) -> None:
     for permission in policy.VIEW_AS:
-        access.demand(own, permission)
+        access.require(own, permission)
 
 
 def _within(own: Access, seen: Access | None) -> Access | None:
@@ -109,20 +109,20 @@ _REQUESTERS: Final = "SELECT requester_id FROM access_requests WHERE requester_i
 _USERS_READ: Final = policy.mask([Permission.USERS_READ])
 
 
-async def readable(ids: list[UUID], through: View) -> set[UUID]:
+async def readable(ids: list[UUID], through: ViewAs) -> set[UUID]:
     """Those users of whom all is seen: they have or had a grant on the account, or asked, and users are read there."""
     return await _members(ids, through) if _reads_users(through) else set()
 
 
-async def known(ids: list[UUID], through: View) -> set[UUID]:
+async def known(ids: list[UUID], through: ViewAs) -> set[UUID]:
     """Those users whose name is come across: the holder, and whoever has or had a grant on the account, or asked."""
     return (await _members(ids, through) if through.access else set()) | ({*ids} & {through.holder_id})
 
 
-def _reads_users(through: View) -> bool:
+def _reads_users(through: ViewAs) -> bool:
     return through.access is not None and bool(through.access.bits & _USERS_READ)
 
 
-async def _members(ids: list[UUID], through: View) -> set[UUID]:
+async def _members(ids: list[UUID], through: ViewAs) -> set[UUID]:
     sql = f"{_MEMBERS} UNION {_REQUESTERS}" if _reads_users(through) else _MEMBERS
     return {row.id for row in await db.fetch(sql, ids, through.account_id, row=_Id)}

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from auth import policy
-from auth.policy import DecisionReason, GrantStatus, Permission, Role, Standing
+from auth.policy import DecisionReason, GrantFacts, GrantStatus, Permission, Role
 
 P = Permission
 TABLE = {
@@ -29,7 +29,7 @@ AFTER_THE_END = {P.USERS_WRITE, P.SUBSCRIPTION_WRITE, P.EXPORTS_CREATE, P.OWNERS
 
 some = st.sets(st.sampled_from(list(Permission)))
 standings = st.builds(
-    Standing,
+    GrantFacts,
     role=st.sampled_from(list(Role)),
     status=st.sampled_from([GrantStatus.ACTIVE] * 5 + list(GrantStatus)),
     listed=st.none() | some.map(policy.mask),
@@ -51,7 +51,7 @@ def without_orphans(held: set[Permission]) -> set[Permission]:
     return {p for p in held if resting[p] is None or resting[p] in held}
 
 
-def told_again(standing: Standing) -> set[Permission]:
+def told_again(standing: GrantFacts) -> set[Permission]:
     """P8, word for word."""
     if standing.status is not GrantStatus.ACTIVE or standing.factor_missing:
         return set()
@@ -113,12 +113,12 @@ def test_a_set_survives_being_stored(permissions: set[Permission]) -> None:
 
 
 @given(standings)
-def test_what_holds_is_what_the_rules_say(standing: Standing) -> None:
+def test_what_holds_is_what_the_rules_say(standing: GrantFacts) -> None:
     assert set(policy.permissions(policy.effective(standing))) == told_again(standing)
 
 
 @given(standings, st.sampled_from(list(Permission)))
-def test_a_decision_agrees_with_what_holds_and_names_a_reason(standing: Standing, permission: Permission) -> None:
+def test_a_decision_agrees_with_what_holds_and_names_a_reason(standing: GrantFacts, permission: Permission) -> None:
     found = policy.decide(permission, standing)
 
     assert found.allowed == bool(policy.effective(standing) & policy.mask([permission]))
@@ -131,7 +131,7 @@ def test_without_a_grant_there_is_nothing() -> None:
 
 
 @given(standings, st.sampled_from(list(Permission)))
-def test_taking_more_never_gives_more(standing: Standing, permission: Permission) -> None:
+def test_taking_more_never_gives_more(standing: GrantFacts, permission: Permission) -> None:
     bit = policy.mask([permission])
     before = policy.effective(standing)
     tighter = [
@@ -145,8 +145,8 @@ def test_taking_more_never_gives_more(standing: Standing, permission: Permission
 
 
 @given(standings)
-def test_the_owner_of_a_running_account_is_never_shut_out_by_what_can_be_taken(standing: Standing) -> None:
-    locked = Standing(Role.OWNER, GrantStatus.ACTIVE, None, standing.restrictions, policy.RESTRICTABLE, False)
+def test_the_owner_of_a_running_account_is_never_shut_out_by_what_can_be_taken(standing: GrantFacts) -> None:
+    locked = GrantFacts(Role.OWNER, GrantStatus.ACTIVE, None, standing.restrictions, policy.RESTRICTABLE, False)
 
     held = set(policy.permissions(policy.effective(locked)))
 
@@ -158,14 +158,14 @@ def test_the_owner_of_a_running_account_is_never_shut_out_by_what_can_be_taken(s
 
 @given(standings, st.sampled_from(list(Role)), st.none() | some)
 @example(
-    Standing(Role.CONSULTANT, GrantStatus.ACTIVE, policy.mask([P.USERS_READ, P.USERS_WRITE]), 0, 0, False),
+    GrantFacts(Role.CONSULTANT, GrantStatus.ACTIVE, policy.mask([P.USERS_READ, P.USERS_WRITE]), 0, 0, False),
     Role.CONSULTANT,
     {P.USERS_WRITE, P.USERS_READ},
 )
-def test_nobody_gives_what_he_does_not_hold(giver: Standing, role: Role, listed: set[Permission] | None) -> None:
+def test_nobody_gives_what_he_does_not_hold(giver: GrantFacts, role: Role, listed: set[Permission] | None) -> None:
     bits = None if listed is None else policy.mask(listed)
     mine = without_orphans(told_again(replace(giver, restrictions=0, locks=0, subscription_over=False)))
-    theirs = told_again(Standing(role, GrantStatus.ACTIVE, bits, 0, 0, subscription_over=False))
+    theirs = told_again(GrantFacts(role, GrantStatus.ACTIVE, bits, 0, 0, subscription_over=False))
 
     allowed = policy.may_give(giver, role, bits)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from database import db
-from database.coalescing import Together
+from database.coalescing import Coalescer
 from models.people import session
 from tests.api import Api
 from tests.conftest import connect
@@ -29,7 +29,7 @@ class Asked:
 
 async def test_what_is_asked_in_one_turn_goes_together_and_the_next_turn_by_itself() -> None:
     asked = Asked()
-    together = Together(asked)
+    together = Coalescer(asked)
 
     assert await asyncio.gather(*map(together, range(5))) == [0, 2, 4, 6, 8]
     assert await together(7) == 14
@@ -38,7 +38,7 @@ async def test_what_is_asked_in_one_turn_goes_together_and_the_next_turn_by_itse
 
 async def test_a_question_that_comes_while_others_are_answered_waits_for_an_answer_of_its_own() -> None:
     asked = Asked()
-    together = Together(asked)
+    together = Coalescer(asked)
 
     async def again() -> int:
         return await together(await together(1))
@@ -55,7 +55,7 @@ async def test_what_asking_raises_is_told_to_all_and_to_nobody_after_them() -> N
             raise ConnectionResetError
         return numbers
 
-    together = Together(ask)
+    together = Coalescer(ask)
     found = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
     assert [type(one) for one in found] == [ConnectionResetError] * 3
     is_broken = False
@@ -66,7 +66,7 @@ async def test_an_answer_too_few_leaves_nobody_waiting() -> None:
     async def ask(numbers: list[int]) -> list[int]:
         return numbers[1:]
 
-    together = Together(ask)
+    together = Coalescer(ask)
     async with asyncio.timeout(5):
         found = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
 
@@ -75,7 +75,7 @@ async def test_an_answer_too_few_leaves_nobody_waiting() -> None:
 
 async def test_who_goes_takes_no_answer_away_from_the_others(api: Api) -> None:
     asked = Asked()
-    together = Together(asked)
+    together = Coalescer(asked)
     gone, stays = asyncio.create_task(together(1)), asyncio.create_task(together(2))
     await asyncio.sleep(0)
 
@@ -91,7 +91,7 @@ async def test_a_statement_for_which_nobody_waits_any_more_is_cancelled(api: Api
         _ = await db.fetch("SELECT pg_sleep(5)", row=db.Row)
         return numbers
 
-    together = Together(ask)
+    together = Coalescer(ask)
     watcher = await connect(database_url)
     asking = [asyncio.create_task(together(number)) for number in range(2)]
     while not await watcher.fetchval(SLEEPING):  # noqa: ASYNC110 - the database tells nobody

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from database import db, rows
-from database.listing import Listing, Page
+from database.listing import ConnectionQuery, Page
 from models import lists
 from resolvers import ids
 from tests.api import Api
@@ -16,7 +16,7 @@ ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def fetched() -> rows.Fetched:
+def fetched() -> rows.FetchedColumns:
     texts: dict[str, str | bytes] = {
         "id": ONE.bytes + TWO.bytes + ONE.bytes,
         "owner": TWO.bytes + b"\xff" * 32,
@@ -28,13 +28,13 @@ def fetched() -> rows.Fetched:
     kinds: dict[str, rows.Kind] = {
         "id": "key", "owner": "key", "user.id": "key", "user.name": "text", "at": "instant", "line": "line",
     }  # fmt: skip
-    return rows.Fetched(3, texts, kinds)
+    return rows.FetchedColumns(3, texts, kinds)
 
 
-def under_parents() -> rows.Fetched:
+def under_parents() -> rows.FetchedColumns:
     """Four rows under two parents; whose they are was not sent."""
-    owners = rows.Owners("account_id", [ONE.hex, THREE.hex], [1, 3])
-    return rows.Fetched(4, {"role": "a\x1fb\x1fc\x1fd"}, {"account_id": "key", "role": "line"}, owners)
+    owners = rows.ParentRuns("account_id", [ONE.hex, THREE.hex], [1, 3])
+    return rows.FetchedColumns(4, {"role": "a\x1fb\x1fc\x1fd"}, {"account_id": "key", "role": "line"}, owners)
 
 
 def test_columns_have_pythons_values() -> None:
@@ -44,13 +44,13 @@ def test_columns_have_pythons_values() -> None:
     assert found.column("owner") == [TWO, None, None]
     assert found.column("at") == [NOW, None, NOW + timedelta(minutes=30, seconds=0.5)]
     assert {instant.tzinfo for instant in found.column("at") if instant} == {UTC}
-    assert found.hexes("owner") == [TWO.hex, "", ""]
+    assert found.key_hex("owner") == [TWO.hex, "", ""]
     assert found.column("line") == ["one", None, 'three, "3"']
 
 
 def test_the_key_of_nobody_is_a_key_like_any_other() -> None:
     """Who stands for one that may not be told of is looked up as that one would be."""
-    found = rows.Fetched(3, {"id": ids.NOBODY.bytes + b"\xff" * 16 + ONE.bytes}, {"id": "key"})
+    found = rows.FetchedColumns(3, {"id": ids.NOBODY.bytes + b"\xff" * 16 + ONE.bytes}, {"id": "key"})
 
     assert found.column("id") == [ids.NOBODY, None, ONE]
     assert rows.distinct(found, "id") == {ids.NOBODY.hex, ONE.hex}
@@ -67,13 +67,13 @@ def test_a_row_reads_by_key_and_as_attributes() -> None:
 
 
 def test_some_rows_and_what_is_joined_to_them() -> None:
-    some = fetched().take([2, 0])
+    some = fetched().subset([2, 0])
     user = some.part("user")
 
     assert user is not None
     assert (len(user), [*user.names]) == (2, ["id", "name"])
-    assert (user.column("name"), user.hexes("id")) == (["Kari", "Bo"], [TWO.hex, TWO.hex])
-    assert user.take([1])[0].name == "Bo"
+    assert (user.column("name"), user.key_hex("id")) == (["Kari", "Bo"], [TWO.hex, TWO.hex])
+    assert user.subset([1])[0].name == "Bo"
     assert some.part("account") is None
 
 
@@ -104,24 +104,24 @@ def test_keys_are_looked_up_once_each() -> None:
 def test_whose_rows_they_are_need_not_be_sent() -> None:
     found = under_parents()
 
-    assert found.hexes("account_id") == [ONE.hex, *[THREE.hex] * 3]
+    assert found.key_hex("account_id") == [ONE.hex, *[THREE.hex] * 3]
     assert found.column("account_id") == [ONE, *[THREE] * 3]
     assert rows.mapped(found, "account_id", lambda digits: digits[-1]) == ["1", "3", "3", "3"]
-    assert rows.mapped(found.take([3, 0]), "account_id", lambda digits: digits[-1]) == ["3", "1"]
+    assert rows.mapped(found.subset([3, 0]), "account_id", lambda digits: digits[-1]) == ["3", "1"]
     assert rows.distinct(found, "account_id") == {ONE.hex, THREE.hex}
-    assert rows.distinct(found.take([3]), "account_id") == {THREE.hex}
+    assert rows.distinct(found.subset([3]), "account_id") == {THREE.hex}
 
 
 def test_lines_that_cannot_be_told_apart_are_none() -> None:
-    with pytest.raises(rows.Broken):
-        rows.Fetched(2, {"name": "a\x1fb\x1fc"}, {"name": "line"})
+    with pytest.raises(rows.DelimiterInText):
+        rows.FetchedColumns(2, {"name": "a\x1fb\x1fc"}, {"name": "line"})
 
 
 def test_lists_of_driver_rows_answer_alike() -> None:
     plain: list[dict[str, Any]] = [{"id": ONE, "owner": TWO}, {"id": TWO, "owner": None}]
 
     assert rows.column(plain, "owner") == [TWO, None]
-    assert rows.hexes(plain, "owner") == [TWO.hex, ""]
+    assert rows.key_hex(plain, "owner") == [TWO.hex, ""]
     assert rows.distinct(plain, "owner") == {TWO.hex}
     assert rows.part(plain, "user") is None
 
@@ -135,14 +135,14 @@ def test_a_column_of_a_type_that_cannot_be_sent_is_refused() -> None:
 
 
 def test_nothing_at_all_has_empty_columns() -> None:
-    empty = rows.Fetched(0, {"id": None}, {"id": "key"})  # as PostgreSQL sums up nothing
+    empty = rows.FetchedColumns(0, {"id": None}, {"id": "key"})  # as PostgreSQL sums up nothing
 
-    assert (len(empty), empty.column("id"), empty.hexes("id")) == (0, [], [])
+    assert (len(empty), empty.column("id"), empty.key_hex("id")) == (0, [], [])
 
 
 # ---- Against the driver ----------------------------------------------------------------------
 
-LISTINGS: dict[str, Listing[Any]] = {
+LISTINGS: dict[str, ConnectionQuery[Any]] = {
     "accounts": lists.accounts(NOW),
     "grants_of_accounts": lists.grants_of_accounts(NOW),
     "grants_of_user": lists.grants_of_user(NOW),

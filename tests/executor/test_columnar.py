@@ -37,7 +37,7 @@ class Items(Sequence[Any]):
         self.asked.append((name, self.numbers))
         return [getattr(One(number), name) for number in self.numbers]
 
-    def take(self, numbers: Sequence[int]) -> "Items":
+    def subset(self, numbers: Sequence[int]) -> "Items":
         """Some of them."""
         return Items([self.numbers[number] for number in numbers], self.asked)
 
@@ -167,7 +167,7 @@ async def test_a_column_that_is_not_there_fails_each_field() -> None:
 async def test_too_few_of_them_is_an_error_that_says_so() -> None:
     answer = await compiled(
         guarded(SDL, {"Query.pages": {"resolve": lambda *_: [Page(Part(Items([1, 2], []), 0, 2))]},
-                      "Item.itself": {"column": lambda objects, _: objects.take([0])}}),
+                      "Item.itself": {"column": lambda objects, _: objects.subset([0])}}),
         "{ pages { items { itself { number } } } }",
         context=Asked(),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from auth.policy import Role
 from database import db
 from executor import Engine
-from models.base.caller import Site
+from models.base.caller import OperationConfig
 from resolvers import ids
 from resolvers.context import Context, open_context
 from schema.build import build
@@ -125,7 +125,7 @@ async def opened(seen: Seen, name: str, account: str | None) -> Context:
     await seen.world.begin()  # what the other executor has tried counts nothing
     person = seen.world.people[name]
     return await open_context(
-        site=Site(KEY),
+        site=OperationConfig(KEY),
         now=seen.world.api.clock(),
         token=person.token if person else None,
         account_key=account,

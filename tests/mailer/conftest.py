@@ -16,7 +16,7 @@ from aiosmtpd.smtp import Envelope
 from database import db, keys
 from mailer import worker
 from mailer.smtp import Security, Server
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.outbox import message
 from models.outbox.message import LinkPurpose, MessageKind, OutgoingRow
 from models.tables import SCHEMA
@@ -97,11 +97,11 @@ async def outbox(database_url: str) -> AsyncIterator[None]:
 
 @pytest.fixture
 def caller() -> Caller:
-    return Caller(now=NOW, site=Site(link_key=LINK_KEY))
+    return Caller(now=NOW, config=OperationConfig(link_key=LINK_KEY))
 
 
-def office(server: Server | None, clock: Clock, **options: Any) -> worker.Office:
-    return worker.Office(
+def office(server: Server | None, clock: Clock, **options: Any) -> worker.MailerConfig:
+    return worker.MailerConfig(
         server=server,
         link_key=LINK_KEY,
         public_url=PUBLIC_URL,
@@ -113,7 +113,7 @@ def office(server: Server | None, clock: Clock, **options: Any) -> worker.Office
 
 
 @asynccontextmanager
-async def at_work(*offices: worker.Office) -> AsyncGenerator[None]:
+async def at_work(*offices: worker.MailerConfig) -> AsyncGenerator[None]:
     """Workers that run during the block, and have finished after it."""
     stop = asyncio.Event()
     running = [asyncio.create_task(worker.run(one, stop=stop)) for one in offices]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from mailer import scheduler
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 from tests.mailer.conftest import LINK_KEY, Clock, until
 
@@ -15,7 +15,7 @@ from tests.mailer.conftest import LINK_KEY, Clock, until
 @asynccontextmanager
 async def running(wake: asyncio.Event) -> AsyncGenerator[None]:
     stop = asyncio.Event()
-    task = asyncio.create_task(scheduler.run(Site(LINK_KEY), Clock(), stop=stop, wake=wake))
+    task = asyncio.create_task(scheduler.run(OperationConfig(LINK_KEY), Clock(), stop=stop, wake=wake))
     try:
         yield
     finally:

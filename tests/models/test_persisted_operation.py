@@ -7,13 +7,13 @@ import pytest
 
 from database import db
 from models import persisted_operation
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import BadInput, Refusal
 from models.persisted_operation import Document
 from tests.api import KEY, Api, counts
 from tests.conftest import connect
 
-OPERATOR = Caller(now=datetime(2026, 1, 1, tzinfo=UTC), site=Site(KEY))
+OPERATOR = Caller(now=datetime(2026, 1, 1, tzinfo=UTC), config=OperationConfig(KEY))
 ROLES, MORE = Document("{ roles { role } }"), Document("{ roles { name } }")
 
 

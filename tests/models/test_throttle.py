@@ -9,9 +9,9 @@ import pytest
 from auth import passwords
 from database import db
 from models import throttle
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
-from models.throttle import SIGN_IN, SIGN_IN_AT_HOME, SIGN_IN_OF
+from models.throttle import SIGN_IN, SIGN_IN_OF, SIGN_IN_TRUSTED
 from tests.api import KEY, PASSWORD, Api, Person, codes
 from tests.models.refusals import attempt, events, rejected
 from tests.models.throttle_attempts import ABROAD, LIMITED, NEW_PASSWORD, WRONG, counted, fail, fill, outcome, sign_in
@@ -95,7 +95,7 @@ async def test_a_right_password_gives_back_its_own_count_and_no_other(api: Api) 
     await fail(api.at(ABROAD), 9)
     for _ in range(3):
         assert await sign_in(api.at(ABROAD)) == "done"
-        await db.execute("DELETE FROM guesses WHERE kind = $1", SIGN_IN_AT_HOME.kind)
+        await db.execute("DELETE FROM guesses WHERE kind = $1", SIGN_IN_TRUSTED.kind)
     assert await sign_in(api.at(ABROAD), "bo@example.com") == "done"
 
     assert await fail(api.at(ABROAD), 2) == ["INVALID_CREDENTIALS", LIMITED]
@@ -136,7 +136,7 @@ async def test_the_link_of_a_reset_ends_every_wait(api: Api) -> None:
 
 
 async def test_no_wait_of_signing_in_is_longer_than_a_quarter_of_an_hour() -> None:
-    limits = (throttle.SIGN_IN_FROM, SIGN_IN_OF, SIGN_IN, SIGN_IN_AT_HOME, throttle.PASSWORD, throttle.CODE)
+    limits = (throttle.SIGN_IN_FROM, SIGN_IN_OF, SIGN_IN, SIGN_IN_TRUSTED, throttle.PASSWORD, throttle.CODE)
 
     assert max(limit.within for limit in limits) == timedelta(minutes=15)
 
@@ -257,10 +257,10 @@ async def test_what_is_counted_names_no_address(api: Api) -> None:
 async def test_counters_are_deleted_when_they_count_nothing_and_homes_when_they_are_left(api: Api) -> None:
     await api.person("anna@example.com")
     await fail(api.at(ABROAD), 1)
-    site = Site(KEY)
-    for forward, left in ((timedelta(minutes=5), 7), (timedelta(seconds=1), 2), (throttle.HOME_KEPT, 0)):
+    site = OperationConfig(KEY)
+    for forward, left in ((timedelta(minutes=5), 7), (timedelta(seconds=1), 2), (throttle.TRUST_LASTS, 0)):
         api.clock.now += forward
-        await jobs.run(Caller(now=api.clock.now, site=site))
+        await jobs.run(Caller(now=api.clock.now, config=site))
         (row,) = await db.fetch("SELECT count(*)::int AS count FROM guesses", row=db.Row)
         assert row.count == left
 
@@ -278,4 +278,4 @@ async def test_counters_are_deleted_when_they_count_nothing_and_homes_when_they_
     ],
 )
 def test_a_network_is_what_one_client_may_choose_from(api: Api, given: str | None, found: str) -> None:
-    assert throttle.network(Caller(now=api.clock.now, site=Site(KEY), ip_address=given)) == found
+    assert throttle.network(Caller(now=api.clock.now, config=OperationConfig(KEY), ip_address=given)) == found

@@ -4,7 +4,7 @@ from typing import Any
 
 from database import db
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
@@ -16,7 +16,9 @@ async def two_accounts(api: Api) -> tuple[Person, str]:
     anna = await api.person("anna@example.com", accountName="First")
     second = await api.do("createAccount", {"name": "Second"}, "account { id }", by=anna)
     for row in await Account.all():
-        await subscription.credit(Caller(now=api.clock.now, site=Site(KEY)), row.number, 3000, reference=row.name)
+        await subscription.credit(
+            Caller(now=api.clock.now, config=OperationConfig(KEY)), row.number, 3000, reference=row.name
+        )
     return anna, second["account"]["id"]
 
 

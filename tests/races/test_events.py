@@ -8,7 +8,7 @@ from uuid import UUID
 from database import db
 from models.accounts import account
 from models.audit import chain, event
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.people.user import User
 from resolvers import ids
 from tests.api import KEY, Api, Person
@@ -23,7 +23,7 @@ async def three_accounts(api: Api) -> tuple[Person, list[UUID]]:
 
 
 def caller(api: Api, person: Person) -> Caller:
-    return Caller(now=api.clock.now, site=Site(KEY), user_id=ids.decode("User", person.user_id))
+    return Caller(now=api.clock.now, config=OperationConfig(KEY), user_id=ids.decode("User", person.user_id))
 
 
 async def whole() -> int:

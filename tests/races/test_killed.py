@@ -16,7 +16,7 @@ import httpx2
 
 from database import db
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription, voucher
 from models.billing.subscription import SubscriptionEntry
 from models.tables import SCHEMA
@@ -77,7 +77,7 @@ async def opened(api: Api) -> Books:
 
 
 def operator() -> Caller:
-    return Caller(now=datetime.now(UTC), site=Site(KEY))
+    return Caller(now=datetime.now(UTC), config=OperationConfig(KEY))
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled(database_url: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import asyncpg
 
 from database import db
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.live import hub
 from models.scheduled import jobs
 from tests.api import KEY, PASSWORD, Api, Person
@@ -212,7 +212,7 @@ async def test_a_grant_that_time_ends_is_told_and_closes_what_hung_on_it(api: Ap
 
         assert (await events.answer()).codes == ["FORBIDDEN"]
         assert await events.next() is None
-        await jobs.run(Caller(now=api.clock(), site=Site(KEY)))
+        await jobs.run(Caller(now=api.clock(), config=OperationConfig(KEY)))
         assert (await changes.answer()).data == {"accessChanged": {"kind": "EXPIRED"}}
         assert len(running(api).state.hub) == 1
 

@@ -3,7 +3,7 @@
 from database import db
 from models.access import seat
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal
 from tests.api import KEY, Api, Person
 from tests.races.racing import ROUNDS, Payload, accept, at_once, invite, outcome, outcomes
@@ -106,7 +106,7 @@ async def test_the_last_seat_goes_to_one_of_a_new_role_and_a_new_offer(api: Api)
 
 async def test_seats_are_not_taken_away_while_they_are_given(api: Api) -> None:
     anna, (bo, _) = await firm(api)
-    operator = Caller(now=api.clock.now, site=Site(KEY))
+    operator = Caller(now=api.clock.now, config=OperationConfig(KEY))
     number = (await Account.get(name="Firm")).number
 
     async def fewer() -> Payload:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from database import db
 from models.access.grant import Grant
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing.subscription import SubscriptionEntry
 from models.scheduled import jobs
 from tests.api import KEY, PASSWORD, Api, Person, codes
@@ -139,11 +139,11 @@ async def test_jobs_on_two_servers_and_by_hand_do_each_thing_once(servers: list[
         await there.guest(anna, f"guest{place}@example.com", "ACCOUNTANT", grantValidUntil=until.isoformat())
     await db.execute("UPDATE grants SET created_at = created_at - interval '30 days'")
     await db.execute("UPDATE accounts SET subscription_until = $1", until)
-    site = Site(KEY)
+    site = OperationConfig(KEY)
 
     for days, kind, amount in ((7, "grant-ending", 2), (0, "grant-expired", 1)):
         now = until - timedelta(days=days)
-        await asyncio.gather(*(jobs.run(Caller(now=now, site=site)) for _ in range(4)))
+        await asyncio.gather(*(jobs.run(Caller(now=now, config=site)) for _ in range(4)))
         sql = "SELECT count(*)::int AS mails FROM messages WHERE kind = $1"
         (row,) = await db.fetch(sql, kind, row=db.Row)
         assert row.mails == amount * (ROUNDS // 5)

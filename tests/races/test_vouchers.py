@@ -4,7 +4,7 @@ import random
 
 from database import db
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription, voucher
 from models.billing.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
@@ -14,7 +14,7 @@ from tests.races.racing import ROUNDS, Payload, at_once, outcomes
 
 
 def operator(api: Api) -> Caller:
-    return Caller(now=api.clock.now, site=Site(KEY))
+    return Caller(now=api.clock.now, config=OperationConfig(KEY))
 
 
 async def issue(api: Api, reference: str, *, days: int = 1, count: int = 1) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import voucher
 from tests.api import KEY, PASSWORD, Person
 from tests.authenticator import enrolled, set_up
@@ -178,7 +178,7 @@ async def _asked(world: World, _: Person) -> Input:
 
 async def _voucher(world: World, _: Person) -> Input:
     (code,) = voucher.new_codes(1)
-    caller = Caller(now=world.api.clock(), site=Site(KEY))
+    caller = Caller(now=world.api.clock(), config=OperationConfig(KEY))
     await voucher.issue(caller, [code], days=1, reference=world.address())
     return {"accountId": world.owner.account_id, "code": code}
 

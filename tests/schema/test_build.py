@@ -9,8 +9,8 @@ from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema
 
 from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule
 from resolvers import ids, node
-from resolvers.mutation_resolver import nothing, perform
-from schema.build import BareField, UnfitInput, build, mark, strawberry_schema
+from resolvers.mutation_resolver import empty_payload, mutation_resolver
+from schema.build import MissingRule, UnfitInput, annotate, build, strawberry_schema
 from schema.declare import field, graph_type, mutation
 from schema.payload import Payload, payload
 
@@ -34,8 +34,8 @@ def test_a_field_without_a_rule_on_a_root_refuses_to_build() -> None:
         fine: int = field(ANYONE)
         bare: int = field()
 
-    with pytest.raises(BareField, match=r"^Query\.bare declares no rule\.$"):
-        mark(strawberry_schema(Query, None))
+    with pytest.raises(MissingRule, match=r"^Query\.bare declares no rule\.$"):
+        annotate(strawberry_schema(Query, None))
 
 
 def test_a_field_without_a_rule_on_a_type_refuses_to_build() -> None:
@@ -47,8 +47,8 @@ def test_a_field_without_a_rule_on_a_type_refuses_to_build() -> None:
     class Query:
         secret: Secret | None = field()
 
-    with pytest.raises(BareField, match=r"^Secret\.bare declares no rule\.$"):
-        mark(strawberry_schema(Query, None))
+    with pytest.raises(MissingRule, match=r"^Secret\.bare declares no rule\.$"):
+        annotate(strawberry_schema(Query, None))
 
 
 def test_a_type_that_is_not_declared_with_its_rule_refuses_to_build() -> None:
@@ -60,8 +60,8 @@ def test_a_type_that_is_not_declared_with_its_rule_refuses_to_build() -> None:
     class Query:
         plain: Plain | None = field()
 
-    with pytest.raises(BareField, match=r"^Plain is not declared with its rule\.$"):
-        mark(strawberry_schema(Query, None))
+    with pytest.raises(MissingRule, match=r"^Plain is not declared with its rule\.$"):
+        annotate(strawberry_schema(Query, None))
 
 
 def test_a_type_does_not_inherit_the_rule_of_the_type_it_extends() -> None:
@@ -77,8 +77,8 @@ def test_a_type_does_not_inherit_the_rule_of_the_type_it_extends() -> None:
     class Query:
         extended: Extended | None = field()
 
-    with pytest.raises(BareField, match=r"^Extended is not declared with its rule\.$"):
-        mark(strawberry_schema(Query, None))
+    with pytest.raises(MissingRule, match=r"^Extended is not declared with its rule\.$"):
+        annotate(strawberry_schema(Query, None))
 
 
 @strawberry.input
@@ -127,20 +127,22 @@ def test_an_input_that_does_not_fit_its_operation_refuses_to_build(
     @graph_type(None, description="A root.")
     class Mutation:
         change: RenamePayload | None = mutation(
-            perform(operation, nothing), input_type, rule=SIGNED_IN, description="Change it."
+            mutation_resolver(operation, empty_payload), input_type, rule=SIGNED_IN, description="Change it."
         )
 
     with pytest.raises(UnfitInput, match=f"^change: {said}"):
-        mark(strawberry_schema(AnyQuery, Mutation))
+        annotate(strawberry_schema(AnyQuery, Mutation))
 
 
 def test_a_mutation_without_rule_or_permission_refuses_to_build() -> None:
     @graph_type(None, description="A root.")
     class Mutation:
-        change: RenamePayload | None = mutation(perform(nothing, nothing), description="Change it.")
+        change: RenamePayload | None = mutation(
+            mutation_resolver(empty_payload, empty_payload), description="Change it."
+        )
 
-    with pytest.raises(BareField, match=r"^Mutation\.change declares no rule\.$"):
-        mark(strawberry_schema(AnyQuery, Mutation))
+    with pytest.raises(MissingRule, match=r"^Mutation\.change declares no rule\.$"):
+        annotate(strawberry_schema(AnyQuery, Mutation))
 
 
 def test_a_field_that_can_be_refused_where_its_object_is_not_is_nullable() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from auth import policy
-from auth.policy import DecisionReason, GrantStatus, Standing
+from auth.policy import DecisionReason, GrantFacts, GrantStatus
 from database import db
 from tests.api import Clock
 from tests.conftest import administer, at
@@ -83,7 +83,7 @@ async def test_who_could_not_before_learns_his_role_and_who_could_learns_the_end
     demanded = rule("Mutation", mutation)
     found = await seen.standing(name, key(seen.owner.account_id))
     assert found is not None
-    over = Standing(found.role, GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=True)
+    over = GrantFacts(found.role, GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=True)
     assert demanded.permission is not None
     decision = policy.decide(demanded.permission, over)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.base.errors import BadInput
-from schema.scalars import MAX_ITEMS, MAX_TEXT, SCALARS, gate
+from schema.scalars import MAX_ITEMS, MAX_TEXT, SCALARS, sanitize
 from tests.api import Api, Person, codes, counts
 from tests.resolvers.statements import counted
 
@@ -40,17 +40,17 @@ TAKES_TEXT = [
 def test_unfit_text_is_refused_wherever_it_stands(text: str) -> None:
     for value in (text, [text], {"input": {"name": text}}, {"filter": {"role": [{"deep": [text]}]}}):
         with pytest.raises(BadInput):
-            gate(value)
+            sanitize(value)
 
 
 @pytest.mark.parametrize("text", ["", "Łódź", "line\nbreak\r\n\ttab", "x" * MAX_TEXT, "🙂", "\u200b", "日本"])
 def test_other_text_passes(text: str) -> None:
-    gate({"input": {"name": text, "number": 1, "none": None, "list": [text] * MAX_ITEMS}})
+    sanitize({"input": {"name": text, "number": 1, "none": None, "list": [text] * MAX_ITEMS}})
 
 
 def test_a_list_of_more_than_a_hundred_is_refused() -> None:
     with pytest.raises(BadInput, match="at most 100 entries"):
-        gate({"ids": ["x"] * (MAX_ITEMS + 1)})
+        sanitize({"ids": ["x"] * (MAX_ITEMS + 1)})
 
 
 @pytest.mark.parametrize("query", TAKES_TEXT)

@@ -190,7 +190,7 @@ class Judge:
         ]
 
 
-def refusal(demanded: Rule, standing: policy.Standing | None, *, signed_in: bool) -> dict[str, Any]:
+def refusal(demanded: Rule, standing: policy.GrantFacts | None, *, signed_in: bool) -> dict[str, Any]:
     """The extensions of a refused field's error."""
     if not signed_in:
         return {"code": "UNAUTHENTICATED"}

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import app
 from auth import policy
-from auth.policy import GrantStatus, Permission, Role, Standing
+from auth.policy import GrantFacts, GrantStatus, Permission, Role
 from auth.rules import AUTHENTICATED, PUBLIC, SELF
 from database import db
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription
 from resolvers import ids
 from settings import Settings
@@ -167,7 +167,7 @@ class World:
 
     # ---- What may be seen --------------------------------------------------------------------
 
-    async def standing(self, name: str, account: UUID | None) -> Standing | None:
+    async def standing(self, name: str, account: UUID | None) -> GrantFacts | None:
         """What the rows say of somebody in an account: no grant that counts is None."""
         person = self.people[name]
         if person is None or account is None:
@@ -176,9 +176,9 @@ class World:
         found = await db.fetch_one(sql, key(person.user_id), account, row=db.Row)
         if found is None:
             return None
-        return Standing(Role(found.role), GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=False)
+        return GrantFacts(Role(found.role), GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=False)
 
-    async def rights(self, name: str, type_name: str, row: UUID | None) -> tuple[int, Standing | None]:
+    async def rights(self, name: str, type_name: str, row: UUID | None) -> tuple[int, GrantFacts | None]:
         """What somebody may do with an object; `row` is its key, or its account's for parts of one."""
         person = self.people[name]
         if person is None:
@@ -289,7 +289,7 @@ async def created(api: Api) -> World:
     world.people["anonymous"] = None
     done = await api.do("createAccount", {"name": "Side AS"}, "account { id }", by=owner)
     world.side = done["account"]["id"]
-    caller = Caller(now=api.clock(), site=Site(KEY))
+    caller = Caller(now=api.clock(), config=OperationConfig(KEY))
     for number, account in enumerate((owner.account_id, world.side)):
         world.number = await owned("accounts", "number", key(account))
         await subscription.credit(caller, world.number, 1000, reference=f"order {number}")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import app
 from models import persisted_operation
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.persisted_operation import Document
 from settings import Settings
 from tests.api import KEY, Api, Clock, Person, running
@@ -18,7 +18,7 @@ ROLES = "query Roles { roles { role } }"
 MINE = "{ viewer { user { email } } }"
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken errors { code } } }"
 GRAPHQL_JSON = {"Accept": "application/graphql-response+json"}
-OPERATOR = Caller(now=datetime(2026, 1, 1, tzinfo=UTC), site=Site(KEY))
+OPERATOR = Caller(now=datetime(2026, 1, 1, tzinfo=UTC), config=OperationConfig(KEY))
 
 
 def digest(text: str) -> str:

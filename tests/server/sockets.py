@@ -12,18 +12,18 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import connection, shutdown
-from server.access_log import Journal, Journaled
+from server.access_log import AccessLog, AccessLogMiddleware
 from server.connection import Connection
-from server.dispatcher import Front
+from server.dispatcher import Dispatcher
 from server.headers import Headers
 from server.hosts import Hosts
-from server.request_guard import Gate
-from server.shutdown import Leaving
+from server.request_guard import RequestGuard
+from server.shutdown import Shutdown
 
 HOST = "fullmakt.example.com"
 QUICK_SECONDS = 0.3
 """The ten seconds of a client, in tests."""
-GATE = Gate(Hosts((HOST, "10.1.2.3", "[::1]")), seconds=QUICK_SECONDS, keep_alive_seconds=QUICK_SECONDS)
+GATE = RequestGuard(Hosts((HOST, "10.1.2.3", "[::1]")), seconds=QUICK_SECONDS, keep_alive_seconds=QUICK_SECONDS)
 NAMED = f"Host: {HOST}\r\n".encode()
 GET = b"GET /echo HTTP/1.1\r\n" + NAMED
 POST = b"POST /echo HTTP/1.1\r\n" + NAMED
@@ -135,7 +135,7 @@ class Listening:
 
 
 @asynccontextmanager
-async def listen(gate: Gate) -> AsyncGenerator[Listening]:
+async def listen(gate: RequestGuard) -> AsyncGenerator[Listening]:
     """A server with that gate on a free port."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
@@ -143,9 +143,9 @@ async def listen(gate: Gate) -> AsyncGenerator[Listening]:
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await listening.application(scope, receive, send)
 
-        journal = Journal(which="none", slow_seconds=1)
+        journal = AccessLog(which="none", slow_seconds=1)
         config = uvicorn.Config(
-            _with_state(Headers(Journaled(Front(application, application), journal), https=True), gate),
+            _with_state(Headers(AccessLogMiddleware(Dispatcher(application, application), journal), https=True), gate),
             http=Connection,
             ws="websockets-sansio",
             lifespan="on",
@@ -167,12 +167,12 @@ async def listen(gate: Gate) -> AsyncGenerator[Listening]:
             await running
 
 
-def _with_state(application: ASGIApp, gate: Gate) -> ASGIApp:
+def _with_state(application: ASGIApp, gate: RequestGuard) -> ASGIApp:
     async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        scope["state"] |= {connection.STATE: gate, shutdown.STATE: Leaving(lambda: None)}
+        scope["state"] |= {connection.STATE: gate, shutdown.STATE: Shutdown(lambda: None)}
         for moment in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{moment}.complete"})

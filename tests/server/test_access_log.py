@@ -9,7 +9,7 @@ import pytest
 from resolvers import ids
 from server import access_log
 from server.log import LOG
-from server.queued_writer import Lines
+from server.queued_writer import QueuedWriter
 from tests.api import PASSWORD, Api
 
 Told = Callable[[], list[dict[str, Any]]]
@@ -20,7 +20,7 @@ MENU = "query Menu { viewer { accounts { nodes { name } } } }"
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
     """The lines since it was last asked."""
     with tempfile.TemporaryFile() as file:
-        lines = Lines(file.fileno())
+        lines = QueuedWriter(file.fileno())
         monkeypatch.setattr(LOG, "lines", lines)
         seen = 0
 
@@ -149,16 +149,16 @@ async def test_a_long_name_is_cut(api: Api, told: Told) -> None:
 
 async def test_notable_leaves_out_what_went_well(api: Api, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
-    writer = access_log.Journal(which="notable", slow_seconds=10)
-    slow = access_log.Journal(which="notable", slow_seconds=0)
-    none = access_log.Journal(which="none", slow_seconds=0)
-    entry = access_log.Entry("one", status=200)
-    monkeypatch.setattr(access_log.Entry, "is_told", True)
+    writer = access_log.AccessLog(which="notable", slow_seconds=10)
+    slow = access_log.AccessLog(which="notable", slow_seconds=0)
+    none = access_log.AccessLog(which="none", slow_seconds=0)
+    entry = access_log.LogEntry("one", status=200)
+    monkeypatch.setattr(access_log.LogEntry, "is_told", True)
 
     for one in (writer, slow, none):
         one.end(entry)
         found += [line["level"] for line in told()]
-    writer.end(access_log.Entry("two", status=404))
+    writer.end(access_log.LogEntry("two", status=404))
     found += [line["level"] for line in told()]
 
     assert found == ["warning", "info"]

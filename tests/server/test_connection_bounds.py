@@ -9,14 +9,14 @@ import pytest
 from server import request_guard as limits
 from server.connection import LONGEST_BODY
 from server.hosts import Hosts
-from server.request_guard import Gate
+from server.request_guard import RequestGuard
 from tests.server.sockets import GATE, GET, HOST, NAMED, POST, QUICK_SECONDS, WHOLE, Listening, Wire, listen
 
 # ---- Slow --------------------------------------------------------------------------------------
 
 
 async def test_ten_seconds_are_the_default() -> None:
-    gate = Gate(Hosts(()))
+    gate = RequestGuard(Hosts(()))
 
     assert (gate.seconds, gate.keep_alive_seconds) == (10, 10)
 

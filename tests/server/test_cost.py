@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from graphql import get_introspection_query, get_operation_ast, parse, validate
 
-from schema.build import UnsizedList, build, mark, strawberry_schema
+from schema.build import UnsizedList, annotate, build, strawberry_schema
 from schema.declare import ANYONE, field, graph_type
 from server.cost import compile_cost
 from tests.api import Api, counts
@@ -147,7 +147,7 @@ def test_a_list_without_a_size_is_no_schema() -> None:
 
     Query.__annotations__["leaves"] = list[Leaf]
     with pytest.raises(UnsizedList, match=r"^Query\.leaves declares no size\.$"):
-        mark(strawberry_schema(Query, None))
+        annotate(strawberry_schema(Query, None))
 
 
 # ---- Refusing --------------------------------------------------------------------------------

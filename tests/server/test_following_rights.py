@@ -79,7 +79,7 @@ async def test_the_end_of_the_subscription_ends_no_stream(api: Api) -> None:
         await db.execute("UPDATE accounts SET subscription_until = $1", api.clock() - timedelta(days=1))
 
         _ = await api.do("updateProfile", {"name": "Anna Ny"}, by=anna)
-        running(api).state.hub.stir()
+        running(api).state.hub.wake()
         await asyncio.sleep(0.2)
         assert len(running(api).state.hub) == 1
 

@@ -8,7 +8,7 @@ from graphql import get_introspection_query, parse
 
 from benchmarks.limits import bodies, dag
 from server import limits
-from server.document_cache import LONGEST, MOST_BYTES, Checked, Documents, Refused
+from server.document_cache import LONGEST, MOST_BYTES, Checked, Documents, InvalidDocument
 from server.limits import DEFAULT, Excess
 
 INTROSPECTION = get_introspection_query(
@@ -247,4 +247,4 @@ def test_many_small_documents_are_bounded_too() -> None:
     assert remembered.bytes <= 64 * 1024
 
 
-REFUSED = Refused("CODE", ())
+REFUSED = InvalidDocument("CODE", ())

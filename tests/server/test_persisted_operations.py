@@ -6,10 +6,10 @@ import pytest
 
 from database import db
 from models import persisted_operation
-from server.document_cache import Named
+from server.document_cache import PersistedDocument
 from server.errors import Rejected
-from server.persisted_operations import FRESH_SECONDS, LONGEST, Persisted, Shelf, Trust
-from server.request import Asked
+from server.persisted_operations import FRESH_SECONDS, LONGEST, LRUCache, PersistedOperations, Trust
+from server.request import GraphQLRequest
 from tests.api import Api
 from tests.server.naming import MINE, OPERATOR, ROLES, SIGN_IN, apollo, digest, keeper, post, refusal, register
 
@@ -176,27 +176,27 @@ async def test_a_text_that_is_long_is_answered_and_not_kept(api: Api) -> None:
 
 
 def test_what_is_kept_is_bounded_by_its_bytes() -> None:
-    shelf = Shelf(most_bytes=10_000)
+    shelf = LRUCache(most_bytes=10_000)
 
     for number in range(100):
-        shelf.put(str(number), Named("x" * 1000, is_registered=False))
+        shelf.put(str(number), PersistedDocument("x" * 1000, is_registered=False))
         _ = shelf.get("0")
         assert shelf.bytes <= 10_000
 
     assert len(shelf) == 6
     assert shelf.get("0") is not None, "what was asked for last stays"
-    shelf.put("0", Named("ł" * 1000, is_registered=False))
+    shelf.put("0", PersistedDocument("ł" * 1000, is_registered=False))
     assert shelf.bytes == (len(shelf) - 1) * 1512 + 4512  # a letter may take four bytes
     shelf.drop("0")
     assert shelf.bytes == len(shelf) * 1512
-    shelf.put("0", Named("x" * 20_000, is_registered=False))
+    shelf.put("0", PersistedDocument("x" * 20_000, is_registered=False))
     assert (len(shelf), shelf.bytes) == (0, 0)
 
 
 async def test_what_is_gone_takes_no_room() -> None:
     found = {digest(ROLES): ROLES}
-    persisted = Persisted(Trust.ANY, keeper(found))
-    asked = Asked("", None, None, name=digest(ROLES))
+    persisted = PersistedOperations(Trust.ANY, keeper(found))
+    asked = GraphQLRequest("", None, None, name=digest(ROLES))
     assert (await persisted.named(asked, is_anonymous=True)).query == ROLES
     (kept,) = persisted.registered._kept.values()
     kept.fresh_until = 0

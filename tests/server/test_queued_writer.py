@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.queued_writer import MOST_AT_ONCE, Lines
+from server.queued_writer import MOST_AT_ONCE, QueuedWriter
 
 
 def drained(descriptor: int) -> bytes:
@@ -20,7 +20,7 @@ def drained(descriptor: int) -> bytes:
 def test_lines_arrive_in_their_order_and_whole(tmp_path: Path) -> None:
     given = [f"{n} {'x' * (n % 300)}\n".encode() for n in range(2000)]
     with (tmp_path / "log").open("wb") as file:
-        lines = Lines(file.fileno())
+        lines = QueuedWriter(file.fileno())
         for line in given:
             lines.write(line)
         lines.flush()
@@ -31,7 +31,7 @@ def test_lines_arrive_in_their_order_and_whole(tmp_path: Path) -> None:
 
 def test_two_writers_of_one_pipe_do_not_cut_each_others_lines() -> None:
     reading, writing = os.pipe()
-    both = Lines(writing), Lines(writing)
+    both = QueuedWriter(writing), QueuedWriter(writing)
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(drained(reading)))
     reader.start()
@@ -51,7 +51,7 @@ def test_two_writers_of_one_pipe_do_not_cut_each_others_lines() -> None:
 
 def test_a_full_pipe_keeps_nobody_waiting_and_what_was_lost_is_told() -> None:
     reading, writing = os.pipe()
-    lines = Lines(writing, most_lines=100)
+    lines = QueuedWriter(writing, most_lines=100)
     line = b"x" * (MOST_AT_ONCE - 1) + b"\n"
 
     started = time.perf_counter()
@@ -90,7 +90,7 @@ def test_a_full_disk_costs_lines_and_nothing_else(monkeypatch: pytest.MonkeyPatc
 
     with (tmp_path / "log").open("wb") as file:
         monkeypatch.setattr(os, "write", full)
-        lines = Lines(file.fileno())
+        lines = QueuedWriter(file.fileno())
         lines.write(b"one\n")
         lines.write(b"two\n")
         lines.flush()

@@ -7,7 +7,7 @@ import pytest
 
 import server.request
 from server.errors import Rejected
-from server.request import MAX_BODY, Asking, read
+from server.request import MAX_BODY, HTTPRequest, read
 
 JSON = {"Content-Type": "application/json"}
 GOOD = orjson.dumps({"query": "query ($n: Int) { account(number: $n) { name } }", "variables": {"n": 7}})
@@ -193,7 +193,7 @@ async def test_a_get_without_a_query_is_no_page_for_programs(production: httpx2.
 
 async def test_an_address_has_an_end() -> None:
     query = b"query={roles{name}}%23" + b"x" * MAX_BODY
-    request = Asking({"type": "http", "method": "GET", "headers": [], "query_string": query})
+    request = HTTPRequest({"type": "http", "method": "GET", "headers": [], "query_string": query})
 
     with pytest.raises(Rejected) as refused:
         await read(request)

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 import app
 from database import db
 from models import persisted_operation
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.live import hub
 from models.persisted_operation import Document
 from server.request import MAX_BODY
@@ -115,7 +115,7 @@ async def test_who_takes_nothing_is_cut_and_leaves_nothing(
                 " now(), $1 FROM generate_series(1, 1000)",
                 key(anna.account_id),
             )
-            running(api).state.hub.stir()
+            running(api).state.hub.wake()
 
             await settled(api)
             async with asyncio.timeout(5):
@@ -270,7 +270,8 @@ async def test_on_the_real_server_a_large_frame_ends_the_socket_and_nothing_else
 
 
 async def test_a_document_that_was_registered_is_followed_by_its_name(api: Api, port: int, anna: Person) -> None:
-    await persisted_operation.add(Caller(now=api.clock(), site=Site(KEY)), "web", [Document(CHANGES, None)])
+    caller = Caller(now=api.clock(), config=OperationConfig(KEY))
+    await persisted_operation.add(caller, "web", [Document(CHANGES, None)])
     named = sha256(CHANGES.encode()).hexdigest()
     async with socket(port) as one:
         _ = await one.begin(anna)

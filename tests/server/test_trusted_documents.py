@@ -3,8 +3,8 @@
 import pytest
 
 from server.errors import Rejected
-from server.persisted_operations import Persisted, Trust
-from server.request import Asked
+from server.persisted_operations import PersistedOperations, Trust
+from server.request import GraphQLRequest
 from tests import sockets
 from tests.api import PASSWORD, counts
 from tests.server.naming import MINE, ROLES, SIGN_IN, apollo, digest, keeper, post, refusal, register, server
@@ -86,11 +86,11 @@ async def test_where_all_are_trusted_nobody_sends_others(database_url: str) -> N
 
 
 async def test_who_is_signed_in_is_not_admitted_with_others_whatever_was_asked_before() -> None:
-    persisted = Persisted(Trust.TRUSTED, keeper({digest(ROLES): ROLES}))
+    persisted = PersistedOperations(Trust.TRUSTED, keeper({digest(ROLES): ROLES}))
 
-    await persisted.admit(Asked(ROLES, None, None), is_signed_in=True)
+    await persisted.admit(GraphQLRequest(ROLES, None, None), is_signed_in=True)
     with pytest.raises(Rejected):
-        await persisted.admit(Asked(MINE, None, None), is_signed_in=True)
+        await persisted.admit(GraphQLRequest(MINE, None, None), is_signed_in=True)
 
 
 async def test_a_text_that_is_not_trusted_is_not_even_parsed(database_url: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from auth import policy
-from auth.policy import DecisionReason, GrantStatus, Permission, Role, Standing
+from auth.policy import DecisionReason, GrantFacts, GrantStatus, Permission, Role
 
 DONE: Final = "done"
 BUREAU: Final = 1
@@ -119,12 +119,12 @@ class Plain:
     def _is_live(self, grant: Grant) -> bool:
         return grant.status in LIVE and (grant.until is None or grant.until > self.now)
 
-    def standing(self, user: int, account: int) -> Standing | None:
+    def standing(self, user: int, account: int) -> GrantFacts | None:
         """What decides about the user in an account."""
         grant, house = self.live(user, account), self.accounts[account]
         if grant is None or grant.status is not GrantStatus.ACTIVE:
             return None
-        return Standing(
+        return GrantFacts(
             grant.role, grant.status, grant.listed, house.restrictions, house.locks, house.until <= self.now
         )
 
@@ -251,7 +251,7 @@ class Plain:
 
     @staticmethod
     def _settle(grant: Grant) -> None:
-        worth = policy.given(grant.role, grant.listed)
+        worth = policy.granted(grant.role, grant.listed)
         grant.status = GrantStatus.ACTIVE if worth else GrantStatus.AWAITING_PERMISSIONS
 
     def decline(self, by: int, number: int) -> str:

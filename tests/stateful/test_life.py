@@ -21,7 +21,7 @@ from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from models.access import seat
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal
 from models.billing import voucher
 from resolvers import ids
@@ -78,7 +78,7 @@ class Step:
 
     def list_for_role(self) -> list[Permission] | None:
         """The list, for a role that a list narrows."""
-        return self.permissions() if self.role in policy.LISTED else None
+        return self.permissions() if self.role in policy.WITH_ALLOWLIST else None
 
 
 OPERATIONS: Final[dict[str, Callable[["Life", Step], None]]] = {}
@@ -171,7 +171,7 @@ class Life:
         by = self.who(step, step.account)
         expected = self.plain.redeem(by, step.account, step.days)
         (code,) = voucher.new_codes(1)
-        operator = Caller(now=self.house.clock.now, site=Site(KEY))
+        operator = Caller(now=self.house.clock.now, config=OperationConfig(KEY))
         self.house.run(voucher.issue(operator, [code], days=step.days, reference=code))
         given = {"accountId": self.account_ids[step.account], "code": code}
         self.agree(expected, "redeemVoucher", given, by=by)
@@ -180,7 +180,7 @@ class Life:
     def sell(self, step: Step) -> None:
         """Seats, sold by the operator at the command line."""
         expected = self.plain.sell(step.account, step.seats)
-        operator = Caller(now=self.house.clock.now, site=Site(KEY))
+        operator = Caller(now=self.house.clock.now, config=OperationConfig(KEY))
         outcome = DONE
         try:
             self.house.run(seat.sell(operator, self.numbers[step.account], step.seats))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auth import policy
-from auth.policy import DecisionReason, GrantStatus, Permission, Role, Standing
+from auth.policy import DecisionReason, GrantFacts, GrantStatus, Permission, Role
 from database import db
 from schema.build import build
 from tests.api import Answer, Api, Clock, Person, codes
@@ -227,15 +227,15 @@ class House:
     def __init__(self, api: Api, owner: Person, guest: Person) -> None:
         self.api, self.owner, self.guest = api, owner, guest
 
-    async def become(self, of: Facts) -> tuple[Person, Standing]:
+    async def become(self, of: Facts) -> tuple[Person, GrantFacts]:
         """Whoever is in that role, with the standing that he must have."""
         role, listed, restrictions, locks, over = of
-        bits = None if listed is None or role not in policy.LISTED else policy.mask(listed)
+        bits = None if listed is None or role not in policy.WITH_ALLOWLIST else policy.mask(listed)
         until = self.api.clock.now if over else self.api.clock.now.replace(year=self.api.clock.now.year + 1)
         account = world.key(self.owner.account_id)
         sql = "UPDATE accounts SET simple_user_restrictions = $2, locks = $3, subscription_until = $4 WHERE id = $1"
         await db.execute(sql, account, policy.mask(restrictions), policy.mask(locks), until)
-        standing = Standing(
+        standing = GrantFacts(
             role, GrantStatus.ACTIVE, bits, policy.mask(restrictions), policy.mask(locks), subscription_over=over
         )
         if role is Role.OWNER:
@@ -335,7 +335,7 @@ def vars_of(decision: policy.Decision) -> dict[str, Any]:
 
 @given(
     st.builds(
-        Standing,
+        GrantFacts,
         role=st.sampled_from([role for role in Role if role is not Role.OWNER]),
         status=st.sampled_from(list(GrantStatus)),
         listed=st.none() | st.sets(st.sampled_from(list(P))).map(policy.mask),
@@ -345,7 +345,7 @@ def vars_of(decision: policy.Decision) -> dict[str, Any]:
     ),
     st.sampled_from(list(P)),
 )
-def test_who_is_named_can_make_it_a_yes_and_nobody_else(standing: Standing, permission: Permission) -> None:
+def test_who_is_named_can_make_it_a_yes_and_nobody_else(standing: GrantFacts, permission: Permission) -> None:
     """P12: each role, doing all that it may, against the roles that the decision names."""
     decision = policy.decide(permission, standing)
     if decision.allowed:
@@ -354,36 +354,36 @@ def test_who_is_named_can_make_it_a_yes_and_nobody_else(standing: Standing, perm
     helpers = [
         role
         for role in Role
-        if role not in policy.LISTED and policy.decide(permission, helped(standing, role, permission)).allowed
+        if role not in policy.WITH_ALLOWLIST and policy.decide(permission, helped(standing, role, permission)).allowed
     ]
 
     assert list(decision.grantable_by) == helpers
 
 
-def helped(standing: Standing, by: Role, permission: Permission) -> Standing:
+def helped(standing: GrantFacts, by: Role, permission: Permission) -> GrantFacts:
     """What becomes of somebody's standing once a holder of a role has done for him all that he may."""
     over, restrictions, locks = standing.subscription_over, standing.restrictions, standing.locks
 
     def may(wanted: Permission) -> bool:
-        mine = Standing(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
+        mine = GrantFacts(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
         return policy.decide(wanted, mine).allowed
 
     over = over and not may(P.SUBSCRIPTION_WRITE)
     if may(P.SETTINGS_WRITE):
         restrictions = locks = 0
-    giver = Standing(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
+    giver = GrantFacts(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
     terms = (standing.role, standing.listed, standing.status)
     if (
-        not policy.given(standing.role, standing.listed) & policy.mask([permission])
+        not policy.granted(standing.role, standing.listed) & policy.mask([permission])
         or terms[2] is not GrantStatus.ACTIVE
     ):
-        offers = [(role, policy.ROLES[role] if role in policy.LISTED else None) for role in Role]
-        offers = [o for o in offers if policy.given(*o) & policy.mask([permission]) and policy.may_give(giver, *o)]
+        offers = [(role, policy.ROLES[role] if role in policy.WITH_ALLOWLIST else None) for role in Role]
+        offers = [o for o in offers if policy.granted(*o) & policy.mask([permission]) and policy.may_give(giver, *o)]
         if offers:
             terms = (*offers[0], GrantStatus.ACTIVE)
         elif may(P.OWNERSHIP):
             terms = (Role.OWNER, None, GrantStatus.ACTIVE)
-    return Standing(terms[0], terms[2], terms[1], restrictions, locks, subscription_over=over)
+    return GrantFacts(terms[0], terms[2], terms[1], restrictions, locks, subscription_over=over)
 
 
 @pytest.mark.parametrize("helper", ["OWNER", "ADMINISTRATOR", "COLLABORATOR", "ACCOUNTANT"])

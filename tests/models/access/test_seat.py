@@ -9,7 +9,7 @@ from auth.policy import Role
 from database import db
 from models.access import seat
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, Person, codes
@@ -24,7 +24,7 @@ NOT_TAKING = ["ACCOUNTANT", "CONSULTANT"]
 async def sell(api: Api, owner: Person, count: int) -> None:
     """What the operator does at the command line."""
     row = await Account.get(id=ids.decode("Account", owner.account_id))
-    await seat.sell(Caller(now=api.clock.now, site=Site(KEY)), row.number, count)
+    await seat.sell(Caller(now=api.clock.now, config=OperationConfig(KEY)), row.number, count)
 
 
 async def firm(api: Api, count: int) -> Person:
@@ -317,4 +317,4 @@ async def test_the_same_number_again_is_no_change(api: Api) -> None:
 
 async def test_nobody_has_this_number(api: Api) -> None:
     with pytest.raises(Refusal, match="No account has this number"):
-        await seat.sell(Caller(now=api.clock.now, site=Site(KEY)), 99, 5)
+        await seat.sell(Caller(now=api.clock.now, config=OperationConfig(KEY)), 99, 5)

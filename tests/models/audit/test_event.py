@@ -14,7 +14,7 @@ from auth import tokens
 from database import db
 from models.accounts.account import Account
 from models.audit import event
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.billing import subscription, voucher
 from models.outbox.message import Message
 from resolvers import ids
@@ -211,11 +211,11 @@ async def test_every_mutation_tells_what_it_changed_and_no_secret(api: Api) -> N
         by=anna,
     )
     row = await Account.get(name="Second")
-    await subscription.credit(Caller(now=api.clock.now, site=Site(KEY)), row.number, 10, reference="A1")
+    await subscription.credit(Caller(now=api.clock.now, config=OperationConfig(KEY)), row.number, 10, reference="A1")
     assert [event.type for event in await story.fresh()] == ["operator:subscription:credit"]
     (code,) = voucher.new_codes(1)
     story.secrets |= {code, code.replace("-", "")}
-    await voucher.issue(Caller(now=api.clock.now, site=Site(KEY)), [code], days=10, reference="B1")
+    await voucher.issue(Caller(now=api.clock.now, config=OperationConfig(KEY)), [code], days=10, reference="B1")
     assert [event.type for event in await story.fresh()] == ["operator:voucher:issue"]
     redeemed = [("account:subscription:redeem", "OWNER")]
     await do("redeemVoucher", {"accountId": account, "code": code}, redeemed, by=anna)

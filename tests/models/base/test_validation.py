@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from models.base.errors import Refusal, UserErrorCode
-from models.base.validation import Checks, email_key
+from models.base.validation import Validation, email_key
 from models.lists.sql import search_pattern
 
 TEXT = st.text(max_size=60)
@@ -19,7 +19,7 @@ COUNTRIES = st.sampled_from(["PL", "FR", "NO", "IT", "SE", "DE", "GB", None])
 @example("\u0661" * 9, "NO")
 @example("\uff19\uff17\uff14\uff17\uff16\uff10\uff16\uff17\uff13", "NO")
 def test_a_number_is_taken_or_refused_and_nothing_else_happens(typed: str, country: str | None) -> None:
-    check = Checks()
+    check = Validation()
 
     organization = check.organization_number("number", typed, country)
     vat = check.vat_number("vat", typed, country)
@@ -33,7 +33,7 @@ def test_a_number_is_taken_or_refused_and_nothing_else_happens(typed: str, count
 
 @given(TEXT)
 def test_a_line_is_refused_or_in_one_form(typed: str) -> None:
-    check = Checks()
+    check = Validation()
 
     text = check.line("name", typed)
 
@@ -41,7 +41,7 @@ def test_a_line_is_refused_or_in_one_form(typed: str) -> None:
         assert text == unicodedata.normalize("NFC", text).strip()
         assert text
         assert not [c for c in text if unicodedata.category(c) == "Cc"]
-        assert Checks().line("name", text) == text
+        assert Validation().line("name", text) == text
 
 
 @given(TEXT)
@@ -56,7 +56,7 @@ def test_the_key_of_an_address_does_not_depend_on_case_and_form(typed: str) -> N
 
 @given(TEXT)
 def test_an_address_that_is_taken_has_its_own_key(typed: str) -> None:
-    check = Checks()
+    check = Validation()
 
     email = check.email("email", f"{typed}@example.com")
 
@@ -87,7 +87,7 @@ def test_addresses_of_two_people(one: str, other: str) -> None:
 
 
 def test_all_problems_are_raised_together_and_each_once() -> None:
-    check = Checks()
+    check = Validation()
     check.line("name", "")
     check.line("name", "")
     check.email("email", "x")
@@ -102,14 +102,14 @@ def test_all_problems_are_raised_together_and_each_once() -> None:
 
 
 def test_another_error_is_not_hidden_by_problems() -> None:
-    check = Checks()
+    check = Validation()
     check.line("name", "")
 
     check.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
 
 
 def test_prose_keeps_its_lines() -> None:
-    check = Checks()
+    check = Validation()
 
     assert check.prose("message", " Hello\r\nthere ") == "Hello\nthere"
     assert check.prose("message", "  ") is None
@@ -119,7 +119,7 @@ def test_prose_keeps_its_lines() -> None:
 def test_marks_by_the_hundred_thousand_are_refused_before_they_are_put_in_order() -> None:
     """Their order takes the square of their number: a body full of them would hold everybody up for 6 seconds."""
     marks = "a" + "\u0301" * 30_000 + "\u0323" * 30_000
-    check = Checks()
+    check = Validation()
 
     started = time.perf_counter()
     check.line("name", marks)
@@ -137,7 +137,7 @@ def test_marks_by_the_hundred_thousand_are_refused_before_they_are_put_in_order(
 
 
 def test_a_name_of_200_letters_may_come_in_any_form() -> None:
-    check = Checks()
+    check = Validation()
 
     text = check.line("name", f" {unicodedata.normalize('NFD', 'ậ' * 200)} ")
 

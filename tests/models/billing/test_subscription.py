@@ -8,7 +8,7 @@ import pytest
 
 from database import db
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntry
@@ -22,7 +22,7 @@ REUSED = [("IDEMPOTENCY_KEY_REUSED", ["idempotencyKey"])]
 async def sell(api: Api, days: int, *, to: str, reference: str) -> None:
     """What the operator does at the command line."""
     row = await Account.get(name=to)
-    caller = Caller(now=api.clock.now, site=Site(KEY))
+    caller = Caller(now=api.clock.now, config=OperationConfig(KEY))
     await subscription.credit(caller, row.number, days, reference=reference)
 
 
@@ -380,7 +380,7 @@ async def test_a_credit_that_makes_no_sense(
 
     with pytest.raises(Refusal) as refusal:
         await subscription.credit(
-            Caller(now=api.clock.now, site=Site(KEY)), number or row.number, days, reference=reference
+            Caller(now=api.clock.now, config=OperationConfig(KEY)), number or row.number, days, reference=reference
         )
 
     assert [problem.field for problem in refusal.value.problems] == [field]

@@ -8,7 +8,7 @@ import pytest
 
 from database import db
 from models.accounts.account import Account
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal
 from models.base.validation import MAX_END
 from models.billing import voucher
@@ -27,7 +27,7 @@ async def issue(
 ) -> str:
     """What the operator does at the command line. The first code."""
     made = voucher.new_codes(count)
-    caller = Caller(now=api.clock.now, site=Site(KEY))
+    caller = Caller(now=api.clock.now, config=OperationConfig(KEY))
     await voucher.issue(caller, made, days=days, reference=reference, last_day=last_day)
     return made[0]
 

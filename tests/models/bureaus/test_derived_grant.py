@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.access.grant import Grant
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, codes
@@ -102,7 +102,7 @@ async def test_an_end_by_the_clock_is_told_to_client_and_bureau(api: Api) -> Non
     api.clock.now = end
 
     for _ in range(2):
-        await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))
+        await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY)))
 
     assert len(await mails(anna.email, "consultant-ended")) == 1
     (mail,) = await mails(biuro.email, "consultant-left")

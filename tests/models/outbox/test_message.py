@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from database import db
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.outbox import message
 from models.outbox.message import MessageKind
 from models.tables import SCHEMA
 
 pytestmark = pytest.mark.usefixtures("connected")
 NOW = datetime(2026, 11, 21, 19, 45, tzinfo=UTC)
-CALLER = Caller(now=NOW, site=Site(link_key="no link is made here"))
+CALLER = Caller(now=NOW, config=OperationConfig(link_key="no link is made here"))
 
 
 @pytest.fixture

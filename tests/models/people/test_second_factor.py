@@ -8,7 +8,7 @@ import pytest
 
 from auth import tokens
 from database import db
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal
 from models.people import second_factor
 from models.people.second_factor import CONFIRM_WITHIN
@@ -357,7 +357,7 @@ async def test_disabled_the_password_is_enough_and_nothing_is_left(api: Api) -> 
 async def test_the_operator_helps_who_has_lost_everything(api: Api) -> None:
     anna = await api.person("anna@example.com")
     await set_up(api, anna)
-    operator = Caller(now=api.clock.now, site=Site(KEY))
+    operator = Caller(now=api.clock.now, config=OperationConfig(KEY))
 
     await second_factor.take_away(operator, "Anna@Example.com")
 

@@ -7,7 +7,7 @@ import pytest
 
 from database import db
 from models.base.errors import Refusal
-from models.base.validation import Checks
+from models.base.validation import Validation
 from models.privacy import personal_data
 from models.privacy.personal_data import HELD, IMPERSONAL
 from tests.api import Api
@@ -81,5 +81,5 @@ async def test_no_secret_is_shown(api: Api) -> None:
 
 
 def test_a_pseudonym_is_an_address_that_nobody_can_have() -> None:
-    with pytest.raises(Refusal), Checks() as check:
+    with pytest.raises(Refusal), Validation() as check:
         check.email("email", personal_data.Person(UUID(int=1), ()).pseudonym)

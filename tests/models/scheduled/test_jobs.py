@@ -5,7 +5,7 @@ from typing import Any
 
 from database import db
 from models.access.grant import Grant
-from models.base.caller import Caller, Site
+from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 from models.sharing.ownership import OwnershipTransfer
 from tests.api import KEY, PASSWORD, Api, Person, codes, counts
@@ -18,14 +18,14 @@ SWEPT = "old rows deleted"
 
 async def run(api: Api) -> dict[str, int]:
     """Run every job twice; what the first run did, the second must not do again."""
-    done = await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))
-    assert set((await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))).values()) == {0}
+    done = await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY)))
+    assert set((await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY)))).values()) == {0}
     return {name: amount for name, amount in done.items() if amount and name != SWEPT}
 
 
 async def swept(api: Api) -> int:
     """How many old rows are deleted now."""
-    return (await jobs.run(Caller(now=api.clock.now, site=Site(KEY))))[SWEPT]
+    return (await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY))))[SWEPT]
 
 
 async def told(kind: str, *people: str) -> list[int]:
@@ -180,7 +180,7 @@ async def test_a_registration_that_waits_gets_no_mail_and_a_closed_account_neith
     given = {"name": "Nils Ny", "email": "nils@example.com", "password": PASSWORD}
     assert codes(await api.do("register", given)) == []
     api.clock.forward(days=29)
-    await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))
+    await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY)))
     assert await told("subscription-ending", "nils@example.com") == [0]
     anna = await api.person("anna@example.com")
     await db.execute("UPDATE accounts SET closed_at = $1", api.clock.now)
@@ -302,7 +302,7 @@ async def test_a_registration_answers_alike_before_and_after(api: Api) -> None:
     for email in (anna.email, "new@example.com"):
         assert len(codes(await api.do("register", registration(email)))) == 1
     api.clock.forward(days=2)
-    await jobs.run(Caller(now=api.clock.now, site=Site(KEY)))
+    await jobs.run(Caller(now=api.clock.now, config=OperationConfig(KEY)))
 
     for email in (anna.email, "new@example.com"):
         assert codes(await api.do("register", registration(email))) == []
