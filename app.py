@@ -1,4 +1,4 @@
-"""The composition root: settings in, a running application out."""
+"""The composition root: creates the application from the settings."""
 
 import asyncio
 import gc
@@ -19,7 +19,7 @@ from mailer import mailbox, scheduler, smtp, worker
 from models.base.caller import OperationConfig
 from models.live.hub import Hub
 from models.tables import SCHEMA
-from server import connection, error_response, execution, graphiql, health, log, pages
+from server import connection, error_response, execution, graphiql, health, log, pages, shutdown
 from server.access_log import AccessLog, AccessLogMiddleware
 from server.budget import Budget
 from server.cors import Cors
@@ -27,14 +27,13 @@ from server.credentials import Browsers
 from server.dispatcher import GRAPHQL, Dispatcher
 from server.endpoint import Endpoint
 from server.graph import Clock, Graph, utc_now
-from server.headers import Headers
+from server.headers import ResponseHeaders
 from server.hosts import Hosts
 from server.limits import Limits
 from server.metrics import PATH, Metrics, MetricsEndpoint
 from server.persisted_operations import Trust
 from server.proxies import Proxies
 from server.request_guard import RequestGuard
-from server.shutdown import STATE as LEAVING
 from server.shutdown import Shutdown
 from server.socket import Sockets, SocketServices
 from settings import Settings
@@ -44,61 +43,68 @@ if TYPE_CHECKING:
 
 
 def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None" = None) -> Starlette:
-    """The application for one installation; it opens the database when it starts."""
-    site = OperationConfig(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
-    # Set when there is mail, so that it leaves at once and not when the worker looks again.
+    """Create the application for one installation. It connects to the database at startup."""
+    config = OperationConfig(
+        link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats
+    )
+    # Set when mail is queued, so that the worker sends it at once and not at its next poll.
     wake = asyncio.Event()
     hub = Hub(clock)
     graph = Graph(
         schema.build(),
-        site,
+        config,
         development=settings.is_development,
         clock=clock,
         on_mail=wake.set,
         executor=_EXECUTORS[settings.executor],
-        most=limits(settings),
+        operation_limits=limits(settings),
         hub=hub,
         trust=Trust(settings.documents),
-        budgets=Budget(settings.budget, settings.budget_per_second),
+        caller_budget=Budget(settings.budget, settings.budget_per_second),
     )
-    leaving = Shutdown(hub.close)
+    shutdown_state = Shutdown(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
     endpoint = Endpoint(graph, browsers)
-    metrics = Metrics(graph.sizes, hub.__len__) if settings.metrics_token else None
+    metrics = Metrics(graph.cache_bytes, hub.__len__) if settings.metrics_token else None
     slow_seconds = settings.log_slow_ms / 1000
-    journal = AccessLog(which=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces)
-    sockets = Sockets(SocketServices(graph=graph, hub=hub, journal=journal, browsers=browsers))
+    access_log = AccessLog(
+        log_filter=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces
+    )
+    sockets = Sockets(SocketServices(graph=graph, hub=hub, access_log=access_log, browsers=browsers))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         WebSocketRoute(GRAPHQL, sockets),
         Route("/livez", health.live),
-        Route("/readyz", health.ready(leaving)),
+        Route("/readyz", health.ready(shutdown_state)),
         *(
             [Route(PATH, MetricsEndpoint(metrics, settings.metrics_token, clock))]
             if metrics and settings.metrics_token
             else []
         ),
-        *(_development(settings) if settings.is_development else []),
+        *(_development_routes(settings) if settings.is_development else []),
         *graphiql.routes(),
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, site, clock, wake, hub, leaving, metrics, traces),
-        exception_handlers={HTTPException: error_response.http, Exception: error_response.unexpected},
+        lifespan=lambda _: _lifespan(settings, config, clock, wake, hub, shutdown_state, metrics, traces),
+        exception_handlers={
+            HTTPException: error_response.http_exception,
+            Exception: error_response.unexpected_exception,
+        },
     )
     application.state.hub = hub
-    # It would redirect /graphql/ to whatever host the client names.
+    # The redirect of /graphql/ would use the host that the client sends.
     application.router.redirect_slashes = False
-    # Around everything: what Starlette answers to an unexpected error has the headers too.
-    served: ASGIApp = AccessLogMiddleware(Dispatcher(endpoint, application.build_middleware_stack()), journal)
-    if browsers.allowed:
-        served = Cors(served, browsers.allowed)
-    application.middleware_stack = Headers(served, https=settings.is_https)
+    # The outermost layers, so that Starlette's response to an unexpected error has the headers too.
+    outer_app: ASGIApp = AccessLogMiddleware(Dispatcher(endpoint, application.build_middleware_stack()), access_log)
+    if browsers.allowed_origins:
+        outer_app = Cors(outer_app, browsers.allowed_origins)
+    application.middleware_stack = ResponseHeaders(outer_app, https=settings.is_https)
     return application
 
 
 def limits(settings: Settings) -> Limits:
-    """What the installation takes of one request."""
+    """Return the limits of one request."""
     return Limits(
         tokens=settings.max_tokens,
         fields=settings.max_fields,
@@ -110,16 +116,16 @@ def limits(settings: Settings) -> Limits:
     )
 
 
-_EXECUTORS = {"compiled": execution.compiled, "reference": execution.reference}
+_EXECUTORS = {"compiled": execution.compiled_executor, "reference": execution.reference_executor}
 
 
 def factory() -> Starlette:
-    """The application that the environment asks for: what each worker process starts."""
+    """Create the application from the environment. Each worker process calls this at start."""
     settings = environment.read(os.environ)
-    log.configure(form=settings.log or ("text" if settings.is_development else "json"), level=settings.log_level)
+    log.configure(log_format=settings.log or ("text" if settings.is_development else "json"), level=settings.log_level)
     application = create(settings, traces=_traces())
-    # What is loaded by now stays: the collector need not walk it again, nor run at every few hundred
-    # rows of an answer.
+    # Objects that exist now live as long as the process, so the garbage collector skips them. The threshold is
+    # raised because a response of a few hundred rows would trigger a collection.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
@@ -127,64 +133,69 @@ def factory() -> Starlette:
 
 
 def _traces() -> "Traces | None":
-    if not environment.traces(os.environ):
+    if not environment.has_traces(os.environ):
         return None
-    from server.traces import Traces  # noqa: PLC0415 - its packages are installed where somebody wants it
+    from server.traces import Traces  # noqa: PLC0415 - its packages are optional
 
     return Traces()
 
 
-def _development(settings: Settings) -> list[BaseRoute]:
-    """What only development has: pages for the mailed links, and the mailbox of unsent mail."""
+def _development_routes(settings: Settings) -> list[BaseRoute]:
+    """Return the routes of development: pages for the links in mails, and the mailbox of unsent mail."""
     has_mailbox = settings.smtp_url is None
-    letters = mailbox.routes(settings.secret_key, settings.public_url) if has_mailbox else []
-    return [*pages.routes(), *letters]
+    mailbox_routes = mailbox.routes(settings.secret_key, settings.public_url) if has_mailbox else []
+    return [*pages.routes(), *mailbox_routes]
 
 
 @asynccontextmanager
 async def _lifespan(
     settings: Settings,
-    site: OperationConfig,
+    config: OperationConfig,
     clock: Clock,
     wake: asyncio.Event,
     hub: Hub,
-    leaving: Shutdown,
+    shutdown_state: Shutdown,
     metrics: Metrics | None,
     traces: "Traces | None",
 ) -> AsyncGenerator[dict[str, object]]:
     async with (
         db.connection(
-            settings.database_url, SCHEMA, pool_size=settings.pool_size, watch=traces.statement if traces else None
+            settings.database_url,
+            SCHEMA,
+            pool_size=settings.pool_size,
+            on_statement=traces.record_statement if traces else None,
         ),
         hub.open(),
         _mail(settings, clock, wake),
-        _rounds(site, clock, wake, metrics),
-        _looks(metrics),
+        _scheduled_jobs(config, clock, wake, metrics),
+        _metrics_sampling(metrics),
     ):
-        yield {connection.STATE: _gate(settings), LEAVING: leaving}
+        yield {connection.STATE_KEY: _request_guard(settings), shutdown.STATE_KEY: shutdown_state}
     if traces is not None:
         await traces.close()
     log.LOG.flush()
 
 
-def _gate(settings: Settings) -> RequestGuard:
-    """Whom the connections let in."""
+def _request_guard(settings: Settings) -> RequestGuard:
+    """Return the checks that connections apply to requests."""
     return RequestGuard(
         Hosts(settings.allowed_hosts),
         Proxies(settings.trusted_proxies),
         keep_alive_seconds=settings.keep_alive_seconds,
-        most_connections=settings.connections,
+        max_connections=settings.connections,
     )
 
 
 @asynccontextmanager
-async def _rounds(
-    site: OperationConfig, clock: Clock, wake: asyncio.Event, metrics: Metrics | None
+async def _scheduled_jobs(
+    config: OperationConfig, clock: Clock, wake: asyncio.Event, metrics: Metrics | None
 ) -> AsyncGenerator[None]:
-    """The clock's jobs, every minute."""
+    """Run the scheduled jobs every minute."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        scheduler.run(site, clock, stop=stop, wake=wake, done=metrics.job_done if metrics else scheduler.nobody)
+        scheduler.run(
+            config, clock, stop=stop, wake=wake, on_success=metrics.record_job_success if metrics else scheduler.ignore
+        )
     )
     try:
         yield
@@ -194,12 +205,12 @@ async def _rounds(
 
 
 @asynccontextmanager
-async def _looks(metrics: Metrics | None) -> AsyncGenerator[None]:
-    """What this process holds, noted down for the others, whichever of them is asked."""
-    if metrics is None or not metrics.is_shared:
+async def _metrics_sampling(metrics: Metrics | None) -> AsyncGenerator[None]:
+    """Sample the gauges of this process periodically, if other processes serve them too."""
+    if metrics is None or not metrics.is_multiprocess:
         yield
         return
-    task = asyncio.create_task(metrics.keep_looking())
+    task = asyncio.create_task(metrics.sample_periodically())
     try:
         yield
     finally:
@@ -208,11 +219,11 @@ async def _looks(metrics: Metrics | None) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def _mail(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
-    """The worker that sends the outbox; in production without a mail server nothing is sent."""
+    """Run the worker that sends the outbox. In production without a mail server, mail stays in the outbox."""
     if settings.smtp_url is None and not settings.is_development:
         yield
         return
-    office = worker.MailerConfig(
+    mailer_config = worker.MailerConfig(
         server=smtp.parse(settings.smtp_url) if settings.smtp_url else None,
         link_key=settings.secret_key,
         public_url=settings.public_url,
@@ -220,7 +231,7 @@ async def _mail(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncG
         clock=clock,
     )
     stop = asyncio.Event()
-    task = asyncio.create_task(worker.run(office, stop=stop, wake=wake))
+    task = asyncio.create_task(worker.run(mailer_config, stop=stop, wake=wake))
     try:
         yield
     finally:

@@ -1,28 +1,34 @@
-"""The command line. `.venv/bin/fullmakt` runs this file, so that the checkout comes first on sys.path.
+"""The command line `fullmakt`. `.venv/bin/fullmakt` runs this file, so that the checkout is first on sys.path.
 
-The commands are in commands/. Each imports what it needs in its body, and --help answers at once.
+The commands are in commands/. Each command imports its modules in its body, so that --help is fast.
 """
+
+import tomllib
+from pathlib import Path
+from typing import Final
 
 import click
 
 from commands import database, events, operations, operator, schema, server
 from commands.runtime import Commands
 
+VERSION: Final[str] = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]["version"]
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option("0.1.0", package_name=None, message="fullmakt %(version)s")
+@click.version_option(VERSION, package_name=None, message="fullmakt %(version)s")
 def fullmakt() -> None:
-    """Serve and look after Fullmakt.
+    """Serve and operate Fullmakt.
 
-    Settings come from FULLMAKT_... variables. With FULLMAKT_ENV=development and no
-    FULLMAKT_DATABASE_URL, commands use a private PostgreSQL in var/, started when it does not run.
+    Settings are FULLMAKT_... environment variables. With FULLMAKT_ENV=development and without
+    FULLMAKT_DATABASE_URL, the commands use a private PostgreSQL in var/ and start it if necessary.
 
     \b
     Exit codes
-      0  done
-      1  failed: refused, port taken, database away; the reason is one line on standard error
-      2  called wrongly, or a setting is missing or unusable
-    """  # noqa: D301 - click looks for the character itself, to keep these lines apart
+      0  success
+      1  failure, such as an unreachable database; the reason is one line on standard error
+      2  wrong usage, or a missing or invalid setting
+    """  # noqa: D301 - click needs the literal \\b to keep these lines apart
 
 
 for command in (
@@ -33,7 +39,7 @@ for command in (
     operator.credit,
     operator.seats,
     operator.vouchers,
-    operations.documents,
+    operations.operations,
     events.verify_events,
     operator.disable_second_factor,
     operator.jobs,
@@ -45,7 +51,7 @@ for command in (
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     fullmakt(prog_name="fullmakt")
 
 

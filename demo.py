@@ -1,4 +1,4 @@
-"""Demo data: a small firm, its accountant's bureau and a colleague, made by the product's own operations."""
+"""Demo data: a small firm, its accountant, a colleague and a bureau, written by the operations of the product."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from models.accounts.account import Account, AccountKind
 from models.base.caller import Caller, OperationConfig
 from models.billing import subscription, voucher
 from models.outbox.message import LinkPurpose, Message
-from models.people import activation, user
+from models.people import activation, registration
 from models.people.user import User
 from models.sharing import acceptance, invitation
 from models.tables import SCHEMA
@@ -30,7 +30,7 @@ VOUCHER: Final = "TRYME-TRYME-TRYME-TRYME"
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A login to try."""
+    """A login of the demo data."""
 
     label: str
     email: str
@@ -46,10 +46,10 @@ SIGN_INS: Final = [
 
 
 async def write(settings: Settings) -> list[SignIn]:
-    """Write the demo data unless it is there; gives the logins either way.
+    """Write the demo data that does not exist yet, and return its logins.
 
-    Each step is one operation of the product, and left alone where it was done before, so a run
-    that was cut short is completed by the next.
+    Each step is one operation of the product and is skipped if it was done before. The next run completes an
+    interrupted one.
     """
     async with db.connection(settings.database_url, SCHEMA, pool_size=2):
         await _write(settings)
@@ -57,19 +57,21 @@ async def write(settings: Settings) -> list[SignIn]:
 
 
 async def _write(settings: Settings) -> None:
-    site = OperationConfig(link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats)
-    caller = Caller(now=datetime.now(UTC), config=site)
+    config = OperationConfig(
+        link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats
+    )
+    caller = Caller(now=datetime.now(UTC), config=config)
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
     bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")
     await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
     await _login(caller, SIMPLE_USER, "Ola Kowalska", account_name="Ola Kowalska", country="PL")
-    firm = await _own_account(owner.user())
-    office = await _own_account(bureau.user())
-    await Account.filter(id=office.id).update(kind=AccountKind.BUREAU)
+    firm = await _first_account(owner.user())
+    bureau_account = await _first_account(bureau.user())
+    await Account.filter(id=bureau_account.id).update(kind=AccountKind.BUREAU)
     await _share(owner, firm.id, ACCOUNTANT, Role.ACCOUNTANT)
     await _share(owner, firm.id, SIMPLE_USER, Role.SIMPLE_USER)
     await _share(owner, firm.id, BUREAU, Role.COLLABORATOR)
-    await _sell_days(caller, office)
+    await _sell_days(caller, bureau_account)
     if not await account.Account.exists(owner_id=owner.user(), name="Nowak Transport"):
         await account.create(owner, name="Nowak Transport", country="PL")
     await account_settings.update_settings(
@@ -84,25 +86,25 @@ async def _write(settings: Settings) -> None:
 
 
 async def _login(caller: Caller, email: str, name: str, *, account_name: str, country: str) -> Caller:
-    """Register and activate somebody, as he would do it himself."""
-    found = await User.filter(email_key=email).first()
-    if found is None or found.activated_at is None:
-        await user.register(
+    """Register and activate a user with the operations that users run."""
+    login = await User.filter(email_key=email).first()
+    if login is None or login.activated_at is None:
+        await registration.register(
             caller, name=name, email=email, password=PASSWORD, account_name=account_name, country=country
         )
         await activation.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
-        found = await User.get(email_key=email)
-    return replace(caller, user_id=found.id)
+        login = await User.get(email_key=email)
+    return replace(caller, user_id=login.id)
 
 
 async def _mailed_token(caller: Caller, email: str, purpose: LinkPurpose) -> str:
     mail = await Message.filter(to_address=email, link_purpose=purpose).order_by("-id").first()
     if mail is None or mail.link_seed is None:
-        raise LookupError(f"no mail with a link of {purpose} was written to {email}")
+        raise LookupError(f"no mail with a link for {purpose} exists for {email}")
     return tokens.derive(caller.config.link_key, purpose, mail.link_seed)
 
 
-async def _own_account(user_id: UUID) -> Account:
+async def _first_account(user_id: UUID) -> Account:
     return (await Account.filter(owner_id=user_id).order_by("id"))[0]
 
 
@@ -115,8 +117,8 @@ async def _share(owner: Caller, account_id: UUID, email: str, role: Role) -> Non
     await acceptance.accept(replace(owner, user_id=guest.id), token=token)
 
 
-async def _sell_days(caller: Caller, office: Account) -> None:
+async def _sell_days(caller: Caller, bureau_account: Account) -> None:
     if not await subscription.SubscriptionEntry.exists(reference="demo"):
-        await subscription.credit(caller, office.number, 365, reference="demo")
-    if not [batch for batch in await voucher.batches() if batch.reference == "demo"]:
+        await subscription.credit(caller, bureau_account.number, 365, reference="demo")
+    if not [batch for batch in await voucher.list_batches() if batch.reference == "demo"]:
         await voucher.issue(caller, [VOUCHER], days=60, reference="demo")

@@ -1,8 +1,8 @@
-"""One frozen object with everything the environment decides, read once at start.
+"""The settings from environment variables, read once at start.
 
-Every variable begins with FULLMAKT_ and is named after its field, so FULLMAKT_PORT is `port`. A name that is not
-here is an error and never ignored: a misspelt variable would silently mean its default. In development the command
-line supplies the database and the key; in production nothing that matters has a default.
+Each variable is FULLMAKT_ and the name of its field: FULLMAKT_PORT is `port`. An unknown name is an error, because a
+misspelt variable would silently use the default. In development, the command line provides the database and the key.
+In production, the database, the key and the public URL have no defaults.
 """
 
 import difflib
@@ -16,25 +16,25 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import msgspec
 
 PREFIX = "FULLMAKT_"
-TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-TRACES_PROTOCOL = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-REQUIRED = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
-SHORTEST_SECRET_BYTES = 32
-SHORTEST_TOKEN = 16
+TRACES_ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+TRACES_PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+REQUIRED_VARIABLES = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
+MIN_SECRET_BYTES = 32
+MIN_TOKEN_LENGTH = 16
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
-LISTS = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
-HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+LIST_VARIABLES = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
+HOST_PATTERN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
-HIDDEN = "***"
+MASK = "***"
 
 
 class SettingsError(Exception):
-    """The environment cannot be used; the text is one line that names the variable and never shows a secret."""
+    """The environment is invalid. The text is one line that names the variable and contains no secret."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment decided. Its repr shows no password and no key."""
+    """The settings. The repr contains no password and no key."""
 
     env: Literal["development", "production"] = "production"
     database_url: str = ""
@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_operations: Literal["all", "notable", "none"] = "all"
     log_slow_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000
-    metrics_token: Annotated[str, msgspec.Meta(min_length=SHORTEST_TOKEN)] | None = None
+    metrics_token: Annotated[str, msgspec.Meta(min_length=MIN_TOKEN_LENGTH)] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=200, le=20_000)] = 1000
     max_fields: Annotated[int, msgspec.Meta(ge=230, le=5_000)] = 300
     max_depth: Annotated[int, msgspec.Meta(ge=15, le=50)] = 15
@@ -75,21 +75,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_development(self) -> bool:
-        """True where convenience may win over safety: mailbox, demo data, plain HTTP."""
+        """True if unsafe conveniences are allowed: the mailbox, demo data, plain HTTP."""
         return self.env == "development"
 
     @property
     def is_https(self) -> bool:
-        """True where the world reaches it by https."""
+        """True if the public URL uses https."""
         return self.public_url.startswith("https:")
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        shown: dict[str, object] = {name: getattr(self, name) for name in self.__struct_fields__}
-        shown["database_url"] = without_password(self.database_url)
-        shown["smtp_url"] = self.smtp_url and without_password(self.smtp_url)
-        shown["secret_key"] = HIDDEN
-        shown["metrics_token"] = self.metrics_token and HIDDEN
-        return list(shown.items())
+        values: dict[str, object] = {name: getattr(self, name) for name in self.__struct_fields__}
+        values["database_url"] = without_password(self.database_url)
+        values["smtp_url"] = self.smtp_url and without_password(self.smtp_url)
+        values["secret_key"] = MASK
+        values["metrics_token"] = self.metrics_token and MASK
+        return list(values.items())
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
@@ -99,29 +99,29 @@ VARIABLES = {PREFIX + field.upper(): field for field in Settings.__struct_fields
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """The settings that `environ` asks for; variables of other programs are left alone.
+    """Read the settings from `environ`. Variables without the prefix are ignored.
 
     Raises:
-        SettingsError: a name is unknown, a value is empty or out of range, or a required one is missing.
+        SettingsError: a name is unknown, a value is empty or out of range, or a required variable is missing.
     """
-    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
-    for name in given.keys() - VARIABLES.keys():
+    variables = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    for name in variables.keys() - VARIABLES.keys():
         raise SettingsError(f"{name} is not a setting.{nearest(name)}")
-    settings = convert({name: clean(name, text) for name, text in given.items()})
+    settings = convert({name: clean(name, text) for name, text in variables.items()})
 
-    for name in (*REQUIRED, *(() if settings.is_development else ("FULLMAKT_PUBLIC_URL",))):
-        if name not in given:
+    for name in (*REQUIRED_VARIABLES, *(() if settings.is_development else ("FULLMAKT_PUBLIC_URL",))):
+        if name not in variables:
             raise SettingsError(f"{name} is not set; FULLMAKT_ENV={settings.env} needs it.")
-    if len(settings.secret_key.encode()) < SHORTEST_SECRET_BYTES:
-        raise SettingsError(f"FULLMAKT_SECRET_KEY is shorter than {SHORTEST_SECRET_BYTES} bytes.")
+    if len(settings.secret_key.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(f"FULLMAKT_SECRET_KEY is shorter than {MIN_SECRET_BYTES} bytes.")
     for text in settings.trusted_proxies:
-        proxy(text)
+        require_network(text)
     for text in settings.allowed_origins:
-        origin(text)
-    if settings.is_development and "FULLMAKT_DRAIN_SECONDS" not in given:
+        require_origin(text)
+    if settings.is_development and "FULLMAKT_DRAIN_SECONDS" not in variables:
         settings = msgspec.structs.replace(settings, drain_seconds=0)
     if settings.drain_seconds > settings.shutdown_seconds / 2:
-        raise SettingsError("FULLMAKT_DRAIN_SECONDS is more than half of FULLMAKT_SHUTDOWN_SECONDS, which holds it.")
+        raise SettingsError("FULLMAKT_DRAIN_SECONDS is more than half of FULLMAKT_SHUTDOWN_SECONDS.")
     public_url = public_address(settings)
     return msgspec.structs.replace(
         settings,
@@ -133,48 +133,48 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def traces(environ: Mapping[str, str]) -> bool:
-    """Whether the variables of OpenTelemetry, which its own library reads, ask for traces.
+def has_traces(environ: Mapping[str, str]) -> bool:
+    """Return True if the variables of OpenTelemetry enable traces. The OpenTelemetry library reads them itself.
 
     Raises:
-        SettingsError: they ask for what this program does not do.
+        SettingsError: an endpoint or a protocol is not supported.
     """
     is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
-    name = next((name for name in TRACES if environ.get(name)), None)
+    name = next((name for name in TRACES_ENDPOINT_VARIABLES if environ.get(name)), None)
     if name is None or is_off:
         return False
     parts = split(name, environ[name])
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError(f"{name} must look like http://collector:4318.")
-    for protocol in TRACES_PROTOCOL:
+    for protocol in TRACES_PROTOCOL_VARIABLES:
         if environ.get(protocol, "http/protobuf") != "http/protobuf":
-            raise SettingsError(f"{protocol} must be http/protobuf, or be left out.")
+            raise SettingsError(f"{protocol} must be http/protobuf or not set.")
     return True
 
 
 def nearest(name: str) -> str:
-    """A sentence that offers the closest known name, or names them all."""
+    """Return a sentence with the most similar name, or with all names."""
     close = difflib.get_close_matches(
-        name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in VARIABLES], n=1
+        name.removeprefix(PREFIX), [variable.removeprefix(PREFIX) for variable in VARIABLES], n=1
     )
-    return f" Did you mean {PREFIX}{close[0]}?" if close else f" There are: {', '.join(VARIABLES)}."
+    return f" Did you mean {PREFIX}{close[0]}?" if close else f" The settings are {', '.join(VARIABLES)}."
 
 
 def clean(name: str, text: str) -> str:
-    """The value of one variable without the blanks around it."""
+    """Return the value of a variable without surrounding whitespace."""
     text = text.strip()
     if not text:
-        raise SettingsError(f"{name} is empty. Leave it out to use its default.")
+        raise SettingsError(f"{name} is empty. Unset it to use the default.")
     if not text.isprintable():
-        raise SettingsError(f"{name} holds a line break or another control character.")
+        raise SettingsError(f"{name} contains a line break or another control character.")
     return text
 
 
-def convert(given: Mapping[str, str]) -> Settings:
-    """The values in their types and ranges."""
+def convert(variables: Mapping[str, str]) -> Settings:
+    """Convert the values to their types and check their ranges."""
     values: dict[str, object] = {
-        VARIABLES[name]: [one.strip() for one in text.split(",")] if name in LISTS else text
-        for name, text in given.items()
+        VARIABLES[name]: [item.strip() for item in text.split(",")] if name in LIST_VARIABLES else text
+        for name, text in variables.items()
     }
     try:
         return msgspec.convert(values, Settings, strict=False)
@@ -184,7 +184,7 @@ def convert(given: Mapping[str, str]) -> Settings:
 
 
 def database_address(url: str) -> str:
-    """The address in the one spelling that Tortoise takes, whichever of PostgreSQL's usual ones was given."""
+    """Return the URL with the scheme that Tortoise requires. The usual schemes of PostgreSQL are accepted."""
     parts = split("FULLMAKT_DATABASE_URL", url)
     if parts.scheme not in DATABASE_SCHEMES or not parts.path.strip("/"):
         raise SettingsError("FULLMAKT_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
@@ -192,7 +192,7 @@ def database_address(url: str) -> str:
 
 
 def smtp_address(url: str) -> str:
-    """The address unchanged, once its scheme and host are known to be usable."""
+    """Check the scheme and host of the URL and return it unchanged."""
     parts = split("FULLMAKT_SMTP_URL", url)
     if parts.scheme not in SMTP_SCHEMES or not parts.hostname:
         raise SettingsError("FULLMAKT_SMTP_URL must be smtp://, smtps:// or smtp+starttls://user:password@host:port.")
@@ -200,7 +200,10 @@ def smtp_address(url: str) -> str:
 
 
 def public_address(settings: Settings) -> str:
-    """Where links in mails lead, without the slash at the end. A password travels there, hence https in production."""
+    """Return the base URL of links in mails, without a slash at the end.
+
+    It must be https in production, because users send passwords to it.
+    """
     parts = split("FULLMAKT_PUBLIC_URL", settings.public_url or f"http://127.0.0.1:{settings.port}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError("FULLMAKT_PUBLIC_URL must begin with https:// and name a host.")
@@ -212,65 +215,68 @@ def public_address(settings: Settings) -> str:
 
 
 def hosts(settings: Settings, public_url: str) -> tuple[str, ...]:
-    """All names under which it is served: the public address's, those listed, and in development this machine's."""
+    """Return all allowed hosts: of the public URL, of FULLMAKT_ALLOWED_HOSTS, and in development of this machine."""
     for name in settings.allowed_hosts:
-        if not HOST.fullmatch(name):
-            raise SettingsError("FULLMAKT_ALLOWED_HOSTS must be names or addresses without port, divided by commas.")
+        if not HOST_PATTERN.fullmatch(name):
+            raise SettingsError("FULLMAKT_ALLOWED_HOSTS must be names or addresses without port, separated by commas.")
     public = urlsplit(public_url).hostname or ""
-    given = (f"[{public}]" if ":" in public else public, *settings.allowed_hosts)
-    return tuple(dict.fromkeys((*given, *(LOOPBACK if settings.is_development else ()))))
+    names = (f"[{public}]" if ":" in public else public, *settings.allowed_hosts)
+    return tuple(dict.fromkeys((*names, *(LOOPBACK if settings.is_development else ()))))
 
 
-def proxy(text: str) -> None:
-    """Insist on an address or a network."""
+def require_network(text: str) -> None:
+    """Raise if the text is not an IP address or a network."""
     try:
         ipaddress.ip_network(text)
     except ValueError:
         raise SettingsError(
-            f"FULLMAKT_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, divided by commas: {text}."
+            f"FULLMAKT_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, separated by commas: {text}."
         ) from None
 
 
-def origin(text: str) -> None:
-    """Insist on an origin as browsers spell it: one page's, and no pattern. What it may do, https protects."""
+def require_origin(text: str) -> None:
+    """Raise if the text is not an origin exactly as browsers send it. Patterns are not supported.
+
+    Origins must use https, because a page over plain HTTP can be forged on the network.
+    """
     try:
         parts = urlsplit(text)
         is_default = parts.port in {None, 80 if parts.scheme == "http" else 443}
         host = parts.hostname or ""
     except ValueError:
         host, parts, is_default = "", urlsplit(""), True
-    spelt = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if is_default else f':{parts.port}'}"
+    canonical = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if is_default else f':{parts.port}'}"
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    if text != spelt or not is_safe or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
+    if text != canonical or not is_safe or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
         raise SettingsError(
-            "FULLMAKT_ALLOWED_ORIGINS must be origins such as https://app.example.com, in small letters, without path"
-            " or slash, divided by commas; http for this machine only."
+            "FULLMAKT_ALLOWED_ORIGINS must be origins such as https://app.example.com, in lower case, without a path"
+            " or slash, separated by commas; http only for this machine."
         )
 
 
-def sender(given: str, public_url: str) -> str:
-    """The From line of mails: the given one, else no-reply at the public host."""
-    if not given:
+def sender(mail_from: str, public_url: str) -> str:
+    """Return the From header of mails. The default is no-reply at the public host."""
+    if not mail_from:
         host = urlsplit(public_url).hostname or ""
         return f"Fullmakt <no-reply@{'localhost' if is_loopback(host) else host}>"
-    _, address = parseaddr(given)
+    _, address = parseaddr(mail_from)
     if "@" not in address.strip("@"):
         raise SettingsError("FULLMAKT_MAIL_FROM must be an address, such as Fullmakt <no-reply@example.com>.")
-    return given
+    return mail_from
 
 
 def split(name: str, url: str) -> SplitResult:
-    """The parts of `url`; its text stays out of the error, for it may hold a password."""
+    """Split a URL. The error does not contain the URL, because it may contain a password."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise SettingsError(f"{name} is not a usable address.") from None
+        raise SettingsError(f"{name} is not a valid URL.") from None
     return parts
 
 
 def is_loopback(host: str) -> bool:
-    """True for an address or name that never leaves this machine."""
+    """True if the host is a loopback address or localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -278,10 +284,10 @@ def is_loopback(host: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """The address with its password hidden and its query left out, for a person to read."""
+    """Return the URL for logs: the password is masked and the query removed."""
     if not url:
         return url
     parts = urlsplit(url)
     user, colon, _ = parts.netloc.rpartition("@")[0].partition(":")
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{user}{colon and f':{HIDDEN}'}{'@' if user else ''}{host}{parts.path}"
+    return f"{parts.scheme}://{user}{colon and f':{MASK}'}{'@' if user else ''}{host}{parts.path}"

@@ -1,4 +1,4 @@
-"""How a password, a token and a permission work: pure functions and the one permission table.
+"""Passwords, tokens, one-time codes and permissions: pure functions and the permission table.
 
-Knows no row and no request, so every other room may lean on it.
+Imports no model and no request type, so every other package may import it.
 """

@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed, checked, and judged too weak."""
+"""Password hashing, verification and strength rules."""
 
 import asyncio
 import unicodedata
@@ -14,32 +14,31 @@ T = TypeVar("T")
 
 MIN_LENGTH: Final = 12
 MAX_LENGTH: Final = 128
-PRODUCT: Final = "fullmakt"  # what comes to everybody's mind here adds nothing to the length
-_TELLING: Final = 4  # shorter words of a name turn up in any sentence
+PRODUCT: Final = "fullmakt"  # easy to guess on this site, so it does not count toward the length
+_MIN_WORD_LENGTH: Final = 4  # shorter parts of a name occur in ordinary sentences
 _EASY_TO_GUESS: Final = 1  # zxcvbn scores 0-4; 1 and below falls to an online attack
 
-# OWASP's floor. About 40 ms each; the defaults of the library cost six times as much memory.
+# The OWASP minimum. About 40 ms each; the library's defaults use six times as much memory.
 _HASHER: Final = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
-# A thread per core keeps the loop free; the bound on waiting keeps a flood of sign-ins from
-# piling up memory and delay.
+# Threads keep the event loop free. The queue is bounded, so a flood of sign-ins cannot use up memory
+# or delay every later sign-in.
 _THREADS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
-_MAX_WAITING: Final = 200
-_WAITING: Final[set[object]] = set()
+_MAX_QUEUED_CALLS: Final = 200
+_QUEUED_CALLS: Final[set[object]] = set()
 
-
-# Composing puts marks in order, in the square of their number: 120 kB of them take 6 seconds.
-_MOST_COMPOSED: Final = 4  # characters that become one
+# NFC sorts combining marks in quadratic time: 120 kB of them take 6 seconds.
+_MAX_COMPOSITION: Final = 4  # code points that NFC may combine into one
 
 
 class Busy(Exception):
-    """More passwords are waiting to be hashed than can be answered in time; try again."""
+    """The queue of passwords to hash is full. The client should try again."""
 
     retry_after_seconds = 5
 
 
 class Weakness(Enum):
-    """Why a password is refused."""
+    """The reason why a password is rejected."""
 
     TOO_SHORT = auto()
     TOO_LONG = auto()
@@ -48,76 +47,80 @@ class Weakness(Enum):
 
 
 def weakness(password: str, *, about: Iterable[str]) -> Weakness | None:
-    """Why `password` must not be used, or None.
+    """The reason why `password` is too weak. None if it is strong enough.
 
-    There are no composition rules: length counts, common passwords and plain sequences are
-    refused, and so are those with a part of the user's own name or address (`about`).
+    Rejected are short passwords, common passwords, plain sequences, and passwords that contain a part
+    of the user's name or address (`about`). No kinds of characters are required.
     """
-    text = _composed(password)
+    text = _normalize(password)
     if len(text) < MIN_LENGTH:
         return Weakness.TOO_SHORT
     if len(text) > MAX_LENGTH:
         return Weakness.TOO_LONG
-    folded = text.casefold()
-    own = [word for text in about for word in _words(text)]
-    if any(word in folded for word in own):
+    caseless = text.casefold()
+    personal_words = [word for name in about for word in _words(name)]
+    if any(word in caseless for word in personal_words):
         return Weakness.PERSONAL
-    if len(folded.replace(PRODUCT, "")) < MIN_LENGTH or int(zxcvbn(text, own).score) <= _EASY_TO_GUESS:
+    if len(caseless.replace(PRODUCT, "")) < MIN_LENGTH or int(zxcvbn(text, personal_words).score) <= _EASY_TO_GUESS:
         return Weakness.GUESSABLE
     return None
 
 
-def _composed(password: str) -> str:
-    """The form in which passwords are compared; of one that is too long in any form, itself."""
-    if len(password) > _MOST_COMPOSED * MAX_LENGTH:
+def _normalize(password: str) -> str:
+    """`password` in NFC. Unchanged if it is too long in any form."""
+    if len(password) > _MAX_COMPOSITION * MAX_LENGTH:
         return password
     return unicodedata.normalize("NFC", password)
 
 
 def _words(text: str) -> list[str]:
-    """The parts of a name or an address that are long enough to be somebody's."""
+    """The parts of a name or an address that are long enough to identify the user."""
     name = unicodedata.normalize("NFC", text).casefold().partition("@")[0]
     parts = "".join(c if c.isalnum() else " " for c in name).split()
-    return [part for part in {*parts, name.strip()} if len(part) >= _TELLING]
+    return [part for part in {*parts, name.strip()} if len(part) >= _MIN_WORD_LENGTH]
 
 
 async def hash_password(password: str) -> str:
-    """Argon2id at OWASP's floor (19 MiB, t=2, p=1), off the event loop. Raises Busy."""
-    return await _in_thread(_HASHER.hash, _composed(password))
+    """Argon2id with the OWASP minimum (19 MiB, t=2, p=1), off the event loop. Raises Busy."""
+    return await _in_thread(_HASHER.hash, _normalize(password))
 
 
-async def verify(password: str, hashed: str | None) -> bool:
-    """Whether `password` is the one behind `hashed`; as slow for None, which never matches.
+async def verify(password: str, password_hash: str | None) -> bool:
+    """True if `password` matches `password_hash`. None never matches. Raises Busy.
 
-    Same cost for an unknown address, or the time of a sign-in tells who has a login.
+    None takes as long as a real hash: otherwise the duration of a sign-in reveals whether the address
+    has a login.
     """
-    text = _composed(password)
+    text = _normalize(password)
     if len(text) > MAX_LENGTH:
         text = ""
-    return await _in_thread(_verify, text, _NOBODY if hashed is None else hashed) and hashed is not None
+    return (
+        await _in_thread(_verify, text, _DUMMY_HASH if password_hash is None else password_hash)
+        and password_hash is not None
+    )
 
 
-def is_outdated(hashed: str) -> bool:
-    """Whether the parameters have risen since `hashed` was made."""
-    return _HASHER.check_needs_rehash(hashed)
+def is_outdated(password_hash: str) -> bool:
+    """True if `password_hash` was made with weaker parameters than today's."""
+    return _HASHER.check_needs_rehash(password_hash)
 
 
-def _verify(password: str, hashed: str) -> bool:
+def _verify(password: str, password_hash: str) -> bool:
     try:
-        return _HASHER.verify(hashed, password)
+        return _HASHER.verify(password_hash, password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
 
 
-async def _in_thread(work: Callable[..., T], *args: object) -> T:
-    if len(_WAITING) >= _MAX_WAITING:
+async def _in_thread(function: Callable[..., T], *args: object) -> T:
+    if len(_QUEUED_CALLS) >= _MAX_QUEUED_CALLS:
         raise Busy
-    mine = object()
-    _WAITING.add(mine)
+    call = object()
+    _QUEUED_CALLS.add(call)
     try:
-        return await asyncio.get_running_loop().run_in_executor(_THREADS, work, *args)
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, function, *args)
     finally:
-        _WAITING.discard(mine)
+        _QUEUED_CALLS.discard(call)
 
 
-_NOBODY: Final = _HASHER.hash("the password of nobody")
+_DUMMY_HASH: Final = _HASHER.hash("the password of no user")

@@ -1,8 +1,8 @@
-"""Which role holds which permission, and what of it is left to one holder of a grant.
+"""The permission table, and the formula for the effective permissions of a grant.
 
-The table below is the only place that says so. Enforcement, directives in the SDL, field
-descriptions, `viewerCan`, error details, `roles` and the printed matrix are derived from it.
-Permissions travel as a bit set (an int), so that a check is one `&`.
+The table below is the only source. Enforcement, the directives in the SDL, field descriptions,
+`viewerCan`, error details, `roles` and the printed matrix are derived from it. Sets of permissions
+are ints used as bit sets, so a check is one `&`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Role(StrEnum):
-    """What somebody is in an account."""
+    """The role of a user in an account."""
 
     OWNER = "OWNER"
     ADMINISTRATOR = "ADMINISTRATOR"
@@ -25,9 +25,9 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """One thing that somebody may do in an account: `<SUBJECT>_<ACTION>`.
+    """An action that a user may be allowed in an account: `<SUBJECT>_<ACTION>`.
 
-    A permission's position is its bit in stored sets: append only, never reorder.
+    The position of a permission is its bit in stored sets: append only, never reorder.
     """
 
     ACCOUNT_READ = "ACCOUNT_READ"
@@ -57,7 +57,7 @@ class Permission(StrEnum):
 
 
 class GrantStatus(StrEnum):
-    """Where a grant stands; only ACTIVE is worth anything."""
+    """The status of a grant. Only an ACTIVE grant gives permissions."""
 
     AWAITING_PERMISSIONS = "AWAITING_PERMISSIONS"
     ACTIVE = "ACTIVE"
@@ -67,7 +67,7 @@ class GrantStatus(StrEnum):
 
 
 class DecisionReason(StrEnum):
-    """Why a permission is there, or which rule took it."""
+    """The rule that allowed or denied a permission."""
 
     GRANTED = "GRANTED"
     NO_GRANT = "NO_GRANT"
@@ -81,7 +81,7 @@ class DecisionReason(StrEnum):
     TWO_FACTOR_REQUIRED = "TWO_FACTOR_REQUIRED"
 
 
-_BIT: Final = {permission: 1 << place for place, permission in enumerate(Permission)}
+_BIT: Final = {permission: 1 << position for position, permission in enumerate(Permission)}
 
 
 def mask(permissions: Iterable[Permission]) -> int:
@@ -98,8 +98,8 @@ def permissions(bits: int) -> list[Permission]:
 
 
 # ---- The table -------------------------------------------------------------------------------
-# One row a permission, one column a role, in the order of the enum:
-# Owner, Administrator, Collaborator, Accountant, coNsultant up to, Simple user up to.
+# A row for each permission, a column for each role, in the order of the enum: Owner, Administrator,
+# Collaborator, Accountant (K), coNsultant, Simple user. For N and S the table is the maximum.
 
 _TABLE: Final = {
     #                                  O A C K N S
@@ -134,19 +134,20 @@ ROLES: Final = {
     role: mask(permission for permission, row in _TABLE.items() if row.split()[column] == "x")
     for column, role in enumerate(Role)
 }
-"""What each role can hold at most."""
+"""The permissions that each role can have at most, as bit sets."""
 
-SEATED: Final = tuple(role for role, mark in zip(Role, _SEAT.split(), strict=True) if mark == "x")
-"""Roles whose holders each take one of the seats that the account has bought."""
+SEAT_ROLES: Final = tuple(role for role, cell in zip(Role, _SEAT.split(), strict=True) if cell == "x")
+"""Roles whose holders each use one of the seats that the account has bought."""
 
 WITH_ALLOWLIST: Final = frozenset({Role.CONSULTANT, Role.SIMPLE_USER})
-"""Roles that a grant's own list cuts down. A consultant without a list has nothing."""
+"""Roles that an allowlist can restrict. A consultant without an allowlist has no permissions."""
 
 RESTRICTABLE: Final = ROLES[Role.SIMPLE_USER] & ~mask([Permission.ACCOUNT_READ, Permission.SUBSCRIPTION_READ]) | mask(
     [Permission.DOCUMENTS_DELETE]
 )
-"""What an account may take from its simple users, or lock for everybody: its data, never the
-keys to its own door, or nobody could undo the lock."""
+"""Permissions that an account may take from its simple users, or lock for all users.
+
+Only permissions on data. If SETTINGS_WRITE could be locked, no user could undo the lock."""
 
 SURVIVES_EXPIRY: Final = mask(
     [
@@ -156,65 +157,66 @@ SURVIVES_EXPIRY: Final = mask(
         Permission.OWNERSHIP,
     ]
 )
-"""Permissions other than reading that outlive the subscription: renewing, exporting, inviting,
-taking access back."""
+"""Permissions other than reading that stay after the subscription has ended: to renew it, export data,
+and invite or remove users."""
 
 
-def base(permission: Permission) -> Permission | None:
-    """The reading that `permission` rests on: X_READ for any other X permission."""
+def base_read(permission: Permission) -> Permission | None:
+    """The read permission that `permission` requires: X_READ for any other X permission. None for X_READ itself."""
     scope = permission.value.split("_", 1)[0]
-    reading = Permission.__members__.get(f"{scope}_READ")
-    return None if reading is permission else reading
+    read_permission = Permission.__members__.get(f"{scope}_READ")
+    return None if read_permission is permission else read_permission
 
 
-_RESTS_ON: Final = [
-    (_BIT[permission], _BIT[below]) for permission in Permission if (below := base(permission)) is not None
+_READ_REQUIREMENTS: Final = [
+    (_BIT[permission], _BIT[read]) for permission in Permission if (read := base_read(permission)) is not None
 ]
-_READING: Final = mask(p for p in Permission if "_READ" in p.value)
-_NOT_AFTER_EXPIRY: Final = ~(_READING | SURVIVES_EXPIRY)
+_READS: Final = mask(p for p in Permission if "_READ" in p.value)
+_SUSPENDED_AFTER_EXPIRY: Final = ~(_READS | SURVIVES_EXPIRY)
 
 
 VIEW_AS: Final = (Permission.USERS_WRITE, Permission.SUBSCRIPTION_WRITE)
-"""What it takes to look at an account through another's eyes: giving access to others, and having
-the account whole. By the table that is the owner and administrators, and neither a lock nor the
-subscription's end takes it from them."""
-_LOOKING: Final = mask(VIEW_AS)
-COMMON_TO_VIEWERS: Final = reduce(and_, (held for held in ROLES.values() if held & _LOOKING == _LOOKING))
-"""What every role holds that may look so."""
+"""The permissions required for a view-as request.
+
+By the table these are the owner and the administrators. Neither a lock nor the end of the
+subscription takes these permissions away."""
+_VIEW_AS_BITS: Final = mask(VIEW_AS)
+COMMON_TO_VIEWERS: Final = reduce(and_, (bits for bits in ROLES.values() if bits & _VIEW_AS_BITS == _VIEW_AS_BITS))
+"""The permissions common to all roles that may make view-as requests."""
 
 
 def implied_reads(bits: int) -> int:
-    """The readings that the permissions of `bits` rest on."""
-    found = 0
-    for bit, below in _RESTS_ON:
+    """The read permissions that the permissions in `bits` require."""
+    reads = 0
+    for bit, read_bit in _READ_REQUIREMENTS:
         if bits & bit:
-            found |= below
-    return found
+            reads |= read_bit
+    return reads
 
 
 def drop_orphans(bits: int) -> int:
-    """`bits` without every permission whose reading is missing: taking X_READ takes all X."""
-    for bit, below in _RESTS_ON:
-        if not bits & below:
+    """`bits` without the permissions whose read permission is missing. Without X_READ, all X are dropped."""
+    for bit, read_bit in _READ_REQUIREMENTS:
+        if not bits & read_bit:
             bits &= ~bit
     return bits
 
 
-# ---- What one holder has ---------------------------------------------------------------------
+# ---- Permissions of a grant ------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class GrantFacts:
-    """The facts that decide what a user may do in an account; None in its place: no grant."""
+    """The facts that determine a user's permissions in an account. A user without a grant has None instead."""
 
     role: Role
     status: GrantStatus
-    listed: int | None
+    allowlist: int | None
     restrictions: int
     locks: int
     subscription_over: bool
     factor_missing: bool = False
-    """The account demands a second factor, and the user has none."""
+    """True if the account requires a second factor and the user has none."""
 
 
 _INACTIVE: Final = {
@@ -225,50 +227,50 @@ _INACTIVE: Final = {
 }
 
 
-def _narrowings(standing: GrantFacts | None) -> Iterator[tuple[DecisionReason, int]]:
-    """The formula: what is left after each rule in turn. Its last value is what counts."""
-    if standing is None:
+def _apply_rules(facts: GrantFacts | None) -> Iterator[tuple[DecisionReason, int]]:
+    """The remaining permissions after each rule, in order. The last value is the effective permissions."""
+    if facts is None:
         yield DecisionReason.NO_GRANT, 0
         return
-    if standing.status is not GrantStatus.ACTIVE:
-        yield _INACTIVE[standing.status], 0
+    if facts.status is not GrantStatus.ACTIVE:
+        yield _INACTIVE[facts.status], 0
         return
-    if standing.factor_missing:
+    if facts.factor_missing:
         yield DecisionReason.TWO_FACTOR_REQUIRED, 0
         return
-    bits = ROLES[standing.role]
+    bits = ROLES[facts.role]
     yield DecisionReason.ROLE, bits
-    bits = granted(standing.role, standing.listed)
+    bits = granted_bits(facts.role, facts.allowlist)
     yield DecisionReason.RESTRICTED_BY_GRANT, bits
-    if standing.role is Role.SIMPLE_USER:
-        bits = drop_orphans(bits & ~standing.restrictions)
+    if facts.role is Role.SIMPLE_USER:
+        bits = drop_orphans(bits & ~facts.restrictions)
         yield DecisionReason.RESTRICTED_BY_ACCOUNT, bits
-    bits = drop_orphans(bits & ~standing.locks)
+    bits = drop_orphans(bits & ~facts.locks)
     yield DecisionReason.LOCKED_BY_ACCOUNT, bits
-    if standing.subscription_over:
-        yield DecisionReason.SUBSCRIPTION_EXPIRED, bits & ~_NOT_AFTER_EXPIRY
+    if facts.subscription_over:
+        yield DecisionReason.SUBSCRIPTION_EXPIRED, bits & ~_SUSPENDED_AFTER_EXPIRY
 
 
-def granted(role: Role, listed: int | None) -> int:
-    """What a grant gives by itself, before the account's restrictions, locks and expiry."""
-    return drop_orphans(ROLES[role] & _listed(role, listed))
+def granted_bits(role: Role, allowlist: int | None) -> int:
+    """The permissions of a grant before the account's restrictions, locks and expiry, as a bit set."""
+    return drop_orphans(ROLES[role] & _allowlist_bits(role, allowlist))
 
 
-def _listed(role: Role, listed: int | None) -> int:
-    if role not in WITH_ALLOWLIST or (listed is None and role is not Role.CONSULTANT):
+def _allowlist_bits(role: Role, allowlist: int | None) -> int:
+    if role not in WITH_ALLOWLIST or (allowlist is None and role is not Role.CONSULTANT):
         return -1
-    return listed or 0
+    return allowlist or 0
 
 
 @lru_cache(maxsize=4096)
-def effective(standing: GrantFacts | None) -> int:
-    """The permissions that hold now, as a bit set."""
-    return [bits for _, bits in _narrowings(standing)][-1]
+def effective_bits(facts: GrantFacts | None) -> int:
+    """The effective permissions, as a bit set."""
+    return [bits for _, bits in _apply_rules(facts)][-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Yes or no for one permission, with the rule that decided and who could change a no."""
+    """The decision about a permission: the rule behind it, and the roles that could change a denial."""
 
     permission: Permission
     allowed: bool
@@ -277,12 +279,12 @@ class Decision:
 
 
 @lru_cache(maxsize=4096)
-def decide(permission: Permission, standing: GrantFacts | None) -> Decision:
-    """Whether `standing` holds `permission`; otherwise the first rule that took it away."""
+def decide(permission: Permission, facts: GrantFacts | None) -> Decision:
+    """The decision about `permission`. A denial names the first rule that removed it."""
     bit = _BIT[permission]
-    for reason, bits in _narrowings(standing):
+    for reason, bits in _apply_rules(facts):
         if not bits & bit:
-            return Decision(permission, False, reason, _could_change(permission, reason))
+            return Decision(permission, False, reason, _roles_able_to_change(permission, reason))
     return Decision(permission, True, DecisionReason.GRANTED, ())
 
 
@@ -294,36 +296,39 @@ _REMEDY: Final = {
 }
 
 
-def _could_change(permission: Permission, reason: DecisionReason) -> tuple[Role, ...]:
+def _roles_able_to_change(permission: Permission, reason: DecisionReason) -> tuple[Role, ...]:
     remedy = _REMEDY.get(reason)
-    needed = mask([remedy]) if remedy else mask([Permission.USERS_WRITE, permission])
-    return tuple(role for role, held in ROLES.items() if role not in WITH_ALLOWLIST and held & needed == needed)
+    required_bits = mask([remedy]) if remedy else mask([Permission.USERS_WRITE, permission])
+    return tuple(
+        role for role, bits in ROLES.items() if role not in WITH_ALLOWLIST and bits & required_bits == required_bits
+    )
 
 
 def holders(permission: Permission) -> tuple[list[Role], list[Role]]:
-    """Who has `permission`: roles that always do, and roles that do where they are given it."""
-    having = [role for role, held in ROLES.items() if held & _BIT[permission]]
-    return [r for r in having if r not in WITH_ALLOWLIST], [r for r in having if r in WITH_ALLOWLIST]
+    """The roles that always have `permission`, and the roles that have it only if it is granted."""
+    roles = [role for role, bits in ROLES.items() if bits & _BIT[permission]]
+    return [r for r in roles if r not in WITH_ALLOWLIST], [r for r in roles if r in WITH_ALLOWLIST]
 
 
-def may_manage(giver: GrantFacts | None, role: Role) -> bool:
-    """Whether `giver` decides who is in `role`: puts somebody there, changes his grant, ends it.
+def may_manage(grantor: GrantFacts | None, role: Role) -> bool:
+    """True if `grantor` may create, change and end grants with `role`.
 
-    Ownership is transferred, never given or taken. Administrators are the owner's alone to appoint,
-    and so to change and to put out.
+    Ownership is only transferred. Only the owner may appoint, change and remove administrators.
     """
-    if giver is None or giver.status is not GrantStatus.ACTIVE or giver.factor_missing or role is Role.OWNER:
+    if grantor is None or grantor.status is not GrantStatus.ACTIVE or grantor.factor_missing or role is Role.OWNER:
         return False
-    needed = _BIT[Permission.USERS_WRITE] | (_BIT[Permission.OWNERSHIP] if role is Role.ADMINISTRATOR else 0)
-    return granted(giver.role, giver.listed) & needed == needed
+    required_bits = _BIT[Permission.USERS_WRITE] | (_BIT[Permission.OWNERSHIP] if role is Role.ADMINISTRATOR else 0)
+    return granted_bits(grantor.role, grantor.allowlist) & required_bits == required_bits
 
 
-def may_give(giver: GrantFacts | None, role: Role, listed: int | None) -> bool:
-    """Whether `giver` may put somebody else into `role` with the list `listed`.
+def may_grant(grantor: GrantFacts | None, role: Role, allowlist: int | None) -> bool:
+    """True if `grantor` may give another user `role` with `allowlist`.
 
-    Nobody gives what he does not hold himself. What an account locks for all, or an ended
-    subscription suspends, stays the giver's to give: it binds the receiver just the same.
+    The grantor must have every permission that the grant gives. The account's locks and an ended
+    subscription are ignored here: they restrict the new grant as well.
     """
     return (
-        giver is not None and may_manage(giver, role) and not granted(role, listed) & ~granted(giver.role, giver.listed)
+        grantor is not None
+        and may_manage(grantor, role)
+        and not granted_bits(role, allowlist) & ~granted_bits(grantor.role, grantor.allowlist)
     )

@@ -1,7 +1,7 @@
-"""The four rules that a field can declare, as alternatives in one bit set.
+"""Access rules of GraphQL fields, as bit sets.
 
-A rule is the set of rights of which the caller needs one; the rights that the caller has on an
-object are a bit set too: his permissions in the object's account, and the three flags below.
+A rule is a set of rights; the caller needs at least one of them. The caller's rights on an object are
+also a bit set: the caller's permissions in the object's account, and the four bits below.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,21 @@ from typing import Final
 from auth import policy
 from auth.policy import Permission
 
-PUBLIC: Final = 1 << 60
-AUTHENTICATED: Final = 1 << 61
-SELF: Final = 1 << 62
-AS_SELF: Final = 1 << 59
-"""In the place of SELF for who looks through another's eyes at what is that other's: where a rule
-has a permission beside SELF that all have who may look, he may see it himself; what is its holder's
-alone stays his alone."""
+PUBLIC_BIT: Final = 1 << 60
+AUTHENTICATED_BIT: Final = 1 << 61
+SELF_BIT: Final = 1 << 62
+AS_SELF_BIT: Final = 1 << 59
+"""Replaces SELF_BIT in a view-as request on rows of the impersonated user.
+
+It satisfies a rule with SELF and a permission that every role with view-as has. Fields with SELF
+alone stay hidden."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a field demands of its caller.
+    """The access rule of a field. The caller needs one of the rights in `bits`.
 
-    `bits` has the rights of which one is enough; `permission` names the one that can be given.
+    `permission` is the permission among them. None if no permission satisfies the rule.
     """
 
     bits: int
@@ -31,39 +32,39 @@ class Rule:
 
     @property
     def or_self(self) -> bool:
-        """Whether the one whose data it is may read it without the permission."""
-        return self.permission is not None and bool(self.bits & SELF)
+        """True if users may read their own data without the permission."""
+        return self.permission is not None and bool(self.bits & SELF_BIT)
 
     def __str__(self) -> str:
-        """As people read it: `SETTINGS_READ`, `USERS_READ or self`, `self`, `public`."""
+        """The rule in words: `SETTINGS_READ`, `USERS_READ or self`, `self`, `public`."""
         if self.permission:
             return f"{self.permission}{' or self' if self.or_self else ''}"
-        return {PUBLIC: "public", AUTHENTICATED: "authenticated", SELF: "self"}[self.bits]
+        return {PUBLIC_BIT: "public", AUTHENTICATED_BIT: "authenticated", SELF_BIT: "self"}[self.bits]
 
 
-ANYONE: Final = Rule(PUBLIC)
-SIGNED_IN: Final = Rule(AUTHENTICATED)
-ONESELF: Final = Rule(SELF)
+PUBLIC: Final = Rule(PUBLIC_BIT)
+AUTHENTICATED: Final = Rule(AUTHENTICATED_BIT)
+SELF: Final = Rule(SELF_BIT)
 
 
 def needs(permission: Permission, *, or_self: bool = False) -> Rule:
-    """The rule of a field that wants `permission` in the account its object belongs to."""
+    """The rule of a field that requires `permission` in the account of its object."""
     bit = policy.mask([permission])
-    own = SELF | (AS_SELF if bit & policy.COMMON_TO_VIEWERS else 0)
-    return Rule(bit | (own if or_self else 0), permission)
+    self_bits = SELF_BIT | (AS_SELF_BIT if bit & policy.COMMON_TO_VIEWERS else 0)
+    return Rule(bit | (self_bits if or_self else 0), permission)
 
 
 def explain(rule: Rule) -> str:
-    """The sentence that ends a guarded field's description, naming the roles that have it."""
+    """The last sentence of a guarded field's description. Names the roles that may read it."""
     if rule.permission is None:
         return ""
-    always, where_given = policy.holders(rule.permission)
-    by_right = ", ".join(_plain(role) for role in always)
-    by_list = " and ".join(_plain(role) for role in where_given)
-    own = " Everybody sees his own." if rule.or_self else ""
-    given = f"; {by_list} where given" if by_list else ""
-    return f"Needs {rule.permission}: {by_right}{given}.{own}"
+    always, if_granted = policy.holders(rule.permission)
+    always_names = ", ".join(_role_words(role) for role in always)
+    if_granted_names = " and ".join(_role_words(role) for role in if_granted)
+    own_data = " Users always see their own." if rule.or_self else ""
+    conditional = f"; {if_granted_names} if granted" if if_granted_names else ""
+    return f"Needs {rule.permission}: {always_names}{conditional}.{own_data}"
 
 
-def _plain(role: policy.Role) -> str:
+def _role_words(role: policy.Role) -> str:
     return role.value.lower().replace("_", " ")

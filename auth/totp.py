@@ -1,7 +1,7 @@
-"""One-time codes of an authenticator app: RFC 6238 over RFC 4226 with SHA-1, 6 digits and 30 seconds.
+"""Time-based one-time codes (TOTP, RFC 6238): HMAC-SHA-1, 6 digits, steps of 30 seconds.
 
-What every app can do, so nothing of it is a setting. A code is right during its own 30 seconds and
-the 30 on either side, for clocks that differ and people who type slowly.
+Every authenticator app supports these parameters, so none is configurable. A code is accepted during
+its own step and one step before and after it, for clocks that differ and users who type slowly.
 """
 
 import hmac
@@ -15,48 +15,49 @@ SECRET_BYTES: Final = 20
 DIGITS: Final = 6
 STEP_SECONDS: Final = 30
 WINDOW: Final = 1
-"""Steps on either side of the current one whose codes are right too."""
+"""Number of steps before and after the current one whose codes are also accepted."""
 
 
 def step_at(now: datetime) -> int:
-    """The number of the time step that `now` is in."""
+    """The number of the time step that contains `now`."""
     return int(now.timestamp()) // STEP_SECONDS
 
 
 def code(secret: bytes, step: int) -> str:
-    """The code of a time step: 6 digits."""
+    """The code of a time step: 6 digits (HOTP, RFC 4226)."""
     mac = hmac.digest(secret, step.to_bytes(8), "sha1")
-    place = mac[-1] & 0xF
-    number = int.from_bytes(mac[place : place + 4]) & 0x7FFF_FFFF
+    offset = mac[-1] & 0xF
+    number = int.from_bytes(mac[offset : offset + 4]) & 0x7FFF_FFFF
     return str(number % 10**DIGITS).zfill(DIGITS)
 
 
-def matching(secret: bytes, given: str, *, now: datetime, after: int | None = None) -> int | None:
-    """The step whose code `given` is, or None: near `now`, and later than `after`, the last one used.
+def match_step(secret: bytes, candidate: str, *, now: datetime, after: int | None = None) -> int | None:
+    """The step near `now` whose code equals `candidate`. None if there is none.
 
-    Takes as long for a wrong code as for a right one.
+    `after` is the last used step: it and earlier steps are not accepted. Takes the same time for a
+    wrong code as for a right one.
     """
-    current, found = step_at(now), None
+    current, accepted_step = step_at(now), None
     for step in range(current - WINDOW, current + WINDOW + 1):
-        is_it = hmac.compare_digest(code(secret, step).encode(), given.encode())
-        if is_it and (after is None or step > after):
-            found = step
-    return found
+        is_equal = hmac.compare_digest(code(secret, step).encode(), candidate.encode())
+        if is_equal and (after is None or step > after):
+            accepted_step = step
+    return accepted_step
 
 
-def shown(secret: bytes) -> str:
-    """A secret as it is typed into an app: 32 characters of base32."""
+def encode_secret(secret: bytes) -> str:
+    """The secret in base32, to be typed into an app: 32 characters."""
     return b32encode(secret).decode()
 
 
 def uri(secret: bytes, *, account: str, issuer: str) -> str:
-    """The address that an app takes from a QR code: otpauth://totp/..."""
+    """The URI that an app reads from a QR code: otpauth://totp/..."""
     label = quote(f"{issuer}:{account}", safe=":")
-    facts = {
-        "secret": shown(secret),
+    parameters = {
+        "secret": encode_secret(secret),
         "issuer": issuer,
         "algorithm": "SHA1",
         "digits": DIGITS,
         "period": STEP_SECONDS,
     }
-    return f"otpauth://totp/{label}?{urlencode(facts, quote_via=quote)}"
+    return f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote)}"

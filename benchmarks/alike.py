@@ -30,7 +30,7 @@ from models.accounts import account
 from models.accounts.account import Account
 from models.base.caller import Caller, OperationConfig
 from models.outbox.message import LinkPurpose, Message
-from models.people import activation, second_factor, user
+from models.people import activation, registration, second_factor, user
 from models.privacy import erasure
 from models.sharing import invitation
 from models.tables import SCHEMA
@@ -73,7 +73,7 @@ async def settle(server_url: str) -> Town:
         own = await Account.get(owner_id=asker_id, kind=account.AccountKind.BUSINESS)
         for email in ("known@example.com", "factor@example.com", "erased@example.com"):
             await _person(email)
-        await user.register(_caller(), name="Waiting", email="waiting@example.com", password=PASSWORD)
+        await registration.register(_caller(), name="Waiting", email="waiting@example.com", password=PASSWORD)
         await _with_factor("factor@example.com")
         erased = await user.User.get(email="erased@example.com")
         await erasure.erase(_caller(erased.id), password=PASSWORD)
@@ -92,7 +92,7 @@ def _caller(user_id: UUID | None = None) -> Caller:
 
 async def _person(email: str) -> tuple[UUID, str]:
     """Somebody active. His id, and the token of a session."""
-    await user.register(_caller(), name="Somebody", email=email, password=PASSWORD)
+    await registration.register(_caller(), name="Somebody", email=email, password=PASSWORD)
     signed_in = await activation.activate(_caller(), token=await _link(email, LinkPurpose.ACTIVATION))
     return signed_in.session.user_id, signed_in.access_token
 

@@ -65,7 +65,7 @@ async def _fits(url: str, amounts: Amounts) -> bool:
         return False
     finally:
         await connection.close()
-    return bool(fits) and not await migrate.pending(url, SCHEMA)
+    return bool(fits) and not await migrate.pending_migrations(url, SCHEMA)
 
 
 async def _administer(url: str, statement: str) -> None:

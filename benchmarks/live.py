@@ -21,7 +21,7 @@ from benchmarks import common, seed
 from benchmarks.measure import Goal, Pace, Row, Section, interleave, slower
 from benchmarks.server import NoAnswer, Server, serve
 from database import db
-from models.access import grant
+from models.access import grant_operation
 from models.base.caller import Caller, OperationConfig
 from models.live.hub import Hub
 from models.tables import SCHEMA
@@ -124,5 +124,5 @@ async def _milliseconds(hub: Any) -> float:
         for number in range(WRITES):
             caller = Caller(now=utc_now(), config=OperationConfig(""), user_id=seed.user_id(2))
             role = Role.ACCOUNTANT if number % 2 else Role.SIMPLE_USER
-            _ = await grant.update(caller, seed.grant_id(GRANT), role=role)
+            _ = await grant_operation.update(caller, seed.grant_id(GRANT), role=role)
         return (time.perf_counter() - began) / WRITES * 1000

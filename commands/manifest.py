@@ -1,9 +1,9 @@
-"""Reading the files in which clients keep their operations.
+"""Reads the files that contain the operations of a client.
 
-    *.graphql, *.gql   a document each, with the fragments of the other files that it spreads
-    *.json             Relay's persisted.json, {id: text}; Apollo's persisted query manifest
+    *.graphql, *.gql   one GraphQL document each, which may use fragments of the other files
+    *.json             persisted.json of Relay, {id: text}, or a persisted query manifest of Apollo
 
-A text is taken byte for byte, for its digest is its name.
+A text is read byte for byte, because its SHA-256 identifies it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,99 +25,104 @@ from graphql import (
     visit,
 )
 
-from models.persisted_operation import SHA256, Document
+from models.persisted_operation import SHA256_PREFIX, PersistedOperation
 
 APOLLO: Final = "apollo-persisted-query-manifest"
 _HEX_DIGITS: Final = 64
 
 
-class Unreadable(Exception):
-    """A file that cannot be taken; the text is one line that names the place."""
+class ManifestError(Exception):
+    """A file is unusable. The text is one line with the location of the error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A document, and where it stands."""
+class SourceOperation:
+    """An operation of a file, with its location for error messages."""
 
-    place: str
-    document: Document
+    location: str
+    operation: PersistedOperation
 
 
-def read(paths: Sequence[Path]) -> list[Found]:
-    """The documents of all files, in their order. Raises Unreadable."""
-    sources = {path: _source(path) for path in paths}
-    parsed = {path: _parsed(path, text) for path, text in sources.items() if path.suffix != ".json"}
-    fragments = _Fragments(parsed)
-    found: list[Found] = []
+def read(paths: Sequence[Path]) -> list[SourceOperation]:
+    """Return the operations of all files in order. Raises ManifestError."""
+    sources = {path: _read_text(path) for path in paths}
+    syntax_trees = {path: _parse(path, text) for path, text in sources.items() if path.suffix != ".json"}
+    fragments = _Fragments(syntax_trees)
+    operations: list[SourceOperation] = []
     for path, text in sources.items():
         if path.suffix == ".json":
-            found += _of_manifest(path, text)
-        elif any(isinstance(node, OperationDefinitionNode) for node in parsed[path].definitions):
-            found.append(Found(str(path), Document(fragments.complete(path, text))))
-    return found
+            operations += _read_manifest(path, text)
+        elif any(isinstance(node, OperationDefinitionNode) for node in syntax_trees[path].definitions):
+            operations.append(SourceOperation(str(path), PersistedOperation(fragments.complete(path, text))))
+    return operations
 
 
-def place(error: GraphQLError, where: str) -> str:
-    """An error of a document as a line of a log, `file:line:column: what`."""
-    at = "".join(f":{location.line}:{location.column}" for location in (error.locations or ())[:1])
-    return f"{where}{at}: {error.message}"
+def format_error(error: GraphQLError, location: str) -> str:
+    """Format an error of a document as `file:line:column: message`."""
+    position = "".join(f":{location.line}:{location.column}" for location in (error.locations or ())[:1])
+    return f"{location}{position}: {error.message}"
 
 
-def _source(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         text = path.read_bytes().decode()
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}.") from None
+        raise ManifestError(f"{path}: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise Unreadable(f"{path}: this is not UTF-8.") from None
+        raise ManifestError(f"{path}: the file is not UTF-8.") from None
     return text
 
 
-def _parsed(path: Path, text: str) -> DocumentNode:
+def _parse(path: Path, text: str) -> DocumentNode:
     try:
         return parse(text)
     except GraphQLError as error:
-        raise Unreadable(place(error, str(path))) from None
+        raise ManifestError(format_error(error, str(path))) from None
 
 
 # ---- GraphQL ---------------------------------------------------------------------------------
 
 
 class _Fragments:
-    """The fragments of all files."""
+    """The fragment definitions of all files by their names."""
 
-    def __init__(self, parsed: Mapping[Path, DocumentNode]) -> None:
-        self._parsed = parsed
-        self._places: dict[str, dict[Path, FragmentDefinitionNode]] = {}
-        for path, document in parsed.items():
+    def __init__(self, syntax_trees: Mapping[Path, DocumentNode]) -> None:
+        self._syntax_trees = syntax_trees
+        self._definitions: dict[str, dict[Path, FragmentDefinitionNode]] = {}
+        for path, document in syntax_trees.items():
             for node in document.definitions:
                 if isinstance(node, FragmentDefinitionNode):
-                    self._places.setdefault(node.name.value, {})[path] = node
+                    self._definitions.setdefault(node.name.value, {})[path] = node
 
     def complete(self, path: Path, text: str) -> str:
-        """The text of a file's operations with all that they spread; the file as it is where that is just this."""
-        own = self._parsed[path].definitions
-        needed: list[DefinitionNode] = [node for node in own if isinstance(node, OperationDefinitionNode)]
+        """Return the operations of a file with all fragments that they use.
+
+        Returns the text of the file unchanged if it contains exactly these definitions.
+        """
+        definitions = self._syntax_trees[path].definitions
+        nodes: list[DefinitionNode] = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
         names: set[str] = set()
-        for node in needed:  # grows while it is walked
+        for node in nodes:  # The list grows during the iteration.
             for name in _spreads(node):
                 if name not in names:
                     names.add(name)
-                    needed.append(self._fragment(name, path))
-        if {id(node) for node in needed} == {id(node) for node in own}:
+                    nodes.append(self._fragment(name, path))
+        if {id(node) for node in nodes} == {id(node) for node in definitions}:
             return text
-        return "\n\n".join(_text(node) for node in needed) + "\n"
+        return "\n\n".join(_text(node) for node in nodes) + "\n"
 
     def _fragment(self, name: str, path: Path) -> FragmentDefinitionNode:
-        places = self._places.get(name, {})
-        if path in places:
-            return places[path]
-        if not places:
-            raise Unreadable(f"{path}: the fragment {name} is in none of the files.")
-        if len(places) > 1:
-            raise Unreadable(f"{path}: the fragment {name} is in {' and in '.join(map(str, places))}.")
-        (found,) = places.values()
-        return found
+        definitions = self._definitions.get(name, {})
+        if path in definitions:
+            return definitions[path]
+        if not definitions:
+            raise ManifestError(f"{path}: no file defines the fragment {name}.")
+        if len(definitions) > 1:
+            raise ManifestError(
+                f"{path}: several files define the fragment {name}: {', '.join(map(str, definitions))}."
+            )
+        (definition,) = definitions.values()
+        return definition
 
 
 class _Spreads(Visitor):
@@ -136,45 +141,45 @@ def _spreads(node: DefinitionNode) -> list[str]:
 
 
 def _text(node: DefinitionNode) -> str:
-    assert node.loc is not None  # noqa: S101 - parsed with its places
+    assert node.loc is not None  # noqa: S101 - parsed with locations
     return node.loc.source.body[node.loc.start : node.loc.end]
 
 
 # ---- Manifests -------------------------------------------------------------------------------
 
 
-def _of_manifest(path: Path, text: str) -> Iterator[Found]:
+def _read_manifest(path: Path, text: str) -> Iterator[SourceOperation]:
     try:
         content = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Unreadable(f"{path}:{error.lineno}:{error.colno}: this is no JSON.") from None
-    for name, body in _entries(path, content):
-        where = f"{path}: {name}"
+        raise ManifestError(f"{path}:{error.lineno}:{error.colno}: the file is not valid JSON.") from None
+    for name, body in _id_text_pairs(path, content):
+        location = f"{path}: {name}"
         if not isinstance(name, str) or not isinstance(body, str):
-            raise Unreadable(f"{where}: an id and a text belong together, both strings.")
-        given, digest = name.removeprefix(SHA256), _digest(where, body)
-        if len(given) == _HEX_DIGITS and given != digest:
-            raise Unreadable(f"{where}: this is not the SHA-256 of the text, {digest}.")
-        yield Found(where, Document(body, None if given == digest else name))
+            raise ManifestError(f"{location}: an entry needs an id and a text, both strings.")
+        digits, digest = name.removeprefix(SHA256_PREFIX), _digest(location, body)
+        if len(digits) == _HEX_DIGITS and digits != digest:
+            raise ManifestError(f"{location}: the id is not the SHA-256 of the text, {digest}.")
+        yield SourceOperation(location, PersistedOperation(body, None if digits == digest else name))
 
 
-def _entries(path: Path, content: Any) -> Iterator[tuple[object, object]]:
-    """Ids and texts of a decoded file."""
+def _id_text_pairs(path: Path, content: Any) -> Iterator[tuple[object, object]]:
+    """Yield the ids and texts of a decoded file. Their types are not checked yet."""
     if not isinstance(content, dict):
-        raise Unreadable(f"{path}: this is neither Relay's {{id: text}} nor Apollo's manifest.")
+        raise ManifestError(f"{path}: the file is neither {{id: text}} of Relay nor a manifest of Apollo.")
     if content.get("format") != APOLLO:
         yield from content.items()
         return
     operations = content.get("operations")
     if content.get("version") != 1 or not isinstance(operations, list):
-        raise Unreadable(f"{path}: this is no manifest of version 1.")
+        raise ManifestError(f"{path}: the file is not a manifest of version 1.")
     for operation in operations:
-        entry = operation if isinstance(operation, dict) else {}
-        yield entry.get("id"), entry.get("body")
+        fields = operation if isinstance(operation, dict) else {}
+        yield fields.get("id"), fields.get("body")
 
 
-def _digest(where: str, text: str) -> str:
+def _digest(location: str, text: str) -> str:
     try:
         return sha256(text.encode()).hexdigest()
     except UnicodeEncodeError:
-        raise Unreadable(f"{where}: half a character stands in it.") from None
+        raise ManifestError(f"{location}: the text contains an unpaired surrogate.") from None

@@ -1,4 +1,4 @@
-"""Which documents clients may name in their requests."""
+"""Commands that register persisted operations of clients."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,102 +6,104 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands.operator import operate
+from commands.operator import run_operation
 
 if TYPE_CHECKING:
-    from commands.manifest import Found
+    from commands.manifest import SourceOperation
 
-MOST_PROBLEMS = 20
+MAX_PROBLEMS = 20
 
 
 @click.group()
-def documents() -> None:
-    """Register the documents of clients, which then need to send their names only.
+def operations() -> None:
+    """Register persisted operations of clients. A request can then send an id instead of the text.
 
-    FULLMAKT_DOCUMENTS says whether others are answered.
+    FULLMAKT_DOCUMENTS decides whether operations that are not registered are allowed too.
     """
 
 
-@documents.command()
+@operations.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--client", default="default", show_default=True, help="Whose they are: an app, or a version of it.")
+@click.option("--client", default="default", show_default=True, help="The client: an app, or a version of an app.")
 def add(files: tuple[Path, ...], client: str) -> None:
-    """Register the operations in FILES: all of them, or none.
+    """Register the operations in FILES: all of them or none.
 
-    FILES are GraphQL documents, together with the files of their fragments; persisted.json as Relay's
-    compiler writes it; or an Apollo persisted query manifest. Each document is checked as requests
-    are. What is registered already stays.
+    FILES are GraphQL documents with the files of their fragments, persisted.json of the Relay
+    compiler, or an Apollo persisted query manifest. Each operation is validated like a request.
+    Registered operations stay registered.
     """
     from commands import manifest
     from models import persisted_operation
 
     try:
-        found = manifest.read(files)
-    except manifest.Unreadable as error:
+        sources = manifest.read(files)
+    except manifest.ManifestError as error:
         raise click.ClickException(str(error)) from None
-    problems = list(_problems(found))
+    problems = list(_problems(sources))
     if problems:
-        more = len(problems) - MOST_PROBLEMS
-        raise click.ClickException("\n".join([*problems[:MOST_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]))
-    if not found:
-        raise click.ClickException("There is no operation in these files.")
-    texts = [one.document for one in found]
-    new = operate(lambda caller: persisted_operation.add(caller, client, texts))
-    for one in texts:
-        click.echo(f"{one.digest.hex()}  {names(one.text)}{f'  as {one.alias}' if one.alias else ''}")
-    click.echo(f"{len(texts)} documents of {client}, {new} of them new.")
+        if len(problems) > MAX_PROBLEMS:
+            problems[MAX_PROBLEMS:] = [f"and {len(problems) - MAX_PROBLEMS} more"]
+        raise click.ClickException("\n".join(problems))
+    if not sources:
+        raise click.ClickException("These files contain no operation.")
+    persisted_operations = [source.operation for source in sources]
+    new_count = run_operation(lambda caller: persisted_operation.add(caller, client, persisted_operations))
+    for operation in persisted_operations:
+        alias = f"  as {operation.alias}" if operation.alias else ""
+        click.echo(f"{operation.digest.hex()}  {operation_names(operation.text)}{alias}")
+    click.echo(f"{len(persisted_operations)} operations registered for {client}, {new_count} of them new.")
 
 
-@documents.command(name="list")
-@click.option("--client", help="Only those of this client.")
-def list_documents(client: str | None) -> None:
-    """Show what is registered: SHA-256, client, since when, and the operations."""
+@operations.command(name="list")
+@click.option("--client", help="Only operations of this client.")
+def list_operations(client: str | None) -> None:
+    """List the registered operations with their SHA-256, client and date."""
     from models import persisted_operation
 
-    for row in operate(lambda _: persisted_operation.registered(client)):
+    for row in run_operation(lambda _: persisted_operation.load_all(client)):
         alias = f"  as {row.alias}" if row.alias else ""
-        click.echo(f"{row.digest.hex()}  {row.client}  {row.added_at:%Y-%m-%d}  {names(row.text)}{alias}")
+        click.echo(f"{row.digest.hex()}  {row.client}  {row.added_at:%Y-%m-%d}  {operation_names(row.text)}{alias}")
 
 
-@documents.command()
+@operations.command()
 @click.argument("ids", nargs=-1)
-@click.option("--client", help="Only those of this client; without IDS, all of them.")
+@click.option("--client", help="Only operations of this client. Without IDS: all of them.")
 def remove(ids: tuple[str, ...], client: str | None) -> None:
-    """Take back the documents IDS, SHA-256 or the client's own ids.
+    """Remove the operations IDS. Each id is a SHA-256 or an id of the client's compiler.
 
-    Servers answer them for ten seconds more at most.
+    Servers may accept removed operations for up to ten seconds.
     """
     from models import persisted_operation
 
-    removed = operate(lambda caller: persisted_operation.remove(caller, ids, client=client))
-    click.echo(f"{removed} removed.")
+    removed_count = run_operation(lambda caller: persisted_operation.remove(caller, ids, client=client))
+    click.echo(f"{removed_count} removed.")
 
 
-def _problems(found: "list[Found]") -> Iterator[str]:
-    """What is wrong with documents, each with its place."""
+def _problems(sources: "list[SourceOperation]") -> Iterator[str]:
+    """Yield the validation errors of operations with their locations."""
     import app
     import schema
     from commands import manifest
-    from commands.runtime import settings
+    from commands.runtime import load_settings
     from server.document_cache import InvalidDocument
-    from server.document_validation import checker
+    from server.document_validation import document_checker
 
-    check = checker(schema.build(), app.limits(settings()), development=True)
-    for one in found:
-        text = one.document.text
+    check = document_checker(schema.build(), app.limits(load_settings()), development=True)
+    for source in sources:
+        text = source.operation.text
         if "\0" in text:
-            yield f"{one.place}: a NUL stands in it."
+            yield f"{source.location}: the text contains a NUL character."
             continue
-        checked = check(text)
-        if isinstance(checked, InvalidDocument):
-            yield from (manifest.place(problem, one.place) for problem in checked.problems)
-        elif not names(text):
-            yield f"{one.place}: there is no operation in it."
+        result = check(text)
+        if isinstance(result, InvalidDocument):
+            yield from (manifest.format_error(problem, source.location) for problem in result.errors)
+        elif not operation_names(text):
+            yield f"{source.location}: the text contains no operation."
 
 
-def names(text: str) -> str:
-    """The operations of a document that was checked, for a person to read."""
+def operation_names(text: str) -> str:
+    """Return the kinds and names of the operations in a valid document."""
     from graphql import OperationDefinitionNode, parse
 
-    found = [node for node in parse(text).definitions if isinstance(node, OperationDefinitionNode)]
-    return ", ".join(f"{node.operation.value} {node.name.value if node.name else '(unnamed)'}" for node in found)
+    definitions = [node for node in parse(text).definitions if isinstance(node, OperationDefinitionNode)]
+    return ", ".join(f"{node.operation.value} {node.name.value if node.name else '(unnamed)'}" for node in definitions)

@@ -1,4 +1,4 @@
-"""What the schema and the permission table say, printed."""
+"""Commands that print the schema, the permission table and query plans."""
 
 from typing import TextIO
 
@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def matrix() -> None:
-    """Show which role has which permission, and which field each may read."""
+    """Show the permissions of each role, and the fields that each role may read."""
     import schema
 
     click.echo(schema.matrix())
@@ -15,7 +15,7 @@ def matrix() -> None:
 
 @click.command(name="schema")
 def print_schema() -> None:
-    """Print the schema as SDL, as in schema/schema.graphql."""
+    """Print the schema as SDL. It equals schema/schema.graphql."""
     import schema
 
     click.echo(schema.sdl().rstrip("\n"))
@@ -24,29 +24,31 @@ def print_schema() -> None:
 @click.command()
 @click.argument("file", type=click.File())
 def explain(file: TextIO) -> None:
-    """Show how the operations of a document would run.
+    """Show the query plans of the operations in a document.
 
-    FILE is a GraphQL document, or - for standard input. Of conditions by variables, those are
-    taken that let the most in.
+    FILE is a GraphQL document, or - for standard input. Conditions with variables (@skip, @include)
+    are assumed to include the field.
     """
     import graphql
 
     import schema
-    from executor import explain as plans
+    from executor import explain as query_plan
 
     source = file.read()
     try:
-        found = schema.build()
+        graphql_schema = schema.build()
         document = graphql.parse(source)
-        problems = graphql.validate(found, document)
+        problems = graphql.validate(graphql_schema, document)
         if problems:
             raise problems[0]
-        operations = [one for one in document.definitions if isinstance(one, graphql.OperationDefinitionNode)]
-        shown = [
-            plans.of_document(found, document, one, guard=lambda field: str(field.extensions["rule"]))
-            for one in operations
+        operations = [node for node in document.definitions if isinstance(node, graphql.OperationDefinitionNode)]
+        plan_texts = [
+            query_plan.of_document(graphql_schema, document, node, guard=lambda field: str(field.extensions["rule"]))
+            for node in operations
         ]
     except graphql.GraphQLError as error:
-        where = "".join(f"{file.name}:{place.line}:{place.column}: " for place in (error.locations or ())[:1])
-        raise click.ClickException(f"{where}{error.message}") from None
-    click.echo("\n\n".join(shown))
+        location = "".join(
+            f"{file.name}:{position.line}:{position.column}: " for position in (error.locations or ())[:1]
+        )
+        raise click.ClickException(f"{location}{error.message}") from None
+    click.echo("\n\n".join(plan_texts))

@@ -1,4 +1,4 @@
-"""Serving: from the settings to a process that answers, until a signal ends it."""
+"""Commands that run the server and write the demo data."""
 
 import asyncio
 import importlib
@@ -16,76 +16,78 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from commands.runtime import Unusable, as_server, database, prepare, settings
-from settings import Settings, traces
+from commands.runtime import ConfigurationError, as_server, database, load_settings, prepare
+from settings import Settings, has_traces
 
 if TYPE_CHECKING:
     from demo import SignIn
 
 
 @click.command()
-@click.option("--demo/--no-demo", default=None, help="Write demo data once. Development only, where it is the default.")
+@click.option("--demo/--no-demo", default=None, help="Write demo data. Development only. Default in development: yes.")
 def serve(*, demo: bool | None) -> None:
-    """Serve the graph until Ctrl-C or SIGTERM.
+    """Serve the GraphQL API until Ctrl-C or SIGTERM.
 
-    In development the database is brought up to date first. In production pending migrations are
-    an error: run `fullmakt migrate` before the new version starts.
+    In development, pending migrations are applied first. In production, pending migrations are an
+    error: run `fullmakt migrate` before you start the new version.
     """
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGHUP, hang_up)
-    found = settings()
-    if demo and not found.is_development:
+    signal.signal(signal.SIGTERM, exit_on_signal)
+    signal.signal(signal.SIGHUP, terminate_on_hangup)
+    settings = load_settings()
+    if demo and not settings.is_development:
         raise click.UsageError("--demo is for FULLMAKT_ENV=development.")
-    check_traces()
-    with listener(found) as listening, database(found) as ready, suppress(KeyboardInterrupt):
-        sign_ins = asyncio.run(prepare(ready, with_demo=ready.is_development and demo is not False))
-        os.environ["FULLMAKT_DATABASE_URL"] = as_server(ready).database_url
-        os.environ["FULLMAKT_SECRET_KEY"] = ready.secret_key
-        threading.Thread(target=announce, args=(ready, listening, sign_ins), daemon=True).start()
-        with metrics(ready):
-            run(ready, listening)
+    require_trace_packages()
+    with bind_socket(settings) as server_socket, database(settings) as settings, suppress(KeyboardInterrupt):
+        sign_ins = asyncio.run(prepare(settings, with_demo=settings.is_development and demo is not False))
+        os.environ["FULLMAKT_DATABASE_URL"] = as_server(settings).database_url
+        os.environ["FULLMAKT_SECRET_KEY"] = settings.secret_key
+        threading.Thread(target=report_ready, args=(settings, server_socket, sign_ins), daemon=True).start()
+        with metrics(settings):
+            run(settings, server_socket)
 
 
 @click.command()
 def demo() -> None:
-    """Write the demo data, unless it is there, and show its sign-ins. Development only."""
-    found = settings()
-    if not found.is_development:
+    """Write the demo data, if it does not exist, and show its sign-ins. Development only."""
+    settings = load_settings()
+    if not settings.is_development:
         raise click.UsageError("demo is for FULLMAKT_ENV=development.")
-    with database(found) as ready:
-        click.echo(table(asyncio.run(prepare(ready, with_demo=True))))
+    with database(settings) as settings:
+        click.echo(table(asyncio.run(prepare(settings, with_demo=True))))
 
 
-def check_traces() -> None:
-    """Insist on the packages that traces need, where they are asked for."""
-    if not traces(os.environ):
+def require_trace_packages() -> None:
+    """Raise if traces are enabled and their packages are not installed."""
+    if not has_traces(os.environ):
         return
     try:
         _ = importlib.import_module("server.traces")
     except ModuleNotFoundError:
-        text = "The variables of OpenTelemetry ask for traces, but its packages are not installed; `make otel` does it."
-        raise Unusable(text) from None
+        text = "OTEL_... variables enable traces, but the packages are not installed. Run `make otel`."
+        raise ConfigurationError(text) from None
 
 
 @contextmanager
-def listener(found: Settings) -> Generator[socket.socket]:
-    """The bound socket, so that a taken port is known before anything else starts."""
+def bind_socket(settings: Settings) -> Generator[socket.socket]:
+    """Yield a bound socket. A port in use is an error before anything else starts."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(found.host, found.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as bound:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-            yield bound
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[
+            0
+        ]
+        with socket.socket(family, kind, protocol) as server_socket:
+            server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server_socket.bind(address)
+            yield server_socket
     except OSError as error:
         reason = error.strerror or str(error)
-        text = f"Cannot listen on {found.host} port {found.port}: {reason}. FULLMAKT_PORT chooses another port."
+        text = f"Cannot listen on {settings.host} port {settings.port}: {reason}. Set FULLMAKT_PORT to another port."
         raise click.ClickException(text) from None
 
 
 @contextmanager
-def metrics(ready: Settings) -> Generator[None]:
-    """A folder in which several processes keep their figures, so that each can tell those of all."""
-    if ready.metrics_token is None or ready.workers == 1:
+def metrics(settings: Settings) -> Generator[None]:
+    """Create the folder through which several processes share their metrics."""
+    if settings.metrics_token is None or settings.workers == 1:
         yield
         return
     with tempfile.TemporaryDirectory(prefix="fullmakt-metrics-") as folder:
@@ -93,62 +95,66 @@ def metrics(ready: Settings) -> Generator[None]:
         yield
 
 
-def run(ready: Settings, listening: socket.socket) -> None:
+def run(settings: Settings, server_socket: socket.socket) -> None:
     """Run one server in this process, or several in their own, until a signal."""
     from server import log, process, workers
 
-    if complaint := process.allow_files(ready.connections):
-        click.echo(complaint, err=True)
-    if ready.workers == 1:
-        server = process.Server(drain_seconds=ready.drain_seconds, shutdown_seconds=ready.shutdown_seconds)
-        with suppress(SystemExit):  # uvicorn's, with a code of its own, where the application does not start
-            server.run(sockets=[listening])
-        started = server.started
+    if warning := process.raise_file_limit(settings.connections):
+        click.echo(warning, err=True)
+    if settings.workers == 1:
+        server = process.Server(drain_seconds=settings.drain_seconds, shutdown_seconds=settings.shutdown_seconds)
+        with suppress(SystemExit):  # uvicorn exits if the application does not start
+            server.run(sockets=[server_socket])
+        is_started = server.started
     else:
-        log.configure(form=ready.log or ("text" if ready.is_development else "json"), level=ready.log_level)
-        terms = workers.Terms(ready.drain_seconds, ready.shutdown_seconds)
+        log.configure(
+            log_format=settings.log or ("text" if settings.is_development else "json"), level=settings.log_level
+        )
+        limits = workers.ShutdownLimits(settings.drain_seconds, settings.shutdown_seconds)
         try:
-            workers.Workers(ready.workers, terms, [listening]).run()
-            started = True
-        except workers.NotStarted:
-            started = False
-    if not started:
-        raise click.ClickException("The server did not start; the reason is above.")
+            workers.Workers(settings.workers, limits, [server_socket]).run()
+            is_started = True
+        except workers.StartError:
+            is_started = False
+    if not is_started:
+        raise click.ClickException("The server did not start. The reason is printed above.")
 
 
-def announce(ready: Settings, listening: socket.socket, sign_ins: "Sequence[SignIn]") -> None:
-    """Say where to go, once somebody who goes there gets an answer."""
-    address = listening.getsockname()
+def report_ready(settings: Settings, server_socket: socket.socket, sign_ins: "Sequence[SignIn]") -> None:
+    """Print the addresses of the server as soon as it accepts connections."""
+    address = server_socket.getsockname()
     while True:
-        with suppress(OSError), socket.socket(listening.family) as visitor:
-            visitor.connect(address)
+        with suppress(OSError), socket.socket(server_socket.family) as probe:
+            probe.connect(address)
             break
         time.sleep(0.02)
-    if not ready.is_development:
-        click.echo(f"Fullmakt listens on {ready.host} port {ready.port}.")
+    if not settings.is_development:
+        click.echo(f"Fullmakt listens on {settings.host} port {settings.port}.")
         return
-    click.echo(
-        f"\nFullmakt is ready.\n\n  GraphiQL  {ready.public_url}/graphql\n  Mailbox   {ready.public_url}/mailbox\n"
-    )
+    url = settings.public_url
+    click.echo(f"\nFullmakt is ready.\n\n  GraphiQL  {url}/graphql\n  Mailbox   {url}/mailbox\n")
     if sign_ins:
         click.echo(table(sign_ins) + "\n")
-    click.echo("Ctrl-C stops it; the data stays in var/.\n")
+    click.echo("Ctrl-C stops the server. The data stays in var/.\n")
 
 
 def table(sign_ins: "Sequence[SignIn]") -> str:
-    """The demo sign-ins in columns."""
-    rows = [("Sign in as", "e-mail", "password"), *((s.label, s.email, s.password) for s in sign_ins)]
+    """Format the demo sign-ins as columns."""
+    rows = [
+        ("Sign in as", "e-mail", "password"),
+        *((sign_in.label, sign_in.email, sign_in.password) for sign_in in sign_ins),
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
-def leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Turn a signal into an orderly exit, so that the database is stopped too."""
+def exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
+    """Exit on a signal through the context managers, so that the database is stopped too."""
     del number, frame
     sys.exit(0)
 
 
-def hang_up(number: int, frame: FrameType | None) -> None:
-    """A closed terminal is a request to end, whoever answers those at the moment."""
+def terminate_on_hangup(number: int, frame: FrameType | None) -> None:
+    """Treat a closed terminal like SIGTERM, for which the handler changes over time."""
     del number, frame
     signal.raise_signal(signal.SIGTERM)

@@ -1,1 +1,4 @@
-"""The SQL layer: connections, transactions, locks of migrations, paged lists. It knows no table of ours."""
+"""The SQL layer: database connections, transactions, migrations and connection queries.
+
+It knows no table of the product.
+"""

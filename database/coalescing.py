@@ -1,83 +1,83 @@
-"""Questions of the same moment, asked as one: many requests share a statement and its round trip.
+"""Request coalescing: many concurrent requests share one statement and its round trip.
 
     request ---+
-    request ---+--> one statement --> each its own answer
+    request ---+--> one statement --> one result for each request
     request ---+
 
-What is asked in one turn of the event loop goes together, at the end of that turn. Nothing is kept:
-every answer is of a statement that began after its question, and nobody waits for another's.
+Calls made in one turn of the event loop form a batch, which starts at the end of that turn. Nothing is cached: the
+statement of a call always starts after the call.
 """
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
-Q = TypeVar("Q")
 A = TypeVar("A")
+R = TypeVar("R")
 
 
-class Coalescer(Generic[Q, A]):
-    """Asks for many at once what each is asked for on its own."""
+class Coalescer(Generic[A, R]):
+    """Loads the results of concurrent calls in batches."""
 
-    def __init__(self, ask: Callable[[list[Q]], Coroutine[Any, Any, Sequence[A]]]) -> None:
-        """`ask` answers questions in their order. What it raises, all who asked are told."""
-        self._ask = ask
-        self._next: _Batch[Q, A] | None = None
+    def __init__(self, load: Callable[[list[A]], Coroutine[Any, Any, Sequence[R]]]) -> None:
+        """`load` returns one result for each argument, in order. An exception of `load` reaches each caller."""
+        self._load = load
+        self._next_batch: _Batch[A, R] | None = None
 
-    async def __call__(self, question: Q) -> A:
-        """The answer to one question. Raises what asking raises.
+    async def __call__(self, argument: A) -> R:
+        """Load the result for one argument. Raises what `load` raises.
 
-        Never inside a transaction: the statement would be a part of it, for all.
+        Never call it inside a transaction: the statement of all callers would run in that transaction.
         """
-        turn = self._next
-        if turn is None:
-            turn = self._next = _Batch()
-            asyncio.get_running_loop().call_soon(self._start, turn)
-        answer = turn.add(question)
+        batch = self._next_batch
+        if batch is None:
+            batch = self._next_batch = _Batch()
+            asyncio.get_running_loop().call_soon(self._start, batch)
+        future = batch.add(argument)
         try:
-            return await answer
+            return await future
         except asyncio.CancelledError:
-            turn.leave()
+            batch.cancel_if_abandoned()
             raise
 
-    def _start(self, turn: "_Batch[Q, A]") -> None:
-        self._next = None
-        turn.start(self._ask)
+    def _start(self, batch: "_Batch[A, R]") -> None:
+        self._next_batch = None
+        batch.start(self._load)
 
 
-class _Batch(Generic[Q, A]):
-    """Those who ask together."""
+class _Batch(Generic[A, R]):
+    """The calls that share one statement."""
 
     def __init__(self) -> None:
-        self._questions: list[Q] = []
-        self._answers: list[asyncio.Future[A]] = []
+        self._arguments: list[A] = []
+        self._futures: list[asyncio.Future[R]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, question: Q) -> asyncio.Future[A]:
-        """Where the answer will be."""
-        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
-        self._questions.append(question)
-        self._answers.append(answer)
-        return answer
+    def add(self, argument: A) -> asyncio.Future[R]:
+        """Add a call. The future receives its result."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._arguments.append(argument)
+        self._futures.append(future)
+        return future
 
-    def start(self, ask: Callable[[list[Q]], Coroutine[Any, Any, Sequence[A]]]) -> None:
-        """Ask, for as long as somebody waits."""
-        self._task = asyncio.get_running_loop().create_task(self._tell(ask))
-        self.leave()
+    def start(self, load: Callable[[list[A]], Coroutine[Any, Any, Sequence[R]]]) -> None:
+        """Start the statement, unless all callers were cancelled already."""
+        self._task = asyncio.get_running_loop().create_task(self._run(load))
+        self.cancel_if_abandoned()
 
-    def leave(self) -> None:
-        """Somebody went: the statement of whom nobody waits for is cancelled."""
-        if self._task is not None and all(answer.done() for answer in self._answers):
+    def cancel_if_abandoned(self) -> None:
+        """Cancel the statement if no caller waits for it any more."""
+        if self._task is not None and all(future.done() for future in self._futures):
             self._task.cancel()
 
-    async def _tell(self, ask: Callable[[list[Q]], Coroutine[Any, Any, Sequence[A]]]) -> None:
+    async def _run(self, load: Callable[[list[A]], Coroutine[Any, Any, Sequence[R]]]) -> None:
         try:
-            found = [*zip(self._answers, await ask(self._questions), strict=True)]
-        except Exception as error:  # noqa: BLE001 - it is raised where the answers are waited for
-            for answer in self._answers:
-                if not answer.done():
-                    answer.set_exception(error)
+            results = [*zip(self._futures, await load(self._arguments), strict=True)]
+        except Exception as error:  # noqa: BLE001 - each caller raises it
+            for future in self._futures:
+                if not future.done():
+                    future.set_exception(error)
             return
-        for answer, one in found:
-            if not answer.done():
-                answer.set_result(one)
+        for future, result in results:
+            if not future.done():
+                future.set_result(result)

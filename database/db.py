@@ -1,12 +1,13 @@
-"""The database, behind three words: `connection` opens it, `transaction` changes it, `fetch` reads.
+"""Access to the database: `connection` opens it, `transaction` changes it, `fetch` reads.
 
-Tortoise's models define the tables and write single rows; lists come as driver rows, which cost a
-seventh of a model instance.
+Tortoise models define the tables and write single rows. Lists are read as driver rows, which cost a seventh of a
+model instance.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
@@ -21,23 +22,24 @@ from tortoise.exceptions import DBConnectionError, IntegrityError
 from tortoise.transactions import in_transaction
 
 from database.pool import Pool
+from database.rows import annotations, kinds
 
 POOL_SIZE: Final = 20
 STATEMENT_SECONDS: Final = 10
 
 SERVER_SETTINGS: Final = {"plan_cache_mode": "force_generic_plan"}
-"""Of each connection. Our statements have one good plan each. Left to itself the database makes a new one for
-each list of keys, because it takes any list to be as long as ten: a quarter of its time."""
+"""Settings of each database connection. Each statement of the product has one good plan. By default PostgreSQL plans
+a statement again for each list of keys, because the generic plan assumes ten keys. That took a quarter of its time."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSchema:
-    """What a product keeps in the database, and what the role of its server may do there.
+    """The tables of a product, and the privileges of its server's role.
 
-    `modules` define the tables for Tortoise; `migrations` is the package of the migrations. The server may only
-    read the tables of `read_only`, and only add rows to those of `append_only`; it may call `functions`, given
-    with their argument types. `constraint_errors` makes the error to raise from `transaction` instead of the
-    violation of a constraint, by the constraint's name.
+    `modules` define the tables for Tortoise. `migrations` is the package of the migrations. The server's role may
+    only read the tables in `read_only`, and only insert into those in `append_only`. It may call `functions`, which
+    are listed with their argument types. `constraint_errors` has, by the name of a constraint, a factory of the error
+    that `transaction` raises when the constraint is violated.
     """
 
     modules: Sequence[str]
@@ -53,7 +55,7 @@ UNAVAILABLE: Final = (
     TimeoutError,
     DBConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that is cut at the moment when a statement starts
+    asyncpg.InternalClientError,  # raised when the connection breaks just as a statement starts
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -62,17 +64,18 @@ UNAVAILABLE: Final = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
 )
-"""What the driver raises when the database is away, restarting, or too busy to answer in time."""
+"""The errors of the driver while the database is unreachable, restarting, or too busy to respond in time."""
 
 
 class Row(asyncpg.Record):
-    """A driver row whose columns read as attributes, like a model's.
+    """A driver row whose columns can be read as attributes, as on a model.
 
-    Classes of rows annotate all columns: lists are read by these types, see `database.rows`.
+    A row class annotates each of its columns. `columns_of` makes the SQL from the annotations, and `database.rows`
+    reads the columns of a connection by their types.
     """
 
     graphql_type: ClassVar[str] = ""
-    """The GraphQL type of the rows, where they have one. Stored cursors depend on it: never change one."""
+    """The GraphQL type of the rows, or "" if they have none. Never change it: cursors that clients hold contain it."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -82,7 +85,7 @@ class Row(asyncpg.Record):
 
 
 class Columns(Protocol):
-    """What is read by column name: a driver row, or a dict with the same columns."""
+    """Anything that is read by column name: a driver row, or a dict with the same columns."""
 
     def __getitem__(self, name: str, /) -> Any:
         """The column's value."""
@@ -96,24 +99,49 @@ class Params:
         self.values: list[object] = list(values)
 
     def add(self, value: object) -> str:
-        """Add one, and give its place in the statement: `$1`, `$2`, ..."""
+        """Add an argument. Returns its placeholder: `$1`, `$2`, ..."""
         self.values.append(value)
         return f"${len(self.values)}"
 
 
 def columns(table: str, names: str) -> dict[str, str]:
-    """Columns by their names, each with its SQL: `columns("g", "id role")`."""
+    """The SQL expression of each column, by name: `columns("g", "id role")` has `g.id` under `id`."""
     return {name: f"{table}.{name}" for name in names.split()}
 
 
-def prefixed(part: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Columns of something joined, called `<part>.<column>`."""
-    return {f"{part}.{name}": sql.partition(" AS ")[0] for name, sql in given.items()}
+def columns_of(table: str, row: type[Row], overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The SQL expression of each column that `row` annotates, by name, in the order of the annotations.
+
+    A column without an override is the column of the same name of `table`, which is an alias.
+
+    Raises:
+        TypeError: an override names no annotation, or `row` has a GraphQL type and annotates a column that a
+            connection cannot read. Call it at import, so that such a mistake ends the start of the process.
+    """
+    expressions = overrides or {}
+    names = annotations(row)
+    if unknown := expressions.keys() - names:
+        raise TypeError(f"{row.__name__} does not annotate the overridden columns {', '.join(sorted(unknown))}.")
+    if row.graphql_type:
+        kinds(cast("type", row))  # mypy takes a row class for unhashable
+    return {name: expressions.get(name, f"{table}.{name}") for name in names}
+
+
+def select_list(expressions: Mapping[str, str]) -> str:
+    """The columns of a SELECT: each expression under its name."""
+    return ", ".join(
+        sql if re.fullmatch(rf"\w+\.{name}", sql) else f'{sql} AS "{name}"' for name, sql in expressions.items()
+    )
+
+
+def prefix_columns(part: str, expressions: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a joined table, named `<part>.<column>`."""
+    return {f"{part}.{name}": sql for name, sql in expressions.items()}
 
 
 R = TypeVar("R", bound=asyncpg.Record)
-Watch = Callable[[LoggedQuery], None]
-_committed: Final[list[Callable[[], None]]] = []
+StatementLogger = Callable[[LoggedQuery], None]
+_commit_callbacks: Final[list[Callable[[], None]]] = []
 _constraint_errors: Final[dict[str, Callable[[], Exception]]] = {}
 
 
@@ -131,20 +159,20 @@ def config(url: str, schema: DatabaseSchema, *, pool_size: int = POOL_SIZE) -> d
 
 @asynccontextmanager
 async def connection(
-    url: str, schema: DatabaseSchema, *, pool_size: int = POOL_SIZE, watch: Watch | None = None
+    url: str, schema: DatabaseSchema, *, pool_size: int = POOL_SIZE, on_statement: StatementLogger | None = None
 ) -> AsyncGenerator[None]:
     """Bind the tables of `schema` to the database at `url` for the whole process, until the block ends.
 
-    `watch` is told of each statement when it has run, in the context of the task that ran it.
+    `on_statement` is called after each statement, in the context of the task that ran it.
     """
-    # The server's lifespan runs in another task than its requests: without the fallback they
-    # would find no database.
+    # The server's lifespan runs in another task than its requests. Without the fallback the requests would have no
+    # database connection.
     await Tortoise.init(config=config(url, schema, pool_size=pool_size), _enable_global_fallback=True)
-    # Sessions keep no state of their own, so that a reset at each release is a wasted round trip.
+    # No statement leaves state in a database session, so a reset at each release would be a wasted round trip.
     client = cast("AsyncpgDBClient", _client())
     client.extra["reset"] = _no_reset
     client.server_settings.update(SERVER_SETTINGS)
-    client.create_pool = partial(_pool, watch)  # type: ignore[method-assign]
+    client.create_pool = partial(_create_pool, on_statement)  # type: ignore[method-assign]
     _constraint_errors.update(schema.constraint_errors)
     try:
         yield
@@ -156,29 +184,29 @@ async def _no_reset(_: object) -> None:
     return None
 
 
-async def _pool(watch: Watch | None, **given: Any) -> Any:
+async def _create_pool(on_statement: StatementLogger | None, **options: Any) -> Any:
     async def prepare(driver: Any) -> None:
-        driver.add_query_logger(watch)
+        driver.add_query_logger(on_statement)
 
-    return Pool(await asyncpg.create_pool(**given, init=prepare if watch else None))
+    return Pool(await asyncpg.create_pool(**options, init=prepare if on_statement else None))
 
 
 @asynccontextmanager
 async def transaction() -> AsyncGenerator[None]:
-    """One transaction, READ COMMITTED; every statement of the block's task runs inside it.
+    """Run the block in one READ COMMITTED transaction. Each statement of the block's task runs inside it.
 
-    Operations open it, and nothing else does. Never start a task inside: it would outlive the
-    connection it inherits.
+    Only operations open transactions. Never start a task inside the block: the task would outlive the database
+    connection that it inherits.
 
     Raises:
-        TimeoutError: no connection was free within WAIT_SECONDS.
-        Exception: the one of the schema's `constraint_errors`, for a constraint that the block violates.
+        TimeoutError: no database connection was free within WAIT_SECONDS.
+        Exception: an error of the schema's `constraint_errors`, if the block violates that constraint.
     """
     context = in_transaction("default")
     try:
         await context.__aenter__()
     except BaseException:
-        await _give_back(context)
+        await _release(context)
         raise
     try:
         yield
@@ -189,70 +217,86 @@ async def transaction() -> AsyncGenerator[None]:
         raise
     else:
         await context.__aexit__(None, None, None)
-        for tell in _committed:
-            tell()
+        for callback in _commit_callbacks:
+            callback()
+
+
+class _RollBack(Exception):
+    """Leaves a transaction so that its changes are rolled back."""
+
+
+@asynccontextmanager
+async def rolled_back() -> AsyncGenerator[None]:
+    """A transaction that is always rolled back: it takes the same time as a real one and changes nothing.
+
+    Inside another transaction it is a savepoint.
+    """
+    with suppress(_RollBack):
+        async with transaction():
+            yield
+            raise _RollBack
 
 
 @contextmanager
-def telling(tell: Callable[[], None]) -> Generator[None]:
-    """Call `tell` after each transaction that this process commits, for as long as the block lasts."""
-    _committed.append(tell)
+def after_commit(callback: Callable[[], None]) -> Generator[None]:
+    """Call `callback` after each transaction that this process commits, until the block ends."""
+    _commit_callbacks.append(callback)
     try:
         yield
     finally:
-        _committed.remove(tell)
+        _commit_callbacks.remove(callback)
 
 
 def _violated_constraint(error: BaseException) -> str:
-    """The constraint that `error` reports, or "". Tortoise wraps the error of the driver."""
+    """The name of the constraint that `error` reports, or "". Tortoise wraps the driver's error."""
     cause = error.args[0] if isinstance(error, IntegrityError) and error.args else error
     return getattr(cause, "constraint_name", None) or ""
 
 
-async def _give_back(context: Any) -> None:
-    """Release what Tortoise took before its BEGIN failed; it forgets, and the pool would run dry."""
+async def _release(context: Any) -> None:
+    """Release the database connection of a transaction whose BEGIN failed, which Tortoise itself would leak."""
     if token := getattr(context, "token", None):
         get_connections().reset(token)
-    taken, pool = context.client._connection, context.client._parent._pool  # noqa: SLF001
-    if taken is not None and pool is not None:
-        await pool.release(taken)
+    driver, pool = context.client._connection, context.client._parent._pool  # noqa: SLF001
+    if driver is not None and pool is not None:
+        await pool.release(driver)
 
 
-async def dedicated() -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of one's own beside the pool, for who listens; the caller closes it."""
+async def dedicated_connection() -> "asyncpg.Connection[asyncpg.Record]":
+    """Open a database connection outside of the pool, for LISTEN. The caller closes it."""
     client = cast("AsyncpgDBClient", _client())
     names = ("host", "port", "user", "password", "database", "server_settings")
     return await asyncpg.connect(**{name: getattr(client, name) for name in names}, command_timeout=STATEMENT_SECONDS)
 
 
 async def fetch(sql: str, *args: object, row: type[R]) -> list[R]:
-    """The rows that `sql` yields, as `row`."""
+    """Run `sql`. Returns its rows, as `row`."""
     async with _client().acquire_connection() as driver:
         rows: list[R] = await driver.fetch(sql, *args, record_class=row)
         return rows
 
 
 async def fetch_one(sql: str, *args: object, row: type[R]) -> R | None:
-    """The first row that `sql` yields, as `row`, or None."""
+    """Run `sql`. Returns its first row, as `row`, or None if it has none."""
     rows = await fetch(sql, *args, row=row)
     return rows[0] if rows else None
 
 
 async def execute(sql: str, *args: object) -> int:
-    """Run `sql` and tell how many rows it touched."""
+    """Run `sql`. Returns the number of rows that it wrote."""
     async with _client().acquire_connection() as driver:
         status: str = await driver.execute(sql, *args)
         return int(status.rpartition(" ")[2])
 
 
 def pool_use() -> tuple[int, int]:
-    """How many connections of this process are in use, and how many lie about; none before the first statement."""
+    """The numbers of database connections that are in use and idle. Both are 0 before the first statement."""
     pool: object = getattr(_client(), "_pool", None)
     return pool.use if isinstance(pool, Pool) else (0, 0)
 
 
 async def is_reachable() -> bool:
-    """Whether the database answers within a second."""
+    """True if the database responds within a second."""
     try:
         async with asyncio.timeout(1):
             await execute("SELECT 1")
@@ -262,9 +306,9 @@ async def is_reachable() -> bool:
 
 
 def in_order(ids: Sequence[object], rows: Sequence[R], *, by: str = "id") -> list[R | None]:
-    """`rows` in the order of `ids`, None where there is none."""
-    found = {row[by]: row for row in rows}
-    return [found.get(key) for key in ids]
+    """Sort `rows` into the order of `ids`, with None for an id without a row. `by` is the column of the ids."""
+    rows_by_id = {row[by]: row for row in rows}
+    return [rows_by_id.get(key) for key in ids]
 
 
 def _client() -> BaseDBAsyncClient:

@@ -8,10 +8,10 @@ _last = [0]
 
 
 def uuid7() -> UUID:
-    """A version 7 UUID (RFC 9562): milliseconds first, so that keys grow with time, then chance.
+    """A version 7 UUID (RFC 9562): milliseconds first, so that keys grow with time, then random bits.
 
-    Each is above the one that this process made before, within a millisecond too: what one operation
-    writes is listed in the order in which it was written.
+    Each UUID of a process is greater than the one before, also within a millisecond. Rows that one operation inserts
+    are therefore listed in the order of their insertion.
     """
     value = time.time_ns() // 1_000_000 << 74 | secrets.randbits(74)
     if value <= _last[0]:
@@ -24,5 +24,5 @@ def uuid7() -> UUID:
 
 
 def account_number() -> int:
-    """Eight random digits: short enough to dictate, and the next one cannot be guessed."""
+    """Eight random digits: short enough to dictate, and not guessable from another account's number."""
     return 10_000_000 + secrets.randbelow(90_000_000)

@@ -1,6 +1,6 @@
-"""Lists in pages, for many parents at once, with cursors that stay in place while rows are added.
+"""Relay connections: pages of rows under many parents at once, with stable cursors.
 
-A cursor holds the sort key of its row, so a page starts where the last one ended whatever has been
+A cursor contains the sort key of its row. A page therefore starts where the previous one ended, even if rows were
 added or removed in between.
 """
 
@@ -17,7 +17,7 @@ from zlib import crc32
 import orjson
 
 from database import db, rows
-from database.page_sql import ByIdentity, Order, QueryShape, joined, sort_names, statement
+from database.page_sql import ByIdentity, Order, QueryShape, sort_names, source_with_joins, statement
 
 R = TypeVar("R", bound=db.Row)
 T = TypeVar("T")
@@ -28,15 +28,15 @@ MAX_SIZE: Final = 100
 
 
 class InvalidPage(ValueError):
-    """Arguments of a connection that make no page; the text is English, for developers of clients."""
+    """Invalid arguments of a connection. The text is English, for developers of clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list: the first `first` after a cursor, or the last `last` before one."""
+    """The part of a connection to read: the first `size` rows after a cursor, or the last `size` before one."""
 
     size: int = DEFAULT_SIZE
-    backward: bool = False
+    is_backward: bool = False
     after: str | None = None
     before: str | None = None
 
@@ -48,25 +48,25 @@ class Page:
         last: int | None = None,
         before: str | None = None,
     ) -> "Page":
-        """A page from a connection's arguments. Raises InvalidPage."""
+        """Make a page of a connection's arguments. Raises InvalidPage."""
         if first is not None and last is not None:
-            raise InvalidPage("Give either first or last, not both.")
+            raise InvalidPage("first and last exclude each other.")
         size = DEFAULT_SIZE if first is None and last is None else (first if last is None else last)
         if size is None or not 1 <= size <= MAX_SIZE:
-            raise InvalidPage(f"A page has from 1 to {MAX_SIZE} entries.")
+            raise InvalidPage(f"first and last must be from 1 to {MAX_SIZE}.")
         return cls(size, last is not None, after, before)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionQuery(Generic[R]):
-    """A list of rows under each of many parents.
+    """The query of a connection, for many parents at once.
 
-    `columns` are all that a row can have, by name; those in `always` are selected whatever is
-    wanted, because rules look at them. `parent` is the SQL condition that ties a row to its parent,
-    with `{key}` in the parent's place; `key` the column that is the parent's key, if one is. `joins`
-    are taken where their alias is spoken of. What is joined under a name of `parts` has columns
-    called `<part>.<column>`, which are selected, with its id, when they are wanted by name. `where` are
-    further conditions, their arguments in `params`, whose first is the parents' keys.
+    `columns` has the SQL of each column that a row can have. `required_columns` are always selected, because
+    authorization rules read them. `parent` is the SQL condition that ties a row to its parent, with `{key}` for the
+    parent's key; `key` is the column that equals the parent's key, or None. A join is included only if its alias is
+    used. `parts` are joined rows by prefix: their columns are named `<part>.<column>`, and are selected only if they
+    are requested by name, together with the part's id. `conditions` restrict the rows further. `params` are the
+    arguments; the first one is the list of the parents' keys.
     """
 
     row: type[R]
@@ -75,87 +75,92 @@ class ConnectionQuery(Generic[R]):
     parent: str
     order: Order
     key: str | None = None
-    always: tuple[str, ...] = ("id",)
+    required_columns: tuple[str, ...] = ("id",)
     joins: Mapping[str, str] = field(default_factory=lambda: _NO_JOINS)
     parts: Mapping[str, type[db.Row]] = field(default_factory=lambda: _NO_PARTS)
     conditions: list[str] = field(default_factory=list[str])
     params: db.Params = field(default_factory=partial(db.Params, None))
 
     def where(self, condition: str, *values: object) -> None:
-        """Keep the rows that satisfy `condition`, with a `{}` for each of `values`."""
+        """Add a condition that all rows satisfy. It has a `{}` for each of `values`."""
         self.conditions.append(condition.format(*(self.params.add(value) for value in values)))
 
     async def pages(
-        self, keys: Sequence[UUID], page: Page, *, wanted: frozenset[str] | None = None, with_page_info: bool = True
+        self,
+        keys: Sequence[UUID],
+        page: Page,
+        *,
+        column_names: frozenset[str] | None = None,
+        with_page_info: bool = True,
     ) -> "list[Connection[R]]":
-        """One page for each parent, in order: one statement.
+        """Read one page for each parent, in the order of `keys`, with one statement.
 
-        Rows have the `wanted` columns, or all. Without `ends` nobody asks for cursors, nor whether
-        there is more.
+        Rows have the columns of `column_names`, or all columns if it is None. If `with_page_info` is false, cursors
+        and page info cannot be read from the result.
         """
-        distinct = list(dict.fromkeys(keys))  # several parents can be the same one, reached by several ways
+        distinct = list(dict.fromkeys(keys))  # the same parent can be reached on several paths of the query
         params = db.Params(f"{{{','.join(map(str, distinct))}}}", *self.params.values[1:])
         bounds = [
-            *self._bound(page.after, params, below=self.order.descending, argument="after"),
-            *self._bound(page.before, params, below=not self.order.descending, argument="before"),
+            *self._cursor_condition(page.after, params, is_below=self.order.is_descending, argument="after"),
+            *self._cursor_condition(page.before, params, is_below=not self.order.is_descending, argument="before"),
         ]
         limit = params.add(page.size + with_page_info)
         conditions = (self.parent.format(key="k.key"), *self.conditions, *bounds)
         shape = QueryShape(
-            self.row, ByIdentity(self.columns), ByIdentity(self.joins), ByIdentity(self.parts), self.source, self.key, self.always,
-            self.order, wanted, with_page_info, conditions, limit, page.backward,
+            self.row, ByIdentity(self.columns), ByIdentity(self.joins), ByIdentity(self.parts), self.source, self.key,
+            self.required_columns, self.order, column_names, with_page_info, conditions, limit, page.is_backward,
         )  # fmt: skip
-        whole, sizes = await _fetched(shape, params.values, distinct)
+        batch, sizes = await _fetch(shape, params.values, distinct)
         ranges = pairwise(accumulate(sizes, initial=0))
         by_key = {
-            key: Connection(self, key, page, whole, start, stop)
+            key: Connection(self, key, page, batch, start, stop)
             for key, (start, stop) in zip(distinct, ranges, strict=True)
         }
         return [by_key[key] for key in keys]
 
     async def counts(self, keys: Sequence[UUID]) -> list[int]:
-        """How many rows each parent has in all, in order: one statement."""
+        """Count all rows under each parent, in the order of `keys`, with one statement."""
         conditions = " AND ".join([self.parent.format(key="k.key"), *self.conditions])
-        source = joined(self.source, self.joins, conditions)
+        source = source_with_joins(self.source, self.joins, conditions)
         sql = _COUNTS.format(source=source, conditions=conditions)
-        counted = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
-        found = {row["key"]: row["count"] for row in counted}
-        return [found[key] for key in keys]
+        result = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
+        counts = {row["key"]: row["count"] for row in result}
+        return [counts[key] for key in keys]
 
     @property
     def _sort_names(self) -> list[str]:
         return sort_names(ByIdentity(self.columns), self.order)
 
     def cursor(self, row: db.Columns) -> str:
-        """The place of a row: its sort key and the list's mark, opaque."""
+        """The cursor of a row: its sort key and the connection's tag, opaque to clients."""
         values = [row[name] for name in self._sort_names]
-        return urlsafe_b64encode(orjson.dumps([self._mark, *values], default=str)).rstrip(b"=").decode()
+        return urlsafe_b64encode(orjson.dumps([self._tag, *values], default=str)).rstrip(b"=").decode()
 
     @property
-    def _mark(self) -> int:
-        """Tells the cursors of one kind of list, in one order, from all others."""
-        # The text is what cursors that clients hold were made of; it must not change with a name in Python.
-        order = f"Order(columns={self.order.columns!r}, descending={self.order.descending!r})"
+    def _tag(self) -> int:
+        """A checksum that distinguishes the cursors of this connection and order from those of any other."""
+        # Cursors that clients hold contain the checksum of this text. It must not change with a name in Python.
+        order = f"Order(columns={self.order.columns!r}, descending={self.order.is_descending!r})"
         return crc32(f"{self.row.graphql_type}Row {order}".encode())
 
-    def _bound(self, cursor: str | None, params: db.Params, *, below: bool, argument: str) -> list[str]:
+    def _cursor_condition(self, cursor: str | None, params: db.Params, *, is_below: bool, argument: str) -> list[str]:
         if cursor is None:
             return []
         columns = ", ".join(sql for sql, _ in self.order.columns)
-        values = zip(self._decoded(cursor, argument), self.order.columns, strict=True)
-        places = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in values)
-        return [f"({columns}) {'<' if below else '>'} ({places})"]
+        values = zip(self._decode(cursor, argument), self.order.columns, strict=True)
+        placeholders = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in values)
+        return [f"({columns}) {'<' if is_below else '>'} ({placeholders})"]
 
-    def _decoded(self, cursor: str, argument: str) -> list[object]:
+    def _decode(self, cursor: str, argument: str) -> list[object]:
         try:
-            mark, *values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            tag, *values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             kinds = [kind for _, kind in self.order.columns]
-            decoded: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
+            sort_key: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
         except (ValueError, TypeError, OverflowError, RecursionError):
-            mark, decoded = None, []
-        if mark != self._mark:
-            raise InvalidPage(f"The cursor given as {argument} is none of this list's.")
-        return decoded
+            tag, sort_key = None, []
+        if tag != self._tag:
+            raise InvalidPage(f"The cursor in {argument} does not belong to this connection.")
+        return sort_key
 
 
 _COUNTS: Final = """
@@ -164,53 +169,53 @@ CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {condition
 """
 
 
-async def _fetched(shape: QueryShape, values: list[object], keys: list[UUID]) -> tuple[rows.ColumnBatch, list[int]]:
-    """The rows of all parents, and how many each has."""
-    sql, places, kinds = statement(shape)
-    (found,) = await db.fetch(sql, *values, row=db.Row)
-    sizes = [int(size) for size in found[0].split(",")] if found[0] else []
-    having = [(key.hex, size) for key, size in zip(keys, sizes, strict=True) if size]
-    owners = rows.ParentRuns(shape.key, *map(list, zip(*having, strict=True))) if shape.key and having else None
-    texts = {name: found[place] for name, place in places.items()}
+async def _fetch(shape: QueryShape, values: list[object], keys: list[UUID]) -> tuple[rows.ColumnBatch, list[int]]:
+    """The rows of all parents in one batch, and the number of rows under each parent."""
+    sql, positions, kinds = statement(shape)
+    (result,) = await db.fetch(sql, *values, row=db.Row)
+    sizes = [int(size) for size in result[0].split(",")] if result[0] else []
+    runs = [(key.hex, size) for key, size in zip(keys, sizes, strict=True) if size]
+    parent_runs = rows.ParentRuns(shape.key, *map(list, zip(*runs, strict=True))) if shape.key and runs else None
+    texts = {name: result[position] for name, position in positions.items()}
     try:
-        return rows.FetchedColumns(sum(sizes), texts, kinds, owners), sizes
+        return rows.FetchedColumns(sum(sizes), texts, kinds, parent_runs), sizes
     except rows.DelimiterInText:
-        return await _fetched(shape._replace(any_text=True), values, keys)
+        return await _fetch(shape._replace(any_text=True), values, keys)
 
 
-# ---- What a list gives -----------------------------------------------------------------------
+# ---- Pages -----------------------------------------------------------------------------------
 
 
 class Connection(Generic[R]):
-    """One page of a list under one parent."""
+    """One page of rows under one parent."""
 
-    __slots__ = ("_page", "_surplus", "key", "listing", "nodes")
+    __slots__ = ("_has_surplus", "_page", "key", "nodes", "query")
 
     def __init__(
-        self, listing: ConnectionQuery[R], key: UUID, page: Page, whole: rows.ColumnBatch, start: int, stop: int
+        self, query: ConnectionQuery[R], key: UUID, page: Page, batch: rows.ColumnBatch, start: int, stop: int
     ) -> None:
-        self.listing = listing
+        self.query = query
         self.key = key
         self._page = page
-        self._surplus = stop - start > page.size  # one more was asked for, to know if there is more
-        if self._surplus:
-            start, stop = (stop - page.size, stop) if page.backward else (start, start + page.size)
-        self.nodes = rows.Slice(whole, start, stop)
+        self._has_surplus = stop - start > page.size  # one more row was read, to know if there are more
+        if self._has_surplus:
+            start, stop = (stop - page.size, stop) if page.is_backward else (start, start + page.size)
+        self.nodes = rows.Slice(batch, start, stop)
 
     @property
     def edges(self) -> "list[Edge[R]]":
         """The nodes with their cursors."""
-        return [Edge(self.listing, row) for row in self.nodes]
+        return [Edge(self.query, row) for row in self.nodes]
 
     @property
     def page_info(self) -> "PageInfo":
-        """Whether there is more on either side."""
-        further, behind = self._surplus, self._page.after is not None
-        if self._page.backward:
-            further, behind = self._page.before is not None, self._surplus
-        ends = (self.nodes[0], self.nodes[-1]) if self.nodes else ()
-        start, end = (self.listing.cursor(row) for row in ends) if ends else (None, None)
-        return PageInfo(further, behind, start, end)
+        """The page info: are there more rows on either side, and the cursors of the first and the last row."""
+        has_next, has_previous = self._has_surplus, self._page.after is not None
+        if self._page.is_backward:
+            has_next, has_previous = self._page.before is not None, self._has_surplus
+        first_and_last = (self.nodes[0], self.nodes[-1]) if self.nodes else ()
+        start, end = (self.query.cursor(row) for row in first_and_last) if first_and_last else (None, None)
+        return PageInfo(has_next, has_previous, start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +229,22 @@ class PageInfo:
 
 
 class Edge(Generic[R]):
-    """A row and its place in the list."""
+    """A row with its cursor."""
 
-    __slots__ = ("_listing", "node")
+    __slots__ = ("_query", "node")
 
-    def __init__(self, listing: ConnectionQuery[R], node: rows.Row) -> None:
-        self._listing = listing
+    def __init__(self, query: ConnectionQuery[R], node: rows.Row) -> None:
+        self._query = query
         self.node = node
 
     @property
     def cursor(self) -> str:
-        """The row's place."""
-        return self._listing.cursor(self.node)
+        """The cursor of the row."""
+        return self._query.cursor(self.node)
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:  # which PostgreSQL does not know as text
+    if not isinstance(value, str) or "\0" in value:  # PostgreSQL has no such text
         raise ValueError(value)
     return value
 

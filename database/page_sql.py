@@ -1,4 +1,7 @@
-"""The statement that reads a page of a list under each of many parents, made once for each shape of it."""
+"""The SQL statement that reads one page of a connection under each of many parents.
+
+Statements are cached by the shape of the query.
+"""
 
 import re
 from collections.abc import Mapping
@@ -13,143 +16,143 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """By which columns a list is sorted; the last one is unique."""
+    """The columns that sort a connection. The last one is unique."""
 
     columns: tuple[tuple[str, str], ...]  # SQL expression and its PostgreSQL type
-    descending: bool = False
+    is_descending: bool = False
 
 
-# Columns are put together under each parent, and those once more: cheaper than sorting and aggregating all
-# rows at once. The size is that of a page, which has a limit: nothing counts the whole list.
+# Each column is aggregated under each parent, and then over all parents. That is cheaper than sorting and aggregating
+# all rows at once. `size` is the size of a page, which has a limit: the statement never counts the whole list.
 _PAGES: Final = """
-SELECT string_agg(p.size::text, ','), {sent} FROM (
-    SELECT k.place, x.* FROM unnest($1::text::uuid[]) WITH ORDINALITY k(key, place)
-    CROSS JOIN LATERAL (SELECT count(1) AS size, {gathered} FROM ({page}) x) x
-    ORDER BY k.place) p
+SELECT string_agg(p.size::text, ','), {columns} FROM (
+    SELECT k.position, x.* FROM unnest($1::text::uuid[]) WITH ORDINALITY k(key, position)
+    CROSS JOIN LATERAL (SELECT count(1) AS size, {parent_columns} FROM ({page}) x) x
+    ORDER BY k.position) p
 """
-_PAGE: Final = "SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {by} LIMIT {limit}"
+_PAGE: Final = "SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {order} LIMIT {limit}"
 _KINDS: Final[Mapping[str, rows.Kind]] = {"text": "line", "int": "plain", "timestamptz": "instant", "uuid": "key"}
 
 
 class ByIdentity(Generic[T]):
-    """Something by itself: equal to nothing else, whatever it holds."""
+    """Wraps a value so that it is compared and hashed by identity."""
 
-    __slots__ = ("it",)
+    __slots__ = ("value",)
 
     def __init__(self, value: T) -> None:
-        self.it = value
+        self.value = value
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ByIdentity) and other.it is self.it
+    def __eq__(self, value: object, /) -> bool:
+        return isinstance(value, ByIdentity) and value.value is self.value
 
     def __hash__(self) -> int:
-        return id(self.it)
+        return id(self.value)
 
 
 class QueryShape(NamedTuple):
-    """Everything on which the statement of a page depends, but its arguments."""
+    """Everything that the statement of a page depends on, except its arguments."""
 
-    row: Any  # a class
+    row: Any  # a row class
     columns: ByIdentity[Mapping[str, str]]
     joins: ByIdentity[Mapping[str, str]]
     parts: ByIdentity[Mapping[str, type[db.Row]]]
     source: str
     key: str | None
-    always: tuple[str, ...]
+    required_columns: tuple[str, ...]
     order: Order
-    wanted: frozenset[str] | None
-    ends: bool
+    column_names: frozenset[str] | None
+    with_page_info: bool
     conditions: tuple[str, ...]
     limit: str
-    backward: bool
+    is_backward: bool
     any_text: bool = False
-    """Whether texts may have anything in them, and are sent as JSON."""
+    """If true, text columns are sent as JSON, so that a value may contain the delimiter."""
 
 
 class Statement(NamedTuple):
-    """The statement of a page, where in its one row each column is, and of which kind."""
+    """The statement of a page, with the position of each column in its one row, and the kind of each column."""
 
     sql: str
-    places: dict[str, int]
+    positions: dict[str, int]
     kinds: Mapping[str, rows.Kind]
 
 
 @lru_cache(maxsize=1000)
 def statement(shape: QueryShape) -> Statement:
-    """Make it; each expression is selected once. Its one row begins with how many rows each parent has."""
-    selected = _selected_as(shape)
-    places = {sql: place for place, sql in enumerate(dict.fromkeys(sql for sql, _ in selected.values()))}
-    kinds = dict(selected.values())
+    """Build the statement of a page. It selects each expression once.
+
+    Its one row begins with the numbers of rows under each parent.
+    """
+    columns = _columns_to_select(shape)
+    positions = {sql: index for index, sql in enumerate(dict.fromkeys(sql for sql, _ in columns.values()))}
+    kinds = dict(columns.values())
     order = [sql for sql, _ in shape.order.columns]
-    sort = {sql: f"c{places[sql]}" if sql in places else f"s{place}" for place, sql in enumerate(order)}
-    columns = [f"{sql} AS c{place}" for sql, place in places.items()]
-    columns += [f"{sql} AS {name}" for sql, name in sort.items() if sql not in places]
+    sort = {sql: f"c{positions[sql]}" if sql in positions else f"s{index}" for index, sql in enumerate(order)}
+    expressions = [f"{sql} AS c{index}" for sql, index in positions.items()]
+    expressions += [f"{sql} AS {name}" for sql, name in sort.items() if sql not in positions]
     conditions = " AND ".join(shape.conditions)
     page = _PAGE.format(
-        columns=", ".join(columns),
-        source=joined(shape.source, shape.joins.it, " ".join([*columns, conditions])),
+        columns=", ".join(expressions),
+        source=source_with_joins(shape.source, shape.joins.value, " ".join([*expressions, conditions])),
         conditions=conditions,
-        by=_by(order, descending=shape.order.descending is not shape.backward),
+        order=_order_by(order, is_descending=shape.order.is_descending is not shape.is_backward),
         limit=shape.limit,
     )
-    if shape.backward:
-        by = _by([f"y.{name}" for name in sort.values()], descending=shape.order.descending)
-        page = f"SELECT * FROM ({page}) y ORDER BY {by}"
-    sent = {place: rows.SENT[kinds[sql]] for sql, place in places.items()}
+    if shape.is_backward:
+        final_order = _order_by([f"y.{name}" for name in sort.values()], is_descending=shape.order.is_descending)
+        page = f"SELECT * FROM ({page}) y ORDER BY {final_order}"
+    aggregates = {index: rows.AGGREGATES[kinds[sql]] for sql, index in positions.items()}
     sql = _PAGES.format(
-        sent=", ".join(together.format(f"p.c{place}") for place, (_, together) in sent.items()),
-        gathered=", ".join(f"{gather.format(f'x.c{place}')} AS c{place}" for place, (gather, _) in sent.items()),
+        columns=", ".join(total.format(f"p.c{index}") for index, (_, total) in aggregates.items()),
+        parent_columns=", ".join(
+            f"{of_parent.format(f'x.c{index}')} AS c{index}" for index, (of_parent, _) in aggregates.items()
+        ),
         page=page,
     )
-    named: dict[str, rows.Kind] = {} if shape.key is None else {shape.key: "key"}
-    named.update((name, kind) for name, (_, kind) in selected.items())
-    return Statement(sql, {name: places[sql] + 1 for name, (sql, _) in selected.items()}, named)
+    column_kinds: dict[str, rows.Kind] = {} if shape.key is None else {shape.key: "key"}
+    column_kinds.update((name, kind) for name, (_, kind) in columns.items())
+    return Statement(sql, {name: positions[sql] + 1 for name, (sql, _) in columns.items()}, column_kinds)
 
 
-def _selected(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
-    """The columns to select, with their kinds: what is wanted, what rules look at, and the sort key."""
-    given = shape.columns.it
-    named = [name for name in given if "." not in name] if shape.wanted is None else shape.wanted
-    spoken_of = {name.partition(".")[0] for name in named if "." in name}
-    needed = {*named, *shape.always, *(f"{part}.id" for part in spoken_of)}
-    found: dict[str, tuple[str, rows.Kind]] = {
-        name: (_bare(sql), _kind(shape, name)) for name, sql in given.items() if name in needed
+def _requested_columns(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
+    """The columns of `shape.column_names`, the required ones, the ids of their parts, and the sort key."""
+    expressions = shape.columns.value
+    names = [name for name in expressions if "." not in name] if shape.column_names is None else shape.column_names
+    parts = {name.partition(".")[0] for name in names if "." in name}
+    all_names = {*names, *shape.required_columns, *(f"{part}.id" for part in parts)}
+    columns: dict[str, tuple[str, rows.Kind]] = {
+        name: (sql, _kind(shape, name)) for name, sql in expressions.items() if name in all_names
     }
-    if shape.ends:
+    if shape.with_page_info:
         sort = zip(sort_names(shape.columns, shape.order), shape.order.columns, strict=True)
-        found |= {name: (sql, _KINDS[kind]) for name, (sql, kind) in sort}
-    return {name: column for name, column in found.items() if name != shape.key}
+        columns |= {name: (sql, _KINDS[kind]) for name, (sql, kind) in sort}
+    return {name: column for name, column in columns.items() if name != shape.key}
 
 
 def _kind(shape: QueryShape, name: str) -> rows.Kind:
     part, _, column = name.rpartition(".")
-    row: Any = shape.parts.it[part] if part else shape.row
+    row: Any = shape.parts.value[part] if part else shape.row
     return rows.kinds(row)[column]
 
 
-def _selected_as(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
-    selected = _selected(shape)
+def _columns_to_select(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
+    columns = _requested_columns(shape)
     if not shape.any_text:
-        return selected
-    return {name: (sql, "text" if kind == "line" else kind) for name, (sql, kind) in selected.items()}
+        return columns
+    return {name: (sql, "text" if kind == "line" else kind) for name, (sql, kind) in columns.items()}
 
 
 @lru_cache(maxsize=1000)
 def sort_names(columns: ByIdentity[Mapping[str, str]], order: Order) -> list[str]:
-    """The names under which rows have their sort key; a column that sorts is not selected twice."""
-    names = {_bare(sql): name for name, sql in columns.it.items() if "." not in name}
-    return [names.get(sql, f"order_{place}") for place, (sql, _) in enumerate(order.columns)]
+    """The column names of the sort key. A column that is both listed and sorted by is selected once."""
+    names = {sql: name for name, sql in columns.value.items() if "." not in name}
+    return [names.get(sql, f"order_{index}") for index, (sql, _) in enumerate(order.columns)]
 
 
-def joined(source: str, joins: Mapping[str, str], spoken_of: str) -> str:
-    """The source with those joins whose alias is spoken of."""
-    return " ".join([source, *(sql for alias, sql in joins.items() if re.search(rf"\b{alias}\.", spoken_of))])
+def source_with_joins(source: str, joins: Mapping[str, str], sql_text: str) -> str:
+    """The source with each join whose alias `sql_text` uses."""
+    return " ".join([source, *(sql for alias, sql in joins.items() if re.search(rf"\b{alias}\.", sql_text))])
 
 
-def _bare(column: str) -> str:
-    """A column's SQL without the name that it goes by."""
-    return re.sub(r" AS \w+$", "", column)
-
-
-def _by(columns: list[str], *, descending: bool) -> str:
-    return ", ".join(f"{column} DESC" if descending else column for column in columns)
+def _order_by(columns: list[str], *, is_descending: bool) -> str:
+    return ", ".join(f"{column} DESC" if is_descending else column for column in columns)

@@ -1,7 +1,7 @@
-"""Connections at hand: asyncpg's pool, without its work for each statement.
+"""A connection pool around asyncpg's pool, without asyncpg's work for each statement.
 
-What a statement gives back stays with us, and the next one takes it, the one used last first. Only
-where somebody waits, or something is left to be cleared up, does it go the long way.
+A released database connection stays here, and the next statement acquires the one that was released last. It goes
+back to asyncpg's pool only if another task waits for a connection, or if it needs a cleanup.
 """
 
 import asyncio
@@ -11,76 +11,76 @@ import asyncpg
 
 WAIT_SECONDS: Final = 5
 IDLE_SECONDS: Final = 240
-"""For how long a connection may lie about: whatever stands between us and the database may have cut it."""
+"""Maximum time that a database connection stays idle. A proxy or firewall may have cut one that was idle for longer."""
 
 
 class Pool:
-    """Takes the place of asyncpg's pool for whoever acquires and releases; `inner` keeps the connections."""
+    """Replaces asyncpg's pool for callers that acquire and release; `inner` owns the database connections."""
 
     def __init__(self, inner: asyncpg.Pool) -> None:
         self._inner = inner
-        self._free: list[tuple[Any, float]] = []
-        self._waiting = 0
+        self._idle: list[tuple[Any, float]] = []
+        self._waiter_count = 0
         self._clock = asyncio.get_running_loop().time
 
     async def acquire(self) -> Any:
-        """A connection. Raises TimeoutError when none was free within WAIT_SECONDS."""
-        while self._free:
-            driver, since = self._free.pop()
+        """Acquire a database connection. Raises TimeoutError if none was free within WAIT_SECONDS."""
+        while self._idle:
+            driver, since = self._idle.pop()
             if _is_open(driver):
                 if self._clock() - since < IDLE_SECONDS:
                     return driver
                 driver.terminate()
             await self._inner.release(driver)
-        self._waiting += 1
+        self._waiter_count += 1
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 return await self._inner.acquire()
         finally:
-            self._waiting -= 1
+            self._waiter_count -= 1
 
     async def release(self, driver: Any) -> None:
-        """Give a connection back."""
-        if self._waiting or not _is_clean(driver):
+        """Release a database connection."""
+        if self._waiter_count or not _is_clean(driver):
             await self._inner.release(driver)
         else:
-            self._free.append((driver, self._clock()))
+            self._idle.append((driver, self._clock()))
 
     @property
     def use(self) -> tuple[int, int]:
-        """How many connections are in use, and how many lie about."""
-        idle = len(self._free) + self._inner.get_idle_size()
+        """The numbers of database connections that are in use and idle."""
+        idle = len(self._idle) + self._inner.get_idle_size()
         return self._inner.get_size() - idle, idle
 
     async def close(self) -> None:
-        """Close all connections, once those in use have been given back."""
-        while self._free:
-            await self._inner.release(self._free.pop()[0])
+        """Close all database connections, after those in use were released."""
+        while self._idle:
+            await self._inner.release(self._idle.pop()[0])
         await self._inner.close()
 
     def terminate(self) -> None:
-        """Close all connections at once."""
-        self._free.clear()
+        """Close all database connections at once."""
+        self._idle.clear()
         self._inner.terminate()
 
     async def expire_connections(self) -> None:
-        """Let no connection be used again after it has been given back."""
-        while self._free:
-            await self._inner.release(self._free.pop()[0])
+        """Close each database connection when it is released, so that none is used again."""
+        while self._idle:
+            await self._inner.release(self._idle.pop()[0])
         await self._inner.expire_connections()
 
 
-# asyncpg's own pool looks at the same private names.
+# asyncpg's own pool reads the same private names.
 
 
 def _is_open(driver: Any) -> bool:
-    """Whether it has not been cut while it lay about."""
+    """True unless the database connection was cut while it was idle."""
     connection = driver._con  # noqa: SLF001 - see above
     return connection is not None and not connection.is_closed()
 
 
 def _is_clean(driver: Any) -> bool:
-    """Whether the next one can take it as it is: open, in no transaction, no statement being cancelled."""
+    """True if the connection is open, outside of a transaction, and has no statement that is being cancelled."""
     if not _is_open(driver):
         return False
     protocol = driver._con._protocol  # noqa: SLF001 - see above

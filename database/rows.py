@@ -1,10 +1,10 @@
-"""Rows in columns: a list as the database sends it, without an object for each of its rows.
+"""Column batches: the rows of a connection as whole columns, without an object for each row.
 
-Each column comes as one text, keys as their bytes, texts with something between them, anything else as
-JSON, and becomes Python's values when somebody looks at it: a quarter of the work of a driver's row for
-each. A row can still be had, as something that reads its values out of the columns.
+PostgreSQL sends each column as one value: keys as their bytes, short texts joined by a delimiter, anything else as
+JSON. A column is decoded when it is first read. That is a quarter of the work of one driver row for each row. A `Row`
+reads its values out of the columns.
 
-The functions at the end take such rows and lists of driver rows alike.
+The functions at the end accept column batches and lists of driver rows.
 """
 
 from abc import abstractmethod
@@ -36,104 +36,109 @@ T = TypeVar("T")
 
 
 class DelimiterInText(Exception):
-    """Texts that came as lines cannot be told apart again: one has in it what stands between them."""
+    """A text value contains the delimiter, so the column cannot be split."""
 
 
 Kind = Literal["key", "instant", "text", "line", "plain"]
-BETWEEN: Final = "\x1f"
+DELIMITER: Final = "\x1f"
 NULL: Final = "\x1e"
 NO_KEY: Final = "f" * 32
-"""In the place of a null. Not zeros: those are NOBODY's, who has to be looked up like anybody."""
+"""Represents null in a column of keys. Zeros are taken: they are the key NOBODY, which is looked up like any other."""
 _JSON: Final = "json_agg({0})::text", "string_agg({0}, ',')"
-SENT: Final[Mapping[Kind, tuple[str, str]]] = {
+AGGREGATES: Final[Mapping[Kind, tuple[str, str]]] = {
     "key": (f"string_agg(COALESCE(uuid_send({{0}}), '\\x{NO_KEY}'::bytea), '')", "string_agg({0}, '')"),
     "instant": _JSON,
     "text": ("json_agg({0}::text)::text", "string_agg({0}, ',')"),
-    "line": (f"string_agg(COALESCE({{0}}::text, '{NULL}'), '{BETWEEN}')", f"string_agg({{0}}, '{BETWEEN}')"),
+    "line": (f"string_agg(COALESCE({{0}}::text, '{NULL}'), '{DELIMITER}')", f"string_agg({{0}}, '{DELIMITER}')"),
     "plain": _JSON,
 }
-"""The aggregates that send a column of each kind: of the rows under one parent, and of all parents. Joined as
-lines, texts cost PostgreSQL much less than as JSON; no text that came in by us has these characters in it,
-and where one has there are more lines than rows. Keys in bytes are half as long as in digits, and become
-digits in half the time."""
-_key = cast("Callable[[str], UUID]", pgproto.UUID)  # the driver's own, made six times as fast as the library's
+"""The aggregates that send a column of each kind: over the rows under one parent, and over all parents.
+
+Joining texts costs PostgreSQL much less than JSON. A text that contains the delimiter gives more lines than rows, and
+the statement is repeated with JSON. Validation strips texts, so that none equals NULL. Keys as bytes are half as long
+as digits, and are decoded in half the time."""
+_key = cast("Callable[[str], UUID]", pgproto.UUID)  # the driver's class, six times as fast as the standard library's
 
 
 @cache
 def kinds(row: type) -> Mapping[str, Kind]:
-    """The columns of a class of rows as its annotations tell them. Raises TypeError."""
-    hints = get_type_hints(row).items()
-    return {name: _kind(row, name, hint) for name, hint in hints if get_origin(hint) is not ClassVar}
+    """The kind of each column of a row class, by its annotation. Raises TypeError for a type without a kind."""
+    return {name: _kind(row, name, hint) for name, hint in annotations(row).items()}
+
+
+def annotations(row: type) -> Mapping[str, Any]:
+    """The columns that a row class annotates, with their types; those of its base classes come first."""
+    return {name: hint for name, hint in get_type_hints(row).items() if get_origin(hint) is not ClassVar}
 
 
 def _kind(row: type, name: str, hint: Any) -> Kind:
     if get_origin(hint) in {Union, UnionType}:
-        (hint,) = [each for each in get_args(hint) if each is not type(None)]
-    kind = get_origin(hint) or hint
-    if kind is UUID:
+        (hint,) = [member for member in get_args(hint) if member is not type(None)]
+    column_type = get_origin(hint) or hint
+    if column_type is UUID:
         return "key"
-    if kind is datetime:
+    if column_type is datetime:
         return "instant"
-    if issubclass(kind, str):
+    if issubclass(column_type, str):
         return "line"
-    if issubclass(kind, int | float | list):
+    if issubclass(column_type, int | float | list):
         return "plain"
-    raise TypeError(f"{row.__name__}.{name}: a column of {kind.__name__} cannot be listed.")
+    raise TypeError(f"{row.__name__}.{name}: a connection cannot read a column of type {column_type.__name__}.")
 
 
 class ColumnBatch(Sequence["Row"]):
-    """Some rows; `column` gives all values of one column, `row[name]` one value of one row."""
+    """Rows that are stored by column. `column` returns all values of a column, `row[name]` one value of one row."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
     def names(self) -> KeysView[str]:
-        """The columns that were selected."""
+        """The names of the selected columns."""
 
     @abstractmethod
     def column(self, name: str) -> list[Any]:
-        """One column, a value for each row; not to be changed. Raises KeyError."""
+        """A column: one value for each row. Never change the list. Raises KeyError."""
 
     @abstractmethod
     def key_hex(self, name: str) -> list[str]:
-        """A column of keys as hexadecimal digits, empty for None. Raises KeyError."""
+        """A column of keys as hexadecimal digits, "" for None. Raises KeyError."""
 
-    def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
-        """`of` the digits of each key in a column, empty for None; worked out once for each of them."""
-        return _mapped(self.key_hex(name), of)
+    def map_keys(self, name: str, function: Callable[[str], T]) -> list[T]:
+        """Apply `function` to the digits of each key in a column ("" for None), once for each distinct key."""
+        return _map_keys(self.key_hex(name), function)
 
     def distinct_keys(self, name: str) -> Collection[str]:
-        """The digits of the keys in a column, each once; empty where there are nulls."""
+        """The digits of the distinct keys in a column, "" for None."""
         return set(self.key_hex(name))
 
-    def subset(self, numbers: Sequence[int]) -> "ColumnBatch":
-        """Those rows with these numbers."""
-        return _Subset(self, numbers)
+    def subset(self, indexes: Sequence[int]) -> "ColumnBatch":
+        """The rows at these indexes, in this order."""
+        return _Subset(self, indexes)
 
     def part(self, name: str) -> "ColumnBatch | None":
-        """What was joined to the rows under a name, as rows of its own; None where nothing was."""
-        start = f"{name}."
-        return _Joined(self, start) if any(each.startswith(start) for each in self.names) else None
+        """The joined rows whose columns are named `<name>.<column>`; None if no such column was selected."""
+        prefix = f"{name}."
+        return _Part(self, prefix) if any(column.startswith(prefix) for column in self.names) else None
 
     @overload
-    def __getitem__(self, number: int, /) -> "Row": ...
+    def __getitem__(self, index: int, /) -> "Row": ...
     @overload
-    def __getitem__(self, number: slice, /) -> "list[Row]": ...
-    def __getitem__(self, number: int | slice, /) -> "Row | list[Row]":
-        """One row, or some."""
-        found = range(len(self))[number]
-        return Row(self, found) if isinstance(found, int) else [Row(self, each) for each in found]
+    def __getitem__(self, index: slice, /) -> "list[Row]": ...
+    def __getitem__(self, index: int | slice, /) -> "Row | list[Row]":
+        """A row, or the rows of a slice."""
+        indexes = range(len(self))[index]
+        return Row(self, indexes) if isinstance(indexes, int) else [Row(self, number) for number in indexes]
 
     def __iter__(self) -> Iterator["Row"]:
-        """One row after the other."""
+        """Iterate over the rows."""
         return map(Row, repeat(self), range(len(self)))
 
 
 class ParentRuns(NamedTuple):
-    """A column of keys that did not have to be sent: its name, and each key's digits with how many rows it has.
+    """The column of the parents' keys, which is not sent: each parent that has rows, and the number of its rows.
 
-    Of keys that have rows, each once.
+    `digits` has the key of each parent as hexadecimal digits.
     """
 
     name: str
@@ -141,50 +146,50 @@ class ParentRuns(NamedTuple):
     sizes: list[int]
 
     def spread(self, values: Iterable[T]) -> list[T]:
-        """One value for each row out of one for each key."""
+        """Repeat the value of each parent for each of its rows."""
         return [*chain.from_iterable(map(repeat, values, self.sizes))]
 
 
 class FetchedColumns(ColumnBatch):
-    """What a statement has brought."""
+    """The result of a statement."""
 
-    __slots__ = ("_digits", "_kinds", "_made", "_owners", "_size", "_texts")
+    __slots__ = ("_digits", "_kinds", "_parent_runs", "_size", "_texts", "_values")
 
     def __init__(
         self,
         size: int,
         texts: Mapping[str, Any],
         kinds: Mapping[str, Kind],
-        owners: ParentRuns | None = None,
+        parent_runs: ParentRuns | None = None,
     ) -> None:
-        """`texts` are the columns as they were sent, bytes where they are keys. Raises Broken."""
+        """`texts` has each column as it was sent; columns of keys are bytes. Raises DelimiterInText."""
         self._size = size
         self._texts = texts
         self._kinds = kinds
-        self._owners = owners
-        self._made: dict[str, list[Any]] = {}
+        self._parent_runs = parent_runs
+        self._values: dict[str, list[Any]] = {}
         self._digits: dict[int, list[str]] = {}
         for name, kind in kinds.items():
             if kind == "line":
-                self._made[name] = _lines(texts[name], size)
+                self._values[name] = _lines(texts[name], size)
 
     def __len__(self) -> int:
-        """How many."""
+        """The number of rows."""
         return self._size
 
     @property
     def names(self) -> KeysView[str]:
-        """The columns that were selected."""
+        """The names of the selected columns."""
         return self._kinds.keys()
 
     def column(self, name: str) -> list[Any]:
-        """One column, read when it is first looked at."""
-        found = self._made.get(name)
-        if found is None:
-            found = self._made[name] = self._read(name)
-        return found
+        """A column, decoded at the first call."""
+        values = self._values.get(name)
+        if values is None:
+            values = self._values[name] = self._decode(name)
+        return values
 
-    def _read(self, name: str) -> list[Any]:
+    def _decode(self, name: str) -> list[Any]:
         kind = self._kinds[name]
         if kind == "key":
             return [_key(digits) if digits else None for digits in self.key_hex(name)]
@@ -194,145 +199,146 @@ class FetchedColumns(ColumnBatch):
         return [_instant(value) for value in values] if kind == "instant" else [*values]
 
     def key_hex(self, name: str) -> list[str]:
-        """The digits of a column of keys."""
+        """A column of keys as hexadecimal digits."""
         if not self._size:
             return []
-        owners = self._owners
-        # A key under two names is sent, and read, once.
-        sent = owners if owners is not None and owners.name == name else self._texts[name]
-        found = self._digits.get(id(sent))
-        if found is None:
-            found = self._digits[id(sent)] = sent.spread(sent.digits) if isinstance(sent, ParentRuns) else _digits(sent)
-        return found
+        runs = self._parent_runs
+        # A column under two names is sent and decoded once.
+        source = runs if runs is not None and runs.name == name else self._texts[name]
+        digits = self._digits.get(id(source))
+        if digits is None:
+            digits = source.spread(source.digits) if isinstance(source, ParentRuns) else _digits(source)
+            self._digits[id(source)] = digits
+        return digits
 
-    def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
-        """`of` the digits of each key in a column."""
-        owners = self._owners
-        if owners is not None and owners.name == name:
-            return owners.spread(map(of, owners.digits))
-        return super().mapped(name, of)
+    def map_keys(self, name: str, function: Callable[[str], T]) -> list[T]:
+        """Apply `function` to the digits of each key in a column."""
+        runs = self._parent_runs
+        if runs is not None and runs.name == name:
+            return runs.spread(map(function, runs.digits))
+        return super().map_keys(name, function)
 
     def distinct_keys(self, name: str) -> Collection[str]:
-        """The digits of the keys in a column, each once."""
-        owners = self._owners
-        return owners.digits if owners is not None and owners.name == name else super().distinct_keys(name)
+        """The digits of the distinct keys in a column."""
+        runs = self._parent_runs
+        return runs.digits if runs is not None and runs.name == name else super().distinct_keys(name)
 
 
 def _lines(text: str | None, size: int) -> list[Any]:
     if not size:
         return []
-    lines: list[Any] = (text or "").split(BETWEEN)
+    lines: list[Any] = (text or "").split(DELIMITER)
     if len(lines) != size:
         raise DelimiterInText
     return [None if line == NULL else line for line in lines] if NULL in lines else lines
 
 
 def _digits(keys: bytes) -> list[str]:
-    digits = keys.hex(",", 16)  # with the comma put in where the digits are made: no loop over keys
+    digits = keys.hex(",", 16)  # `hex` inserts the comma, which saves a loop over the keys
     return (digits.replace(NO_KEY, "") if NO_KEY in digits else digits).split(",")
 
 
 class _Subset(ColumnBatch):
-    __slots__ = ("_all", "_numbers")
+    __slots__ = ("_batch", "_indexes")
 
-    def __init__(self, all_: ColumnBatch, numbers: Sequence[int]) -> None:
-        self._all = all_
-        self._numbers = numbers
+    def __init__(self, batch: ColumnBatch, indexes: Sequence[int]) -> None:
+        self._batch = batch
+        self._indexes = indexes
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._indexes)
 
     @property
     def names(self) -> KeysView[str]:
-        return self._all.names
+        return self._batch.names
 
     def column(self, name: str) -> list[Any]:
-        values = self._all.column(name)
-        return [values[number] for number in self._numbers]
+        values = self._batch.column(name)
+        return [values[index] for index in self._indexes]
 
     def key_hex(self, name: str) -> list[str]:
-        values = self._all.key_hex(name)
-        return [values[number] for number in self._numbers]
+        values = self._batch.key_hex(name)
+        return [values[index] for index in self._indexes]
 
 
-class _Joined(ColumnBatch):
-    __slots__ = ("_all", "_start")
+class _Part(ColumnBatch):
+    __slots__ = ("_batch", "_prefix")
 
-    def __init__(self, all_: ColumnBatch, start: str) -> None:
-        self._all = all_
-        self._start = start
+    def __init__(self, batch: ColumnBatch, prefix: str) -> None:
+        self._batch = batch
+        self._prefix = prefix
 
-    def subset(self, numbers: Sequence[int]) -> ColumnBatch:
-        return _Joined(self._all.subset(numbers), self._start)
+    def subset(self, indexes: Sequence[int]) -> ColumnBatch:
+        return _Part(self._batch.subset(indexes), self._prefix)
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._batch)
 
     @property
     def names(self) -> KeysView[str]:
-        names = [name for name in self._all.names if name.startswith(self._start)]
-        return dict.fromkeys(name.removeprefix(self._start) for name in names).keys()
+        names = [name for name in self._batch.names if name.startswith(self._prefix)]
+        return dict.fromkeys(name.removeprefix(self._prefix) for name in names).keys()
 
     def column(self, name: str) -> list[Any]:
-        return self._all.column(self._start + name)
+        return self._batch.column(self._prefix + name)
 
     def key_hex(self, name: str) -> list[str]:
-        return self._all.key_hex(self._start + name)
+        return self._batch.key_hex(self._prefix + name)
 
-    def mapped(self, name: str, of: Callable[[str], T]) -> list[T]:
-        return self._all.mapped(self._start + name, of)
+    def map_keys(self, name: str, function: Callable[[str], T]) -> list[T]:
+        return self._batch.map_keys(self._prefix + name, function)
 
     def distinct_keys(self, name: str) -> Collection[str]:
-        return self._all.distinct_keys(self._start + name)
+        return self._batch.distinct_keys(self._prefix + name)
 
 
 class Row:
-    """One of them: its columns read by key, and as attributes, like a driver row's."""
+    """A row of a column batch. Its columns are read by key and as attributes, as on a driver row."""
 
-    __slots__ = ("_number", "_rows")
+    __slots__ = ("_batch", "_index")
 
-    def __init__(self, rows: ColumnBatch, number: int) -> None:
-        self._rows = rows
-        self._number = number
+    def __init__(self, batch: ColumnBatch, index: int) -> None:
+        self._batch = batch
+        self._index = index
 
     def __getitem__(self, name: str, /) -> Any:
-        """A column's value. Raises KeyError."""
-        return self._rows.column(name)[self._number]
+        """The value of a column. Raises KeyError."""
+        return self._batch.column(name)[self._index]
 
     def __getattr__(self, name: str) -> Any:
-        """The same. Raises AttributeError."""
+        """The value of a column. Raises AttributeError."""
         try:
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
 
     def keys(self) -> KeysView[str]:
-        """The columns that were selected."""
-        return self._rows.names
+        """The names of the selected columns."""
+        return self._batch.names
 
 
 class Slice(Sequence[Row]):
-    """Consecutive rows of many; whoever looks at all slices can take the whole at once."""
+    """Consecutive rows of a batch. A reader of all slices can read the columns of `batch` at once."""
 
-    __slots__ = ("start", "stop", "whole")
+    __slots__ = ("batch", "start", "stop")
 
-    def __init__(self, whole: ColumnBatch, start: int, stop: int) -> None:
-        self.whole = whole
+    def __init__(self, batch: ColumnBatch, start: int, stop: int) -> None:
+        self.batch = batch
         self.start = start
         self.stop = stop
 
     def __len__(self) -> int:
-        """How many."""
+        """The number of rows."""
         return self.stop - self.start
 
     @overload
-    def __getitem__(self, number: int, /) -> Row: ...
+    def __getitem__(self, index: int, /) -> Row: ...
     @overload
-    def __getitem__(self, number: slice, /) -> list[Row]: ...
-    def __getitem__(self, number: int | slice, /) -> Row | list[Row]:
-        """One row, or some."""
-        found = range(self.start, self.stop)[number]
-        return self.whole[found] if isinstance(found, int) else [self.whole[each] for each in found]
+    def __getitem__(self, index: slice, /) -> list[Row]: ...
+    def __getitem__(self, index: int | slice, /) -> Row | list[Row]:
+        """A row, or the rows of a slice."""
+        indexes = range(self.start, self.stop)[index]
+        return self.batch[indexes] if isinstance(indexes, int) else [self.batch[number] for number in indexes]
 
 
 def _instant(value: str | None) -> datetime | None:
@@ -342,50 +348,50 @@ def _instant(value: str | None) -> datetime | None:
     return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
 
 
-# ---- Rows of either kind ---------------------------------------------------------------------
+# ---- Column batches and lists of driver rows -------------------------------------------------
 
 
 def column(rows: Sequence[Any], name: str) -> list[Any]:
-    """One column."""
+    """A column: one value for each row."""
     return rows.column(name) if isinstance(rows, ColumnBatch) else [row[name] for row in rows]
 
 
 def key_hex(rows: Sequence[Any], name: str) -> list[str]:
-    """A column of keys as hexadecimal digits, empty for None."""
+    """A column of keys as hexadecimal digits, "" for None."""
     return rows.key_hex(name) if isinstance(rows, ColumnBatch) else [row[name].hex if row[name] else "" for row in rows]
 
 
 def distinct(rows: Sequence[Any], name: str) -> set[str]:
-    """The digits of the keys that are in a column, None left out."""
+    """The digits of the distinct keys in a column, without None."""
     return {*distinct_keys(rows, name)} - {""}
 
 
 def distinct_keys(rows: Sequence[Any], name: str) -> Collection[str]:
-    """The digits of the keys that are in a column, each once; empty where there are nulls."""
+    """The digits of the distinct keys in a column, "" for None."""
     return rows.distinct_keys(name) if isinstance(rows, ColumnBatch) else set(key_hex(rows, name))
 
 
-def mapped(rows: Sequence[Any], name: str, of: Callable[[str], T]) -> list[T]:
-    """`of` the digits of each key in a column, empty for None; worked out once for each of them."""
-    return rows.mapped(name, of) if isinstance(rows, ColumnBatch) else _mapped(key_hex(rows, name), of)
+def map_keys(rows: Sequence[Any], name: str, function: Callable[[str], T]) -> list[T]:
+    """Apply `function` to the digits of each key in a column ("" for None), once for each distinct key."""
+    return rows.map_keys(name, function) if isinstance(rows, ColumnBatch) else _map_keys(key_hex(rows, name), function)
 
 
-def _mapped(keys: list[str], of: Callable[[str], T]) -> list[T]:
-    found = {digits: of(digits) for digits in set(keys)}
-    return [found[digits] for digits in keys]
+def _map_keys(keys: list[str], function: Callable[[str], T]) -> list[T]:
+    values = {digits: function(digits) for digits in set(keys)}
+    return [values[digits] for digits in keys]
 
 
-def where(rows: Sequence[Any], name: str, key: UUID) -> Iterable[int]:
-    """The numbers of the rows that have a key in a column."""
-    keys, wanted = key_hex(rows, name), key.hex
-    found: list[int] = []
-    number = -1
-    for _ in range(keys.count(wanted)):  # few: looking for the next one is faster than looking at each
-        number = keys.index(wanted, number + 1)
-        found.append(number)
-    return found
+def indexes_of(rows: Sequence[Any], name: str, key: UUID) -> Iterable[int]:
+    """The indexes of the rows with `key` in a column."""
+    keys, digits = key_hex(rows, name), key.hex
+    indexes: list[int] = []
+    index = -1
+    for _ in range(keys.count(digits)):  # few matches: list.index is faster than a loop over all keys
+        index = keys.index(digits, index + 1)
+        indexes.append(index)
+    return indexes
 
 
 def part(rows: Sequence[Any], name: str) -> ColumnBatch | None:
-    """What was joined to the rows under a name; None where nothing was."""
+    """The joined rows whose columns are named `<name>.<column>`; None for driver rows, or if none was selected."""
     return rows.part(name) if isinstance(rows, ColumnBatch) else None

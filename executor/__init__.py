@@ -2,21 +2,23 @@
 
 Knows graphql-core and the standard library, and nothing of accounts or grants.
 
-A schema tells the executor what it needs in the `extensions` of its types and fields:
+The `extensions` of types and fields hold what the executor needs to know:
 
-    type   rights   (objects, context) -> bit sets: what the caller may do with each object; see `executor.row_rights`
-    scalar written  the Python type that the host's JSON writer writes just as the scalar would
-    field  needs    a bit set: the caller needs one of these; who has none of them is refused, so 0 is nobody's
-    field  refuse   (objects, context) -> for each the exception for a refused field; several may have one together
-    field  batch    async (objects, info, **arguments) -> one result for each object, in order
-    field  column   (objects, info, **arguments) -> one result for each object, in order; no waiting
-    field  resolve  (object, info, **arguments) -> the result; plain, sync or async
-    field  attribute  the name under which the object has it; the default, with the field's own name
-    field  uses     the columns that a batch, column or resolve takes from its objects, if it says so
-    field  source   (root, info, **arguments) -> the events of a subscription; then each is resolved like any object
-    field  part     the name under which lists can have the field's object joined, in columns `<part>.<column>`
-    field  same     true where the field's object is the object itself, seen as another type
-    field  convert  arguments as graphql-core coerces them -> arguments as resolvers take them
+    type    rights         (objects, context) -> bit sets: the caller's rights on each object; see `executor.row_rights`
+    type    has_cost       false for a type whose objects add nothing to the cost of an operation; read by the server
+    scalar  serialized_as  the Python type that the application's JSON encoder writes exactly as the scalar would
+    field   needs          a bit set: the caller needs one of these rights; 0 refuses every caller
+    field   refuse         (objects, context) -> for each the exception of a refused field; several may share one
+    field   batch          async (objects, info, **arguments) -> one result for each object, in order
+    field   column         (objects, info, **arguments) -> one result for each object, in order; not awaited
+    field   resolve        (object, info, **arguments) -> the result; plain, sync or async
+    field   attribute      the name of the object's attribute; the default, with the field's own name
+    field   columns        the columns that a batch, column or resolve reads from its objects, if it declares them
+    field   source         (root, info, **arguments) -> the events of a subscription; each is resolved like any object
+    field   joined_as      the name under which lists can join the field's object, in columns `<joined_as>.<column>`
+    field   is_same_row    true if the field's object is the object itself, as another type
+    field   cost_size      the number of objects of a list when costs are computed; read by the server
+    field   convert        arguments as graphql-core coerces them -> arguments as resolvers take them
 """
 
 from executor.engine import Engine

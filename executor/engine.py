@@ -1,6 +1,5 @@
 """The door: validated documents in, results out, plans kept in between."""
 
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,30 +17,27 @@ from graphql.execution.values import VariableValues
 
 from executor import source as source_of
 from executor.compile import compile_plan, condition_variables
+from executor.lru_cache import LRUCache
 from executor.plan import Plan
 from executor.run import Run
 
-MOST_PLANS: Final = 1000
-MOST_BYTES: Final = 512 * 1024
+MAX_PLANS: Final = 1000
+MAX_BYTES: Final = 512 * 1024
 _BYTES_OF_FIELD: Final = 4
 """What a compiled field weighs, in bytes of text: one of those holds about 100 bytes of syntax tree."""
 
 
 class Engine:
-    """Executes operations of one schema; plans are kept by document text, operation and shape.
+    """Executes operations of one schema. Plans are cached by document text, operation and shape.
 
-    At most `most_plans` of them, and at most `most_bytes` of text in all, a plan weighing as much as
-    its document's text and a little for each of its fields. What a byte of text stands for takes
-    about 130 bytes of memory. The document used longest ago makes room.
+    The cache holds at most `max_plans` plans and `max_bytes` bytes of text. A plan counts as the text of its document
+    plus a few bytes for each of its fields. A byte of text stands for about 130 bytes of memory. The plans of the least
+    recently used document are evicted first.
     """
 
-    def __init__(self, schema: GraphQLSchema, *, most_plans: int = MOST_PLANS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, schema: GraphQLSchema, *, max_plans: int = MAX_PLANS, max_bytes: int = MAX_BYTES) -> None:
         self.schema = schema
-        self._known: OrderedDict[str, _Document] = OrderedDict()
-        self._plans = 0
-        self._bytes = 0
-        self._most_plans = most_plans
-        self._most_bytes = most_bytes
+        self._documents = LRUCache[str, _Document](max_bytes, max_count=max_plans)
 
     async def execute(
         self,
@@ -124,33 +120,24 @@ class Engine:
     def plan(
         self, document: DocumentNode, source: str, operation: OperationDefinitionNode, variables: dict[str, Any]
     ) -> Plan:
-        """The plan of an operation, compiled on first sight. Raises GraphQLError."""
-        known = self._known.get(source) or _Document(condition_variables(document))
-        # What is no truth value belongs to another operation's variable of the same name.
-        decided = {
-            name: variables.get(name) if variables.get(name).__class__ is bool else None for name in known.conditions
+        """The plan of an operation, compiled when it is first needed. Raises GraphQLError."""
+        entry = self._documents.get(source) or _Document(condition_variables(document))
+        # A value that is no Boolean belongs to a variable of the same name in another operation.
+        conditions = {
+            name: variables.get(name) if variables.get(name).__class__ is bool else None for name in entry.conditions
         }
-        shape = (operation.name and operation.name.value, *decided.values())
-        found = known.plans.get(shape)
-        if found is None:
-            found = known.plans[shape] = compile_plan(self.schema, document, operation, decided)
-            self._known[source] = known
-            self._plans += 1
-            self._bytes += _weight(source, found)
-        self._known.move_to_end(source)
-        self._make_room()
-        return found
-
-    def _make_room(self) -> None:
-        while self._plans > self._most_plans or self._bytes > self._most_bytes:
-            source, gone = self._known.popitem(last=False)
-            self._plans -= len(gone.plans)
-            self._bytes -= sum(_weight(source, plan) for plan in gone.plans.values())
+        shape = (operation.name and operation.name.value, *conditions.values())
+        plan = entry.plans.get(shape)
+        if plan is None:
+            plan = entry.plans[shape] = compile_plan(self.schema, document, operation, conditions)
+            size = sum(_weight(source, cached) for cached in entry.plans.values())
+            self._documents.store(source, entry, size=size, count=len(entry.plans))
+        return plan
 
 
 @dataclass(slots=True)
 class _Document:
-    """The variables that decide about its shapes, and the plans of its operations by name and shape."""
+    """A document's `@skip` and `@include` variables, and the plans of its operations by name and shape."""
 
     conditions: tuple[str, ...]
     plans: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])

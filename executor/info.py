@@ -109,11 +109,11 @@ def wanted(shape: Shape, path: Sequence[str]) -> frozenset[str] | None:
     return known
 
 
-def _part(field: Field) -> Iterator[str]:
-    """What is read of an object that its parent's row can hold, in columns called `<part>.<column>`."""
-    part = field.definition.extensions.get("part")
-    if part is not None:
-        yield from (f"{part}.{name}" for name in wanted(field.shape, ()) or ())
+def _joined_columns(field: Field) -> Iterator[str]:
+    """The columns of an object that can be joined to its parent's row, called `<joined_as>.<column>`."""
+    joined_as = field.definition.extensions.get("joined_as")
+    if joined_as is not None:
+        yield from (f"{joined_as}.{name}" for name in wanted(field.shape, ()) or ())
 
 
 def _below(selection: Selection, path: Sequence[str]) -> frozenset[str] | None:
@@ -126,17 +126,17 @@ def _below(selection: Selection, path: Sequence[str]) -> frozenset[str] | None:
 def _columns(selection: Selection) -> frozenset[str] | None:
     names: set[str] = set()
     for field in selection.fields:
-        uses = field.definition.extensions.get("uses")
+        columns = field.definition.extensions.get("columns")
         if field.attribute is not None:
             names.add(field.attribute)
-        elif field.definition.extensions.get("same"):
+        elif field.definition.extensions.get("is_same_row"):
             below = wanted(field.shape, ())
             if below is None:
                 return None
             names |= below
-        elif uses is not None:
-            names.update(uses)
-            names.update(_part(field))
+        elif columns is not None:
+            names.update(columns)
+            names.update(_joined_columns(field))
         elif field.constant is None:
             return None
     return frozenset(names)

@@ -47,9 +47,9 @@ def _plain(type_: GraphQLLeafType) -> Plain:
         )
     if type_ is GraphQLFloat:
         return lambda _, __: False
-    # A scalar of the host's: `written` names the type that its JSON writer writes just so.
-    written: type | None = type_.extensions.get("written")
-    return lambda _, types: types == {written}
+    # A scalar of the application. Its JSON encoder writes values of the type `serialized_as` as the scalar does.
+    serialized_as: type | None = type_.extensions.get("serialized_as")
+    return lambda _, types: types == {serialized_as}
 
 
 def _plain_enum(type_: GraphQLEnumType) -> Plain:

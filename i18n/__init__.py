@@ -1,13 +1,13 @@
-"""Languages: the source is English, catalogues hold the others.
+"""Translations. The texts in the code are English; catalogues contain the other languages.
 
-Texts are marked where they are written (`mark`) and translated where they are shown (`translate`).
-A new language is a file `locales/<language>.po`, started from `messages.pot`; nothing is compiled.
+`mark` marks a text for extraction where it is defined. `translate` translates it where it is shown.
+To add a language, copy `messages.pot` to `locales/<language>.po`. No compilation step is needed.
 """
 
 from i18n.catalogue import (
+    CATALOGUES,
     DEFAULT,
     LOCALES,
-    OURS,
     Catalogues,
     format_instant,
     mark,
@@ -18,9 +18,9 @@ from i18n.catalogue import (
 )
 
 __all__ = [
+    "CATALOGUES",
     "DEFAULT",
     "LOCALES",
-    "OURS",
     "Catalogues",
     "format_instant",
     "mark",

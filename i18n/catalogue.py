@@ -1,4 +1,4 @@
-"""Finding a language and a text in it."""
+"""Translation catalogues, language negotiation and date formats."""
 
 import io
 import re
@@ -17,84 +17,84 @@ from babel.support import Translations
 
 DEFAULT: Final = "en"
 LOCALES: Final = ("en", "pl", "fr", "nb", "it", "sv")
-"""The languages a user can choose; what a catalogue lacks is shown in English."""
-LONGEST_HEADER: Final = 500
-_SAME: Final = {"no": "nb", "nn": "nb"}
-# Babel's plain `en` writes dates as in the United States: November 21, 2026.
-_DATES: Final = {"en": "en_GB"}
-# `sv-SE-u-co-trad`: after a single letter or digit comes what no catalogue depends on.
+"""The languages that a user can choose. A text without a translation is shown in English."""
+MAX_HEADER_LENGTH: Final = 500
+_LANGUAGE_ALIASES: Final = {"no": "nb", "nn": "nb"}
+# Babel's `en` formats dates as in the United States: November 21, 2026.
+_DATE_LOCALES: Final = {"en": "en_GB"}
+# A single letter or digit starts an extension (`sv-SE-u-co-trad`). No catalogue depends on extensions.
 _EXTENSION: Final = re.compile(r"-[A-Za-z0-9](?:-|$)")
-_PLACE: Final = re.compile(r"%(?:\(\w*\)\w?|.|$)", re.DOTALL)
+_PLACEHOLDER: Final = re.compile(r"%(?:\(\w*\)\w?|.|$)", re.DOTALL)
 
 
 def mark(text: str) -> str:
-    """`text` as it is: a sign for the extraction that it will be translated later."""
+    """`text` unchanged. Marks it for extraction, to be translated later."""
     return text
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogues:
-    """The translations in a folder's `<language>.po` files, each read once, when first wanted.
+    """The translations in the `<language>.po` files of a folder. Each file is read once, at first use.
 
-    A translation whose places do not fit those of the English text counts as missing, so that a
-    slip of a translator shows English and breaks nothing.
+    A translation with placeholders that the English text lacks counts as missing. So a translator's
+    mistake shows the English text instead of raising an error.
     """
 
     folder: Path
 
     def find(self, locale: str, text: str) -> str:
-        """`text` in `locale`, its places still open."""
-        return _fitting(_read(self.folder, locale).gettext(text), text)
+        """`text` in `locale`, with its placeholders unfilled."""
+        return _choose_text(_read(self.folder, locale).gettext(text), text)
 
-    def find_plural(self, locale: str, one: str, many: str, n: int) -> str:
-        """The form that `locale` uses for `n`, its places still open."""
-        found = _read(self.folder, locale).ngettext(one, many, n)
-        return _fitting(found, one if n == 1 else many, also=one + many)
+    def find_plural(self, locale: str, singular: str, plural: str, n: int) -> str:
+        """The plural form that `locale` uses for `n`, with its placeholders unfilled."""
+        translation = _read(self.folder, locale).ngettext(singular, plural, n)
+        return _choose_text(translation, singular if n == 1 else plural, also_allowed=singular + plural)
 
     def translate(self, locale: str, text: str, /, **params: object) -> str:
-        """`text` in `locale`, with `%(name)s` places filled from `params`."""
-        found = self.find(locale, text)
-        return found % params if params else found
+        """`text` in `locale`, with its `%(name)s` placeholders filled from `params`."""
+        translation = self.find(locale, text)
+        return translation % params if params else translation
 
-    def translate_plural(self, locale: str, one: str, many: str, n: int, /, **params: object) -> str:
-        """The form that `locale` uses for `n`; `%(n)d` is `n`, other places come from `params`."""
-        return self.find_plural(locale, one, many, n) % {"n": n, **params}
+    def translate_plural(self, locale: str, singular: str, plural: str, n: int, /, **params: object) -> str:
+        """The plural form that `locale` uses for `n`. `%(n)d` is `n`; other placeholders are filled from `params`."""
+        return self.find_plural(locale, singular, plural, n) % {"n": n, **params}
 
 
-OURS: Final = Catalogues(Path(__file__).parent / "locales")
-translate = OURS.translate
-translate_plural = OURS.translate_plural
+CATALOGUES: Final = Catalogues(Path(__file__).parent / "locales")
+translate = CATALOGUES.translate
+translate_plural = CATALOGUES.translate_plural
 
 
 def match(tag: str) -> str | None:
-    """The language of ours that a tag such as `pl`, `pl-PL` or `no` means, or None."""
+    """The supported language of a tag such as `pl`, `pl-PL` or `no`. None if it is not supported."""
     try:
         language = parse_locale(_EXTENSION.split(tag.strip().replace("_", "-"))[0], sep="-")[0]
     except ValueError:
         return None
-    language = _SAME.get(language, language)
+    language = _LANGUAGE_ALIASES.get(language, language)
     return language if language in LOCALES else None
 
 
 def negotiate(accept_language: str | None) -> str:
-    """The first language of an Accept-Language header that we speak, by its weights.
+    """The supported language with the highest weight in an Accept-Language header. DEFAULT if there is none.
 
-    Only the header's first LONGEST_HEADER characters are read.
+    Only the first MAX_HEADER_LENGTH characters of the header are read.
     """
-    return _negotiated((accept_language or "")[:LONGEST_HEADER])
+    return _negotiate((accept_language or "")[:MAX_HEADER_LENGTH])
 
 
 @lru_cache(maxsize=256)
-def _negotiated(accept_language: str) -> str:
-    wanted = sorted(map(_weighed, accept_language.split(",")), key=lambda found: -found[1])
-    known = (match(tag) for tag, weight in wanted if weight > 0)
-    return next((language for language in known if language), DEFAULT)
+def _negotiate(accept_language: str) -> str:
+    ranges = sorted(map(_parse_range, accept_language.split(",")), key=lambda tag_and_weight: -tag_and_weight[1])
+    languages = (match(tag) for tag, weight in ranges if weight > 0)
+    return next((language for language in languages if language), DEFAULT)
 
 
 def format_instant(locale: str, instant: datetime) -> str:
-    """`instant` in UTC as people of `locale` write it: 21 November 2026, 19:45 UTC."""
+    """`instant` in UTC, in the date format of `locale`: 21 November 2026, 19:45 UTC."""
     utc = instant.astimezone(UTC)
-    language = _DATES.get(locale, locale)
+    language = _DATE_LOCALES.get(locale, locale)
     date = format_date(utc.date(), "long", locale=language)
     return f"{date}, {format_time(utc, 'HH:mm', tzinfo=UTC, locale=language)} UTC"
 
@@ -104,20 +104,20 @@ def _read(folder: Path, locale: str) -> NullTranslations:
     path = folder / f"{locale}.po"
     if locale not in LOCALES or not path.is_file():
         return NullTranslations()
-    compiled = io.BytesIO()
+    mo_file = io.BytesIO()
     with path.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=locale))
-    compiled.seek(0)
-    return Translations(compiled)
+        write_mo(mo_file, read_po(file, locale=locale))
+    mo_file.seek(0)
+    return Translations(mo_file)
 
 
-def _fitting(found: str, text: str, *, also: str = "") -> str:
-    extra = set(_PLACE.findall(found)) - {"%%"} - set(_PLACE.findall(text + also))
-    return text if extra else found
+def _choose_text(translation: str, text: str, *, also_allowed: str = "") -> str:
+    extra = set(_PLACEHOLDER.findall(translation)) - {"%%"} - set(_PLACEHOLDER.findall(text + also_allowed))
+    return text if extra else translation
 
 
-def _weighed(language_range: str) -> tuple[str, float]:
-    """A tag and its weight; a weight that cannot be read is 0, as if the tag were not there."""
+def _parse_range(language_range: str) -> tuple[str, float]:
+    """A tag and its weight. An invalid weight is 0, so the tag is ignored."""
     tag, _, parameter = language_range.partition(";")
     name, _, weight = parameter.replace(" ", "").partition("=")
     if not parameter.strip():

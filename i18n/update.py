@@ -1,7 +1,7 @@
-"""Brings the catalogues into the form of messages.pot, and prints what lacks a translation.
+"""Updates the catalogues from messages.pot and prints the texts without a translation.
 
-Translations that are there stay, texts that are gone go, new ones come in empty: in its place each
-is filled in by hand. Ends with status 1 while one is lacking.
+Existing translations stay. Texts that messages.pot no longer has are removed. New texts are added
+without a translation, to be translated by hand. Exits with status 1 while a translation is missing.
 """
 
 import sys
@@ -13,31 +13,35 @@ from babel.messages.pofile import read_po, write_po
 
 from i18n.catalogue import DEFAULT, LOCALES
 
-HERE: Final = Path(__file__).parent
-TEMPLATE: Final = HERE / "messages.pot"
-FOLDER: Final = HERE / "locales"
+DIRECTORY: Final = Path(__file__).parent
+TEMPLATE: Final = DIRECTORY / "messages.pot"
+FOLDER: Final = DIRECTORY / "locales"
 
 
-def lacking(locale: str, *, folder: Path = FOLDER, template: Path = TEMPLATE) -> list[str]:
-    """The texts of the template that a language's catalogue does not translate."""
-    found, wanted = _read(folder / f"{locale}.po", locale), _read(template, None)
-    return [_text(message.id) for message in wanted if message.id and not _is_done(found, message.id)]
+def find_untranslated(locale: str, *, folder: Path = FOLDER, template: Path = TEMPLATE) -> list[str]:
+    """The texts of the template without a translation in the catalogue of `locale`."""
+    catalogue, template_catalogue = _read(folder / f"{locale}.po", locale), _read(template, None)
+    return [
+        _message_text(message.id)
+        for message in template_catalogue
+        if message.id and not _is_translated(catalogue, message.id)
+    ]
 
 
 def update(locale: str, *, folder: Path = FOLDER, template: Path = TEMPLATE) -> None:
-    """Write a language's catalogue anew, in the order of the template."""
+    """Rewrite the catalogue of `locale` in the order of the template."""
     path = folder / f"{locale}.po"
-    found, wanted = _read(path, locale), _read(template, None)
-    made = Catalog(locale=locale, project="Fullmakt", charset="utf-8")
-    for message in wanted:
+    catalogue, template_catalogue = _read(path, locale), _read(template, None)
+    new_catalogue = Catalog(locale=locale, project="Fullmakt", charset="utf-8")
+    for message in template_catalogue:
         if message.id:
-            known = found.get(message.id)
-            given = known.string if known is not None else ""
-            _ = made.add(message.id, given, locations=message.locations, flags=message.flags)
+            old_message = catalogue.get(message.id)
+            translation = old_message.string if old_message is not None else ""
+            _ = new_catalogue.add(message.id, translation, locations=message.locations, flags=message.flags)
     header = f'msgid ""\nmsgstr ""\n"Language: {locale}\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
     with path.open("wb") as file:
-        file.write(f'{header}"Plural-Forms: {made.plural_forms}\\n"\n\n'.encode())
-        write_po(file, made, width=0, omit_header=True, include_lineno=False)
+        file.write(f'{header}"Plural-Forms: {new_catalogue.plural_forms}\\n"\n\n'.encode())
+        write_po(file, new_catalogue, width=0, omit_header=True, include_lineno=False)
 
 
 def _read(path: Path, locale: str | None) -> Catalog:
@@ -47,24 +51,24 @@ def _read(path: Path, locale: str | None) -> Catalog:
         return read_po(file, locale=locale)
 
 
-def _is_done(found: Catalog, text: str | tuple[str, ...] | list[str]) -> bool:
-    message = found.get(text if isinstance(text, str) else text[0])
+def _is_translated(catalogue: Catalog, text: str | tuple[str, ...] | list[str]) -> bool:
+    message = catalogue.get(text if isinstance(text, str) else text[0])
     if message is None or message.fuzzy:
         return False
     forms = [message.string] if isinstance(message.string, str) else list(message.string or ())
-    return all(forms) and (isinstance(text, str) or len(forms) == found.num_plurals)
+    return all(forms) and (isinstance(text, str) or len(forms) == catalogue.num_plurals)
 
 
-def _text(text: str | tuple[str, ...] | list[str]) -> str:
+def _message_text(text: str | tuple[str, ...] | list[str]) -> str:
     return text if isinstance(text, str) else text[0]
 
 
 def main() -> int:
-    """Update every catalogue, and print what each lacks."""
+    """Update every catalogue and print its untranslated texts."""
     complete = True
     for locale in (locale for locale in LOCALES if locale != DEFAULT):
         update(locale)
-        for text in lacking(locale):
+        for text in find_untranslated(locale):
             complete = False
             sys.stdout.write(f"{locale}: {text}\n")
     return 0 if complete else 1

@@ -1,5 +1,5 @@
-"""Sends what the outbox holds: render, compose, SMTP, the worker, and development's mailbox.
+"""Sending of the messages in the outbox: rendering, composing, SMTP, the worker, and the development mailbox.
 
-Only the composition root comes here. Operations queue a row (`models/outbox/message.py`) and never wait
-for a mail server.
+Only the composition root imports this package. Operations queue a row (`models/outbox/message.py`) and
+never wait for a mail server.
 """

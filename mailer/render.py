@@ -1,8 +1,8 @@
-"""Making a mail of an outbox row: its words in the receiver's language, its link, its look.
+"""Rendering of an outbox row as a mail: subject, text, HTML and link in the recipient's language.
 
-Each kind of message has a folder in `templates/` with `text.txt` and `body.html`; both say the
-same. What users wrote comes in through `harmless`, HTML escapes the rest, and a name that a
-template misspells is an error, never an empty place.
+Each kind of message has a folder in `templates/` with `text.txt` and `body.html`, with the same
+content. Users' texts pass through `escape`; the HTML template escapes all values. An unknown variable
+in a template is an error.
 """
 
 import re
@@ -22,7 +22,9 @@ import i18n
 from auth import labels, tokens
 from auth.policy import Role
 from mailer import escape
-from models.outbox.message import SUBJECTS, LinkPurpose, MessageKind, OutgoingRow
+from models.outbox.delivery import OutgoingRow
+from models.outbox.message import LinkPurpose
+from models.outbox.message_kind import MessageKind
 
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -36,7 +38,7 @@ PATHS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message as its reader sees it; its links work, so its repr shows none."""
+    """A rendered message. Its repr hides the links, because they contain tokens."""
 
     subject: str
     to: str
@@ -46,83 +48,83 @@ class Mail:
 
 
 def render(row: OutgoingRow, link_key: str, public_url: str) -> Mail:
-    """The mail of `row`; `link_key` makes its link work, `public_url` is all the link is made of."""
+    """The mail of `row`. The link is `public_url`, a path, and a token derived with `link_key`."""
     token = link_token(row, link_key)
     link = f"{public_url}{PATHS[row.link_purpose]}#{token}" if token and row.link_purpose else None
-    spoken = _spoken(orjson.loads(row.params), row.locale)
-    # Anew, and not the row's: there, users' words stand as they wrote them.
-    subject = i18n.translate(row.locale, SUBJECTS[MessageKind(row.kind)], **spoken)
-    words = {
+    params = _format_params(orjson.loads(row.params), row.locale)
+    # Not the row's subject: it contains users' texts unescaped.
+    subject = i18n.translate(row.locale, MessageKind(row.kind).subject, **params)
+    variables = {
         "locale": row.locale,
         "subject": subject,
         "link": link,
         "to_name": escape.line(row.to_name) if row.to_name else None,
-        **spoken,
+        **params,
     }
     return Mail(
         subject=subject,
         to=row.to_address,
-        text=_BLANK_LINES.sub("\n\n", _template(f"{row.kind}/text.txt").render(words)).strip() + "\n",
-        html=_INLINER.inline(_template(f"{row.kind}/body.html").render(words)),
+        text=_BLANK_LINES.sub("\n\n", _template(f"{row.kind}/text.txt").render(variables)).strip() + "\n",
+        html=_INLINER.inline(_template(f"{row.kind}/body.html").render(variables)),
         links=(link,) if link else (),
     )
 
 
 def link_token(row: OutgoingRow, link_key: str) -> str | None:
-    """The token of a message's link; None where it has no link."""
+    """The token of a message's link. None if the message has no link."""
     if row.link_purpose is None or row.link_seed is None:
         return None
     return tokens.derive(link_key, row.link_purpose, row.link_seed)
 
 
-def _users_line(value: str, _: str) -> str:
+def _escape_line(value: str, _: str) -> str:
     return escape.line(value)
 
 
-def _users_prose(value: str, _: str) -> str:
+def _escape_prose(value: str, _: str) -> str:
     return escape.prose(value)
 
 
-def _as_given(value: str, _: str) -> str:
+def _verbatim(value: str, _: str) -> str:
     return value
 
 
-def _role(value: str, locale: str) -> str:
+def _format_role(value: str, locale: str) -> str:
     return i18n.translate(locale, labels.ROLE_NAMES[Role(value)])
 
 
-def _instant(value: str, locale: str) -> str:
+def _format_instant(value: str, locale: str) -> str:
     return i18n.format_instant(locale, datetime.fromisoformat(value))
 
 
-_SPOKEN: Final[dict[str, Callable[[str, str], str]]] = {
-    "role": _role,
-    "expires_at": _instant,
-    "ends_at": _instant,
-    "message": _users_prose,
-    # Addresses were checked when they were given, and are there to be copied: a space would spoil them.
-    "invitee_email": _as_given,
-    "invited_email": _as_given,
-    "requester_email": _as_given,
+_FORMATTERS: Final[dict[str, Callable[[str, str], str]]] = {
+    "role": _format_role,
+    "expires_at": _format_instant,
+    "ends_at": _format_instant,
+    "message": _escape_prose,
+    # Not escaped: addresses were validated at input, and users copy them, so no space may be inserted.
+    "invitee_email": _verbatim,
+    "invited_email": _verbatim,
+    "requester_email": _verbatim,
 }
 
 
-def _spoken(params: dict[str, str | None], locale: str) -> dict[str, str | None]:
-    """The params as a reader of `locale` reads them; what has no rule of its own is a user's line."""
+def _format_params(params: dict[str, str | None], locale: str) -> dict[str, str | None]:
+    """The params formatted for `locale`. A param without its own formatter is escaped as a line."""
     return {
-        name: value if value is None else _SPOKEN.get(name, _users_line)(value, locale)
+        name: value if value is None else _FORMATTERS.get(name, _escape_line)(value, locale)
         for name, value in params.items()
     }
 
 
 @pass_context
 def _gettext(context: Context, text: str) -> str:
-    return i18n.OURS.find(context["locale"], text)
+    return i18n.CATALOGUES.find(context["locale"], text)
 
 
 @pass_context
-def _ngettext(context: Context, one: str, many: str, n: int) -> str:
-    return i18n.OURS.find_plural(context["locale"], one, many, n)
+def _ngettext(context: Context, singular: str, plural: str, n: int) -> str:
+    return i18n.CATALOGUES.find_plural(context["locale"], singular, plural, n)
 
 
 def _environment() -> Environment:
@@ -133,17 +135,17 @@ def _environment() -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.policies["ext.i18n.trimmed"] = True
-    # The extension adds this method, which types do not know.
+    # The i18n extension adds this method at run time.
     environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     return environment
 
 
 _ENVIRONMENT: Final = _environment()
 _template = cache(_ENVIRONMENT.get_template)
-# Never fetches what a template links to.
+# Never fetches a style sheet from the network.
 _INLINER: Final = CSSInliner(load_remote_stylesheets=False)
 
 
-def page(template: str, **words: object) -> str:
+def render_page(template: str, **variables: object) -> str:
     """A page of the development mailbox, in English."""
-    return _template(template).render(locale=i18n.DEFAULT, **words)
+    return _template(template).render(locale=i18n.DEFAULT, **variables)

@@ -1,7 +1,7 @@
-"""Runs the clock's jobs from inside the server, every minute, for as long as that runs.
+"""The scheduler: runs the scheduled jobs inside the server, every minute.
 
-Servers need not agree on who does it: `models/scheduled/jobs.py` says why. What fails is logged, and tried
-again a minute later.
+Several servers may run the jobs at the same time: see `models/scheduled/jobs.py`. A failed job is
+logged and runs again a minute later.
 """
 
 import asyncio
@@ -10,42 +10,42 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from mailer.worker import carry_on
+from mailer.worker import run_guarded
 from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 
-EVERY_SECONDS: Final = 60.0
+INTERVAL_SECONDS: Final = 60.0
 
-Done = Callable[[str, datetime], None]
+OnSuccess = Callable[[str, datetime], None]
 
 
-def nobody(_: str, __: datetime) -> None:
-    """Who is told of jobs when nobody wants to know."""
+def ignore(_: str, __: datetime) -> None:
+    """The default `on_success`: do nothing."""
 
 
 async def run(
-    site: OperationConfig,
+    config: OperationConfig,
     clock: Callable[[], datetime],
     *,
     stop: asyncio.Event,
     wake: asyncio.Event,
-    done: Done = nobody,
+    on_success: OnSuccess = ignore,
 ) -> None:
-    """Do what is due once a minute until `stop`; a job that is under way then is finished.
+    """Run all jobs once a minute until `stop` is set. A running job is finished first.
 
-    `wake` is set when there is mail, and `done` is told the job that has ended well, and when. The first
-    round comes after a minute: a server that starts has other things to do.
+    Sets `wake` if a job has queued mail. Calls `on_success` with the name and the end of each successful
+    job. The first run is after a minute, so that it does not slow down the start of the server.
     """
-    while not await _stopped(stop):
+    while not await _wait_for_stop(stop):
         for name, job in jobs.JOBS.items():
-            caller = Caller(now=clock(), config=site)
-            if await carry_on(job(caller), otherwise=None, job=name) is not None:
-                done(name, clock())
-            if caller.queued:
+            caller = Caller(now=clock(), config=config)
+            if await run_guarded(job(caller), default=None, job=name) is not None:
+                on_success(name, clock())
+            if caller.queued_kinds:
                 wake.set()
 
 
-async def _stopped(stop: asyncio.Event) -> bool:
+async def _wait_for_stop(stop: asyncio.Event) -> bool:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), EVERY_SECONDS)
+        await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
     return stop.is_set()

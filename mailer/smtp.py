@@ -1,8 +1,8 @@
-"""Handing one mail to the mail server, and telling what its answer means.
+"""SMTP client: sends a mail and classifies the server's reply.
 
-Delivered  (no error)  the server took it
-Postponed              try again: 4xx, no connection, no answer in time, or our own login refused
-Rejected               never try again: the server refused this mail with a 5xx
+(no error)         the server has accepted the mail
+TransientFailure   try again: 4xx, no connection, a timeout, or our own login was rejected
+PermanentFailure   do not try again: the server rejected this mail with a 5xx
 """
 
 import asyncio
@@ -17,39 +17,39 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
-WHOLE_SEND_SECONDS: Final = 30
-GOODBYE_SECONDS: Final = 2
-LONGEST_REASON: Final = 200
-_PERMANENT: Final = range(500, 600)
-# "Sign in first", "wrong password", "too weak", "encrypt first": about our set-up, not about the mail.
-_ABOUT_US: Final = {530, 534, 535, 538}
-# A spam filter may quote the mail, link and all.
-_COULD_BE_TOKEN: Final = re.compile(r"[\w-]{32,}")
+SEND_TIMEOUT_SECONDS: Final = 30
+QUIT_TIMEOUT_SECONDS: Final = 2
+MAX_REASON_LENGTH: Final = 200
+_PERMANENT_CODES: Final = range(500, 600)
+# 5xx replies about our configuration (login or encryption), not about the mail.
+_CONFIGURATION_CODES: Final = {530, 534, 535, 538}
+# A spam filter may quote the mail with its link.
+_POSSIBLE_TOKEN: Final = re.compile(r"[\w-]{32,}")
 
 
-class Postponed(Exception):
-    """The mail was not taken now; the text says why."""
+class TransientFailure(Exception):
+    """The mail was not accepted now. The text is the reason."""
 
 
-class Rejected(Exception):
-    """The mail will never be taken; the text says why."""
+class PermanentFailure(Exception):
+    """The mail will never be accepted. The text is the reason."""
 
 
 class Security(StrEnum):
-    """How a connection is protected, as the URL's scheme says it."""
+    """The encryption of the SMTP connection, from the scheme of the URL."""
 
-    NONE = "smtp"
+    PLAINTEXT = "smtp"
     TLS = "smtps"
     STARTTLS = "smtp+starttls"
-    """Required: a server that does not offer it gets neither password nor mail."""
+    """Mandatory: a server without STARTTLS gets neither password nor mail."""
 
 
-_PORTS: Final = {Security.NONE: 25, Security.TLS: 465, Security.STARTTLS: 587}
+_PORTS: Final = {Security.PLAINTEXT: 25, Security.TLS: 465, Security.STARTTLS: 587}
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where mail is handed in; its repr shows no password."""
+    """The address and credentials of the mail server. Its repr hides the password."""
 
     host: str
     port: int
@@ -57,13 +57,13 @@ class Server:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls_context: SSLContext | None = field(default=None, repr=False)
-    """What to trust; None for the authorities that the system trusts."""
+    """The trusted certificate authorities. None for those of the system."""
 
 
 def parse(url: str) -> Server:
-    """The server of `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`.
+    """Parse `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`.
 
-    User and password are percent-decoded. Raises ValueError, whose text shows nothing of the URL.
+    User and password are percent-decoded. Raises ValueError; its text contains no part of the URL.
     """
     parts = _split(url)
     security = Security(parts.scheme)
@@ -78,68 +78,68 @@ def parse(url: str) -> Server:
     )
 
 
-async def send(server: Server, mail: EmailMessage, *, limit_seconds: float = WHOLE_SEND_SECONDS) -> None:
-    """Hand `mail` in over a connection of its own, all within `limit_seconds`.
+async def send(server: Server, mail: EmailMessage, *, timeout_seconds: float = SEND_TIMEOUT_SECONDS) -> None:
+    """Send `mail` over a new connection, within `timeout_seconds` in total.
 
     Raises:
-        Postponed, Rejected: it was not taken.
+        TransientFailure, PermanentFailure: the mail was not accepted.
     """
-    connection = _connection(server, mail, limit_seconds)
+    connection = _create_connection(server, mail, timeout_seconds)
     try:
-        # The library's limit is for each command: a server that drips could hold us for hours.
-        async with asyncio.timeout(limit_seconds):
+        # The library's timeout is per command: a slow server could block us for hours.
+        async with asyncio.timeout(timeout_seconds):
             await connection.connect()
             await connection.send_message(mail)
     except aiosmtplib.SMTPRecipientsRefused as error:
-        raise _answered(error.recipients[0]) from error
+        raise _failure(error.recipients[0]) from error
     except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as error:
-        raise Postponed(_reason(error.code, error.message)) from error
+        raise TransientFailure(_format_reason(error.code, error.message)) from error
     except aiosmtplib.SMTPResponseException as error:
-        raise _answered(error) from error
+        raise _failure(error) from error
     except TimeoutError as error:
-        raise Postponed("no answer in time") from error
+        raise TransientFailure("no answer in time") from error
     except (OSError, aiosmtplib.SMTPException) as error:
-        raise Postponed(_plain(f"{type(error).__name__}: {error}")) from error
+        raise TransientFailure(_sanitize(f"{type(error).__name__}: {error}")) from error
     else:
-        await _part(connection)
+        await _quit(connection)
     finally:
         connection.close()
 
 
-def _connection(server: Server, mail: EmailMessage, limit_seconds: float) -> aiosmtplib.SMTP:
+def _create_connection(server: Server, mail: EmailMessage, timeout_seconds: float) -> aiosmtplib.SMTP:
     return aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
         username=server.username,
         password=server.password,
-        # Ours, since the library would look the machine's name up, and a slow resolver costs seconds.
+        # Set here, because the library would look up the host name, and a slow resolver takes seconds.
         local_hostname=mail["From"].addresses[0].domain,
-        timeout=limit_seconds,
+        timeout=timeout_seconds,
         use_tls=server.security is Security.TLS,
         start_tls=server.security is Security.STARTTLS,
         tls_context=server.tls_context,
     )
 
 
-async def _part(connection: aiosmtplib.SMTP) -> None:
-    """Say goodbye; the mail is taken, so nothing that goes wrong here may undo that."""
+async def _quit(connection: aiosmtplib.SMTP) -> None:
+    """Send QUIT. The mail is already accepted, so errors are ignored."""
     with suppress(OSError, aiosmtplib.SMTPException):
-        async with asyncio.timeout(GOODBYE_SECONDS):
+        async with asyncio.timeout(QUIT_TIMEOUT_SECONDS):
             await connection.quit()
 
 
-def _answered(error: aiosmtplib.SMTPResponseException) -> Postponed | Rejected:
-    is_final = error.code in _PERMANENT and error.code not in _ABOUT_US
-    return (Rejected if is_final else Postponed)(_reason(error.code, error.message))
+def _failure(error: aiosmtplib.SMTPResponseException) -> TransientFailure | PermanentFailure:
+    is_final = error.code in _PERMANENT_CODES and error.code not in _CONFIGURATION_CODES
+    return (PermanentFailure if is_final else TransientFailure)(_format_reason(error.code, error.message))
 
 
-def _reason(code: int, answer: str) -> str:
-    return _plain(f"{code} {answer}")
+def _format_reason(code: int, answer: str) -> str:
+    return _sanitize(f"{code} {answer}")
 
 
-def _plain(reason: str) -> str:
-    """One line, cut, and without anything that could be a token."""
-    return " ".join(_COULD_BE_TOKEN.sub("...", reason).split())[:LONGEST_REASON]
+def _sanitize(reason: str) -> str:
+    """`reason` on one line, truncated, without anything that could be a token."""
+    return " ".join(_POSSIBLE_TOKEN.sub("...", reason).split())[:MAX_REASON_LENGTH]
 
 
 def _split(url: str) -> SplitResult:
@@ -147,7 +147,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise ValueError("not a usable address") from None
+        raise ValueError("not a valid URL") from None
     if parts.scheme not in set(Security):
         raise ValueError("the scheme must be smtp, smtps or smtp+starttls")
     return parts

@@ -1,11 +1,11 @@
-"""Sends what the outbox holds, from inside the server, for as long as that runs.
+"""The mail worker: sends the messages in the outbox, inside the server.
 
-Any number of workers, in any number of processes, share one outbox. Nothing ends the loop but
-`stop`: a bug in a template or a database that is away costs a line in the log and a wait.
+Any number of workers, in any number of processes, share the outbox. Only `stop` ends the loop: after
+an error in a template or a lost database the worker logs a line, waits, and continues.
 
-A mail goes out at least once. It goes twice only if the process dies between the server's yes and
-the row's SENT; both then carry one Message-ID. A claim that is lost on the way back from the
-database only waits for its lease to end.
+Each mail is sent at least once. It is sent twice only if the process dies after the mail server has
+accepted it and before the row is marked SENT; both mails then have the same Message-ID. If a claim is
+lost between database and worker, its rows are claimed again after the lease has ended.
 """
 
 import asyncio
@@ -22,127 +22,129 @@ from database import db
 from mailer import smtp
 from mailer.compose import compose
 from mailer.render import link_token, render
-from mailer.smtp import Postponed, Rejected, Server
-from models.outbox import message
-from models.outbox.message import OutgoingRow
+from mailer.smtp import PermanentFailure, Server, TransientFailure
+from models.outbox import delivery
+from models.outbox.delivery import OutgoingRow
 
-SENDERS: Final = 4
-"""How many mails are under way at once; no more are claimed than can be sent."""
-POLL_SECONDS: Final = 2.0
-MARK_TRIES: Final = 10
-INTERNAL: Final = "internal error"
-"""The failure of a message that we could not even make; the log has the error's type."""
+MAX_CONCURRENT_SENDS: Final = 4
+"""Maximum number of mails in sending. No more rows are claimed than can be sent at once."""
+POLL_INTERVAL_SECONDS: Final = 2.0
+MAX_MARK_ATTEMPTS: Final = 10
+INTERNAL_FAILURE: Final = "internal error"
+"""The recorded failure of a message that could not be rendered or composed. The log has the error type."""
 
 T = TypeVar("T")
 log = structlog.get_logger("mailer")
 
 
 def utc_now() -> datetime:
-    """The time by the system's clock."""
+    """The time of the system clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailerConfig:
-    """Where mail goes, and what a mail is made with. Without `server`, into the development mailbox."""
+    """The settings of the mail worker. Without `server`, mails go to the development mailbox."""
 
     server: Server | None
     link_key: str
     public_url: str
     mail_from: str
     clock: Callable[[], datetime] = utc_now
-    chance: Callable[[], float] = random.random
-    limit_seconds: float = smtp.WHOLE_SEND_SECONDS
+    random_fraction: Callable[[], float] = random.random
+    timeout_seconds: float = smtp.SEND_TIMEOUT_SECONDS
 
     def __repr__(self) -> str:
-        return f"Office({self.server!r})"
+        return f"MailerConfig({self.server!r})"
 
 
-async def run(office: MailerConfig, *, stop: asyncio.Event, wake: asyncio.Event | None = None) -> None:
-    """Send mails as they become due, until `stop`; what is under way then is finished.
+async def run(config: MailerConfig, *, stop: asyncio.Event, wake: asyncio.Event | None = None) -> None:
+    """Send mails when they become due, until `stop` is set. Mails in sending are finished first.
 
-    Whoever has just queued one may set `wake`; otherwise it waits POLL_SECONDS at most.
+    Set `wake` after queueing a mail to send it at once. Otherwise it waits up to POLL_INTERVAL_SECONDS.
     """
     wake = wake or asyncio.Event()
-    under_way: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as group:
         while not stop.is_set():
             wake.clear()
-            rows = await carry_on(message.claim(office.clock(), limit=SENDERS - len(under_way)), otherwise=[])
+            rows = await run_guarded(
+                delivery.claim(config.clock(), limit=MAX_CONCURRENT_SENDS - len(tasks)), default=[]
+            )
             for row in rows:
-                task = group.create_task(_attend(office, row))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
-            if len(under_way) == SENDERS:
-                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                task = group.create_task(_process(config, row))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            if len(tasks) == MAX_CONCURRENT_SENDS:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             elif not rows:
-                await _pause(stop, wake)
+                await _wait_for_any(stop, wake)
 
 
-async def _attend(office: MailerConfig, row: OutgoingRow) -> None:
-    """Send one mail and write down what became of it."""
-    failure = await carry_on(_deliver(office, row), otherwise=INTERNAL, message_id=str(row.id))
+async def _process(config: MailerConfig, row: OutgoingRow) -> None:
+    """Send a mail and store the outcome."""
+    failure = await run_guarded(_deliver(config, row), default=INTERNAL_FAILURE, message_id=str(row.id))
     if failure is not None:
-        await carry_on(_retry(office, row, failure), otherwise=None, message_id=str(row.id))
+        await run_guarded(_retry_or_give_up(config, row, failure), default=None, message_id=str(row.id))
 
 
-async def _deliver(office: MailerConfig, row: OutgoingRow) -> str | None:
-    """Send and mark one mail; the reason if it should be tried again."""
-    token = link_token(row, office.link_key)
-    if not await message.is_current(row, tokens.digest(token) if token else None, now=office.clock()):
-        await message.give_up(row, message.OBSOLETE)
+async def _deliver(config: MailerConfig, row: OutgoingRow) -> str | None:
+    """Send a mail and mark its row. Returns the failure if it should be tried again, else None."""
+    token = link_token(row, config.link_key)
+    if not await delivery.is_current(row, tokens.digest(token) if token else None, now=config.clock()):
+        await delivery.give_up(row, delivery.OBSOLETE)
         return None
-    mail = render(row, office.link_key, office.public_url)
-    parcel = compose(row, mail, public_url=office.public_url, mail_from=office.mail_from)
+    mail = render(row, config.link_key, config.public_url)
+    email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from)
     try:
-        if office.server is not None:
-            await smtp.send(office.server, parcel, limit_seconds=office.limit_seconds)
-    except Postponed as error:
+        if config.server is not None:
+            await smtp.send(config.server, email, timeout_seconds=config.timeout_seconds)
+    except TransientFailure as error:
         return str(error)
-    except Rejected as error:
-        await message.give_up(row, str(error))
+    except PermanentFailure as error:
+        await delivery.give_up(row, str(error))
         log.warning("mail.rejected", message_id=str(row.id))
         return None
-    await _mark(office, row)
+    await _mark_sent(config, row)
     return None
 
 
-async def _mark(office: MailerConfig, row: OutgoingRow) -> None:
-    """Note that a mail is sent, also where the database is away for a moment: a retry would repeat it."""
-    for _ in range(MARK_TRIES):
+async def _mark_sent(config: MailerConfig, row: OutgoingRow) -> None:
+    """Mark a mail as sent. Retries while the database is unavailable: otherwise the mail would be sent again."""
+    for _ in range(MAX_MARK_ATTEMPTS):
         try:
-            await message.mark_sent(row, now=office.clock())
+            await delivery.mark_sent(row, now=config.clock())
         except db.UNAVAILABLE:
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
         else:
             return
     log.error("mail.unmarked", message_id=str(row.id))
 
 
-async def _retry(office: MailerConfig, row: OutgoingRow, failure: str) -> None:
-    at = message.next_attempt(row, now=office.clock(), chance=office.chance)
-    if at is None:
-        await message.give_up(row, failure)
+async def _retry_or_give_up(config: MailerConfig, row: OutgoingRow, failure: str) -> None:
+    next_attempt_at = delivery.next_attempt(row, now=config.clock(), random_fraction=config.random_fraction)
+    if next_attempt_at is None:
+        await delivery.give_up(row, failure)
     else:
-        await message.retry_later(row, failure, at=at)
-    log.info("mail.postponed", message_id=str(row.id), attempts=row.attempts, given_up=at is None)
+        await delivery.retry_later(row, failure, at=next_attempt_at)
+    log.info("mail.postponed", message_id=str(row.id), attempts=row.attempts, given_up=next_attempt_at is None)
 
 
-async def carry_on(step: Awaitable[T], *, otherwise: T, **context: str) -> T:
-    """What `step` yields, or `otherwise` if it fails: the mail worker outlives every error.
+async def run_guarded(step: Awaitable[T], *, default: T, **context: str) -> T:
+    """The result of `step`, or `default` if it raises: no error may end the worker.
 
-    Only the error's type is logged: its text may quote the mail or an address.
+    Only the type of the error is logged: its text may quote the mail or an address.
     """
     try:
         return await step
-    except Exception as error:  # noqa: BLE001 - one of the two places that may
+    except Exception as error:  # noqa: BLE001 - a boundary: no error may end the worker
         log.error("mail.failed", error=type(error).__name__, **context)  # noqa: TRY400 - no traceback, see above
-        return otherwise
+        return default
 
 
-async def _pause(*events: asyncio.Event) -> None:
-    """Wait for one of `events`, at most POLL_SECONDS."""
+async def _wait_for_any(*events: asyncio.Event) -> None:
+    """Wait for one of `events`, up to POLL_INTERVAL_SECONDS."""
     waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(waits, timeout=POLL_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()

@@ -1,5 +1,5 @@
-"""Rows, their invariants, and the operations that change them: one file a noun.
+"""The tables, their invariants, and the operations that change them: one subject in each module.
 
-An operation is a plain async function under one transaction. Whoever wants to know what can happen
-to an invitation reads `models/sharing/invitation.py` and nothing else.
+An operation is an async function that runs in one transaction. Everything that can happen to an invitation is in
+`models/sharing/invitation.py` and its neighbours.
 """

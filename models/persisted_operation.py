@@ -1,9 +1,9 @@
-"""A document is a GraphQL text that the operator has registered for a client, and a request can then name.
+"""Persisted operations: GraphQL documents that the operator has registered, so that a request can name them.
 
     add --> registered --remove--> gone, from every process within server/persisted_operations.py's FRESH_SECONDS
 
-It is found by the SHA-256 of its text, or by an alias: the id that the client's own compiler gave it.
-Clients share nothing: what two of them use stands there twice, and stays for the other when one is removed.
+A request names an operation by the SHA-256 of its text, or by an alias: the id that the client's compiler gave it.
+Clients share nothing. An operation of two clients is registered twice, and can be removed for only one of them.
 """
 
 import re
@@ -15,31 +15,32 @@ from typing import Final
 
 from database import db
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import BadInput
 from models.base.validation import Validation
 
-LONGEST_CLIENT: Final = 100
-SHA256: Final = "sha256:"
-_DIGEST: Final = re.compile(f"(?:{SHA256})?([0-9a-f]{{64}})")
+MAX_CLIENT_NAME: Final = 100
+SHA256_PREFIX: Final = "sha256:"
+_DIGEST: Final = re.compile(f"(?:{SHA256_PREFIX})?([0-9a-f]{{64}})")
 _ALIAS: Final = re.compile(r"[A-Za-z0-9._~:-]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A text, and what its client calls it beside the digest."""
+class PersistedOperation:
+    """The text of an operation, and its alias, or None if it has none."""
 
     text: str
     alias: str | None = None
 
     @property
     def digest(self) -> bytes:
-        """By what it is found."""
+        """The SHA-256 of the text."""
         return sha256(self.text.encode()).digest()
 
 
-class DocumentRow(db.Row):
-    """A document as it is registered for one client."""
+class PersistedOperationRow(db.Row):
+    """An operation as it is registered for one client."""
 
     digest: bytes
     client: str
@@ -48,51 +49,60 @@ class DocumentRow(db.Row):
     added_at: datetime
 
 
-# ---- The operator ----------------------------------------------------------------------------
+_COLUMNS: Final = db.select_list(db.columns_of("d", PersistedOperationRow))
 
-_ADD: Final = """
-INSERT INTO documents (digest, client, alias, text, added_at)
-SELECT d, $1, a, t, $2 FROM unnest($3::bytea[], $4::text[], $5::text[]) AS g (d, a, t)
+
+# ---- Commands of the operator ----------------------------------------------------------------
+
+_ADD: Final = f"""
+INSERT INTO documents AS d (digest, client, alias, text, added_at)
+SELECT new.digest, $1, new.alias, new.text, $2
+FROM unnest($3::bytea[], $4::text[], $5::text[]) AS new (digest, alias, text)
 ON CONFLICT (digest, client) DO UPDATE SET alias = EXCLUDED.alias
-    WHERE documents.alias IS DISTINCT FROM EXCLUDED.alias AND EXCLUDED.alias IS NOT NULL
-RETURNING digest, client, alias, text, added_at
+    WHERE d.alias IS DISTINCT FROM EXCLUDED.alias AND EXCLUDED.alias IS NOT NULL
+RETURNING {_COLUMNS}
 """
-# An alias names one text, whosever it is: requests do not say which client they come from.
-_TAKEN: Final = """
-SELECT digest, client, alias, text, added_at FROM documents d
-JOIN unnest($1::bytea[], $2::text[]) AS g (new, name) ON d.alias = g.name AND d.digest <> g.new LIMIT 1
+# An alias names one text across all clients: requests do not say which client they come from.
+_CONFLICT: Final = f"""
+SELECT {_COLUMNS} FROM documents d
+JOIN unnest($1::bytea[], $2::text[]) AS new (digest, alias) ON d.alias = new.alias AND d.digest <> new.digest LIMIT 1
 """
 
 
-async def add(caller: Caller, client: str, documents: Sequence[Document]) -> int:
-    """Register documents, already checked, for a client. Returns how many of them are new, or have a new alias.
+async def add(caller: Caller, client: str, operations: Sequence[PersistedOperation]) -> int:
+    """Register valid operations for a client. Returns the number of those that are new or have a new alias.
 
     Raises:
-        Refusal: a client without a name.
-        BadInput: an alias that no request can carry, or that is another document's; nothing is registered.
+        Refusal: the client's name is not valid.
+        BadInput: an alias is not valid, or belongs to another operation. Nothing is registered.
     """
     with Validation() as check:
-        client = check.line("client", client, longest=LONGEST_CLIENT)
-    known: dict[str, bytes] = {}
-    for one in documents:
-        if one.alias is None:
+        client = check.line("client", client, max_length=MAX_CLIENT_NAME)
+    digests_by_alias: dict[str, bytes] = {}
+    for operation in operations:
+        alias = operation.alias
+        if alias is None:
             continue
-        if not _ALIAS.fullmatch(one.alias) or _DIGEST.fullmatch(one.alias):
-            raise BadInput(f"{one.alias[:80]!r} cannot be an id: letters, digits and . _ ~ : - are taken, 200 at most.")
-        if known.setdefault(one.alias, one.digest) != one.digest:
-            raise BadInput(f"{one.alias} is the id of two documents.")
-    unique = {one.digest: one for one in sorted(documents, key=lambda one: one.alias is not None)}
-    digests, aliases = list(unique), [one.alias for one in unique.values()]
+        if not _ALIAS.fullmatch(alias) or _DIGEST.fullmatch(alias):
+            raise BadInput(f"{alias[:80]!r} is not a valid id: up to 200 letters, digits and . _ ~ : - are allowed.")
+        if digests_by_alias.setdefault(alias, operation.digest) != operation.digest:
+            raise BadInput(f"{alias} is the id of two operations.")
+    unique = {operation.digest: operation for operation in sorted(operations, key=_has_alias)}
+    digests, aliases = list(unique), [operation.alias for operation in unique.values()]
     async with db.transaction():
-        # Who registers at the same time waits; who reads does not.
+        # Concurrent registrations wait for each other. Readers do not wait.
         await db.execute("SELECT pg_advisory_xact_lock(hashtext('documents'))")
-        if taken := await db.fetch_one(_TAKEN, digests, aliases, row=DocumentRow):
-            raise BadInput(f"{taken.alias} is the id of another document, of {taken.client}; remove that first.")
-        texts = [one.text for one in unique.values()]
-        added = await db.fetch(_ADD, client, caller.now, digests, aliases, texts, row=DocumentRow)
-        if added:
-            await event.record(caller, "operator:document:add", after={"client": client, "count": len(added)})
-        return len(added)
+        if conflict := await db.fetch_one(_CONFLICT, digests, aliases, row=PersistedOperationRow):
+            raise BadInput(f"{conflict.alias} is the id of another operation, of {conflict.client}; remove that first.")
+        texts = [operation.text for operation in unique.values()]
+        rows = await db.fetch(_ADD, client, caller.now, digests, aliases, texts, row=PersistedOperationRow)
+        if rows:
+            await event.record(caller, EventType.OPERATOR_OPERATION_ADD, after={"client": client, "count": len(rows)})
+        return len(rows)
+
+
+def _has_alias(operation: PersistedOperation) -> bool:
+    return operation.alias is not None
 
 
 _REMOVE: Final = """
@@ -102,32 +112,32 @@ AND ($2::bytea[] IS NULL OR digest = ANY($2) OR alias = ANY($3::text[]))
 
 
 async def remove(caller: Caller, keys: Sequence[str], *, client: str | None) -> int:
-    """Take back documents by digest or alias, of one client or of all; without any, all of the client.
+    """Remove operations by digest or alias, of one client, or of all clients if `client` is None.
 
-    Returns how many.
+    Without `keys`, all operations of the client are removed. Returns the number of removed operations.
 
     Raises:
-        BadInput: neither documents nor a client.
+        BadInput: neither keys nor a client.
     """
     if not keys and client is None:
-        raise BadInput("Name documents, a client, or both.")
-    digests = [bytes.fromhex(found[1]) for key in keys if (found := _DIGEST.fullmatch(key))]
+        raise BadInput("Name operations, a client, or both.")
+    digests = [bytes.fromhex(match[1]) for key in keys if (match := _DIGEST.fullmatch(key))]
     async with db.transaction():
-        removed = await db.execute(_REMOVE, client, digests if keys else None, list(keys))
-        if removed:
-            await event.record(caller, "operator:document:remove", before={"client": client, "count": removed})
-        return removed
+        count = await db.execute(_REMOVE, client, digests if keys else None, list(keys))
+        if count:
+            await event.record(caller, EventType.OPERATOR_OPERATION_REMOVE, before={"client": client, "count": count})
+        return count
 
 
-_ALL: Final = """
-SELECT digest, client, alias, text, added_at FROM documents WHERE $1::text IS NULL OR client = $1
-ORDER BY client, added_at, digest
+_LOAD_ALL: Final = f"""
+SELECT {_COLUMNS} FROM documents d WHERE $1::text IS NULL OR d.client = $1
+ORDER BY d.client, d.added_at, d.digest
 """
 
 
-async def registered(client: str | None = None) -> list[DocumentRow]:
-    """All that are registered, or those of a client; by client, the oldest first."""
-    return await db.fetch(_ALL, client, row=DocumentRow)
+async def load_all(client: str | None = None) -> list[PersistedOperationRow]:
+    """All registered operations, or those of one client, sorted by client, the oldest first."""
+    return await db.fetch(_LOAD_ALL, client, row=PersistedOperationRow)
 
 
 # ---- Requests --------------------------------------------------------------------------------
@@ -141,11 +151,14 @@ _BY_DIGEST: Final = "SELECT text FROM documents WHERE digest = $1 LIMIT 1"
 _BY_ALIAS: Final = "SELECT text FROM documents WHERE alias = $1 LIMIT 1"
 
 
-async def text(key: str) -> str | None:
-    """The text of a registered document, by its digest, with or without `sha256:` before it, or by its alias."""
+async def load_text(key: str) -> str | None:
+    """The text of a registered operation; None if it is not registered.
+
+    `key` is the digest, with or without the prefix `sha256:`, or the alias.
+    """
     by_digest = _DIGEST.fullmatch(key)
     if by_digest is None and not _ALIAS.fullmatch(key):
         return None
     sql, value = (_BY_DIGEST, bytes.fromhex(by_digest[1])) if by_digest else (_BY_ALIAS, key)
-    found = await db.fetch_one(sql, value, row=_Text)
-    return found.text if found else None
+    operation = await db.fetch_one(sql, value, row=_Text)
+    return operation.text if operation else None

@@ -1,4 +1,4 @@
-"""The tables of the product, for `database`: which modules define them, and who may write them."""
+"""The database schema of the product, for `database`: the modules of its tables and the privileges on them."""
 
 from typing import Final
 
@@ -14,6 +14,7 @@ def _erased_user() -> Refusal:
 SCHEMA: Final = DatabaseSchema(
     modules=(
         "models.people.user",
+        "models.people.mailed_link",
         "models.people.session",
         "models.accounts.account",
         "models.billing.subscription",

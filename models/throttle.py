@@ -1,19 +1,18 @@
-"""What may be tried only so often: a try is counted before anybody looks at it, and what was right is not counted.
+"""Rate limits for guessable secrets. An attempt is counted before it is checked and refunded if it was correct.
 
-    take --> counted, allowed --give_back--> not counted: it was right, or nobody looked at it
-       `---> RateLimited, counted nowhere
+    attempt --> counted, allowed --refund--> not counted: it was correct, or never checked
+          `---> RateLimited, not counted
 
-Counting and allowing are one statement, and a counter is one row: so many at once, in whatever requests,
-aliases or processes, are let through one by one, and survive a restart. Outside of a transaction the count
-is kept whatever becomes of the operation; inside of one it goes with it, which is right for what is only
-sent or written if the operation is done. A window slides: each try is forgotten when `within` is over.
+One statement counts and checks an attempt, and a counter is one row. Concurrent attempts, in any number of requests,
+aliases or processes, are therefore counted one by one, and survive a restart. Outside of a transaction the count stays
+even if the operation fails. Inside of one it is rolled back with the operation, which is right for limits on what the
+operation sends or writes. Windows slide: an attempt expires when the `window` of its limit is over.
 
-Strangers can use up the counters of somebody's address, but not shut him out: where he has had a session,
-or followed the link of a reset, he is at home, and has a counter of his own there. The subjects of counters,
-such as addresses of mail and of clients, are digests under a key that is not in the database.
+Strangers can exhaust the counters of an address, but cannot lock out its user: the networks where the user had a
+session or followed a reset link are trusted, and have a counter of their own. The subjects of counters, such as e-mail
+and IP addresses, are stored as digests under a key that is not in the database.
 """
 
-import ipaddress
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,62 +24,63 @@ from auth import tokens
 from database import db
 from models.base.caller import Caller
 from models.base.errors import RateLimited
+from models.base.network import network_of
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many tries of a kind are allowed within any time so long."""
+    """At most `max_attempts` attempts of a kind within any span of `window`."""
 
     kind: str
-    most: int
-    within: timedelta
+    max_attempts: int
+    window: timedelta
 
 
 _SHORT: Final = timedelta(minutes=5)
 _DAY: Final = timedelta(days=1)
 
 SIGN_IN_FROM: Final = Limit("sign-in:from", 10, _SHORT)
-"""Wrong passwords from one network, whoever's."""
+"""Wrong passwords from one network, for any address."""
 SIGN_IN_OF: Final = Limit("sign-in:of", 10, _SHORT)
-"""Wrong passwords for one address of mail, from everywhere; there need not be such a login."""
+"""Wrong passwords for one e-mail address, from any network. A user with this address need not exist."""
 SIGN_IN: Final = Limit("sign-in", 1000, _SHORT)
-"""Wrong passwords in all."""
+"""Wrong passwords of all addresses and networks."""
 SIGN_IN_TRUSTED: Final = Limit("sign-in:home", 10, _SHORT)
-"""Wrong passwords of somebody where he is at home; there, none of the three above counts."""
+"""Wrong passwords of one user from a trusted network. The three limits above do not apply there."""
 PASSWORD: Final = Limit("password", 10, _SHORT)
-"""Wrong passwords of somebody who is signed in and gives it again."""
+"""Wrong passwords of a signed-in user who confirms an operation with the password."""
 CODE: Final = Limit("code", 10, timedelta(minutes=15))
-"""Wrong codes of a second factor, by somebody who knows the password."""
+"""Wrong codes of a second factor, after the right password."""
 WARNING: Final = Limit("code:warning", 1, timedelta(minutes=15))
-"""Mails that tell him of these."""
+"""Mails that warn the user of wrong codes."""
 VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1))
-"""Wrong codes of vouchers, in whatever account."""
+"""Wrong voucher codes of one user, in all accounts."""
 LINK: Final = Limit("link", 30, _SHORT)
-"""Tokens of no mailed link, from one network; nobody guesses one, but looking has its price."""
+"""Unknown tokens of mailed links, from one network. Tokens cannot be guessed; this limits the cost of the lookups."""
 MAIL_FROM: Final = Limit("mail:from", 60, _SHORT)
-"""Mails that somebody asks for who is not signed in, from one network."""
+"""Mails that callers who are not signed in request from one network."""
 MAIL_TO: Final = Limit("mail:to", 5, _DAY)
-"""Of these, mails of one kind to one address; more are left out without a word."""
+"""Of these, mails of one kind to one address. Further ones are omitted silently."""
 INVITATION: Final = Limit("invitation", 50, _DAY)
-"""Offers that an account mails: invitations, and accounts for clients, the same one again too."""
+"""Mails of one account that offer something: invitations and client accounts, including repeated ones."""
 INVITATION_TO: Final = Limit("invitation:to", 5, _DAY)
 """Of these, to one address."""
 ENGAGEMENT: Final = Limit("engagement", 50, _DAY)
-"""Engagements that an account asks for, whether there is anybody to ask or not."""
-REQUESTED: Final = Limit("requested", 20, _DAY)
-"""Requests for access to one account of which mails tell; of more, its list does."""
-REFUSED: Final = Limit("refused", 100, timedelta(hours=1))
-"""What is written down of all that somebody tries in one account and may not; it is refused however often."""
+"""Engagements that an account requests, whether or not the other account exists."""
+ACCESS_REQUEST: Final = Limit("requested", 20, _DAY)
+"""Mails about access requests to one account. Further requests only appear in its list."""
+REFUSAL: Final = Limit("refused", 100, timedelta(hours=1))
+"""Refusals of one user in one account that are recorded as events. Further attempts are refused, too."""
 
-TRUST_LASTS: Final = timedelta(days=60)
-"""How long a network is somebody's home after he has last signed in there."""
+TRUST_DURATION: Final = timedelta(days=60)
+"""Time that a network stays trusted after the user's last sign-in there."""
 _SKEW: Final = timedelta(minutes=1)
-"""What is later than that was counted by a clock that has been set back since."""
+"""Tolerance for attempts in the future. Later ones come from a clock that was set back, and are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """What counts the tries of one kind by one subject; with `user_id`, it goes with him when he is erased."""
+    """The counter of a limit for one subject. If it has a `user_id`, it is deleted when the user is erased."""
 
     limit: Limit
     subject: bytes
@@ -88,22 +88,15 @@ class Counter:
 
 
 def counter(caller: Caller, limit: Limit, *subject: object, user_id: UUID | None = None) -> Counter:
-    """The counter of a kind for whoever or whatever `subject` is, and `user_id`."""
+    """Make the counter of a limit for a subject and a user."""
     parts = [limit.kind, *map(str, subject), str(user_id)]
     digest = tokens.derive_bytes(caller.config.link_key, "guesses", "\x00".join(parts).encode(errors="replace"))
     return Counter(limit, digest, user_id)
 
 
 def network(caller: Caller) -> str:
-    """Where the caller is, as far as one may be told from another: of IPv6 everybody has a /64 to choose from."""
-    try:
-        address = ipaddress.ip_address((caller.ip_address or "").partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))
-    return str(address)
+    """The caller's network: an IPv4 address, or a /64 network of IPv6, whose addresses one client can choose from."""
+    return network_of(caller.ip_address) or ""
 
 
 # ---- Counting --------------------------------------------------------------------------------
@@ -111,16 +104,16 @@ def network(caller: Caller) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A try that is allowed and counted; `is_last` if the next one will be refused."""
+    """An attempt that was allowed and counted. `is_last` if the next one would be refused."""
 
     counters: tuple[Counter, ...]
-    at: datetime
+    counted_at: datetime
     is_last: bool
 
     async def refund(self) -> None:
-        """Count it no more. Others that were counted before stay."""
-        for each in self.counters:
-            await db.execute(_GIVE_BACK, each.limit.kind, each.subject, self.at)
+        """Remove the attempt from its counters. Earlier attempts stay."""
+        for counter in self.counters:
+            await db.execute(_REFUND, counter.limit.kind, counter.subject, self.counted_at)
 
 
 class _Count(db.Row):
@@ -131,38 +124,38 @@ class _Oldest(db.Row):
     at: datetime | None
 
 
-_LIVE: Final = "t > $3::timestamptz - $4::interval AND t < $3::timestamptz + $5::interval"
-_TRIED: Final = f"ARRAY(SELECT t FROM unnest(g.tried) t WHERE {_LIVE})"
-_TAKE: Final = f"""
+_IN_WINDOW: Final = "t > $3::timestamptz - $4::interval AND t < $3::timestamptz + $5::interval"
+_RECENT: Final = f"ARRAY(SELECT t FROM unnest(g.tried) t WHERE {_IN_WINDOW})"
+_COUNT: Final = f"""
 INSERT INTO guesses AS g (kind, subject, tried, kept_until, user_id)
 VALUES ($1, $2, ARRAY[$3::timestamptz], $3::timestamptz + $4::interval, $7)
 ON CONFLICT (kind, subject) DO UPDATE
-    SET tried = {_TRIED} || $3::timestamptz, kept_until = greatest(g.kept_until, excluded.kept_until)
-    WHERE cardinality({_TRIED}) < $6
+    SET tried = {_RECENT} || $3::timestamptz, kept_until = greatest(g.kept_until, excluded.kept_until)
+    WHERE cardinality({_RECENT}) < $6
 RETURNING cardinality(tried) AS count
 """
 _OLDEST: Final = f"""
-SELECT min(t) AS at FROM guesses g, unnest(g.tried) t WHERE g.kind = $1 AND g.subject = $2 AND {_LIVE}
+SELECT min(t) AS at FROM guesses g, unnest(g.tried) t WHERE g.kind = $1 AND g.subject = $2 AND {_IN_WINDOW}
 """
-_GIVE_BACK: Final = """
+_REFUND: Final = """
 UPDATE guesses SET tried = tried[:array_position(tried, $3) - 1] || tried[array_position(tried, $3) + 1:]
 WHERE kind = $1 AND subject = $2 AND array_position(tried, $3) IS NOT NULL
 """
 
 
 async def attempt(caller: Caller, *counters: Counter) -> Attempt:
-    """Count a try in all of `counters`; they come in the same order wherever they come together.
+    """Count an attempt in all of `counters`. Callers pass the same counters in the same order, or they could deadlock.
 
-    Raises RateLimited, and counts in none, where one of them has had its most.
+    Raises RateLimited, and counts in none of them, if one is exhausted.
     """
-    # One statement needs no transaction around it.
+    # A single statement needs no transaction.
     async with db.transaction() if len(counters) > 1 else nullcontext():
-        left = [await _count(caller.now, each) for each in counters]
-    return Attempt(counters, caller.now, is_last=0 in left)
+        remaining_counts = [await _count(caller.now, counter) for counter in counters]
+    return Attempt(counters, caller.now, is_last=0 in remaining_counts)
 
 
-async def attempt_quietly(caller: Caller, *counters: Counter) -> Attempt | None:
-    """Count a try if there is one left; for what is left undone without a word."""
+async def attempt_or_none(caller: Caller, *counters: Counter) -> Attempt | None:
+    """Count an attempt, or return None if a counter is exhausted. For actions that are omitted silently."""
     try:
         return await attempt(caller, *counters)
     except RateLimited:
@@ -170,12 +163,12 @@ async def attempt_quietly(caller: Caller, *counters: Counter) -> Attempt | None:
 
 
 async def attempt_link(caller: Caller) -> Attempt:
-    """Count the token of a link, from whoever it comes. Raises RateLimited."""
+    """Count the lookup of a mailed link's token from the caller's network. Raises RateLimited."""
     return await attempt(caller, counter(caller, LINK, network(caller)))
 
 
 async def attempt_offer(caller: Caller, account_id: UUID, email_key: str) -> None:
-    """Count a mail that offers something in an account's name. Raises RateLimited."""
+    """Count a mail in which an account offers something to an address. Raises RateLimited."""
     _ = await attempt(
         caller,
         counter(caller, INVITATION, account_id),
@@ -184,41 +177,41 @@ async def attempt_offer(caller: Caller, account_id: UUID, email_key: str) -> Non
 
 
 async def _count(now: datetime, counter: Counter) -> int:
-    """Count a try. Returns how many more there may be. Raises RateLimited."""
+    """Count an attempt. Returns the number of remaining attempts. Raises RateLimited."""
     limit = counter.limit
-    which = limit.kind, counter.subject, now, limit.within, _SKEW
-    counted = await db.fetch_one(_TAKE, *which, limit.most, counter.user_id, row=_Count)
-    if counted is not None:
-        return limit.most - counted.count
-    (oldest,) = await db.fetch(_OLDEST, *which, row=_Oldest)
-    left = (oldest.at or now) + limit.within - now
-    raise RateLimited(retry_after_seconds=max(1, ceil(left.total_seconds())))
+    arguments = limit.kind, counter.subject, now, limit.window, _SKEW
+    result = await db.fetch_one(_COUNT, *arguments, limit.max_attempts, counter.user_id, row=_Count)
+    if result is not None:
+        return limit.max_attempts - result.count
+    (oldest,) = await db.fetch(_OLDEST, *arguments, row=_Oldest)
+    delay = (oldest.at or now) + limit.window - now
+    raise RateLimited(retry_after_seconds=max(1, ceil(delay.total_seconds())))
 
 
-# ---- At home ---------------------------------------------------------------------------------
+# ---- Trusted networks ------------------------------------------------------------------------
 
-_IS_HOME: Final = "SELECT FROM guesses WHERE kind = $1 AND subject = $2 AND kept_until > $3"
-_MAKE_HOME: Final = """
+_IS_TRUSTED: Final = "SELECT FROM guesses WHERE kind = $1 AND subject = $2 AND kept_until > $3"
+_TRUST: Final = """
 INSERT INTO guesses (kind, subject, tried, kept_until, user_id) VALUES ($1, $2, '{}', $3, $4)
 ON CONFLICT (kind, subject) DO UPDATE SET kept_until = excluded.kept_until
 """
-_FORGET: Final = "UPDATE guesses SET tried = '{}' WHERE kind = $1 AND subject = $2"
+_CLEAR: Final = "UPDATE guesses SET tried = '{}' WHERE kind = $1 AND subject = $2"
 
 
 def trusted_network(caller: Caller, user_id: UUID) -> Counter:
-    """A user's own counter where the caller is."""
+    """The user's counter for the caller's network."""
     return counter(caller, SIGN_IN_TRUSTED, network(caller), user_id=user_id)
 
 
 async def is_trusted_network(caller: Caller, user_id: UUID) -> bool:
-    """Whether the caller is where the user has signed in before."""
-    place = trusted_network(caller, user_id)
-    return bool(await db.fetch(_IS_HOME, place.limit.kind, place.subject, caller.now, row=db.Row))
+    """True if the user has signed in from the caller's network before."""
+    counter = trusted_network(caller, user_id)
+    return bool(await db.fetch(_IS_TRUSTED, counter.limit.kind, counter.subject, caller.now, row=db.Row))
 
 
-async def trust_network(caller: Caller, user_id: UUID, *, afresh: bool = False) -> None:
-    """Remember that a user has signed in where the caller is; `afresh` forgets what was wrong there."""
-    place = trusted_network(caller, user_id)
-    await db.execute(_MAKE_HOME, place.limit.kind, place.subject, caller.now + TRUST_LASTS, user_id)
-    if afresh:
-        await db.execute(_FORGET, place.limit.kind, place.subject)
+async def trust_network(caller: Caller, user_id: UUID, *, clear_attempts: bool = False) -> None:
+    """Trust the caller's network for a user who has signed in there. `clear_attempts` resets its counter."""
+    counter = trusted_network(caller, user_id)
+    await db.execute(_TRUST, counter.limit.kind, counter.subject, caller.now + TRUST_DURATION, user_id)
+    if clear_attempts:
+        await db.execute(_CLEAR, counter.limit.kind, counter.subject)

@@ -1,5 +1,5 @@
-"""How each field is answered: in batches, all parents in, all children out, in order.
+"""Batch resolvers of the GraphQL fields: a resolver takes all parents and returns all children, in order.
 
-A resolver reads the context, calls one thing of `models`, and returns rows. It never decides who
-may see them: that is said by the field's rule, and what a list shows by its SQL.
+A resolver reads the context, calls one function of `models`, and returns rows. It makes no access
+decisions: the field's rule guards the field, and the SQL of a connection selects the visible rows.
 """

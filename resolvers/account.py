@@ -1,4 +1,4 @@
-"""Accounts: those that the caller can enter; others do not exist for him."""
+"""Resolvers of accounts. The caller sees only the accounts with access; all others do not exist for them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,19 +23,19 @@ from resolvers.pages import pages
 
 
 async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[AccountRow | None]:
-    """The accounts with these ids that the caller can enter, None for any other."""
+    """The accounts with these ids. None if the caller has no access."""
     await context.access.load(keys)
-    entered = [key for key in keys if key is not None and context.access.bits(key)]
-    found = {row.id: row for row in await account.by_ids(entered) if row} if entered else {}
-    return [found.get(key) if key else None for key in keys]
+    accessible_keys = [key for key in keys if key is not None and context.access.bits(key)]
+    rows_by_key = {row.id: row for row in await account.by_ids(accessible_keys) if row} if accessible_keys else {}
+    return [rows_by_key.get(key) if key else None for key in keys]
 
 
-async def one(key: UUID | None, context: Context) -> AccountRow | None:
-    """The account with this id, if the caller can enter it."""
+async def by_id(key: UUID | None, context: Context) -> AccountRow | None:
+    """The account with this id. None if the caller has no access."""
     return (await by_ids([key], context))[0]
 
 
-# ---- Where accounts are found ----------------------------------------------------------------
+# ---- Finding accounts ------------------------------------------------------------------------
 
 
 async def by_id_or_number(
@@ -44,12 +44,12 @@ async def by_id_or_number(
     id: str | None = None,  # noqa: A002 - the argument's name
     number: int | None = None,
 ) -> list[AccountRow | None]:
-    """`account(id:)` or `account(number:)`."""
+    """The account of `account(id:)` or `account(number:)`. None if the caller has no access."""
     if (id is None) == (number is None):
         raise BadInput("Give exactly one of id and number.")
     row = await account.by_number(number) if number is not None else None
     key = row.id if row else ids.decode("Account", id or "")
-    return [await one(key, info.context)] * len(parents)
+    return [await by_id(key, info.context)] * len(parents)
 
 
 async def of_viewer(
@@ -59,99 +59,103 @@ async def of_viewer(
     order_by: lists.AccountOrder | None = None,
     **page: Any,
 ) -> list[Connection[AccountRow]]:
-    """The accounts that the caller can enter."""
-    listing = lists.accounts(info.context.now, filter, order_by, in_role=view_as.role(info.context))
-    return await pages(listing, [view_as.entered(info.context, listing)] * len(parents), info, page, learn=_enter)
+    """The accounts to which the caller has access."""
+    query = lists.accounts(info.context.now, filter, order_by, in_role=view_as.role(info.context))
+    return await pages(
+        query, [view_as.accounts_parent_key(info.context, query)] * len(parents), info, page, on_rows=_cache_accesses
+    )
 
 
-def _enter(accounts: ColumnBatch, context: Context) -> None:
-    """Know the caller's access to accounts that were listed with his grant; a view has its own."""
+def _cache_accesses(accounts: ColumnBatch, context: Context) -> None:
+    """Cache the caller's access from the grants joined to the accounts. A view-as request has its own access."""
     if context.view is not None:
         return
     grants = accounts.part("grant")
-    assert grants is not None  # always joined  # noqa: S101
-    for digits, found in zip(grants.key_hex("account_id"), access.effective_accesses(grants, context.now), strict=True):
-        context.access.know(digits, found)
+    assert grants is not None  # the connection always joins it  # noqa: S101
+    for account_hex, effective_access in zip(
+        grants.key_hex("account_id"), access.effective_accesses(grants, context.now), strict=True
+    ):
+        context.access.add(account_hex, effective_access)
 
 
 async def current(parents: Sequence[object], info: Info) -> list[AccountRow | None]:
-    """The account that the request is in."""
-    chosen = info.context.current
-    return await by_ids([chosen.account_id if chosen else None] * len(parents), info.context)
+    """The account of the X-Account header or the session. None without one."""
+    current_access = info.context.current_access
+    return await by_ids([current_access.account_id if current_access else None] * len(parents), info.context)
 
 
 async def of_rows(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
-    """The account of each grant or invitation, if the caller can enter it."""
+    """The account of each grant or invitation. None if the caller has no access."""
     return await by_ids([row["account_id"] for row in rows], info.context)
 
 
-# ---- What an account shows -------------------------------------------------------------------
+# ---- Fields of an account --------------------------------------------------------------------
 
 
 def status(rows: Sequence[AccountRow], info: Info) -> list[account.AccountStatus]:
-    """Whether each can be used, only read, or waits for its owner."""
+    """The status of each account: usable, read-only, or not yet activated by its owner."""
     return [account.status(row, info.context.now) for row in rows]
 
 
 def viewer_grant(rows: Sequence[Any], info: Info) -> Sequence[db.Columns | None]:
-    """The caller's own grant on each account."""
+    """The caller's own grant on each account. None in a view-as request for a role."""
     if view_as.role(info.context) is not None:
         return [None] * len(rows)
-    known, listed = info.context.access, part(rows, "grant")
-    if listed and all(map(known.bits_of, key_hex(rows, "id"))):
-        return listed
-    found = [known.get(key) for key in column(rows, "id")]
-    return [entered.grant if entered else None for entered in found]
+    cache, grants = info.context.access, part(rows, "grant")
+    if grants and all(map(cache.bits_by_hex, key_hex(rows, "id"))):
+        return grants
+    accesses = [cache.get(key) for key in column(rows, "id")]
+    return [viewer_access.grant if viewer_access else None for viewer_access in accesses]
 
 
 def viewer_permissions(rows: Sequence[AccountRow], info: Info) -> list[list[Permission]]:
-    """What the caller may do in each."""
-    return [policy.permissions(info.context.access.bits_of(digits)) for digits in key_hex(rows, "id")]
+    """The caller's effective permissions in each account."""
+    return [policy.permissions(info.context.access.bits_by_hex(account_hex)) for account_hex in key_hex(rows, "id")]
 
 
 def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:
-    """Whether the caller may, and why not."""
-    found = info.context.access.get(row["id"])
-    return policy.decide(permission, found.standing if found else None)
+    """The decision about the caller's permission in the account."""
+    viewer_access = info.context.access.get(row["id"])
+    return policy.decide(permission, viewer_access.facts if viewer_access else None)
 
 
-def itself(rows: list[AccountRow], _: Info) -> list[AccountRow]:
-    """Settings and subscription are parts of the account's own row."""
+def same_rows(rows: list[AccountRow], _: Info) -> list[AccountRow]:
+    """The rows themselves: settings and subscription are columns of the account's row."""
     return rows
 
 
 def locks(rows: Sequence[AccountRow], _: Info) -> list[list[Permission]]:
-    """What is taken from everyone."""
+    """The permissions that each account locks for all users."""
     return [policy.permissions(row["locks"]) for row in rows]
 
 
 def simple_user_restrictions(rows: Sequence[AccountRow], _: Info) -> list[list[Permission]]:
-    """What is taken from simple users."""
+    """The permissions that each account takes from simple users."""
     return [policy.permissions(row["simple_user_restrictions"]) for row in rows]
 
 
 def days_left(rows: Sequence[AccountRow], info: Info) -> list[int]:
-    """Whole days to the end of each subscription."""
+    """Whole days until the end of each subscription."""
     return [subscription.days_left(row["subscription_until"], info.context.now) for row in rows]
 
 
 def is_expired(rows: Sequence[AccountRow], info: Info) -> list[bool]:
-    """Whether each subscription is over."""
+    """True for each account with an ended subscription."""
     return [row["subscription_until"] <= info.context.now for row in rows]
 
 
 async def seats(rows: Sequence[AccountRow], info: Info) -> list[SeatsRow | None]:
-    """How many people may have a seat in each, and have."""
+    """The seats of each account, bought and used."""
     return await seat.by_accounts([row["id"] for row in rows], now=info.context.now)
 
 
-# ---- Changing --------------------------------------------------------------------------------
+# ---- Mutations -------------------------------------------------------------------------------
 
 
-async def _shown(context: Context, key: UUID) -> dict[str, object]:
-    return {"account": await one(key, context)}
+async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
+    return {"account": await by_id(key, context)}
 
 
-create_account = mutation_resolver(account.create, _shown)
-update_account = mutation_resolver(settings.update, _shown)
-update_account_settings = mutation_resolver(settings.update_settings, _shown)
+create_account = mutation_resolver(account.create, _load_payload)
+update_account = mutation_resolver(settings.update, _load_payload)
+update_account_settings = mutation_resolver(settings.update_settings, _load_payload)

@@ -1,24 +1,24 @@
-"""Accounts that a bureau opens for its clients."""
+"""Mutations for accounts that a bureau opens for its clients."""
 
 from uuid import UUID
 
 from models.bureaus import client
-from models.bureaus.client import Created
+from models.bureaus.client import ClientAccount
 from resolvers import account, grant
 from resolvers.context import Context
 from resolvers.mutation_resolver import mutation_resolver
 
 
-async def _created(context: Context, made: Created) -> dict[str, object]:
+async def _load_creation_payload(context: Context, outcome: ClientAccount) -> dict[str, object]:
     return {
-        "account": await account.one(made.account_id, context),
-        "grant": await grant.one(made.grant_id, context),
+        "account": await account.by_id(outcome.account_id, context),
+        "grant": await grant.by_id(outcome.grant_id, context),
     }
 
 
-async def _shown(context: Context, key: UUID) -> dict[str, object]:
-    return {"account": await account.one(key, context)}
+async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
+    return {"account": await account.by_id(key, context)}
 
 
-create_client_account = mutation_resolver(client.create, _created)
-resend_client_activation = mutation_resolver(client.resend, _shown)
+create_client_account = mutation_resolver(client.create, _load_creation_payload)
+resend_client_activation = mutation_resolver(client.resend, _load_payload)

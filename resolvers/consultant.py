@@ -1,4 +1,4 @@
-"""Assigning consultants: one outcome for each client, under the id that the caller gave."""
+"""Mutations that assign consultants. The payload has one outcome per client, under the id from the input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,21 +18,21 @@ from resolvers.mutation_resolver import mutation_resolver
 
 @dataclass(frozen=True, slots=True)
 class ConsultantOutcome:
-    """An outcome as the graph shows it."""
+    """The outcome of an assignment at one client. `grant` is None if the assignment failed."""
 
     client_account_id: str
     grant: GrantRow | None
     errors: tuple[Problem, ...]
 
 
-Named = list[tuple[str, Outcome]]
+OutcomesByText = list[tuple[str, Outcome]]
 
 
 def _keys(texts: Sequence[str]) -> dict[str, UUID]:
     return {text: ids.decode("Account", text) for text in texts}
 
 
-@declares_permission(consultant.assign.permission)
+@declares_permission(consultant.assign.permission, consultant.assign.event_type)
 async def _assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -40,7 +40,7 @@ async def _assign(
     user_id: UUID,
     client_account_ids: list[str],
     permissions: list[Permission] | None = None,
-) -> Named:
+) -> OutcomesByText:
     keys = _keys(client_account_ids)
     outcomes = await consultant.assign(
         caller, bureau_account_id, user_id=user_id, client_account_ids=list(keys.values()), permissions=permissions
@@ -48,8 +48,10 @@ async def _assign(
     return list(zip(keys, outcomes, strict=True))
 
 
-@declares_permission(consultant.unassign.permission)
-async def _unassign(caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: list[str]) -> Named:
+@declares_permission(consultant.unassign.permission, consultant.unassign.event_type)
+async def _unassign(
+    caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: list[str]
+) -> OutcomesByText:
     keys = _keys(client_account_ids)
     outcomes = await consultant.unassign(
         caller, bureau_account_id, user_id=user_id, client_account_ids=list(keys.values())
@@ -57,21 +59,21 @@ async def _unassign(caller: Caller, bureau_account_id: UUID, *, user_id: UUID, c
     return list(zip(keys, outcomes, strict=True))
 
 
-@declares_permission(consultant.replace.permission)
-async def _replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> Named:
+@declares_permission(consultant.replace.permission, consultant.replace.event_type)
+async def _replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> OutcomesByText:
     outcomes = await consultant.replace(caller, bureau_account_id, from_user_id=from_user_id, to_user_id=to_user_id)
     return [(ids.encode("Account", outcome.client_id), outcome) for outcome in outcomes]
 
 
-async def _shown(context: Context, named: Named) -> dict[str, Any]:
-    rows = await grant.by_ids([outcome.grant_id for _, outcome in named], context)
+async def _load_payload(context: Context, outcomes: OutcomesByText) -> dict[str, Any]:
+    rows = await grant.by_ids([outcome.grant_id for _, outcome in outcomes], context)
     return {
         "outcomes": [
-            ConsultantOutcome(text, row, outcome.problems) for (text, outcome), row in zip(named, rows, strict=True)
+            ConsultantOutcome(text, row, outcome.problems) for (text, outcome), row in zip(outcomes, rows, strict=True)
         ]
     }
 
 
-assign_consultant = mutation_resolver(_assign, _shown, outcomes=())
-unassign_consultant = mutation_resolver(_unassign, _shown, outcomes=())
-replace_consultant = mutation_resolver(_replace, _shown, outcomes=())
+assign_consultant = mutation_resolver(_assign, _load_payload, outcomes=())
+unassign_consultant = mutation_resolver(_unassign, _load_payload, outcomes=())
+replace_consultant = mutation_resolver(_replace, _load_payload, outcomes=())

@@ -1,6 +1,6 @@
-"""What one request knows: who asks, when, in which account, and what he may do where.
+"""The context of a GraphQL request: caller, session, time, account, and the caller's access.
 
-Nothing here outlives the request, so that access taken back is gone with the next one.
+A context is never reused for another request, so revoked access takes effect with the next request.
 """
 
 import asyncio
@@ -20,229 +20,234 @@ from models.base.caller import Caller, OperationConfig
 from models.base.errors import AccountRequired, Unauthenticated
 from models.live.hub import Hub
 from models.people import session
-from models.people.session import Bearer, SessionRow
+from models.people.session import RequestSession, SessionRow
 from models.sharing import account_switch
 from models.sharing.view_as import ViewAs
 from resolvers import ids
 
-_LONGEST_NUMBER = 10  # digits; more would not be an int of the database
+_MAX_NUMBER_DIGITS = 10  # a longer number exceeds the int of the database
 
 
 class AccessCache:
-    """The caller's access to the accounts that the request touches, read once each."""
+    """The caller's access to the accounts of the request. Each is read once."""
 
     def __init__(self, user_id: UUID | None, now: datetime) -> None:
         self._user_id = user_id
         self._now = now
-        self._found: dict[str, Access | None] = {}
-        # Beside it, so that to look up many is no loop of ours; without digits there is no account.
+        self._accesses: dict[str, Access | None] = {}
+        # The bits alone, for lookups with `map`. An empty key stands for no account.
         self._bits: dict[str, int] = {"": 0}
-        self._reading = asyncio.Lock()
-        self.reads = 0
+        self._lock = asyncio.Lock()
+        self.read_count = 0
 
     async def load(self, account_ids: Iterable[UUID | None]) -> None:
-        """Read what is not known yet: one statement, or none."""
-        await self.load_digits({key.hex for key in account_ids if key is not None})
+        """Read the access to the accounts that are not cached yet: at most one statement."""
+        await self.load_hexes({key.hex for key in account_ids if key is not None})
 
-    async def load_digits(self, wanted: set[str]) -> None:
-        """The same, of accounts by the digits of their keys."""
-        # One at a time: a batch that runs beside this one must not take half an answer for a no.
-        async with self._reading:
-            missing = wanted - self._found.keys()
-            if missing:
-                self._keep(await self._read(missing))
+    async def load_hexes(self, account_hexes: set[str]) -> None:
+        """`load` for account keys in hexadecimal."""
+        # One read at a time: a concurrent batch must not mistake an unfinished read for missing access.
+        async with self._lock:
+            missing_hexes = account_hexes - self._accesses.keys()
+            if missing_hexes:
+                self._store(await self._read(missing_hexes))
 
-    async def _read(self, wanted: set[str]) -> dict[str, Access | None]:
-        self.reads += 1
-        found: dict[str, Access | None] = dict.fromkeys(wanted)
+    async def _read(self, account_hexes: set[str]) -> dict[str, Access | None]:
+        self.read_count += 1
+        accesses: dict[str, Access | None] = dict.fromkeys(account_hexes)
         if self._user_id is not None:
-            loaded = await access.load(self._user_id, [UUID(hex=digits) for digits in wanted], now=self._now)
-            found |= {entry.account_id.hex: entry for entry in loaded}
-        return found
+            rows = await access.load(
+                self._user_id, [UUID(hex=account_hex) for account_hex in account_hexes], now=self._now
+            )
+            accesses |= {row.account_id.hex: row for row in rows}
+        return accesses
 
-    def know(self, digits: str, found: Access | None) -> None:
-        """Keep what was read together with something else, unless it is known."""
-        if digits not in self._found:
-            self._keep({digits: found})
+    def add(self, account_hex: str, viewer_access: Access | None) -> None:
+        """Cache an access that was read together with other rows, unless one is cached."""
+        if account_hex not in self._accesses:
+            self._store({account_hex: viewer_access})
 
-    def _keep(self, found: dict[str, Access | None]) -> None:
-        self._found |= found
-        self._bits |= {digits: entry.bits if entry else 0 for digits, entry in found.items()}
+    def _store(self, accesses: dict[str, Access | None]) -> None:
+        self._accesses |= accesses
+        self._bits |= {
+            account_hex: viewer_access.bits if viewer_access else 0 for account_hex, viewer_access in accesses.items()
+        }
 
-    async def feign(self) -> None:
-        """Take the time of a read, for the sake of who must not learn that there was none."""
+    async def simulate_read(self) -> None:
+        """Read the access to no account, so that a request without a real read takes the same time."""
         if self._user_id is not None:
-            await access.load(self._user_id, [ids.NOBODY], now=self._now)
+            await access.load(self._user_id, [ids.NIL_KEY], now=self._now)
 
     def get(self, account_id: UUID) -> Access | None:
-        """The caller's access to an account that was loaded before, or None.
+        """The caller's access to a loaded account. None if the caller has no access.
 
-        Raises LookupError where it was not: a resolver that lets rows of an account into the graph
-        without loading its access is a mistake, and must not look like a refusal.
+        Raises LookupError if the account was not loaded: a resolver that returns rows of an account
+        without loading the access is a bug, and must not look like a denial.
         """
-        return self._found[account_id.hex]
+        return self._accesses[account_id.hex]
 
-    def of(self, digits: str) -> Access | None:
-        """The same, by the digits of the account's key; None where there are no digits."""
-        return self._found[digits] if digits else None
+    def get_by_hex(self, account_hex: str) -> Access | None:
+        """`get` for a key in hexadecimal. None for an empty key."""
+        return self._accesses[account_hex] if account_hex else None
 
     def bits(self, account_id: UUID) -> int:
-        """The caller's permissions in an account that was loaded before. Raises LookupError."""
+        """The caller's permissions in a loaded account. Raises LookupError if it was not loaded."""
         return self._bits[account_id.hex]
 
     @property
-    def bits_of(self) -> Callable[[str], int]:
-        """The same, by the digits of the account's key; none where there are no digits."""
+    def bits_by_hex(self) -> Callable[[str], int]:
+        """`bits` for a key in hexadecimal, as a function. 0 for an empty key."""
         return self._bits.__getitem__
 
 
 @dataclass(slots=True)
 class Context:
-    """One request."""
+    """The context of one request."""
 
     caller: Caller
     session: SessionRow | None = None
     token: str | None = field(default=None, repr=False)
-    """The token of that session."""
-    current: Access | None = None
+    """The token of `session`."""
+    current_access: Access | None = None
     hub: Hub | None = None
-    """Where streams are opened; None in a process that keeps none."""
+    """Opens the event streams of subscriptions. None in a process without subscriptions."""
     view: ViewAs | None = None
-    """Whose eyes it looks through, if not the caller's own."""
-    me: db.Columns | None = None
-    """The signed-in user's row, until a mutation may have changed it."""
-    refused: list[str] = field(default_factory=list[str])
-    """The codes of what operations said no to in their payloads."""
+    """The role or user of a view-as request. None in other requests."""
+    viewer_row: db.Columns | None = None
+    """The signed-in user's row. None after a mutation, because it may have changed the row."""
+    refusal_codes: list[str] = field(default_factory=list[str])
+    """The error codes in the payloads of the request's mutations."""
     access: AccessCache = field(init=False)
     readable_users: set[str] = field(default_factory=set[str])
-    """Users of whom the caller may see all, because they share an account where he may read users: the
-    digits of their keys."""
+    """Keys, in hexadecimal, of the users with all fields readable by the caller.
+
+    They share an account in which the caller may read users."""
 
     def __post_init__(self) -> None:
-        """Start with nothing known."""
-        self.forget()
+        """Create empty caches."""
+        self.clear_caches()
 
     @property
     def now(self) -> datetime:
-        """The instant of the request, the same for everything in it."""
+        """The time of the request, the same for all its operations."""
         return self.caller.now
 
     @property
     def viewer_id(self) -> UUID | None:
-        """The signed-in user."""
+        """The id of the signed-in user. None for an anonymous request."""
         return self.caller.user_id
 
-    def forget(self) -> None:
-        """Drop what was read before a mutation: it may have changed."""
+    def clear_caches(self) -> None:
+        """Drop the rows read so far, because a mutation may have changed them."""
         self.access = AccessCache(self.caller.user_id, self.caller.now)
         self.readable_users = set()
-        self.me = None
+        self.viewer_row = None
 
-    async def become(self, row: SessionRow | None, token: str | None) -> None:
-        """Go on as the holder of a session that the request itself has started, or as nobody."""
+    async def set_session(self, row: SessionRow | None, token: str | None) -> None:
+        """Continue the request with a session that it has started itself, or as anonymous with None."""
         self.session = row
         self.token = token
-        self.caller = _as(self.caller, row)
-        self.current = None
-        self.forget()
+        self.caller = _with_session(self.caller, row)
+        self.current_access = None
+        self.clear_caches()
         if row is not None and row.account_id is not None:
-            self.current = await access.load_one(row.user_id, row.account_id, now=self.now)
+            self.current_access = await access.load_one(row.user_id, row.account_id, now=self.now)
 
 
-def wanted(info: "Info", *path: str) -> frozenset[str] | None:
-    """The columns that are selected below a field, where the executor knows; None for all."""
-    ask = getattr(info, "wanted", None)
-    return None if ask is None else ask(*path)
+def selected_columns(info: "Info", *path: str) -> frozenset[str] | None:
+    """The columns selected below a field. None, for all columns, if the executor does not know."""
+    select = getattr(info, "wanted", None)
+    return None if select is None else select(*path)
 
 
 def selects(info: "Info", *names: str) -> bool:
-    """Whether one of these is selected below a field; yes where the executor does not know."""
-    ask = getattr(info, "selects", None)
-    return True if ask is None else ask(*names)
+    """True if one of `names` is selected below a field, or if the executor does not know."""
+    select = getattr(info, "selects", None)
+    return True if select is None else select(*names)
 
 
 class Info(Protocol):
-    """What of the executor's info resolvers use."""
+    """The part of the executor's info that resolvers use."""
 
     @property
     def context(self) -> Context:
-        """The request."""
+        """The context of the request."""
         ...
 
     @property
     def schema(self) -> GraphQLSchema:
-        """The schema, whose types carry their rules."""
+        """The schema. Its types have their access rules in the extensions."""
         ...
 
 
-def _as(caller: Caller, row: SessionRow | None) -> Caller:
+def _with_session(caller: Caller, row: SessionRow | None) -> Caller:
     return replace(caller, user_id=row.user_id if row else None, session_id=row.id if row else None)
 
 
 async def open_context(
     *,
-    site: OperationConfig,
+    config: OperationConfig,
     now: datetime,
     token: str | None,
     in_cookie: bool = False,
     account_key: str | None,
     locale: str,
     hub: Hub | None = None,
-    **origin: Any,
+    **client_info: Any,
 ) -> Context:
-    """The context of a request with a session's token and an X-Account header, both optional.
+    """The context of a request with a session token and an X-Account header, both optional.
 
-    A token that does not work is nobody's. A header that names no account which the signed-in user
-    can enter fails the whole request: another account must never answer in its place.
+    With an invalid token the request is anonymous. If the signed-in user has no access to the account
+    of the header, AccountRequired is raised: no other account may answer in its place.
     """
-    wanted_account = await _named(account_key) if account_key is not None and token else None
-    ask = session.by_token
-    row = await ask(token, now=now, in_cookie=in_cookie, account_id=wanted_account) if token else None
+    account_id = await _account_id(account_key) if account_key is not None and token else None
+    load_session = session.by_token
+    row = await load_session(token, now=now, in_cookie=in_cookie, account_id=account_id) if token else None
     caller = Caller(
         now=now,
-        config=site,
+        config=config,
         locale=row.locale if row else locale,
         user_id=row.user_id if row else None,
         session_id=row.id if row else None,
         in_cookie=in_cookie,
-        **origin,
+        **client_info,
     )
     if row is None:
         return Context(caller, hub=hub)
-    context = _of(caller, row, token, hub)
-    await session.note_use(row, now=now)
-    if account_key is not None and context.current is None:
+    context = _create(caller, row, token, hub)
+    await session.update_last_used(row, now=now)
+    if account_key is not None and context.current_access is None:
         raise AccountRequired(lacks_factor=row.lacks_factor)
-    if context.current is not None:
-        await account_switch.note_use(caller, context.current)
+    if context.current_access is not None:
+        await account_switch.record_use(caller, context.current_access)
     return context
 
 
-async def renewed(context: Context, now: datetime) -> Context:
-    """What is true of the same caller at a later instant, for an event that he is shown; it counts as no use.
+async def refresh(context: Context, now: datetime) -> Context:
+    """The context of the same caller at a later time, to deliver an event. It does not update last use.
 
-    Raises Unauthenticated when his session is over.
+    Raises Unauthenticated if the session has ended.
     """
-    account_id = context.current.account_id if context.current is not None else None
+    account_id = context.current_access.account_id if context.current_access is not None else None
     session_id = context.caller.session_id
     row = await session.by_id(session_id, now=now, account_id=account_id) if session_id else None
     if row is None:
         raise Unauthenticated
-    return _of(replace(context.caller, now=now, locale=row.locale), row, context.token, context.hub)
+    return _create(replace(context.caller, now=now, locale=row.locale), row, context.token, context.hub)
 
 
-def _of(caller: Caller, row: Bearer, token: str | None, hub: Hub | None) -> Context:
+def _create(caller: Caller, row: RequestSession, token: str | None, hub: Hub | None) -> Context:
     context = Context(caller, row, token, hub=hub)
-    context.me = row.user()
-    context.current = row.entered(caller.now)
-    if context.current is not None:
-        context.access.know(context.current.account_id.hex, context.current)
+    context.viewer_row = row.user()
+    context.current_access = row.effective_access(caller.now)
+    if context.current_access is not None:
+        context.access.add(context.current_access.account_id.hex, context.current_access)
     return context
 
 
-async def _named(account_key: str) -> UUID:
-    """The account of an X-Account header: its id, or its public number; NOBODY rather than none."""
-    if account_key.isascii() and account_key.isdigit() and len(account_key) < _LONGEST_NUMBER:
+async def _account_id(account_key: str) -> UUID:
+    """The key of the account in an X-Account header, which has its id or its number. NIL_KEY if there is none."""
+    if account_key.isascii() and account_key.isdigit() and len(account_key) < _MAX_NUMBER_DIGITS:
         row = await account.by_number(int(account_key))
-        return row.id if row else ids.NOBODY
+        return row.id if row else ids.NIL_KEY
     return ids.decode("Account", account_key)

@@ -1,4 +1,4 @@
-"""Grants: the caller's own, and those of accounts whose users he may read."""
+"""Resolvers of grants: the caller's own, and the grants on accounts with readable users."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,28 +10,28 @@ from database import db
 from database.listing import Connection
 from database.rows import column
 from models import lists
-from models.access import access, grant
+from models.access import access, grant, grant_operation
 from models.access.access import GrantRow
 from resolvers import view_as
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
-from resolvers.pages import pages, prepare
+from resolvers.pages import load_access, pages
 
 
 async def by_ids(keys: Sequence[UUID | None], context: Context) -> list[GrantRow | None]:
-    """The grants with these ids, None for None."""
-    wanted = [key for key in keys if key is not None]
-    found = {row.id: row for row in await grant.by_ids(wanted) if row} if wanted else {}
-    await prepare(list(found.values()), context)
-    return [found.get(key) if key else None for key in keys]
+    """The grants with these ids. None for None and for an unknown id."""
+    present_keys = [key for key in keys if key is not None]
+    rows_by_key = {row.id: row for row in await grant.by_ids(present_keys) if row} if present_keys else {}
+    await load_access(list(rows_by_key.values()), context)
+    return [rows_by_key.get(key) if key else None for key in keys]
 
 
-async def one(key: UUID | None, context: Context) -> GrantRow | None:
-    """The grant with this id."""
+async def by_id(key: UUID | None, context: Context) -> GrantRow | None:
+    """The grant with this id. None for None and for an unknown id."""
     return (await by_ids([key], context))[0]
 
 
-# ---- Where grants are found ------------------------------------------------------------------
+# ---- Finding grants --------------------------------------------------------------------------
 
 
 async def of_accounts(
@@ -42,12 +42,12 @@ async def of_accounts(
     **page: Any,
 ) -> list[Connection[GrantRow]]:
     """All grants on each account."""
-    listing = lists.grants_of_accounts(info.context.now, filter, order_by)
-    return await pages(listing, column(accounts, "id"), info, page)
+    query = lists.grants_of_accounts(info.context.now, filter, order_by)
+    return await pages(query, column(accounts, "id"), info, page)
 
 
 async def without_factor(settings: Sequence[Any], info: Info, **page: Any) -> list[Connection[GrantRow]]:
-    """The active grants on each account whose holders have no second factor."""
+    """The active grants on each account with holders without a second factor."""
     return await pages(lists.grants_without_factor(info.context.now), column(settings, "id"), info, page)
 
 
@@ -58,47 +58,51 @@ async def of_viewer(
     **page: Any,
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants."""
-    listing = lists.grants_of_user(info.context.now, filter)
-    return await pages(listing, [view_as.own(info.context, listing, "g.account_id")] * len(parents), info, page)
+    query = lists.grants_of_user(info.context.now, filter)
+    return await pages(
+        query, [view_as.viewer_parent_key(info.context, query, "g.account_id")] * len(parents), info, page
+    )
 
 
-async def seen(
+async def visible_to_viewer(
     parents: Sequence[object],
     info: Info,
     filter: lists.GrantFilter | None = None,  # noqa: A002 - the argument's name
     order_by: lists.GrantOrder | None = None,
     **page: Any,
 ) -> list[Connection[GrantRow]]:
-    """The caller's own grants, and those of accounts whose users he may read."""
-    if (account_id := view_as.of_users(info.context)) is not None:
-        listing = lists.grants_of_accounts(info.context.now, filter, order_by)
-        return await pages(listing, [account_id] * len(parents), info, page)
-    listing = lists.grants_seen_by(info.context.now, filter, order_by)
-    return await pages(listing, [view_as.own(info.context, listing, "g.account_id")] * len(parents), info, page)
+    """The caller's own grants, and the grants on accounts in which the caller may read users."""
+    if (account_id := view_as.users_account_id(info.context)) is not None:
+        query = lists.grants_of_accounts(info.context.now, filter, order_by)
+        return await pages(query, [account_id] * len(parents), info, page)
+    query = lists.grants_visible_to(info.context.now, filter, order_by)
+    return await pages(
+        query, [view_as.viewer_parent_key(info.context, query, "g.account_id")] * len(parents), info, page
+    )
 
 
 async def of_engagements(rows: Sequence[Any], info: Info) -> list[list[GrantRow]]:
-    """The consultants of each engagement: their live grants at the client."""
+    """The live grants of the bureau's consultants at the client of each engagement."""
     keys = [row["id"] for row in rows]
-    found = await grant.of_engagements(keys, now=info.context.now)
-    await prepare([row for key in keys for row in found[key]], info.context)
-    return [found[key] for key in keys]
+    grants_by_engagement = await grant.of_engagements(keys, now=info.context.now)
+    await load_access([row for key in keys for row in grants_by_engagement[key]], info.context)
+    return [grants_by_engagement[key] for key in keys]
 
 
 async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
-    """The grant by which the caller is in the request's account."""
-    chosen, known = info.context.current, info.context.access
-    if chosen is None:
+    """The caller's grant on the account of the request. None without one."""
+    current_access, cache = info.context.current_access, info.context.access
+    if current_access is None:
         return [None] * len(parents)
-    # Asked again: a mutation of this very request may have ended it.
-    await known.load([chosen.account_id])
-    return [view_as.grant(info.context, known.get(chosen.account_id))] * len(parents)
+    # Loaded again: a mutation of this request may have ended the grant.
+    await cache.load([current_access.account_id])
+    return [view_as.grant_of(info.context, cache.get(current_access.account_id))] * len(parents)
 
 
-# ---- What a grant shows ----------------------------------------------------------------------
+# ---- Fields of a grant -----------------------------------------------------------------------
 
 
-STANDING: Final = (
+FACT_COLUMNS: Final = (
     "role",
     "status",
     "listed",
@@ -108,49 +112,50 @@ STANDING: Final = (
     "locks",
     "factor_missing",
 )
-"""The columns from which it is told what a grant allows."""
+"""The columns that determine the effective permissions of a grant."""
 
 
 def status(rows: Sequence[db.Columns], info: Info) -> list[GrantStatus]:
-    """Where each stands at this instant."""
+    """The status of each grant at the time of the request."""
     return [access.status(row, info.context.now) for row in rows]
 
 
 def permissions(rows: Sequence[db.Columns], info: Info) -> list[list[Permission]]:
-    """What each allows at this instant, after every restriction."""
-    return [policy.permissions(policy.effective(standing)) for standing in _standings(rows, info)]
+    """The effective permissions of each grant at the time of the request."""
+    return [policy.permissions(policy.effective_bits(facts)) for facts in _grant_facts(rows, info)]
 
 
-def entry(rows: Sequence[db.Columns], info: Info) -> list[Decision]:
-    """Whether each lets its holder into the account, and why not."""
-    return [policy.decide(Permission.ACCOUNT_READ, standing) for standing in _standings(rows, info)]
+def entry_decisions(rows: Sequence[db.Columns], info: Info) -> list[Decision]:
+    """The decision whether each grant gives its holder access to the account."""
+    return [policy.decide(Permission.ACCOUNT_READ, facts) for facts in _grant_facts(rows, info)]
 
 
-def _standings(rows: Sequence[db.Columns], info: Info) -> list[GrantFacts]:
-    """What decides about each. Of others, as if they had the second factor that the account may demand:
-    whether they have is not for everybody who reads their grants.
+def _grant_facts(rows: Sequence[db.Columns], info: Info) -> list[GrantFacts]:
+    """The facts of each grant. Other users' grants are treated as if the holder had a second factor.
+
+    Otherwise the permissions would reveal which users have one.
     """
-    now, me = info.context.now, info.context.viewer_id
-    return [access.grant_facts(row, now, with_factor=row["user_id"] != me) for row in rows]
+    now, viewer_id = info.context.now, info.context.viewer_id
+    return [access.grant_facts(row, now, with_factor=row["user_id"] != viewer_id) for row in rows]
 
 
-# ---- Changing --------------------------------------------------------------------------------
+# ---- Mutations -------------------------------------------------------------------------------
 
 
-async def _shown(context: Context, key: UUID) -> dict[str, object]:
-    return {"grant": await one(key, context)}
+async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
+    return {"grant": await by_id(key, context)}
 
 
-async def _updated(context: Context, outcome: grant.Updated) -> dict[str, object]:
-    if outcome.seen_by is not None:
-        context.access.know(outcome.seen_by.account_id.hex, outcome.seen_by)
+async def _load_update_payload(context: Context, outcome: grant_operation.GrantUpdate) -> dict[str, object]:
+    if outcome.viewer_access is not None:
+        context.access.add(outcome.viewer_access.account_id.hex, outcome.viewer_access)
     if outcome.row is None:
-        return await _shown(context, outcome.id)
-    await prepare([outcome.row], context)
+        return await _load_payload(context, outcome.id)
+    await load_access([outcome.row], context)
     return {"grant": outcome.row}
 
 
-update_grant = mutation_resolver(grant.update, _updated)
-revoke_grant = mutation_resolver(grant.revoke, _shown)
-restore_grant = mutation_resolver(grant.restore, _shown)
-resign_grant = mutation_resolver(grant.resign, _shown)
+update_grant = mutation_resolver(grant_operation.update, _load_update_payload)
+revoke_grant = mutation_resolver(grant_operation.revoke, _load_payload)
+restore_grant = mutation_resolver(grant_operation.restore, _load_payload)
+resign_grant = mutation_resolver(grant_operation.resign, _load_payload)

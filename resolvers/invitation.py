@@ -1,4 +1,4 @@
-"""Invitations: those of accounts whose users the caller may read, and those for himself."""
+"""Resolvers of invitations: invitations to accounts with readable users, and the caller's own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from resolvers.mutation_resolver import mutation_resolver
 from resolvers.pages import pages, rows_by_ids
 
 by_ids = rows_by_ids(invitation.by_ids)
-"""The invitations with these ids."""
+"""The invitations with these ids. None for an unknown id."""
 
 
 async def of_accounts(
@@ -26,48 +26,48 @@ async def of_accounts(
     filter: lists.InvitationFilter | None = None,  # noqa: A002 - the argument's name
     **page: Any,
 ) -> list[Connection[InvitationRow]]:
-    """All invitations of each account."""
-    listing = lists.invitations_of_accounts(info.context.now, filter)
-    return await pages(listing, [row["id"] for row in accounts], info, page)
+    """All invitations to each account."""
+    query = lists.invitations_of_accounts(info.context.now, filter)
+    return await pages(query, [row["id"] for row in accounts], info, page)
 
 
 async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[InvitationRow]]:
-    """The pending invitations for the caller's address."""
-    listing = lists.invitations_for_user(info.context.now)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    """The pending invitations to the caller's address."""
+    query = lists.invitations_for_user(info.context.now)
+    return await pages(query, [info.context.caller.user()] * len(parents), info, page)
 
 
 async def preview(parents: Sequence[object], info: Info, token: str) -> list[Preview | None]:
-    """What the holder of a link sees."""
+    """The preview of an invitation for the holder of its link. None if the link is invalid."""
     return [await acceptance.preview(token, caller=info.context.caller)] * len(parents)
 
 
 def status(row: InvitationRow, info: Info) -> InvitationStatus:
-    """Where it stands at this instant."""
+    """The status of the invitation at the time of the request."""
     return invitation.status(row, info.context.now)
 
 
 def permissions(row: InvitationRow, _: Info) -> list[Permission] | None:
-    """The list that the grant will have; None where the role has no list."""
+    """The allowlist that the grant will have. None if it will have none."""
     return None if row.listed is None else policy.permissions(row.listed)
 
 
-async def _shown(context: Context, key: UUID) -> dict[str, object]:
+async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
     return {"invitation": (await by_ids([key], context))[0]}
 
 
-async def _accepted(context: Context, outcome: acceptance.Accepted) -> dict[str, object]:
-    shown = await session.signed_in(context, outcome.signed_in) if outcome.signed_in else {}
-    return shown | {
+async def _load_acceptance_payload(context: Context, outcome: acceptance.Acceptance) -> dict[str, object]:
+    sign_in_payload = await session.load_sign_in_payload(context, outcome.new_session) if outcome.new_session else {}
+    return sign_in_payload | {
         "viewer": context.session,
-        "grant": await grant.one(outcome.grant_id, context),
-        "account": await account.one(outcome.account_id, context),
+        "grant": await grant.by_id(outcome.grant_id, context),
+        "account": await account.by_id(outcome.account_id, context),
     }
 
 
-invite_user = mutation_resolver(invitation.issue, _shown)
-update_invitation = mutation_resolver(invitation.update, _shown)
-resend_invitation = mutation_resolver(invitation.resend, _shown)
-revoke_invitation = mutation_resolver(invitation.revoke, _shown)
-accept_invitation = mutation_resolver(acceptance.accept, _accepted)
-decline_invitation = mutation_resolver(acceptance.decline, _shown)
+invite_user = mutation_resolver(invitation.issue, _load_payload)
+update_invitation = mutation_resolver(invitation.update, _load_payload)
+resend_invitation = mutation_resolver(invitation.resend, _load_payload)
+revoke_invitation = mutation_resolver(invitation.revoke, _load_payload)
+accept_invitation = mutation_resolver(acceptance.accept, _load_acceptance_payload)
+decline_invitation = mutation_resolver(acceptance.decline, _load_payload)

@@ -1,4 +1,4 @@
-"""Links: how other accounts stand to those whose users the caller may read."""
+"""Resolvers of links: the relations of an account to other accounts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,38 +23,38 @@ async def of_accounts(
     accounts: Sequence[Any], info: Info, relation: AccountRelation | None = None, **page: Any
 ) -> list[Connection[AccountLinkRow]]:
     """The links of each account."""
-    listing = lists.links_of_accounts(info.context.now, relation)
-    return await pages(listing, column(accounts, "id"), info, page)
+    query = lists.links_of_accounts(info.context.now, relation)
+    return await pages(query, column(accounts, "id"), info, page)
 
 
-def itself(rows: list[Any], _: Info) -> list[Any]:
-    """The other account is what the row of a link is about."""
+def same_rows(rows: list[Any], _: Info) -> list[Any]:
+    """The rows themselves: the row of a link has the columns of the other account."""
     return rows
 
 
 def days_left(rows: Sequence[Any], info: Info) -> list[int | None]:
-    """Whole days to the end of the other account's subscription, where this side could read it."""
+    """Whole days until the end of the other account's subscription. None if this side may not read it."""
     ends = column(rows, "subscription_until")
     return [None if end is None else subscription.days_left(end, info.context.now) for end in ends]
 
 
 def is_activated(rows: Sequence[Any], _: Info) -> list[bool]:
-    """Whether the other account's owner has proved his address."""
+    """True for each link if the other account's owner has verified their address."""
     return [at is not None for at in column(rows, "activated_at")]
 
 
-async def outgoing(rows: Sequence[Any], info: Info) -> list[GrantRow | None]:
-    """The grant by which this account's owner is in the other one."""
-    return await _grants(column(rows, "outgoing_id"), info.context)
+async def outgoing_grants(rows: Sequence[Any], info: Info) -> list[GrantRow | None]:
+    """The grant of this account's owner on the other account. None without one, or if it is not readable."""
+    return await _load_readable_grants(column(rows, "outgoing_id"), info.context)
 
 
-async def incoming(rows: Sequence[Any], info: Info) -> list[list[GrantRow]]:
-    """The grant by which the other account's owner is in this one, if he is."""
-    found = await _grants(column(rows, "incoming_id"), info.context)
-    return [[one] if one is not None else [] for one in found]
+async def incoming_grants(rows: Sequence[Any], info: Info) -> list[list[GrantRow]]:
+    """The grant of the other account's owner on this account: a list with at most one grant."""
+    grants = await _load_readable_grants(column(rows, "incoming_id"), info.context)
+    return [[row] if row is not None else [] for row in grants]
 
 
-async def _grants(keys: Sequence[UUID | None], context: Context) -> list[GrantRow | None]:
-    """Those of these grants that the caller may read: his own, and where he may read the users."""
+async def _load_readable_grants(keys: Sequence[UUID | None], context: Context) -> list[GrantRow | None]:
+    """The grants with these ids. None if the caller may not read the grant."""
     rows = await grant.by_ids(keys, context)
     return [row if row is not None and rights.of_grants([row], context)[0] & _READS else None for row in rows]

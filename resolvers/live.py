@@ -1,4 +1,4 @@
-"""Subscriptions: where their events come from, and what of each is shown."""
+"""GraphQL subscriptions: their event sources and the resolvers of their events."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,27 @@ from models.live.hub import Hub, ShuttingDown
 from models.live.stream_state import ChainedEvent, Change
 from resolvers import grant, ids
 from resolvers.context import Context, Info
-from resolvers.pages import prepare
+from resolvers.pages import load_access
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a subscription's events come from, and the permission that it demands in the account that it names."""
+    """The event source of a subscription, and the permission that it requires in the account of its argument.
 
-    start: Callable[..., Any]
+    `permission` is None if the subscription requires only a session.
+    """
+
+    open_stream: Callable[..., Any]
     permission: Permission | None = None
 
 
 async def _account_events(_: object, info: Info, account_id: str) -> AsyncIterator[ChainedEvent]:
     context = info.context
-    return await _hub(context).events(context.caller, ids.decode("Account", account_id))
+    return await _hub(context).follow_events(context.caller, ids.decode("Account", account_id))
 
 
 async def _access_changed(_: object, info: Info) -> AsyncIterator[Change]:
-    return await _hub(info.context).changes(info.context.caller)
+    return await _hub(info.context).follow_changes(info.context.caller)
 
 
 def _hub(context: Context) -> Hub:
@@ -37,21 +40,21 @@ def _hub(context: Context) -> Hub:
     return context.hub
 
 
-account_events = Source(_account_events, stream_state.EVENTS)
+account_events = Source(_account_events, stream_state.EVENTS_PERMISSION)
 access_changed = Source(_access_changed)
 
 
-async def event(written: Sequence[ChainedEvent], info: Info, **_: object) -> Sequence[ChainedEvent]:
-    """Each event itself, with the access that its fields look at."""
-    await prepare(written, info.context)
-    return written
+async def events(events: Sequence[ChainedEvent], info: Info, **_: object) -> Sequence[ChainedEvent]:
+    """The events themselves, after loading the access that their fields need."""
+    await load_access(events, info.context)
+    return events
 
 
 async def change(changes: Sequence[Change], _: Info) -> Sequence[Change]:
-    """Each change itself."""
+    """The changes themselves."""
     return changes
 
 
 async def grants(changes: Sequence[Change], info: Info) -> list[GrantRow | None]:
-    """The grants that changed, as they are now."""
-    return await grant.by_ids([one.grant_id for one in changes], info.context)
+    """The changed grants in their current state."""
+    return await grant.by_ids([change.grant_id for change in changes], info.context)

@@ -1,4 +1,4 @@
-"""Running an operation for a mutation field: one operation in, one payload out."""
+"""Mutation resolvers: each runs one operation and returns its payload."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,16 +6,17 @@ from typing import Any
 
 from auth.policy import Permission
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.errors import Forbidden, Problem, Refusal
 from resolvers import rights
 from resolvers.context import Context
 
 Operation = Callable[..., Awaitable[Any]]
-Shown = Callable[[Context, Any], Awaitable[dict[str, object]]]
+LoadPayload = Callable[[Context, Any], Awaitable[dict[str, object]]]
 
 
 class Payload:
-    """The entities that a mutation changed, by their field's name, and what the caller can mend."""
+    """The payload of a mutation: the changed entities by field name, and the errors that the caller can fix."""
 
     __slots__ = ("entities", "errors")
 
@@ -24,43 +25,52 @@ class Payload:
         self.errors = errors
 
     def __getattr__(self, name: str) -> object:
-        """An entity; None where the operation was refused."""
+        """An entity. None if the operation failed."""
         return self.entities.get(name)
 
 
 @dataclass(frozen=True, slots=True)
 class MutationResolver:
-    """A mutation's resolver: the operation, and how its outcome is shown."""
+    """The resolver of a mutation: the operation, and the function that loads the payload of its outcome."""
 
     operation: Operation
-    show: Shown
-    refused: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What the payload has where the operation was refused, beside its errors."""
+    load_payload: LoadPayload
+    refusal_payload: Mapping[str, object] = field(default_factory=dict[str, object])
+    """The payload of a failed operation, besides its errors."""
 
     @property
     def permission(self) -> Permission | None:
-        """What the operation demands in its account; its field's directive is made of it."""
+        """The permission that the operation requires in its account. The field's directive is derived from it."""
         return getattr(self.operation, "permission", None)
 
-    async def __call__(self, context: Context, **given: Any) -> Payload:
-        """Do it; a refusal is an answer of its own, what is forbidden is recorded, everything else goes up."""
+    @property
+    def event_type(self) -> EventType | None:
+        """The type of the event that the operation writes, if it requires a permission."""
+        return getattr(self.operation, "event_type", None)
+
+    async def __call__(self, context: Context, **arguments: Any) -> Payload:
+        """Run the operation and return its payload.
+
+        A Refusal becomes the payload's errors. Forbidden is recorded as an event and raised.
+        """
         try:
-            outcome = await self.operation(context.caller, **given)
+            outcome = await self.operation(context.caller, **arguments)
         except Refusal as refusal:
-            context.refused.extend(problem.code.value for problem in refusal.problems)
-            return Payload(dict(self.refused), refusal.problems)
+            context.refusal_codes.extend(problem.code.value for problem in refusal.problems)
+            return Payload(dict(self.refusal_payload), refusal.problems)
         except Forbidden as refusal:
-            await event.record_refusal(context.caller, self.operation, refusal)
+            if self.event_type is not None:
+                await event.record_refusal(context.caller, self.event_type, refusal)
             raise
-        context.forget()
-        return Payload(rights.existing(await self.show(context, outcome), context))
+        context.clear_caches()
+        return Payload(rights.hide_invisible(await self.load_payload(context, outcome), context))
 
 
-def mutation_resolver(operation: Operation, show: Shown, **refused: object) -> MutationResolver:
-    """The resolver of a mutation that does `operation` and shows what came of it, or `refused`."""
-    return MutationResolver(operation, show, refused)
+def mutation_resolver(operation: Operation, load_payload: LoadPayload, **refusal_payload: object) -> MutationResolver:
+    """The resolver of a mutation that runs `operation`. A failed operation returns `refusal_payload`."""
+    return MutationResolver(operation, load_payload, refusal_payload)
 
 
 async def empty_payload(_: Context, __: object) -> dict[str, object]:
-    """For operations whose answer says nothing but that they were heard."""
+    """The payload of operations that must not reveal their outcome."""
     return {}

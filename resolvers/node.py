@@ -1,11 +1,22 @@
-"""Objects by their global id, under the rule that guards them on every other path."""
+"""The `node` and `nodes` fields: objects by global id, guarded by the rule of their type."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from models.people import session
-from resolvers import access_request, account, engagement, event, grant, ids, invitation, ownership, subscription
+from resolvers import (
+    access_request,
+    account,
+    engagement,
+    event,
+    grant,
+    ids,
+    invitation,
+    message,
+    ownership,
+    subscription,
+)
 from resolvers import user as users
 from resolvers.context import Context, Info
 
@@ -17,12 +28,12 @@ async def _sessions(keys: list[UUID], context: Context) -> Sequence[object]:
 
 
 async def _users(keys: list[UUID], context: Context) -> Sequence[object]:
-    """Users have no account of their own: here it is said who can come across whom."""
-    known = await users.known(keys, context)
-    return await users.by_ids([key for key in keys if key in known], context)
+    """The users visible to the caller. A user row belongs to no account, so no account access decides."""
+    visible_keys = await users.ids_with_visible_name(keys, context)
+    return await users.by_ids([key for key in keys if key in visible_keys], context)
 
 
-_LOADS: Final[dict[str, Load]] = {
+_LOADERS: Final[dict[str, Load]] = {
     "User": _users,
     "Session": _sessions,
     "Account": account.by_ids,
@@ -31,38 +42,38 @@ _LOADS: Final[dict[str, Load]] = {
     "Engagement": engagement.by_ids,
     "AccessRequest": access_request.by_ids,
     "SubscriptionEntry": subscription.by_ids,
-    "Event": event.events_by_ids,
-    "Message": event.messages_by_ids,
+    "Event": event.by_ids,
+    "Message": message.by_ids,
     "OwnershipTransfer": ownership.by_ids,
 }
 
 
 async def node(parents: Sequence[object], info: Info, id: str) -> list[object]:  # noqa: A002 - the argument's name
-    """The object with this id, or None."""
-    return await _found([id], info) * len(parents)
+    """The object with this id. None if it does not exist for the caller."""
+    return await _load_nodes([id], info) * len(parents)
 
 
 async def nodes(parents: Sequence[object], info: Info, ids: list[str]) -> list[list[object]]:
-    """The objects with these ids, in order; None for those that do not exist for the caller."""
-    return [await _found(ids, info)] * len(parents)
+    """The objects with these ids, in order. None for each that does not exist for the caller."""
+    return [await _load_nodes(ids, info)] * len(parents)
 
 
-async def _found(texts: list[str], info: Info) -> list[object]:
-    asked = [ids.decode_any(text) or ("Account", ids.NOBODY) for text in texts]
-    seen: dict[tuple[str, UUID], object] = {}
-    for type_name in dict.fromkeys(name for name, _ in asked):
-        keys = [key for name, key in asked if name == type_name]
-        for row in await _visible(type_name, keys, info):
-            seen[type_name, row.id] = row
-    return [seen.get(place) for place in asked]
+async def _load_nodes(texts: list[str], info: Info) -> list[object]:
+    type_keys = [ids.decode_any(text) or ("Account", ids.NIL_KEY) for text in texts]
+    rows: dict[tuple[str, UUID], object] = {}
+    for type_name in dict.fromkeys(name for name, _ in type_keys):
+        keys = [key for name, key in type_keys if name == type_name]
+        for row in await _load_visible(type_name, keys, info):
+            rows[type_name, row.id] = row
+    return [rows.get(type_key) for type_key in type_keys]
 
 
-async def _visible(type_name: str, keys: list[UUID], info: Info) -> list[Any]:
-    """The rows of a type that exist for the caller, by the rule and the rights of the type."""
-    context, marks = info.context, info.schema.type_map[type_name].extensions
-    reads = context.access.reads
-    rows = [row for row in await _LOADS[type_name](keys, context) if row is not None]
-    if context.access.reads == reads:
-        await context.access.feign()  # a made-up id must take the time of a foreign one
-    rights = marks["rights"](rows, context)
-    return [row for row, bits in zip(rows, rights, strict=True) if bits & marks["rule"].bits]
+async def _load_visible(type_name: str, keys: list[UUID], info: Info) -> list[Any]:
+    """The rows of a type that exist for the caller by the type's rule."""
+    context, metadata = info.context, info.schema.type_map[type_name].extensions
+    reads_before = context.access.read_count
+    rows = [row for row in await _LOADERS[type_name](keys, context) if row is not None]
+    if context.access.read_count == reads_before:
+        await context.access.simulate_read()  # a made-up id must take the same time as a foreign id
+    rights = metadata["rights"](rows, context)
+    return [row for row, bits in zip(rows, rights, strict=True) if bits & metadata["rule"].bits]

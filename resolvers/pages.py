@@ -1,4 +1,4 @@
-"""Lists under many parents, and rows by their ids: the two ways in which rows enter the graph."""
+"""Loading of connection pages and of rows by id, with the caller's access to the rows' accounts."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -6,72 +6,77 @@ from uuid import UUID
 
 from database import db, rows
 from database.listing import Connection, ConnectionQuery, Page
-from resolvers.context import Context, Info, selects, wanted
+from resolvers.context import Context, Info, selected_columns, selects
 
 R = TypeVar("R", bound=db.Row)
 
 
 async def pages(
-    listing: ConnectionQuery[R],
+    query: ConnectionQuery[R],
     keys: Sequence[UUID],
     info: Info,
     arguments: dict[str, Any],
     *,
-    learn: Callable[[rows.ColumnBatch, Context], None] | None = None,
+    on_rows: Callable[[rows.ColumnBatch, Context], None] | None = None,
 ) -> list[Connection[R]]:
-    """One page under each key, with the access that the rules of its rows will look at.
+    """The page of a connection for each parent key. Loads the access that the rules of the rows need.
 
-    `learn` takes out of the rows what they tell of it themselves.
+    `on_rows` can take this access from the rows themselves before it is loaded.
     """
-    page = Page.of(**{name: arguments[name] for name in _PAGE & arguments.keys()})
-    nodes, edges = wanted(info, "nodes"), wanted(info, "edges", "node")
+    page = Page.of(**{name: arguments[name] for name in _PAGE_ARGUMENTS & arguments.keys()})
+    nodes, edges = selected_columns(info, "nodes"), selected_columns(info, "edges", "node")
     columns = None if nodes is None or edges is None else nodes | edges
-    found = await listing.pages(keys, page, wanted=columns, with_page_info=selects(info, "pageInfo", "edges"))
-    if found:
-        whole = found[0].nodes.whole
-        if learn is not None:
-            learn(whole, info.context)
-        await prepare(whole, info.context)
-    return found
+    connections = await query.pages(keys, page, column_names=columns, with_page_info=selects(info, "pageInfo", "edges"))
+    if connections:
+        batch = connections[0].nodes.batch
+        if on_rows is not None:
+            on_rows(batch, info.context)
+        await load_access(batch, info.context)
+    return connections
 
 
-_PAGE = frozenset({"first", "after", "last", "before"})
+_PAGE_ARGUMENTS = frozenset({"first", "after", "last", "before"})
 
 
-async def prepare(found: Sequence[Any], context: Context) -> None:
-    """Load the caller's access to the accounts that rows belong to: one statement at most."""
-    there = found if isinstance(found, rows.ColumnBatch) else [row for row in found if row is not None]
-    if there:
-        columns = [name for name in there[0].keys() if name in _ACCOUNTS] or ["id"]  # noqa: SIM118 - no dict
-        wanted = (rows.distinct(there, column) for column in columns)
-        await context.access.load_digits(set().union(*wanted))
+async def load_access(candidates: Sequence[Any], context: Context) -> None:
+    """Load the caller's access to the accounts of the rows: at most one statement."""
+    present_rows = (
+        candidates if isinstance(candidates, rows.ColumnBatch) else [row for row in candidates if row is not None]
+    )
+    if present_rows:
+        columns = [name for name in present_rows[0].keys() if name in _ACCOUNT_COLUMNS] or ["id"]  # noqa: SIM118 - no dict
+        account_hexes = (rows.distinct(present_rows, column) for column in columns)
+        await context.access.load_hexes(set().union(*account_hexes))
 
 
-_ACCOUNTS = frozenset({"account_id", "bureau_id", "client_id"})
-"""Columns with the id of an account that decides who sees the row."""
+_ACCOUNT_COLUMNS = frozenset({"account_id", "bureau_id", "client_id"})
+"""Columns with the id of an account whose permissions guard the row."""
 
 
 def rows_by_ids(
     read: Callable[[list[UUID]], Awaitable[list[R | None]]],
 ) -> Callable[[Sequence[UUID], Context], Awaitable[list[R | None]]]:
-    """Rows by their ids, in order, None for unknown ones, with the access that their rules will look at."""
+    """A function that reads rows by id, in order, and loads the access that their rules need.
 
-    async def found(keys: Sequence[UUID], context: Context) -> list[R | None]:
-        there = await read(list(keys))
-        await prepare(there, context)
-        return there
+    None for an unknown id.
+    """
 
-    return found
+    async def load(keys: Sequence[UUID], context: Context) -> list[R | None]:
+        loaded_rows = await read(list(keys))
+        await load_access(loaded_rows, context)
+        return loaded_rows
+
+    return load
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:
-    """How long each list is, and only when it is asked for: one statement for each kind of list.
+    """The total count of each connection, if selected: one statement per connection query.
 
-    A fragment can ask several lists at once, each with a filter of its own.
+    A fragment can select several connections at once, each with its own filter.
     """
-    found: dict[tuple[int, UUID], int] = {}
-    for listing in {id(connection.listing): connection.listing for connection in connections}.values():
-        keys = list({connection.key: None for connection in connections if connection.listing is listing})
-        counts = await listing.counts(keys)
-        found |= {(id(listing), key): count for key, count in zip(keys, counts, strict=True)}
-    return [found[id(connection.listing), connection.key] for connection in connections]
+    counts_by_list: dict[tuple[int, UUID], int] = {}
+    for query in {id(connection.query): connection.query for connection in connections}.values():
+        keys = list({connection.key: None for connection in connections if connection.query is query})
+        counts = await query.counts(keys)
+        counts_by_list |= {(id(query), key): count for key, count in zip(keys, counts, strict=True)}
+    return [counts_by_list[id(connection.query), connection.key] for connection in connections]

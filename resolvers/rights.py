@@ -1,7 +1,7 @@
-"""What the caller may do with one object, as a bit set: the counterpart of a field's rule.
+"""The caller's rights on objects, as bit sets: the counterpart of a field's access rule.
 
-Each type of the graph has one function here, from its rows to the caller's rights on them. It only
-looks: whoever lets rows into the graph has loaded the access that they need.
+For each GraphQL type a function maps rows to the caller's rights on them. It reads only the cache:
+the resolver that returned the rows has loaded the access.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from typing import Any, Final, overload
 
 from auth import policy
 from auth.policy import GrantFacts, Permission
-from auth.rules import AS_SELF, AUTHENTICATED, PUBLIC, SELF, Rule
-from database.rows import distinct_keys, key_hex, mapped, where
+from auth.rules import AS_SELF_BIT, AUTHENTICATED_BIT, PUBLIC_BIT, SELF_BIT, Rule
+from database.rows import distinct_keys, indexes_of, key_hex, map_keys
 from models.access.access import Access, GrantRow
 from models.accounts.account import AccountRow
-from models.base.errors import Forbidden, Refused, Unauthenticated
+from models.base.errors import Forbidden, OperationError, Unauthenticated
 from models.billing.subscription import SubscriptionEntryRow
-from models.bureaus.engagement import EngagementRow, shown_to
+from models.bureaus.engagement import EngagementRow, visible_to
 from models.sharing.access_request import AccessRequestRow
 from models.sharing.invitation import InvitationRow
 from models.sharing.ownership import OwnershipTransferRow
@@ -30,25 +30,25 @@ _USERS_READ = policy.mask([Permission.USERS_READ])
 
 @dataclass(slots=True)
 class Rights(Sequence[int]):
-    """The caller's rights on each of many rows: at least those in `common`; worked out when one is looked at.
+    """The caller's rights on each row. Every row has at least `common`; the rest is computed at first use.
 
-    Most rules are met by what the caller may do in all the accounts, so that nobody asks which rows are his own.
+    `common` satisfies most rules, so usually the rows of the caller need not be found.
     """
 
     size: int
     common: int
-    work_out: Callable[[], list[int]]
-    found: list[int] | None = None
+    compute: Callable[[], list[int]]
+    cache: list[int] | None = None
 
     @property
-    def each(self) -> list[int]:
-        """All of them."""
-        if self.found is None:
-            self.found = self.work_out()
-        return self.found
+    def bits(self) -> list[int]:
+        """The rights on each row."""
+        if self.cache is None:
+            self.cache = self.compute()
+        return self.cache
 
     def __len__(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         return self.size
 
     @overload
@@ -56,157 +56,159 @@ class Rights(Sequence[int]):
     @overload
     def __getitem__(self, number: slice, /) -> list[int]: ...
     def __getitem__(self, number: int | slice, /) -> int | list[int]:
-        """The rights on one row, or some."""
-        return self.each[number]
+        """The rights on a row or a slice of rows."""
+        return self.bits[number]
 
     def __iter__(self) -> Iterator[int]:
-        """The rights on one row after the other."""
-        return iter(self.each)
+        """The rights on each row, in order."""
+        return iter(self.bits)
 
 
 def _base(context: Context) -> int:
-    return PUBLIC | AUTHENTICATED if context.viewer_id else PUBLIC
+    return PUBLIC_BIT | AUTHENTICATED_BIT if context.viewer_id else PUBLIC_BIT
 
 
-def of_anything(rows: Sequence[object], context: Context) -> Sequence[int]:
-    """Objects that belong to nobody in particular: roots, payloads, pages, previews."""
+def of_unowned(rows: Sequence[object], context: Context) -> Sequence[int]:
+    """Rights on objects without an owner: roots, payloads, pages, previews."""
     return [_base(context)] * len(rows)
 
 
 def of_viewer(rows: Sequence[object], context: Context) -> Sequence[int]:
-    """Objects that are only ever the caller's own."""
-    return [_base(context) | (SELF if context.viewer_id else 0)] * len(rows)
+    """Rights on objects that always belong to the caller."""
+    return [_base(context) | (SELF_BIT if context.viewer_id else 0)] * len(rows)
 
 
 def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
-    """Sessions are their user's."""
-    found = _with_own([_base(context)] * len(rows), rows, "user_id", context)
+    """Rights on sessions, which belong to their user."""
+    rights = _add_self_rights([_base(context)] * len(rows), rows, "user_id", context)
     if context.view is not None and context.caller.session_id is not None:
-        for number in where(rows, "id", context.caller.session_id):
-            found[number] |= SELF
-    return found
+        for number in indexes_of(rows, "id", context.caller.session_id):
+            rights[number] |= SELF_BIT
+    return rights
 
 
 def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
-    """A user sees all of himself; whoever may read the users of a shared account, all of him."""
+    """Rights on users. Users see all of themselves. USERS_READ in a shared account makes a user readable."""
     return _of_users(rows, "id", context)
 
 
 def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
-    """What a linked account shows of its owner is what the caller may see of that user.
+    """Rights on linked accounts: the caller's rights on the owner.
 
-    In the links of an account, whoever may read its users sees the owners on the other side too.
+    In the links of an account, USERS_READ in that account also makes the owners on the other side readable.
     """
-    found = _of_users(rows, "owner_id", context)
+    owner_rights = _of_users(rows, "owner_id", context)
     if not rows or "account_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
-        return found
-    reads = mapped(rows, "account_id", lambda digits: context.access.bits_of(digits) & _USERS_READ)
-    return [one | other for one, other in zip(found, reads, strict=True)]
+        return owner_rights
+    user_reads = map_keys(rows, "account_id", lambda account_hex: context.access.bits_by_hex(account_hex) & _USERS_READ)
+    return [bits | user_read for bits, user_read in zip(owner_rights, user_reads, strict=True)]
 
 
 def _of_users(rows: Sequence[Any], column: str, context: Context) -> Rights:
     base, readable, keys = _base(context), context.readable_users, key_hex(rows, column)
 
-    def each() -> list[int]:
-        found = [base | _USERS_READ if key in readable else base for key in keys]
-        return _with_own(found, rows, column, context)
+    def compute() -> list[int]:
+        rights = [base | _USERS_READ if key in readable else base for key in keys]
+        return _add_self_rights(rights, rows, column, context)
 
-    return Rights(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, each)
+    return Rights(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, compute)
 
 
-def _with_own(found: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
-    """Rights with SELF where the row is the caller's own, or AS_SELF where it is his through whom he looks."""
-    me, own = (context.viewer_id, SELF) if context.view is None else (context.view.holder_id, AS_SELF)
-    if me is not None:
-        for number in where(rows, column, me):
-            found[number] |= own
-    return found
+def _add_self_rights(rights: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
+    """Add SELF_BIT on the caller's own rows, or AS_SELF_BIT on rows of the impersonated user. Changes `rights`."""
+    user_id, bit = (context.viewer_id, SELF_BIT) if context.view is None else (context.view.holder_id, AS_SELF_BIT)
+    if user_id is not None:
+        for number in indexes_of(rows, column, user_id):
+            rights[number] |= bit
+    return rights
 
 
 @dataclass(frozen=True, slots=True)
 class OfAccount:
-    """Objects of an account: the caller's permissions there, and SELF where the row is his own.
+    """Rights on objects of an account: the caller's permissions there, and SELF_BIT on the caller's own rows.
 
-    `account` is the column with the account's id, `own` the one with the id of whose row it is.
+    `account_column` has the id of the account, `self_column` the id of the row's user. None if a row
+    belongs to no user.
     """
 
-    account: str = "account_id"
-    own: str | None = None
+    account_column: str = "account_id"
+    self_column: str | None = None
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        accounts = distinct_keys(rows, self.account)
-        in_all = reduce(and_, map(context.access.bits_of, accounts)) if accounts else 0
-        return Rights(len(rows), _base(context) | in_all, partial(self._each, rows, context))
+        accounts = distinct_keys(rows, self.account_column)
+        in_all = reduce(and_, map(context.access.bits_by_hex, accounts)) if accounts else 0
+        return Rights(len(rows), _base(context) | in_all, partial(self._compute, rows, context))
 
-    def _each(self, rows: Sequence[Any], context: Context) -> list[int]:
-        base, bits = _base(context), context.access.bits_of
-        found = mapped(rows, self.account, lambda digits: base | bits(digits))
-        if self.own is None:
-            return found
+    def _compute(self, rows: Sequence[Any], context: Context) -> list[int]:
+        base, bits = _base(context), context.access.bits_by_hex
+        rights = map_keys(rows, self.account_column, lambda account_hex: base | bits(account_hex))
+        if self.self_column is None:
+            return rights
         if context.view is None:
-            return _with_own(found, rows, self.own, context)
-        here = {*where(rows, self.account, context.view.account_id)}
-        held = _with_own([0] * len(found), rows, self.own, context)
+            return _add_self_rights(rights, rows, self.self_column, context)
+        rows_in_account = {*indexes_of(rows, self.account_column, context.view.account_id)}
+        self_rights = _add_self_rights([0] * len(rights), rows, self.self_column, context)
         return [
-            bits | (own if number in here else 0) for number, (bits, own) in enumerate(zip(found, held, strict=True))
+            bits | (self_bits if number in rows_in_account else 0)
+            for number, (bits, self_bits) in enumerate(zip(rights, self_rights, strict=True))
         ]
 
     def exists(self, row: Any, context: Context) -> bool:
-        """Whether the row exists for the caller: he can enter its account, or it is his own."""
-        return self.access([row], context)[0] is not None or bool(self([row], context)[0] & SELF)
+        """True if the row exists for the caller: they have access to its account, or the row is their own."""
+        return self.accesses([row], context)[0] is not None or bool(self([row], context)[0] & SELF_BIT)
 
-    def access(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
+    def accesses(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
         """The caller's access to the account of each row."""
-        return [*map(context.access.of, key_hex(rows, self.account))]
+        return [*map(context.access.get_by_hex, key_hex(rows, self.account_column))]
 
 
 @dataclass(frozen=True, slots=True)
 class OfGrant(OfAccount):
-    """Grants: besides, who may read a bureau's users sees the grants of its consultants at its clients.
+    """Rights on grants. USERS_READ in a bureau also covers its consultants' grants at its clients.
 
-    Only where the row says on which bureau it hangs: lists of an account's grants have been guarded already.
+    Only for rows with a `bureau_id` column: the connections of an account's grants are already guarded.
     """
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        found = OfAccount.__call__(self, rows, context)
+        account_rights = OfAccount.__call__(self, rows, context)
         if not rows or "bureau_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
-            return found
+            return account_rights
         bits = context.access.bits
         bureaus = [row["bureau_id"] for row in rows]
         return [
-            held if bureau is None else held | bits(bureau) & _USERS_READ
-            for held, bureau in zip(found, bureaus, strict=True)
+            right_bits if bureau is None else right_bits | bits(bureau) & _USERS_READ
+            for right_bits, bureau in zip(account_rights, bureaus, strict=True)
         ]
 
     def exists(self, row: Any, context: Context) -> bool:
-        """Whether the row exists for the caller: one of a consultant does for his bureau, too."""
+        """True if the row exists for the caller. A consultant's grant also exists for the bureau."""
         return OfAccount.exists(self, row, context) or bool(self([row], context)[0] & _USERS_READ)
 
 
 @dataclass(frozen=True, slots=True)
 class OfEngagement(OfAccount):
-    """Engagements: the caller's permissions on either side, but not on one that asked blindly."""
+    """Rights on engagements: the caller's permissions in the accounts that may see the engagement."""
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
         base, bits = _base(context), context.access.bits
-        return [reduce(or_, map(bits, shown_to(row)), base) for row in rows]
+        return [reduce(or_, map(bits, visible_to(row)), base) for row in rows]
 
-    def access(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
-        """The caller's access to a side of each row."""
-        return [next(filter(None, map(context.access.get, shown_to(row))), None) for row in rows]
+    def accesses(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
+        """The caller's access to one of the accounts of each engagement."""
+        return [next(filter(None, map(context.access.get, visible_to(row))), None) for row in rows]
 
 
 of_accounts = OfAccount("id")
 of_account_parts = OfAccount()
-of_grants = OfGrant(own="user_id")
-of_invitations = OfAccount(own="invitee_id")
+of_grants = OfGrant(self_column="user_id")
+of_invitations = OfAccount(self_column="invitee_id")
 of_engagements = OfEngagement()
-of_ownership_transfers = OfAccount(own="receiver_id")
-of_access_requests = OfAccount(own="requester_id")
-of_events = OfAccount(own="actor_id")
+of_ownership_transfers = OfAccount(self_column="receiver_id")
+of_access_requests = OfAccount(self_column="requester_id")
+of_events = OfAccount(self_column="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
     AccountRow: of_accounts,
@@ -219,27 +221,27 @@ _OF_ROWS: Final[dict[type, OfAccount]] = {
 }
 
 
-def existing(entities: Mapping[str, object], context: Context) -> dict[str, object]:
-    """What a mutation changed, None in the place of what does not exist for the caller."""
+def hide_invisible(entities: Mapping[str, object], context: Context) -> dict[str, object]:
+    """The entities of a payload. None replaces each that does not exist for the caller."""
     return {name: entity if _exists(entity, context) else None for name, entity in entities.items()}
 
 
 def _exists(entity: object, context: Context) -> bool:
-    found = _OF_ROWS.get(type(entity))
-    return found is None or found.exists(entity, context)
+    of_rows = _OF_ROWS.get(type(entity))
+    return of_rows is None or of_rows.exists(entity, context)
 
 
-def refusals(rights: RightsOf, rule: Rule, rows: Sequence[Any], context: Context) -> Sequence[Refused]:
-    """Why the caller is refused a field of each row: what his rights lack. Those who lack it alike share one."""
+def field_errors(rights: RightsOf, rule: Rule, rows: Sequence[Any], context: Context) -> Sequence[OperationError]:
+    """The error for a denied field of each row. Rows with the same facts share one error."""
     if context.viewer_id is None:
         return [Unauthenticated()] * len(rows)
-    found = rights.access(rows, context) if isinstance(rights, OfAccount) else [None] * len(rows)
-    standings = [access.standing if access else None for access in found]
-    # By what it is, not by what it says: to compare standings takes as long as to refuse, and most are one.
-    reasons = {id(standing): _refusal(rule, standing) for standing in {id(each): each for each in standings}.values()}
-    return [reasons[id(standing)] for standing in standings]
+    accesses = rights.accesses(rows, context) if isinstance(rights, OfAccount) else [None] * len(rows)
+    grant_facts = [access.facts if access else None for access in accesses]
+    # By identity: comparing facts takes as long as creating the error, and most rows share one object.
+    errors = {id(facts): _field_error(rule, facts) for facts in {id(facts): facts for facts in grant_facts}.values()}
+    return [errors[id(facts)] for facts in grant_facts]
 
 
-def _refusal(rule: Rule, standing: GrantFacts | None) -> Refused:
-    decision = policy.decide(rule.permission or Permission.ACCOUNT_READ, standing)
-    return Forbidden(decision, standing.role if standing else None)
+def _field_error(rule: Rule, facts: GrantFacts | None) -> OperationError:
+    decision = policy.decide(rule.permission or Permission.ACCOUNT_READ, facts)
+    return Forbidden(decision, facts.role if facts else None)

@@ -1,4 +1,4 @@
-"""What each role and permission means, from the one table, in the caller's language."""
+"""The `roles` field: names and descriptions of roles and permissions in the caller's language."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from resolvers.context import Info
 
 @dataclass(frozen=True, slots=True)
 class PermissionDefinition:
-    """A permission explained."""
+    """A permission with its description."""
 
     permission: Permission
     description: str
@@ -19,7 +19,7 @@ class PermissionDefinition:
 
 @dataclass(frozen=True, slots=True)
 class RoleDefinition:
-    """A role explained."""
+    """A role with its name, description and maximum permissions."""
 
     role: Role
     name: str
@@ -28,16 +28,16 @@ class RoleDefinition:
 
 
 def roles(_: object, info: Info) -> list[RoleDefinition]:
-    """All roles, with what they can hold at most."""
+    """All roles, with the permissions that each can have at most."""
     locale = info.context.caller.locale
     return [
         RoleDefinition(
             role=role,
             name=i18n.translate(locale, labels.ROLE_NAMES[role]),
             description=i18n.translate(locale, labels.ROLES[role]),
-            permissions=[_definition(p, locale) for p in policy.permissions(held)],
+            permissions=[_definition(p, locale) for p in policy.permissions(bits)],
         )
-        for role, held in policy.ROLES.items()
+        for role, bits in policy.ROLES.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""The second factor of the signed-in user; nobody sees another's."""
+"""Resolvers of the viewer's own second factor. Other users cannot see it."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ async def of_viewer(parents: Sequence[object], info: Info) -> list[SecondFactor]
     return [await second_factor.of_user(info.context.caller.user())] * len(parents)
 
 
-async def _enrolled(context: Context, enrolment: Enrolment) -> dict[str, object]:
+async def _load_enrolment_payload(context: Context, enrolment: Enrolment) -> dict[str, object]:
     return {"secret": enrolment.secret, "uri": enrolment.uri, "viewer": context.session}
 
 
-async def _renewed(context: Context, recovery_codes: list[str]) -> dict[str, object]:
+async def _load_recovery_codes_payload(context: Context, recovery_codes: list[str]) -> dict[str, object]:
     return {"recovery_codes": recovery_codes, "viewer": context.session}
 
 
-async def _changed(context: Context, _: None) -> dict[str, object]:
+async def _load_viewer_payload(context: Context, _: None) -> dict[str, object]:
     return {"viewer": context.session}
 
 
-enroll_second_factor = mutation_resolver(second_factor.enroll, _enrolled)
-confirm_second_factor = mutation_resolver(second_factor.confirm, _renewed)
-disable_second_factor = mutation_resolver(second_factor.disable, _changed)
-regenerate_recovery_codes = mutation_resolver(second_factor.regenerate_recovery_codes, _renewed)
+enroll_second_factor = mutation_resolver(second_factor.enroll, _load_enrolment_payload)
+confirm_second_factor = mutation_resolver(second_factor.confirm, _load_recovery_codes_payload)
+disable_second_factor = mutation_resolver(second_factor.disable, _load_viewer_payload)
+regenerate_recovery_codes = mutation_resolver(second_factor.regenerate_recovery_codes, _load_recovery_codes_payload)

@@ -1,4 +1,4 @@
-"""Sessions, and the mutations by which people sign up, in and out."""
+"""Resolvers of sessions, and the mutations for registration, sign-in and sign-out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from uuid import UUID
 
 from database.listing import Connection
 from models import lists
-from models.people import activation, session, user
-from models.people.session import SessionRow, SignedIn
+from models.people import activation, registration, session, user, user_password
+from models.people.session import NewSession, SessionRow
 from models.people.sign_in import sign_in as sign_in_operation
 from models.sharing import account_switch
 from resolvers import account, ids
@@ -19,70 +19,73 @@ from resolvers.pages import pages
 
 async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[SessionRow]]:
     """The caller's open sessions."""
-    listing = lists.sessions(info.context.now)
-    return await pages(listing, [info.context.caller.user()] * len(parents), info, page)
+    query = lists.sessions(info.context.now)
+    return await pages(query, [info.context.caller.user()] * len(parents), info, page)
 
 
 def viewer(_: object, info: Info) -> SessionRow | None:
-    """The door to everything of the signed-in user: his session."""
+    """The session of the viewer. None for an anonymous request."""
     return info.context.session
 
 
 def current(_: object, info: Info) -> SessionRow | None:
-    """The session that the request came with."""
+    """The session of the request. None for an anonymous request."""
     return info.context.session
 
 
 def is_current(row: SessionRow, info: Info) -> bool:
-    """Whether this is the session that asks."""
+    """True for the session of the request."""
     return row.id == info.context.caller.session_id
 
 
-async def signed_in(context: Context, outcome: SignedIn) -> dict[str, object]:
-    """A new session, and its token unless a cookie takes that; the rest of the request goes on as its holder."""
-    await context.become(outcome.session, outcome.access_token)
-    shown = None if context.caller.in_cookie else outcome.access_token
-    return {"access_token": shown, "viewer": outcome.session}
+async def load_sign_in_payload(context: Context, outcome: NewSession) -> dict[str, object]:
+    """The payload of a new session, with its token unless a cookie carries it.
+
+    The rest of the request continues with the new session.
+    """
+    await context.set_session(outcome.session, outcome.access_token)
+    visible_token = None if context.caller.in_cookie else outcome.access_token
+    return {"access_token": visible_token, "viewer": outcome.session}
 
 
-async def _signed_out(context: Context, _: None) -> dict[str, object]:
-    await context.become(None, None)
+async def _end_session(context: Context, _: None) -> dict[str, object]:
+    await context.set_session(None, None)
     return {}
 
 
-async def _viewer(context: Context, _: object) -> dict[str, object]:
+async def _load_viewer_payload(context: Context, _: object) -> dict[str, object]:
     return {"viewer": context.session}
 
 
-async def _session(context: Context, key: UUID) -> dict[str, object]:
+async def _load_revocation_payload(context: Context, key: UUID) -> dict[str, object]:
     if key == context.caller.session_id:
-        await context.become(None, None)
+        await context.set_session(None, None)
     return {"session_id": ids.encode("Session", key), "viewer": context.session}
 
 
-async def _ended(context: Context, count: int) -> dict[str, object]:
+async def _load_count_payload(context: Context, count: int) -> dict[str, object]:
     return {"ended": count, "viewer": context.session}
 
 
-async def _switched(context: Context, key: UUID) -> dict[str, object]:
+async def _load_switch_payload(context: Context, key: UUID) -> dict[str, object]:
     row = (await session.by_ids([context.caller.session_id or key], now=context.now))[0]
-    await context.become(row, context.token)
-    return {"account": await account.one(key, context), "viewer": row}
+    await context.set_session(row, context.token)
+    return {"account": await account.by_id(key, context), "viewer": row}
 
 
-async def _profile(context: Context, key: UUID) -> dict[str, object]:
+async def _load_profile_payload(context: Context, key: UUID) -> dict[str, object]:
     return {"user": (await users.by_ids([key], context))[0], "viewer": context.session}
 
 
-register = mutation_resolver(user.register, empty_payload)
-activate = mutation_resolver(activation.activate, signed_in)
+register = mutation_resolver(registration.register, empty_payload)
+activate = mutation_resolver(activation.activate, load_sign_in_payload)
 resend_activation = mutation_resolver(activation.resend_activation, empty_payload)
-sign_in = mutation_resolver(sign_in_operation, signed_in)
-sign_out = mutation_resolver(session.end_current, _signed_out)
-request_password_reset = mutation_resolver(user.request_password_reset, empty_payload)
-reset_password = mutation_resolver(user.reset_password, empty_payload)
-change_password = mutation_resolver(user.change_password, _viewer)
-update_profile = mutation_resolver(user.update_profile, _profile)
-revoke_session = mutation_resolver(session.revoke, _session)
-revoke_other_sessions = mutation_resolver(session.revoke_others, _ended)
-switch_account = mutation_resolver(account_switch.switch, _switched)
+sign_in = mutation_resolver(sign_in_operation, load_sign_in_payload)
+sign_out = mutation_resolver(session.end_current, _end_session)
+request_password_reset = mutation_resolver(user_password.request_password_reset, empty_payload)
+reset_password = mutation_resolver(user_password.reset_password, empty_payload)
+change_password = mutation_resolver(user_password.change_password, _load_viewer_payload)
+update_profile = mutation_resolver(user.update_profile, _load_profile_payload)
+revoke_session = mutation_resolver(session.revoke, _load_revocation_payload)
+revoke_other_sessions = mutation_resolver(session.revoke_others, _load_count_payload)
+switch_account = mutation_resolver(account_switch.switch, _load_switch_payload)

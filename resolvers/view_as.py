@@ -1,7 +1,7 @@
-"""The header X-View-As: the rest of the request sees what a role or a grant's holder would see.
+"""The X-View-As header: the request shows what a role or the holder of a grant would see.
 
-The request goes on as nobody: signed in, but with no rows of his own and no access but the one that
-is looked through. What does not speak of views therefore shows nothing, rather than too much.
+The caller stays signed in, but has no own rows and only the access of the view. So a resolver that
+does not handle views shows too little, never too much.
 """
 
 from dataclasses import replace
@@ -24,65 +24,72 @@ R = TypeVar("R", bound=db.Row)
 _USERS_READ = policy.mask([Permission.USERS_READ])
 
 
-async def look(context: Context, asked: list[str]) -> None:
-    """Go on through the eyes that the header names, one role or one grant's id.
+async def apply_header(context: Context, header_values: list[str]) -> None:
+    """Continue the request as the role or the grant's holder in the header. The header has a role or a grant id.
 
-    Raises Unauthenticated, AccountRequired, Forbidden, BadInput: never answers as oneself instead.
+    Raises Unauthenticated, AccountRequired, Forbidden, BadInput: an invalid header is never ignored.
     """
     if context.session is None:
         raise Unauthenticated
-    if context.current is None:
+    if context.current_access is None:
         raise AccountRequired
-    if len(asked) != 1:
+    if len(header_values) != 1:
         raise BadInput("Give X-View-As once.")
-    through = await _view(context, context.current, asked[0])
-    me, context.view, context.current = context.me, through, through.access
-    context.caller = replace(context.caller, user_id=ids.NOBODY)
-    context.forget()
-    context.me = me
-    if through.access is not None:
-        context.access.know(through.account_id.hex, through.access)
+    view = await _open_view(context, context.current_access, header_values[0])
+    viewer_row, context.view, context.current_access = context.viewer_row, view, view.access
+    context.caller = replace(context.caller, user_id=ids.NIL_KEY)
+    context.clear_caches()
+    context.viewer_row = viewer_row
+    if view.access is not None:
+        context.access.add(view.account_id.hex, view.access)
 
 
-async def _view(context: Context, own: Access, asked: str) -> ViewAs:
-    if asked in Role.__members__:
-        return await view_as.of_role(context.caller, own, Role(asked))
-    return await view_as.of_grant(context.caller, own, ids.decode("Grant", asked))
+async def _open_view(context: Context, caller_access: Access, header_value: str) -> ViewAs:
+    if header_value in Role.__members__:
+        return await view_as.of_role(context.caller, caller_access, Role(header_value))
+    return await view_as.of_grant(context.caller, caller_access, ids.decode("Grant", header_value))
 
 
-# ---- What is one's own, seen so ----------------------------------------------------------------
+# ---- Connections of own rows -------------------------------------------------------------------
 
 
-def own(context: Context, listing: ConnectionQuery[R], column: str) -> UUID:
-    """Under whose id a list of one's own is found. Through a grant it is its holder's, in the account."""
-    through = context.view
-    if through is None:
+def viewer_parent_key(context: Context, query: ConnectionQuery[R], column: str) -> UUID:
+    """The parent key of a connection of the caller's own rows: the caller's user id.
+
+    In a view-as request it is the id of the grant's holder, or NIL_KEY for a role, and the query is limited
+    to the account.
+    """
+    view = context.view
+    if view is None:
         return context.caller.user()
-    listing.where(f"{column} = {{}}", through.account_id)
-    return through.holder_id or ids.NOBODY
+    query.where(f"{column} = {{}}", view.account_id)
+    return view.holder_id or ids.NIL_KEY
 
 
-def entered(context: Context, listing: ConnectionQuery[AccountRow]) -> UUID:
-    """Under whose id the accounts are found that can be entered: with a view, the one or none."""
-    through = context.view
-    if through is not None and through.access is None:
-        listing.where("FALSE")
-    found = own(context, listing, "a.id")
-    return found if through is None else through.holder_id or through.viewer_id
+def accounts_parent_key(context: Context, query: ConnectionQuery[AccountRow]) -> UUID:
+    """The parent key of the connection of the caller's accounts.
+
+    In a view-as request the query is limited to the account, or to no row if the view has no access.
+    """
+    view = context.view
+    if view is not None and view.access is None:
+        query.where("FALSE")
+    key = viewer_parent_key(context, query, "a.id")
+    return key if view is None else view.holder_id or view.viewer_id
 
 
 def role(context: Context) -> Role | None:
-    """The role that is looked through, where it is no grant's."""
+    """The role of a view-as request. None for a grant, and in other requests."""
     return context.view.role if context.view is not None and context.view.holder_id is None else None
 
 
-def of_users(context: Context) -> UUID | None:
-    """The account all of whose grants a role sees, if one is looked through."""
-    if role(context) is None or context.current is None:
+def users_account_id(context: Context) -> UUID | None:
+    """The account of a view-as request for a role that may read users. None in all other requests."""
+    if role(context) is None or context.current_access is None:
         return None
-    return context.current.account_id if context.current.bits & _USERS_READ else None
+    return context.current_access.account_id if context.current_access.bits & _USERS_READ else None
 
 
-def grant(context: Context, found: Access | None) -> db.Columns | None:
-    """The grant behind an access; a role has none."""
-    return None if found is None or role(context) is not None else found.grant
+def grant_of(context: Context, access: Access | None) -> db.Columns | None:
+    """The grant of an access. None in a view-as request for a role."""
+    return None if access is None or role(context) is not None else access.grant

@@ -1,11 +1,11 @@
-"""What the graph is: types, fields and the rule that each of them declares.
+"""The GraphQL schema: types, fields, their rules and their descriptions.
 
-`build` makes the executable schema and refuses a field without a rule; `sdl` prints it; `matrix`
-shows the permission table and what it means for every field.
+`build` makes the executable schema; it refuses a field without a rule or a description. `sdl` prints the schema,
+`matrix` the permission table and its effect on every field.
 """
 
-from schema.build import MissingRule, build
+from schema.build import MissingDescription, MissingRule, build
 from schema.matrix import matrix
 from schema.print import sdl
 
-__all__ = ["MissingRule", "build", "matrix", "sdl"]
+__all__ = ["MissingDescription", "MissingRule", "build", "matrix", "sdl"]

@@ -1,4 +1,4 @@
-"""Requests for access as the graph shows them, and their inputs and payloads."""
+"""Access requests."""
 
 from datetime import datetime
 
@@ -9,100 +9,127 @@ from auth.policy import Permission, Role
 from models.sharing.access_request import AccessRequestStatus
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import field, global_id, graph_type, needs
+from schema.declare import field, global_id, graph_enum, graph_type, input_field, needs
 from schema.grant import Grant
 from schema.payload import Payload, payload
 from schema.user import User
 
-strawberry.enum(AccessRequestStatus, description="Where a request for access stands.")
+graph_enum(
+    AccessRequestStatus,
+    "The status of an access request.",
+    {
+        AccessRequestStatus.PENDING: "It can be approved, declined and withdrawn.",
+        AccessRequestStatus.APPROVED: "It was approved.",
+        AccessRequestStatus.DECLINED: "The account declined it.",
+        AccessRequestStatus.WITHDRAWN: "The requester withdrew it.",
+        AccessRequestStatus.EXPIRED: "It was not decided in time.",
+    },
+)
 
 
 @graph_type(
     needs(Permission.USERS_READ, or_self=True),
     rights.of_access_requests,
-    description="Somebody asks for a role in an account that he knows by a number. Whether it exists, he does not "
-    "see: nobody may be there to answer.",
+    description="A request for a role in an account, by the account's number. The requester does not see whether that "
+    "account exists.",
 )
 class AccessRequest(Node):
-    """A request; one's own is one that one made oneself."""
+    """A request for access. It is the requester's own."""
 
     id: strawberry.ID = global_id("AccessRequest")
     requester: User = field(
-        batch=resolvers.access_request.requesters, columns=("requester_id",), description="Who asks."
+        batch=resolvers.access_request.requesters,
+        columns=("requester_id",),
+        description="The user who made the request.",
     )
-    requester_account_name: str | None = field(description="The account on whose behalf he asks.")
-    organization_number: str | None = field(description="The number that was asked for, or the account's number was.")
-    account_number: int | None = field(description="The number that was asked for, or the organization's number was.")
-    country: str | None = field(description="Whose organization number it is: ISO 3166-1 alpha-2.")
-    role: Role = field(description="The role that is asked for.")
-    message: str | None = field(description="What the requester has to say.")
+    requester_account_name: str | None = field(
+        description="The name of the account on whose behalf the request was made. Null: none."
+    )
+    organization_number: str | None = field(
+        description="The requested organization number. Null: the request has an account number."
+    )
+    account_number: int | None = field(
+        description="The requested account number. Null: the request has an organization number."
+    )
+    country: str | None = field(
+        description="The country of the organization number, ISO 3166-1 alpha-2. Null: the request has an account "
+        "number."
+    )
+    role: Role = field(description="The requested role.")
+    message: str | None = field(description="The message of the requester. Null: none.")
     status: AccessRequestStatus = field(
-        column=resolvers.access_request.status, columns=("status", "expires_at"), description="Where it stands now."
+        column=resolvers.access_request.status,
+        columns=("status", "expires_at"),
+        description="The status at this instant.",
     )
-    created_at: datetime = field(description="When it was made.")
+    created_at: datetime = field(description="When the request was made.")
     expires_at: datetime = field(description="Until when it can be approved.")
 
 
-@strawberry.input(
-    description="Which account, by exactly one of the two numbers; an organization number needs its country."
-)
+@strawberry.input(description="The account, by exactly one of its two numbers, and the role.")
 class RequestAccessInput:
-    """What requestAccess takes."""
+    """The input of requestAccess."""
 
-    organization_number: str | None = strawberry.UNSET
-    account_number: int | None = strawberry.UNSET
-    country: str | None = strawberry.UNSET
-    role: Role
-    message: str | None = strawberry.UNSET
-    on_behalf_of_account_id: strawberry.ID | None = strawberry.UNSET
+    organization_number: str | None
+    account_number: int | None = input_field("The account number.")
+    country: str | None
+    role: Role = input_field("The role to request. Neither OWNER nor ADMINISTRATOR.")
+    message: str | None = input_field("A message to the users who decide, at most 2000 characters.")
+    on_behalf_of_account_id: strawberry.ID | None = input_field(
+        "The id of an account of the requester, whose name is shown. The requester needs USERS_WRITE in it."
+    )
 
 
-@strawberry.input(description="A pending request; what is left out is as it was asked.")
+@strawberry.input(description="A pending request, and what to grant.")
 class ApproveAccessRequestInput:
-    """What approveAccessRequest takes."""
+    """The input of approveAccessRequest."""
 
     access_request_id: strawberry.ID
-    role: Role | None = strawberry.UNSET
-    permissions: list[Permission] | None = strawberry.UNSET
-    grant_valid_until: datetime | None = strawberry.UNSET
+    role: Role | None = input_field(
+        "The role to grant, at most the requested one. Null or omitted: the requested role."
+    )
+    permissions: list[Permission] | None
+    grant_valid_until: datetime | None = input_field(
+        "The instant at which the grant ends, at most ten years ahead. Null or omitted: no end."
+    )
 
 
 @strawberry.input(description="A pending request.")
 class DeclineAccessRequestInput:
-    """What declineAccessRequest takes."""
+    """The input of declineAccessRequest."""
 
     access_request_id: strawberry.ID
 
 
-@strawberry.input(description="A pending request of one's own.")
+@strawberry.input(description="A pending request of the viewer.")
 class WithdrawAccessRequestInput:
-    """What withdrawAccessRequest takes."""
+    """The input of withdrawAccessRequest."""
 
     access_request_id: strawberry.ID
 
 
 @payload
 class RequestAccessPayload(Payload):
-    """A request was heard; whether anybody is there to answer is not said."""
+    """The payload of requestAccess. It does not show whether the account exists."""
 
 
 @payload
 class ApproveAccessRequestPayload(Payload):
-    """Access was given."""
+    """The payload of approveAccessRequest."""
 
-    access_request: AccessRequest | None = field(description="The request as it is now.")
-    grant: Grant | None = field(description="The access that it gave.")
+    access_request: AccessRequest | None = field(description="The request after the change. Null if refused.")
+    grant: Grant | None = field(description="The new grant. Null if refused.")
 
 
 @payload
 class DeclineAccessRequestPayload(Payload):
-    """A request was turned down."""
+    """The payload of declineAccessRequest."""
 
-    access_request: AccessRequest | None = field(description="The request as it is now.")
+    access_request: AccessRequest | None = field(description="The request after the change. Null if refused.")
 
 
 @payload
 class WithdrawAccessRequestPayload(Payload):
-    """A request was taken back."""
+    """The payload of withdrawAccessRequest."""
 
-    access_request: AccessRequest | None = field(description="The request as it is now.")
+    access_request: AccessRequest | None = field(description="The request after the change. Null if refused.")

@@ -1,4 +1,4 @@
-"""Accounts as the graph shows them."""
+"""Accounts with their settings, seats and lists."""
 
 from datetime import datetime
 
@@ -11,6 +11,7 @@ import resolvers.event
 import resolvers.grant
 import resolvers.invitation
 import resolvers.link
+import resolvers.message
 import resolvers.ownership
 import resolvers.user
 from auth.policy import DecisionReason, Permission, Role
@@ -20,199 +21,339 @@ from models.lists import AccountOrder, GrantOrder
 from resolvers import rights
 from schema.access_request import AccessRequest
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
-from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
+from schema.declare import AUTHENTICATED, field, global_id, graph_enum, graph_type, input_field, needs
 from schema.engagement import Engagement, EngagementFilter
-from schema.event import Event, EventFilter, Message
+from schema.event import Event, EventFilter
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
 from schema.link import AccountLink
+from schema.message import Message
 from schema.ownership import OwnershipTransfer
+from schema.payload import Payload, payload
 from schema.subscription import AccountSubscription
 from schema.user import User
 
-strawberry.enum(AccountKind, description="Whether an account also works for clients.")
-strawberry.enum(AccountStatus, description="What can be done with an account.")
-strawberry.enum(AccountOrder, description="How accounts are sorted; LAST_USED has the latest first.")
-strawberry.enum(DecisionReason, description="Why a permission is there, or which rule took it.")
+graph_enum(
+    AccountKind,
+    "The kind of account.",
+    {
+        AccountKind.BUSINESS: "An account that issues invoices.",
+        AccountKind.BUREAU: "An account that also works for clients.",
+    },
+)
+graph_enum(
+    AccountStatus,
+    "The status of an account.",
+    {
+        AccountStatus.PENDING_ACTIVATION: "The owner has not activated it yet.",
+        AccountStatus.ACTIVE: "It can be read and changed.",
+        AccountStatus.READ_ONLY: "The subscription has ended. It can be read, and extended.",
+        AccountStatus.CLOSED: "It is closed. It cannot be entered.",
+    },
+)
+graph_enum(
+    AccountOrder,
+    "The order of a list of accounts. The default is LAST_USED.",
+    {
+        AccountOrder.NAME: "By name, ascending. Case does not count.",
+        AccountOrder.NUMBER: "By account number, ascending.",
+        AccountOrder.LAST_USED: "By the last use of the viewer, the latest first.",
+        AccountOrder.VALID_UNTIL: "By the end of the subscription, ascending.",
+    },
+)
+graph_enum(
+    DecisionReason,
+    "The rule that decided about a permission.",
+    {
+        DecisionReason.GRANTED: "The user has the permission.",
+        DecisionReason.NO_GRANT: "The user has no grant on the account.",
+        DecisionReason.ROLE: "The role does not have the permission.",
+        DecisionReason.RESTRICTED_BY_GRANT: "The list of the grant does not have the permission.",
+        DecisionReason.RESTRICTED_BY_ACCOUNT: "The account restricts the permission for simple users.",
+        DecisionReason.LOCKED_BY_ACCOUNT: "The account locks the permission for all users.",
+        DecisionReason.AWAITING_PERMISSIONS: "The grant waits for permissions.",
+        DecisionReason.GRANT_NOT_ACTIVE: "The grant was revoked, given up, or has expired.",
+        DecisionReason.SUBSCRIPTION_EXPIRED: "The subscription of the account has ended.",
+        DecisionReason.TWO_FACTOR_REQUIRED: "The account requires a second factor, and the user has none.",
+    },
+)
 
 
 @graph_type(
-    SIGNED_IN,
-    description="Why the viewer may or may not; the same rule that guards the fields answers.",
+    AUTHENTICATED,
+    description="A decision about one permission of the viewer. The same rules guard the fields.",
 )
 class AccessDecision:
-    """A decision."""
+    """A decision about one permission."""
 
-    allowed: bool = field(description="Yes or no.")
-    permission: Permission = field(description="The permission in question.")
+    allowed: bool = field(description="True if the viewer has the permission.")
+    permission: Permission = field(description="The permission.")
     reason: DecisionReason = field(description="The rule that decided.")
-    grantable_by: list[Role] = field(description="Who in the account could change a no into a yes; empty for a yes.")
+    grantable_by: list[Role] = field(
+        description="The roles whose holders could give the permission. Empty if it is allowed."
+    )
 
 
-@graph_type(needs(Permission.SETTINGS_READ), rights.of_accounts, description="How an account invoices.")
+@graph_type(
+    needs(Permission.SETTINGS_READ),
+    rights.of_accounts,
+    description="The settings of an account: invoicing, restrictions and locks.",
+)
 class AccountSettings:
-    """The settings."""
+    """The settings of an account."""
 
-    invoice_prefix: str = field(description="What invoice numbers start with.")
-    vat_number: str | None = field(description="With its country's prefix.")
-    bank_account_number: str | None = field(description="An IBAN.")
-    default_currency: str = field(description="ISO 4217.")
-    default_locale: str = field(description="The language of documents.")
-    payment_term_days: int = field(description="Days that customers have to pay.")
+    invoice_prefix: str = field(description="The start of invoice numbers. May be empty.")
+    vat_number: str | None = field(description="The VAT number, with the country's prefix. Null: none is set.")
+    bank_account_number: str | None = field(description="The bank account, an IBAN without spaces. Null: none is set.")
+    default_currency: str = field(description="The currency of new documents, ISO 4217.")
+    default_locale: str = field(description="The language of new documents, a BCP 47 tag.")
+    payment_term_days: int = field(description="The days that customers have to pay, 0 to 365.")
     simple_user_restrictions: list[Permission] = field(
         column=resolvers.account.simple_user_restrictions,
         columns=("simple_user_restrictions",),
-        description="Taken from every SIMPLE_USER of the account.",
+        description="The permissions that are taken from every SIMPLE_USER of the account.",
     )
     locks: list[Permission] = field(
-        column=resolvers.account.locks, columns=("locks",), description="Taken from everyone, the owner included."
+        column=resolvers.account.locks,
+        columns=("locks",),
+        description="The permissions that are taken from all users, the owner included.",
     )
-    requires_two_factor: bool = field(description="Whether entering needs a second factor; the owner's too.")
+    requires_two_factor: bool = field(
+        description="True if all users, the owner included, need a second factor to enter the account."
+    )
     without_second_factor: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.without_factor,
         columns=("id",),
         arguments=FORWARD,
-        description="Whose access ends while requiresTwoFactor is on, until they set up a second factor.",
+        description="The active grants of users without a second factor. They cannot enter while requiresTwoFactor is "
+        "true. Null if the viewer may not read users.",
     )
 
 
 @graph_type(
     needs(Permission.USERS_READ),
     rights.of_account_parts,
-    description="How many people an account may have beside its owner, accountants and consultants, who take no seat.",
+    description="The seats of an account. Owner, accountants and consultants take none.",
 )
 class Seats:
-    """The seats."""
+    """The seats of an account."""
 
-    purchased: int = field(description="Bought in all.")
-    used: int = field(description="Taken by live grants.")
-    reserved: int = field(description="Held for pending invitations.")
-    available: int = field(description="Free for one more person; never negative.")
+    purchased: int = field(description="The number of seats that the account has.")
+    used: int = field(description="The seats taken by live grants.")
+    reserved: int = field(description="The seats reserved for pending invitations.")
+    available: int = field(description="The free seats, 0 or more.")
 
 
 @graph_type(
     needs(Permission.ACCOUNT_READ),
     rights.of_accounts,
-    description="A company or person that issues invoices. Who has no active grant on it does not see that it exists.",
+    description="A company or person that issues invoices. Only users with an active grant on it can see it.",
 )
 class Account(Node):
     """An account."""
 
     id: strawberry.ID = global_id("Account")
-    number: int = field(description="Eight digits, shown to people.")
-    name: str = field(description="What it is called.")
-    kind: AccountKind = field(description="Whether it also works for clients.")
+    number: int = field(description="The public number, at least six digits.")
+    name: str = field(description="The name.")
+    kind: AccountKind = field(description="The kind of account.")
     status: AccountStatus = field(
         column=resolvers.account.status,
         columns=("closed_at", "activated_at", "subscription_until"),
-        description="What can be done with it.",
+        description="The status at this instant.",
     )
-    organization_number: str | None = field(description="By the rules of its country, normalised.")
-    country: str | None = field(description="ISO 3166-1 alpha-2.")
-    created_at: datetime = field(description="When it was opened.")
-    owner: User | None = field(batch=resolvers.user.owners, columns=("owner_id",), description="Whose it is.")
+    organization_number: str | None = field(
+        description="The organization number by the rules of its country, without spaces. Null: none is set."
+    )
+    country: str | None = field(
+        description="The country of the organization number, ISO 3166-1 alpha-2. Null: none is set."
+    )
+    created_at: datetime = field(description="When the account was created.")
+    owner: User | None = field(batch=resolvers.user.owners, columns=("owner_id",), description="The owner.")
     ownership_transfer: OwnershipTransfer | None = field(
         batch=resolvers.ownership.of_accounts,
         columns=("id",),
-        description="The pending offer of its ownership; null for who neither made nor got it.",
+        description="The pending offer of ownership. Null: there is none, or the viewer neither made nor received it.",
     )
     viewer_grant: Grant | None = field(
-        column=resolvers.account.viewer_grant, columns=("id",), description="The viewer's own grant."
+        column=resolvers.account.viewer_grant, columns=("id",), description="The viewer's grant on the account."
     )
     viewer_permissions: list[Permission] = field(
         column=resolvers.account.viewer_permissions,
         columns=("id",),
-        description="What the viewer may do here, right now.",
+        description="The viewer's effective permissions at this instant.",
     )
     viewer_can: AccessDecision = field(
         resolve=resolvers.account.viewer_can,
         columns=("id",),
         arguments={"permission": Permission},
-        description="Whether the viewer may, why not, and who could change that.",
+        description="A decision about one permission of the viewer: the answer, its reason, and the roles that could "
+        "change it.",
     )
     subscription: AccountSubscription | None = field(
         needs(Permission.SUBSCRIPTION_READ),
-        column=resolvers.account.itself,
+        column=resolvers.account.same_rows,
         is_same_row=True,
-        description="Until when it can be changed.",
+        description="The subscription. Null if the viewer may not read it.",
     )
     settings: AccountSettings | None = field(
         needs(Permission.SETTINGS_READ),
-        column=resolvers.account.itself,
+        column=resolvers.account.same_rows,
         is_same_row=True,
-        description="How it invoices.",
+        description="The settings. Null if the viewer may not read them.",
     )
     seats: Seats | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.account.seats,
         columns=("id",),
-        description="How many people can have a place, and have one.",
+        description="The seats. Null if the viewer may not read users.",
     )
     grants: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.of_accounts,
         columns=("id",),
         arguments=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
-        description="Who has, and had, access.",
+        description="The grants on the account, including those that have ended. Null if the viewer may not read "
+        "users.",
     )
     invitations: Connection[Invitation] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.invitation.of_accounts,
         columns=("id",),
         arguments=FORWARD | {"filter": InvitationFilter | None},
-        description="Who is, and was, invited; the newest first.",
+        description="All invitations, the newest first. Null if the viewer may not read users.",
     )
     engagements: Connection[Engagement] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.engagement.of_accounts,
         columns=("id",),
         arguments=FORWARD | {"filter": EngagementFilter | None},
-        description="Its bureaus, and, of a bureau, its clients; the newest first.",
+        description="The engagements with bureaus; those of a bureau with its clients too. The newest first. Null if "
+        "the viewer may not read users.",
     )
     access_requests: Connection[AccessRequest] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.access_request.of_accounts,
         columns=("id",),
         arguments=FORWARD,
-        description="Who asks, and asked, for access; the newest first.",
+        description="All access requests, the newest first. Null if the viewer may not read users.",
     )
     links: Connection[AccountLink] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.link.of_accounts,
         columns=("id",),
         arguments=FORWARD | {"relation": AccountRelation | None},
-        description="The accounts that share with this one, by name.",
+        description="The linked accounts, by name. Null if the viewer may not read users.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),
-        batch=resolvers.event.events_of_accounts,
+        batch=resolvers.event.of_accounts,
         columns=("id",),
         arguments=FORWARD | {"filter": EventFilter | None},
-        description="What happened here; the newest first.",
+        description="The events of the account, the newest first. Null if the viewer may not read events.",
     )
     messages: Connection[Message] | None = field(
         needs(Permission.MESSAGES_READ),
-        batch=resolvers.event.messages_of_accounts,
+        batch=resolvers.message.of_accounts,
         columns=("id",),
         arguments=FORWARD,
-        description="The mails sent for the account; the newest first.",
+        description="The messages of the account, the newest first. Null if the viewer may not read messages.",
     )
 
 
-@strawberry.input(description="Which accounts.")
+@strawberry.input(description="A filter of accounts. A null or omitted field does not restrict.")
 class AccountFilter:
-    """A filter; what is left out does not restrict. `role` is the viewer's own. By consultant: those clients
-    to which a bureau whose users the viewer may read has assigned that user; or himself.
-    """
+    """A filter of accounts."""
 
-    search: str | None = strawberry.UNSET
-    role: list[Role] | None = strawberry.UNSET
-    status: list[AccountStatus] | None = strawberry.UNSET
-    kind: AccountKind | None = strawberry.UNSET
-    consultant_id: strawberry.ID | None = strawberry.UNSET
-    expires_before: datetime | None = strawberry.UNSET
+    search: str | None = input_field(
+        "A part of the name, of the account number or of the organization number. Case does not count."
+    )
+    role: list[Role] | None = input_field("The roles of the viewer.")
+    status: list[AccountStatus] | None = input_field("The statuses of the account.")
+    kind: AccountKind | None = input_field("The kind of account.")
+    consultant_id: strawberry.ID | None = input_field(
+        "Only clients to which a bureau has assigned this user. The viewer needs USERS_READ in the bureau, or "
+        "is the user."
+    )
+    expires_before: datetime | None = input_field(
+        "The instant before which the subscription ends. Only accounts where the viewer has SUBSCRIPTION_READ."
+    )
 
 
 ACCOUNT_LIST = BOTH_WAYS | {"filter": AccountFilter | None, "order_by": AccountOrder | None}
 """The arguments of a list of accounts."""
+
+# ---- Inputs and payloads ---------------------------------------------------------------------
+
+
+@strawberry.input(description="One more account of the viewer.")
+class CreateAccountInput:
+    """The input of createAccount."""
+
+    name: str = input_field("The name of the account, at most 200 characters.")
+    organization_number: str | None
+    country: str | None = input_field(
+        "The country of the account, ISO 3166-1 alpha-2. Required with an organization number."
+    )
+    kind: AccountKind | None = input_field("The kind of account. Null or omitted: BUSINESS.")
+    bank_account_number: str | None = input_field("An IBAN. Spaces are ignored.")
+
+
+@strawberry.input(description="The fields to change. An omitted field stays as it is.")
+class UpdateAccountInput:
+    """The input of updateAccount."""
+
+    account_id: strawberry.ID
+    name: str | None = input_field("The name of the account, at most 200 characters. Null changes nothing.")
+    organization_number: str | None = input_field(
+        "The organization number by the rules of the country. Null removes it."
+    )
+    country: str | None = input_field("The country, ISO 3166-1 alpha-2. Null removes it.")
+
+
+@strawberry.input(
+    description="The settings to change. An omitted field stays as it is; so does one that is null, unless it says "
+    "otherwise."
+)
+class UpdateAccountSettingsInput:
+    """The input of updateAccountSettings."""
+
+    account_id: strawberry.ID
+    invoice_prefix: str | None = input_field("The start of invoice numbers, at most 20 characters. May be empty.")
+    vat_number: str | None = input_field(
+        "The VAT number. The prefix of the account's country may be omitted. Null removes it."
+    )
+    bank_account_number: str | None = input_field("An IBAN. Spaces are ignored. Null removes it.")
+    default_currency: str | None = input_field("The currency of new documents, ISO 4217.")
+    default_locale: str | None = input_field("The language of new documents, a BCP 47 tag.")
+    payment_term_days: int | None = input_field("The days that customers have to pay, 0 to 365.")
+    simple_user_restrictions: list[Permission] | None = input_field(
+        "All permissions to take from every SIMPLE_USER of the account. Replaces the former list."
+    )
+    locks: list[Permission] | None = input_field(
+        "All permissions to take from all users, the owner included. Replaces the former list."
+    )
+    requires_two_factor: bool | None = input_field(
+        "True if users need a second factor to enter the account. The caller needs one to set it."
+    )
+
+
+@payload
+class CreateAccountPayload(Payload):
+    """The payload of createAccount."""
+
+    account: Account | None = field(description="The new account. Null if refused.")
+
+
+@payload
+class UpdateAccountPayload(Payload):
+    """The payload of updateAccount."""
+
+    account: Account | None = field(description="The account after the change. Null if refused.")
+
+
+@payload
+class UpdateAccountSettingsPayload(Payload):
+    """The payload of updateAccountSettings."""
+
+    account: Account | None = field(description="The account after the change. Null if refused.")

@@ -1,13 +1,16 @@
-"""Making the executable schema: every field checked for its rule, and marked for the executor."""
+"""The executable schema: each element is checked for rule and description, and annotated for the executor."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import strawberry
 from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
     GraphQLField,
+    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLObjectType,
@@ -25,29 +28,35 @@ from auth.rules import explain
 from database import db
 from resolvers import ids
 from resolvers.mutation_resolver import MutationResolver
-from resolvers.rights import refusals
+from resolvers.rights import field_errors
+from schema import descriptions
 from schema.account import Account
-from schema.declare import TYPE_RULES, Declared, TypeRule
-from schema.event import Event, Message
+from schema.declare import TYPE_RULES, FieldDeclaration, TypeRule
+from schema.event import Event
 from schema.live import Subscription
+from schema.message import Message
 from schema.mutation import Mutation
 from schema.query import Query
-from schema.scalars import SCALARS, WRITTEN, sanitize
+from schema.scalars import SCALARS, SERIALIZED_AS, sanitize
 from schema.subscription import SubscriptionEntry
 
-BACKREF: Final = "strawberry-definition"
+STRAWBERRY_DEFINITION: Final = "strawberry-definition"
 
 
 class MissingRule(Exception):
-    """A field declares no rule, neither itself nor by its type: such a schema must not start."""
+    """A field has no rule, neither its own nor that of its type."""
+
+
+class MissingDescription(Exception):
+    """An element of the schema has no description."""
 
 
 class UnsizedList(Exception):
-    """A list of objects does not say how many it has: what asks for it would cost nothing."""
+    """A list of objects has no cost size: reading it would cost nothing."""
 
 
 class UnfitInput(Exception):
-    """An input and the operation that takes it do not have the same fields."""
+    """An input and its operation differ in their fields."""
 
 
 def strawberry_schema(
@@ -56,7 +65,7 @@ def strawberry_schema(
     subscription: type | None = Subscription,
     types: tuple[type, ...] = (),
 ) -> strawberry.Schema:
-    """The schema as it is written, not yet checked."""
+    """The schema as declared, not checked yet."""
     return strawberry.Schema(
         query,
         mutation,
@@ -68,21 +77,22 @@ def strawberry_schema(
 
 @cache
 def build() -> GraphQLSchema:
-    """The executable schema. Raises BareField, UnsizedList or UnfitInput."""
+    """The executable schema. Raises MissingRule, MissingDescription, UnsizedList or UnfitInput."""
     return annotate(strawberry_schema())
 
 
-def annotate(written: strawberry.Schema) -> GraphQLSchema:
-    """Check every field of a schema, and tell the executor how to run it."""
-    schema = written._schema  # noqa: SLF001 - the graphql-core schema that Strawberry wrote
+def annotate(declared_schema: strawberry.Schema) -> GraphQLSchema:
+    """Check each element of a schema, and add the metadata with which the executor runs it. Raises as `build`."""
+    schema = declared_schema._schema  # noqa: SLF001 - Strawberry gives no other access to its graphql-core schema
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLObjectType) and not type_.name.startswith("__"):
-            _mark_type(type_)
+            _annotate_type(type_)
         elif isinstance(type_, GraphQLInterfaceType):
             type_.resolve_type = _type_of_row
-    for scalar, python_type in WRITTEN.items():
+    for scalar, python_type in SERIALIZED_AS.items():
         if scalar in schema.type_map:
-            schema.type_map[scalar].extensions["written"] = python_type
+            schema.type_map[scalar].extensions["serialized_as"] = python_type
+    _describe(schema)
     executor.install(schema)
     return schema
 
@@ -92,99 +102,137 @@ def _type_of_row(row: db.Row, *_: object) -> str:
     return row.graphql_type
 
 
-def _mark_type(type_: GraphQLObjectType) -> None:
+def _annotate_type(type_: GraphQLObjectType) -> None:
     type_.is_type_of = None
     type_rule = _type_rule(type_)
-    type_.extensions |= {"rights": type_rule.rights, "rule": type_rule.rule, "counts": type_rule.counts}
+    type_.extensions |= {"rights": type_rule.rights, "rule": type_rule.rule, "has_cost": type_rule.has_cost}
     for name, field in type_.fields.items():
-        _mark_field(type_, name, field, type_rule)
+        _annotate_field(type_, name, field, type_rule)
 
 
 def _type_rule(type_: GraphQLObjectType) -> TypeRule:
-    definition = type_.extensions[BACKREF]
+    definition = type_.extensions[STRAWBERRY_DEFINITION]
     while definition.origin not in TYPE_RULES and definition.concrete_of is not None:
         definition = definition.concrete_of
-    found = TYPE_RULES.get(definition.origin)
-    if found is None:
+    type_rule = TYPE_RULES.get(definition.origin)
+    if type_rule is None:
         raise MissingRule(f"{type_.name} is not declared with its rule.")
-    return found
+    return type_rule
 
 
-def _mark_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_rule: TypeRule) -> None:
-    written: StrawberryField = field.extensions[BACKREF]
-    declared = cast("Declared", written.metadata.get("declared", Declared()))
-    rule = declared.rule or type_rule.rule
+def _annotate_field(type_: GraphQLObjectType, name: str, field: GraphQLField, type_rule: TypeRule) -> None:
+    definition: StrawberryField = field.extensions[STRAWBERRY_DEFINITION]
+    declaration = cast("FieldDeclaration", definition.metadata.get("declaration", FieldDeclaration()))
+    rule = declaration.rule or type_rule.rule
     if rule is None:
         raise MissingRule(f"{type_.name}.{name} declares no rule.")
-    field.description = " ".join(filter(None, [field.description, explain(rule)]))
-    if _lists_objects(field) and "size" not in declared.metadata:
-        raise UnsizedList(f"{type_.name}.{name} declares no size.")
+    if field.description:
+        field.description = " ".join(filter(None, [field.description, explain(rule)]))
+    if _lists_objects(field) and "cost_size" not in declaration.metadata:
+        raise UnsizedList(f"{type_.name}.{name} has no cost size.")
     rights = type_rule.rights
     field.extensions |= {
         "rule": rule,
         "needs": rule.bits,
-        "refuse": lambda rows, context: refusals(rights, rule, rows, context),
+        "refuse": lambda rows, context: field_errors(rights, rule, rows, context),
         "convert": _convert,
-        "attribute": (written.python_name or name).rstrip("_"),
-        **declared.metadata,
+        "attribute": (definition.python_name or name).rstrip("_"),
+        **declaration.metadata,
     }
-    performed = declared.metadata.get("performed")
-    if isinstance(performed, MutationResolver):
-        field.extensions["resolve"] = _perform(performed)
-        _check_input(name, performed, field)
+    resolver = declaration.metadata.get("mutation_resolver")
+    if isinstance(resolver, MutationResolver):
+        field.extensions["resolve"] = _with_input(resolver)
+        _check_input(name, resolver, field)
 
 
 def _lists_objects(field: GraphQLField) -> bool:
-    bare = field.type.of_type if is_non_null_type(field.type) else field.type
-    return is_list_type(bare) and is_composite_type(get_named_type(bare))
+    nullable_type = field.type.of_type if is_non_null_type(field.type) else field.type
+    return is_list_type(nullable_type) and is_composite_type(get_named_type(nullable_type))
 
 
-def _perform(performed: MutationResolver) -> Callable[..., Any]:
+def _with_input(resolver: MutationResolver) -> Callable[..., Any]:
     async def resolve(_: object, info: Any, input: dict[str, Any] | None = None) -> object:  # noqa: A002
-        return await performed(info.context, **(input or {}))
+        return await resolver(info.context, **(input or {}))
 
     return resolve
+
+
+# ---- Descriptions ----------------------------------------------------------------------------
+
+
+class _Element(Protocol):
+    description: str | None
+
+
+def _describe(schema: GraphQLSchema) -> None:
+    """Add the shared descriptions. Raises MissingDescription for an element that has none even so."""
+    schema.description = descriptions.SCHEMA
+    for coordinate, name, element in _elements(schema):
+        if not element.description and isinstance(element, GraphQLArgument | GraphQLInputField):
+            element.description = descriptions.SHARED.get(name)
+        if not element.description:
+            raise MissingDescription(f"{coordinate} has no description.")
+
+
+def _elements(schema: GraphQLSchema) -> Iterator[tuple[str, str, _Element]]:
+    """Each directive, type, field, argument and enum value: its coordinate, its name, and the element."""
+    for directive in schema.directives:
+        yield f"@{directive.name}", directive.name, directive
+        yield from ((f"@{directive.name}({name}:)", name, argument) for name, argument in directive.args.items())
+    for type_ in schema.type_map.values():
+        if type_.name.startswith("__"):
+            continue
+        yield type_.name, type_.name, type_
+        if isinstance(type_, GraphQLEnumType):
+            yield from ((f"{type_.name}.{name}", name, value) for name, value in type_.values.items())
+        elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            for name, field in type_.fields.items():
+                yield f"{type_.name}.{name}", name, field
+                for argument, definition in getattr(field, "args", {}).items():
+                    yield f"{type_.name}.{name}({argument}:)", argument, definition
 
 
 # ---- Arguments -------------------------------------------------------------------------------
 
 
-_AS_GIVEN: Final = frozenset({"id", "ids", "token"})
+_RAW_ARGUMENTS: Final = frozenset({"id", "ids", "token"})
 
 
 def _convert(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments from the graph's names to Python's, ids decoded, nothing strange let through."""
+    """Arguments by Python name, global ids decoded. Raises BadInput."""
     sanitize(arguments)
-    return {snake(name): value if name in _AS_GIVEN else _converted(value) for name, value in arguments.items()}
+    return {
+        snake(name): value if name in _RAW_ARGUMENTS else _convert_value(value) for name, value in arguments.items()
+    }
 
 
-def _converted(value: Any) -> Any:
+def _convert_value(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    plain = {snake(name): entry for name, entry in value.items()}
+    fields = {snake(name): entry for name, entry in value.items()}
     return {
         name: ids.decode(ids.type_of_argument(name), entry) if name.endswith("_id") and entry is not None else entry
-        for name, entry in plain.items()
+        for name, entry in fields.items()
     }
 
 
 @cache
 def snake(name: str) -> str:
-    """A name of the graph as Python spells it."""
+    """A GraphQL name in snake case."""
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
-def _check_input(name: str, performed: MutationResolver, field: GraphQLField) -> None:
-    """The operation must take exactly what its input has: said when building, not at the first call."""
-    taken = list(inspect.signature(performed.operation).parameters.values())[1:]
+def _check_input(name: str, resolver: MutationResolver, field: GraphQLField) -> None:
+    """Check that the operation takes the fields of its input, and knows the type of each id. Raises UnfitInput."""
+    parameters = list(inspect.signature(resolver.operation).parameters.values())[1:]
     fields: Mapping[str, Any] = {}
     if "input" in field.args:
         input_type = get_named_type(field.args["input"].type)
         assert isinstance(input_type, GraphQLInputObjectType)  # noqa: S101 - our own schema
         fields = input_type.fields
-    given = {snake(key) for key in fields}
-    if given != {parameter.name for parameter in taken}:
-        raise UnfitInput(f"{name}: the input has {sorted(given)}, the operation takes {taken}.")
-    for key in given:
+    input_names = {snake(key) for key in fields}
+    if input_names != {parameter.name for parameter in parameters}:
+        raise UnfitInput(f"{name}: the input has {sorted(input_names)}, the operation takes {parameters}.")
+    for key in input_names:
         if key.endswith("_id") and ids.type_of_argument(key) not in ids.TYPES:
-            raise UnfitInput(f"{name}: no type is known for the id {key}.")
+            raise UnfitInput(f"{name}: the type of the id {key} is unknown.")

@@ -1,28 +1,28 @@
-"""Accounts that a bureau opens for its clients: inputs and payloads."""
+"""Inputs and payloads of accounts that a bureau creates for its clients."""
 
 import strawberry
 
 from schema.account import Account
-from schema.declare import field
+from schema.declare import field, input_field
 from schema.grant import Grant
 from schema.payload import Payload, payload
 
 
-@strawberry.input(description="An account, the bureau that opens it, and whose it will be.")
+@strawberry.input(description="The bureau, the new account, and its owner.")
 class CreateClientAccountInput:
-    """What createClientAccount takes."""
+    """The input of createClientAccount."""
 
     bureau_account_id: strawberry.ID
-    name: str
-    organization_number: str | None = strawberry.UNSET
-    country: str | None = strawberry.UNSET
-    owner_name: str
-    owner_email: str
+    name: str = input_field("The name of the account, at most 200 characters.")
+    organization_number: str | None
+    country: str | None
+    owner_name: str = input_field("The name of the owner, at most 200 characters.")
+    owner_email: str = input_field("The e-mail address of the owner.")
 
 
-@strawberry.input(description="An account that the bureau has opened and that still waits for its owner.")
+@strawberry.input(description="An account that the bureau has created, and whose owner has not taken it over yet.")
 class ResendClientActivationInput:
-    """What resendClientActivation takes."""
+    """The input of resendClientActivation."""
 
     bureau_account_id: strawberry.ID
     client_account_id: strawberry.ID
@@ -30,14 +30,14 @@ class ResendClientActivationInput:
 
 @payload
 class CreateClientAccountPayload(Payload):
-    """An account was opened for a client."""
+    """The payload of createClientAccount."""
 
-    account: Account | None = field(description="The client's account.")
-    grant: Grant | None = field(description="The grant by which the viewer works in it.")
+    account: Account | None = field(description="The client's account. Null if refused.")
+    grant: Grant | None = field(description="The viewer's grant on the client's account. Null if refused.")
 
 
 @payload
 class ResendClientActivationPayload(Payload):
-    """A client was mailed his link again."""
+    """The payload of resendClientActivation."""
 
-    account: Account | None = field(description="The client's account; null for who cannot enter it.")
+    account: Account | None = field(description="The client's account. Null if the viewer cannot enter it.")

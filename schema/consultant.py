@@ -1,72 +1,79 @@
-"""Assigning consultants to clients: inputs and payloads."""
+"""Inputs and payloads of assigning consultants to clients."""
 
 import strawberry
 
 from auth.policy import Permission
-from schema.declare import ANYONE, PAGE, field, graph_type
+from schema.declare import PAGE, PUBLIC, field, graph_type, input_field
 from schema.grant import Grant
 from schema.payload import Payload, UserError, payload
 
 
-@strawberry.input(description="A holder of a grant on the bureau, and 1 to 100 of its clients.")
+@strawberry.input(description="A user of the bureau, and the clients to assign.")
 class AssignConsultantInput:
-    """What assignConsultant takes."""
+    """The input of assignConsultant."""
 
     bureau_account_id: strawberry.ID
-    user_id: strawberry.ID
+    user_id: strawberry.ID = input_field("The id of the consultant, who has an active grant on the bureau.")
     client_account_ids: list[strawberry.ID]
-    permissions: list[Permission] | None = strawberry.UNSET
+    permissions: list[Permission] | None = input_field(
+        "The permissions of the consultant at each client. Null or omitted: the grants wait for permissions."
+    )
 
 
-@strawberry.input(description="A consultant, and 1 to 100 of his clients.")
+@strawberry.input(description="A consultant, and the clients to unassign.")
 class UnassignConsultantInput:
-    """What unassignConsultant takes."""
+    """The input of unassignConsultant."""
 
     bureau_account_id: strawberry.ID
-    user_id: strawberry.ID
+    user_id: strawberry.ID = input_field("The id of the consultant.")
     client_account_ids: list[strawberry.ID]
 
 
-@strawberry.input(description="Who looks after the clients so far, and who shall.")
+@strawberry.input(description="The former consultant and the new one.")
 class ReplaceConsultantInput:
-    """What replaceConsultant takes."""
+    """The input of replaceConsultant."""
 
     bureau_account_id: strawberry.ID
-    from_user_id: strawberry.ID
-    to_user_id: strawberry.ID
+    from_user_id: strawberry.ID = input_field("The id of the former consultant.")
+    to_user_id: strawberry.ID = input_field("The id of the new consultant, who has an active grant on the bureau.")
 
 
-@graph_type(ANYONE, description="What came of one client; the others have outcomes of their own.")
+@graph_type(PUBLIC, description="The outcome at one client. Each client has its own.")
 class ConsultantOutcome:
-    """An outcome."""
+    """The outcome at one client."""
 
-    client_account_id: strawberry.ID = field(description="The client, as it was given.")
-    grant: Grant | None = field(description="The grant at the client that was given or ended.")
-    errors: list[UserError] = field(cost_size=1, description="Empty when it was done.")
+    client_account_id: strawberry.ID = field(description="The id of the client's account, as in the input.")
+    grant: Grant | None = field(description="The consultant's new or ended grant at the client. Null if refused.")
+    errors: list[UserError] = field(
+        cost_size=1, description="The problems at this client. Empty if the change was made."
+    )
 
 
 @payload
 class AssignConsultantPayload(Payload):
-    """A consultant was assigned."""
+    """The payload of assignConsultant."""
 
     outcomes: list[ConsultantOutcome] = field(
-        cost_size=PAGE, description="One for each client, in order; empty where all was refused."
+        cost_size=PAGE,
+        description="One outcome for each client, in the order of the input. Empty if the mutation was refused.",
     )
 
 
 @payload
 class UnassignConsultantPayload(Payload):
-    """A consultant was taken off clients."""
+    """The payload of unassignConsultant."""
 
     outcomes: list[ConsultantOutcome] = field(
-        cost_size=PAGE, description="One for each client, in order; empty where all was refused."
+        cost_size=PAGE,
+        description="One outcome for each client, in the order of the input. Empty if the mutation was refused.",
     )
 
 
 @payload
 class ReplaceConsultantPayload(Payload):
-    """One consultant took the place of another."""
+    """The payload of replaceConsultant."""
 
     outcomes: list[ConsultantOutcome] = field(
-        cost_size=PAGE, description="One for each client; empty where all was refused."
+        cost_size=PAGE,
+        description="One outcome for each client of the former consultant. Empty if the mutation was refused.",
     )

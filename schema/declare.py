@@ -1,22 +1,25 @@
-"""Declaring types and fields: each names its rule, and how it is answered.
+"""Declarations of types, fields, inputs and enums: each with its rule, its resolver and its description.
 
-A rule on a type is the default of all its fields. Beside it stands how the caller's rights on one
-object of the type are found.
+A rule on a type is the default for all of its fields. A type also declares how to find the caller's
+rights on one of its objects.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
-from typing import Any, Final, TypeVar, dataclass_transform
+from enum import StrEnum
+from typing import Any, Final, TypeVar, cast, dataclass_transform
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.schema_directive import Location
 from strawberry.types.arguments import StrawberryArgument
+from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
 
+from auth import labels
 from auth.policy import Permission
-from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule, needs
+from auth.rules import AUTHENTICATED, AUTHENTICATED_BIT, PUBLIC, Rule, needs
 from database.rows import key_hex
 from resolvers import ids, rights
 from resolvers.live import Source
@@ -24,74 +27,97 @@ from resolvers.mutation_resolver import MutationResolver
 from resolvers.rights import RightsOf
 
 __all__ = [
-    "ANYONE",
+    "AUTHENTICATED",
     "IDS",
     "PAGE",
-    "SIGNED_IN",
+    "PUBLIC",
     "field",
+    "graph_enum",
     "graph_type",
+    "input_field",
     "make_arguments",
     "mutation",
     "needs",
     "subscription",
 ]
 
-strawberry.enum(Permission, description="One thing that somebody may do in an account.")
+
+# ---- Enums -----------------------------------------------------------------------------------
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def graph_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
+    """Make an enum of the domain a type of the graph. `values` describes each of its members.
+
+    Raises KeyError for a member without a description.
+    """
+    _ = strawberry.enum(enum, description=description)
+    definition = cast("StrawberryEnumDefinition", getattr(enum, "__strawberry_definition__"))  # noqa: B009 - set by Strawberry
+    for value in definition.values:
+        value.description = values[enum[value.name]]
+
+
+graph_enum(Permission, "A permission in an account.", labels.PERMISSIONS)
 
 
 # ---- Directives ------------------------------------------------------------------------------
 
-_PLACES: Final = [Location.OBJECT, Location.FIELD_DEFINITION]
+_LOCATIONS: Final = [Location.OBJECT, Location.FIELD_DEFINITION]
 
 
 @strawberry.schema_directive(
-    locations=_PLACES,
+    locations=_LOCATIONS,
     name="hasPermission",
-    description="The caller needs this permission in the account that the object belongs to, or, "
-    "with orSelf, the object is about himself. On a type: the default for all its fields.",
+    description="The caller needs this permission in the account that the object belongs to. "
+    "On a type: the default for all of its fields.",
 )
-class HasPermission:
-    """The rule of a permission."""
+class PermissionDirective:
+    """A permission is needed."""
 
     permission: Permission
     or_self: bool | None = strawberry.directive_field(name="orSelf", default=strawberry.UNSET)
 
 
-@strawberry.schema_directive(locations=_PLACES, name="authenticated", description="Any signed-in user.")
-class Authenticated:
-    """The rule of being signed in."""
+@strawberry.schema_directive(locations=_LOCATIONS, name="authenticated", description="For all signed-in users.")
+class AuthenticatedDirective:
+    """A session is needed."""
 
 
-@strawberry.schema_directive(locations=_PLACES, name="self", description="Only the user whose data this is.")
-class Self:
-    """The rule of oneself."""
+@strawberry.schema_directive(
+    locations=_LOCATIONS, name="self", description="Only for the user that the data belongs to."
+)
+class SelfDirective:
+    """The data must be the caller's own."""
 
 
-@strawberry.schema_directive(locations=_PLACES, name="public", description="Anyone, signed in or not.")
-class Public:
-    """The rule of no rule."""
+@strawberry.schema_directive(locations=_LOCATIONS, name="public", description="For all clients, signed in or not.")
+class PublicDirective:
+    """Nothing is needed."""
 
 
-_PLAIN: Final = {"authenticated": Authenticated, "self": Self, "public": Public}
+_PLAIN_DIRECTIVES: Final = {"authenticated": AuthenticatedDirective, "self": SelfDirective, "public": PublicDirective}
 
 
 def directive(rule: Rule) -> object:
-    """The directive that shows `rule` in the printed schema."""
+    """The directive of `rule` in the printed schema."""
     if rule.permission is not None:
-        return HasPermission(permission=rule.permission, or_self=True if rule.or_self else strawberry.UNSET)
-    return _PLAIN[str(rule)]()
+        return PermissionDirective(permission=rule.permission, or_self=True if rule.or_self else strawberry.UNSET)
+    return _PLAIN_DIRECTIVES[str(rule)]()
 
 
 PAGE: Final = "page"
+"""The cost size of a list that is as long as the page, or the list of ids, that it belongs to."""
 IDS: Final = "ids"
+"""The cost size of a list that has one object for each id in the arguments."""
 
 
 # ---- Fields ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """What a field says of itself beside its type."""
+class FieldDeclaration:
+    """A field's rule, and its metadata for the executor. `rule` is None for the rule of the field's type."""
 
     rule: Rule | None = None
     metadata: Mapping[str, object] = attribute(default_factory=dict[str, object])
@@ -112,92 +138,103 @@ def field(
     name: str | None = None,
     description: str | None = None,
 ) -> Any:
-    """A field with its rule, or its type's when None.
+    """A field of an object type.
 
-    It is answered by a `batch` resolver (all objects at once), by a `column` (the same without
-    waiting), by a plain `resolve` of one object, or by the attribute `attr` of the row, by default
-    the one of the field's own name. `given` are its arguments, by Python name; `name` is for a name
-    that Python would not allow. `uses` names the columns that a resolver takes from its rows; the
-    executor then knows what to select; `same` says that the field's object is the row itself, `part` that
-    lists can have joined it to the row under this name. `size` is how many objects a list has: a number that it
-    hardly ever exceeds, IDS as many as its ids, PAGE as many as the page or the bulk that it belongs to.
+    Args:
+        rule: None for the rule of the field's type.
+        batch: Resolver of all objects at once.
+        column: As `batch`, without awaiting.
+        resolve: Resolver of one object.
+        attr: Without a resolver: the attribute of the row; by default the one with the field's name.
+        columns: The columns that a resolver reads from its rows. The executor selects these alone.
+        is_same_row: The field's object is the row itself.
+        joined_as: A list can have joined the field's object to its row, under this name.
+        cost_size: The number of objects of a list when costs are computed: a number that is hardly ever exceeded,
+            IDS or PAGE.
+        arguments: Annotations by Python name.
+        name: The field's GraphQL name, if Python does not allow it as an attribute.
+        description: The description in the SDL. A field without one does not build.
     """
-    marks: dict[str, object] = {
+    metadata: dict[str, object] = {
         "batch": batch,
         "column": column,
         "resolve": resolve,
         "attribute": attr,
-        "uses": columns,
-        "same": is_same_row or None,
-        "part": joined_as,
-        "size": cost_size,
+        "columns": columns,
+        "is_same_row": is_same_row or None,
+        "joined_as": joined_as,
+        "cost_size": cost_size,
     }
-    made = StrawberryField(
+    return _field(
+        FieldDeclaration(rule, {name: value for name, value in metadata.items() if value is not None}),
+        arguments,
+        name=name,
+        description=description,
+    )
+
+
+def _field(
+    declaration: FieldDeclaration,
+    arguments: Mapping[str, Any] | None,
+    *,
+    description: str | None,
+    name: str | None = None,
+) -> StrawberryField:
+    strawberry_field = StrawberryField(
         graphql_name=name,
         description=description,
-        directives=[directive(rule)] if rule else [],
-        metadata={"declared": Declared(rule, {k: v for k, v in marks.items() if v is not None})},
+        directives=[directive(declaration.rule)] if declaration.rule else [],
+        metadata={"declaration": declaration},
     )
-    made.arguments = make_arguments(arguments or {})
-    return made
+    strawberry_field.arguments = make_arguments(arguments or {})
+    return strawberry_field
 
 
-def make_arguments(given: Mapping[str, Any]) -> list[StrawberryArgument]:
-    """Arguments from Python names and annotations; those that allow None may be left out."""
+def input_field(description: str) -> Any:
+    """A field of an input type.
+
+    Without `input_field` it has the description that `descriptions.SHARED` has for its name.
+    """
+    return strawberry.field(description=description)
+
+
+def make_arguments(annotations: Mapping[str, Any]) -> list[StrawberryArgument]:
+    """Arguments from Python names and annotations; `descriptions.SHARED` describes them."""
     return [
-        StrawberryArgument(
-            python_name=name,
-            graphql_name=None,
-            type_annotation=StrawberryAnnotation(annotation),
-            **({} if not _optional(annotation) else {"default": strawberry.UNSET}),
-        )
-        for name, annotation in given.items()
+        StrawberryArgument(python_name=name, graphql_name=None, type_annotation=StrawberryAnnotation(annotation))
+        for name, annotation in annotations.items()
     ]
-
-
-def _optional(annotation: object) -> bool:
-    return type(None) in getattr(annotation, "__args__", ())
 
 
 def mutation(
     resolver: MutationResolver, input_type: type | None = None, *, rule: Rule | None = None, description: str
 ) -> Any:
-    """A mutation: its operation, its input, and its rule.
+    """A mutation with its operation and its input.
 
-    An operation that demands a permission says so itself, and checks it under its account's lock;
-    the directive shows what it says. `rule` is for the operations of a user.
+    The rule of an operation in an account comes from the operation itself: it checks the permission
+    under the account's lock. `rule` is for all other operations.
     """
     if resolver.permission is not None:
-        rule = Rule(AUTHENTICATED, resolver.permission)
-    made = StrawberryField(
-        description=description,
-        directives=[directive(rule)] if rule else [],
-        metadata={"declared": Declared(rule, {"performed": resolver})},
-    )
-    made.arguments = make_arguments({"input": input_type} if input_type else {})
-    return made
+        rule = Rule(AUTHENTICATED_BIT, resolver.permission)
+    declaration = FieldDeclaration(rule, {"mutation_resolver": resolver})
+    return _field(declaration, {"input": input_type} if input_type else None, description=description)
 
 
 def subscription(
     source: Source,
-    shown: Callable[..., Awaitable[Any]],
+    batch: Callable[..., Awaitable[Any]],
     *,
     arguments: Mapping[str, Any] | None = None,
     description: str,
 ) -> Any:
-    """A subscription: where its events come from, and the batch resolver that shows one.
+    """A subscription: the source of its events, and the batch resolver that shows one.
 
-    One that demands a permission checks it where it starts, and for as long as it is open; the directive
-    shows what it says.
+    A source with a permission checks it at the start, and for as long as the stream is open.
     """
-    rule = Rule(AUTHENTICATED, source.permission)
-    made = StrawberryField(
-        description=description,
-        directives=[directive(rule)],
-        metadata={"declared": Declared(rule, {"batch": shown, "source": source.start})},
+    declaration = FieldDeclaration(
+        Rule(AUTHENTICATED_BIT, source.permission), {"batch": batch, "source": source.open_stream}
     )
-    made.arguments = make_arguments(arguments or {})
-    return made
+    return _field(declaration, arguments, description=description)
 
 
 # ---- Types -----------------------------------------------------------------------------------
@@ -207,12 +244,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TypeRule:
-    """The default rule of a type's fields, and how the caller's rights on its objects are found."""
+    """The default rule of a type's fields, None for no default, and how to find the caller's rights on its objects."""
 
     rule: Rule | None
     rights: RightsOf
-    counts: bool = True
-    """Whether its objects cost anything."""
+    has_cost: bool = True
+    """True if its objects add to the cost of an operation."""
 
 
 TYPE_RULES: Final[dict[type, TypeRule]] = {}
@@ -220,25 +257,25 @@ TYPE_RULES: Final[dict[type, TypeRule]] = {}
 
 @dataclass_transform(kw_only_default=True)
 def graph_type(
-    rule: Rule | None, rights: RightsOf = rights.of_anything, *, counts: bool = True, description: str
+    rule: Rule | None, rights: RightsOf = rights.of_unowned, *, has_cost: bool = True, description: str
 ) -> Callable[[type[T]], type[T]]:
-    """An object type of the graph. Without a rule each of its fields must have its own.
+    """An object type. Without a rule each of its fields must have a rule.
 
-    What only wraps others does not count when an operation's cost is worked out.
+    `has_cost` is False for a type that only wraps other objects.
     """
 
     def declare(cls: type[T]) -> type[T]:
-        made = strawberry.type(cls, description=description, directives=[directive(rule)] if rule else [])
-        TYPE_RULES[made] = TypeRule(rule, rights, counts)
-        return made
+        object_type = strawberry.type(cls, description=description, directives=[directive(rule)] if rule else [])
+        TYPE_RULES[object_type] = TypeRule(rule, rights, has_cost)
+        return object_type
 
     return declare
 
 
 def global_id(type_name: str) -> Any:
-    """The opaque id of an object of this type."""
+    """The `id` field of an object of this type."""
 
     def column(rows: Sequence[Any], _: object) -> list[str]:
         return ids.encode_all(type_name, key_hex(rows, "id"))
 
-    return field(column=column, columns=("id",), description="Opaque, and the same for as long as the object lives.")
+    return field(column=column, columns=("id",), description="The global id: opaque, and never changed.")

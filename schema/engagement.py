@@ -1,4 +1,4 @@
-"""Engagements as the graph shows them, and how they are changed."""
+"""Engagements of bureaus with clients."""
 
 from datetime import datetime
 
@@ -10,113 +10,124 @@ from auth.policy import Permission
 from models.bureaus.engagement import EngagementStatus
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import field, global_id, graph_type, needs
+from schema.declare import field, global_id, graph_enum, graph_type, input_field, needs
 from schema.grant import Grant
 from schema.payload import Payload, payload
 from schema.subscription import LinkedAccount
 
-strawberry.enum(EngagementStatus, description="Where an engagement stands; only an ACTIVE one lets a bureau work.")
+graph_enum(
+    EngagementStatus,
+    "The status of an engagement. Only ACTIVE lets a bureau work.",
+    {
+        EngagementStatus.PENDING: "One side has requested it.",
+        EngagementStatus.ACTIVE: "The bureau can work for the client.",
+        EngagementStatus.DECLINED: "The other side declined it.",
+        EngagementStatus.ENDED: "It has ended, or the request was withdrawn.",
+    },
+)
 
 
 @graph_type(
     needs(Permission.USERS_READ),
     rights.of_engagements,
-    description="A bureau that works for a client, or was asked to. The permission counts on either side.",
+    description="The work of a bureau for a client, requested or active. The permission counts in either account.",
 )
 class Engagement(Node):
     """An engagement."""
 
     id: strawberry.ID = global_id("Engagement")
     bureau: LinkedAccount = field(
-        batch=resolvers.engagement.bureaus, columns=("bureau_id",), description="The account that works."
+        batch=resolvers.engagement.bureaus, columns=("bureau_id",), description="The bureau's account."
     )
     client: LinkedAccount = field(
-        batch=resolvers.engagement.clients, columns=("client_id",), description="The account that it works for."
+        batch=resolvers.engagement.clients, columns=("client_id",), description="The client's account."
     )
-    status: EngagementStatus = field(description="Where it stands.")
+    status: EngagementStatus = field(description="The status.")
     consultants: list[Grant] | None = field(
         batch=resolvers.grant.of_engagements,
         columns=("id",),
         cost_size=10,
-        description="The live grants at the client that hang on it, those that await permissions too.",
+        description="The live grants of consultants at the client, including those that wait for permissions.",
     )
-    created_at: datetime = field(description="When it was asked for.")
-    ended_at: datetime | None = field(description="When it was declined or ended.")
+    created_at: datetime = field(description="When it was requested.")
+    ended_at: datetime | None = field(description="When it was declined or ended. Null: neither.")
 
 
-@strawberry.input(description="Which engagements.")
+@strawberry.input(description="A filter of engagements. A null or omitted field does not restrict.")
 class EngagementFilter:
-    """A filter; what is left out does not restrict."""
+    """A filter of engagements."""
 
-    status: list[EngagementStatus] | None = strawberry.UNSET
-    consultant_id: strawberry.ID | None = strawberry.UNSET
+    status: list[EngagementStatus] | None = input_field("The statuses of the engagement.")
+    consultant_id: strawberry.ID | None = input_field("The id of a consultant with a live grant from the engagement.")
 
 
-# ---- Changing --------------------------------------------------------------------------------
+# ---- Inputs and payloads ---------------------------------------------------------------------
 
 
 @strawberry.input(
-    description="A client gives its own id, and the bureau's number or id. A bureau gives its own id, and the "
-    "client's number, id, or organization number, of clientCountry or else of the bureau's own country."
+    description="The bureau and the client. A client gives its own id, and the number or id of the bureau. A bureau "
+    "gives its own id, and the number, id or organization number of the client."
 )
 class EngageBureauInput:
-    """What engageBureau takes."""
+    """The input of engageBureau."""
 
-    client_account_id: strawberry.ID | None = strawberry.UNSET
-    bureau_account_id: strawberry.ID | None = strawberry.UNSET
-    client_organization_number: str | None = strawberry.UNSET
-    client_country: str | None = strawberry.UNSET
-    client_number: int | None = strawberry.UNSET
-    bureau_number: int | None = strawberry.UNSET
+    client_account_id: strawberry.ID | None = input_field("The id of the client's account.")
+    bureau_account_id: strawberry.ID | None = input_field("The id of the bureau's account.")
+    client_organization_number: str | None = input_field("The organization number of the client.")
+    client_country: str | None = input_field(
+        "The country of the organization number, ISO 3166-1 alpha-2. Null or omitted: that of the bureau."
+    )
+    client_number: int | None = input_field("The account number of the client.")
+    bureau_number: int | None = input_field("The account number of the bureau.")
 
 
-@strawberry.input(description="An engagement that the other side has asked for.")
+@strawberry.input(description="A pending engagement that the other side has requested.")
 class AcceptEngagementInput:
-    """What acceptEngagement takes."""
+    """The input of acceptEngagement."""
 
     engagement_id: strawberry.ID
 
 
-@strawberry.input(description="An engagement that the other side has asked for.")
+@strawberry.input(description="A pending engagement that the other side has requested.")
 class DeclineEngagementInput:
-    """What declineEngagement takes."""
+    """The input of declineEngagement."""
 
     engagement_id: strawberry.ID
 
 
 @strawberry.input(description="A pending or active engagement.")
 class EndEngagementInput:
-    """What endEngagement takes."""
+    """The input of endEngagement."""
 
     engagement_id: strawberry.ID
 
 
 @payload
 class EngageBureauPayload(Payload):
-    """An account was asked."""
+    """The payload of engageBureau."""
 
     engagement: Engagement | None = field(
-        description="The engagement, for who can enter the other account; else null, whether or not there is "
-        "such an account. The other side sees it at once, this one when it is answered."
+        description="The engagement, if the viewer can enter the other account. Otherwise null, whether or not that "
+        "account exists: the other side sees the request at once, this side when it is answered."
     )
 
 
 @payload
 class AcceptEngagementPayload(Payload):
-    """An engagement began."""
+    """The payload of acceptEngagement."""
 
-    engagement: Engagement | None = field(description="The engagement as it is now.")
+    engagement: Engagement | None = field(description="The engagement after the change. Null if refused.")
 
 
 @payload
 class DeclineEngagementPayload(Payload):
-    """An engagement was declined."""
+    """The payload of declineEngagement."""
 
-    engagement: Engagement | None = field(description="The engagement as it is now.")
+    engagement: Engagement | None = field(description="The engagement after the change. Null if refused.")
 
 
 @payload
 class EndEngagementPayload(Payload):
-    """An engagement ended."""
+    """The payload of endEngagement."""
 
-    engagement: Engagement | None = field(description="The engagement as it is now.")
+    engagement: Engagement | None = field(description="The engagement after the change. Null if refused.")

@@ -1,4 +1,4 @@
-"""Events and messages as the graph shows them."""
+"""Events, and the filter of their lists."""
 
 from datetime import datetime
 
@@ -8,60 +8,47 @@ import resolvers.event
 import resolvers.subscription
 import resolvers.user
 from auth.policy import Permission, Role
-from models.outbox.message import MessageStatus
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import field, global_id, graph_type, needs
+from schema.declare import field, global_id, graph_type, input_field, needs
 from schema.scalars import JSON
 from schema.subscription import LinkedAccount
 from schema.user import User
-
-strawberry.enum(MessageStatus, description="Where a message stands.")
 
 
 @graph_type(
     needs(Permission.EVENTS_READ, or_self=True),
     rights.of_events,
-    description="What changed, who did it, and in which role. Never changed or deleted.",
+    description="A change: its type, time, actor and role. Events are never changed or deleted.",
 )
 class Event(Node):
-    """An event; one's own is one that one did oneself."""
+    """An event. It is the actor's own."""
 
     id: strawberry.ID = global_id("Event")
-    type: str = field(description="source:subject:action, for example account:invitation:accept.")
-    occurred_at: datetime = field(description="When.")
-    actor: User | None = field(batch=resolvers.user.actors, description="Who did it; null for the operator.")
-    actor_role: Role | None = field(description="In which role, at that time.")
-    account: LinkedAccount | None = field(batch=resolvers.subscription.of_events, description="In which account.")
-    ip_address: str | None = field(description="From where.")
-    request_id: str | None = field(description="In which request.")
-    before: JSON | None = field(resolve=resolvers.event.before, description="What was there.")
-    after: JSON | None = field(resolve=resolvers.event.after, description="What is there now.")
+    type: str = field(description="The type, `source:subject:action`; for example account:invitation:accept.")
+    occurred_at: datetime = field(description="When it happened.")
+    actor: User | None = field(
+        batch=resolvers.user.actors, description="The user who made the change. Null: the operator or the system."
+    )
+    actor_role: Role | None = field(description="The role of the actor in the account at that time. Null: none.")
+    account: LinkedAccount | None = field(
+        batch=resolvers.subscription.of_events, description="The account. Null: the event belongs to no account."
+    )
+    ip_address: str | None = field(description="The IP address of the request. Null: it is unknown or erased.")
+    request_id: str | None = field(description="The id of the request. Null: there was no request.")
+    before: JSON | None = field(
+        resolve=resolvers.event.before, description="The values before the change. Null: there were none."
+    )
+    after: JSON | None = field(
+        resolve=resolvers.event.after, description="The values after the change. Null: there are none."
+    )
 
 
-@strawberry.input(description="Which events.")
+@strawberry.input(description="A filter of events. A null or omitted field does not restrict.")
 class EventFilter:
-    """A filter; what is left out does not restrict. `type` matches beginnings up to a colon too."""
+    """A filter of events."""
 
-    type: str | None = strawberry.UNSET
-    actor_id: strawberry.ID | None = strawberry.UNSET
-    since: datetime | None = strawberry.UNSET
-    until: datetime | None = strawberry.UNSET
-
-
-@graph_type(
-    needs(Permission.MESSAGES_READ),
-    rights.of_account_parts,
-    description="A mail that was sent for the account, without its text and its links.",
-)
-class Message(Node):
-    """A message."""
-
-    id: strawberry.ID = global_id("Message")
-    kind: str = field(description="What it tells, for example invitation.")
-    to: str = field(attr="to_address", description="To whom.")
-    subject: str = field(description="Its subject.")
-    status: MessageStatus = field(description="Where it stands.")
-    attempts: int = field(description="How often sending it was tried.")
-    created_at: datetime = field(description="When it was written.")
-    sent_at: datetime | None = field(description="When a mail server took it.")
+    type: str | None = input_field("The whole type, or its beginning up to a colon: account:invitation.")
+    actor_id: strawberry.ID | None = input_field("The id of the user who made the change.")
+    since: datetime | None = input_field("The first instant, included.")
+    until: datetime | None = input_field("The last instant, excluded.")

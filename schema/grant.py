@@ -1,4 +1,4 @@
-"""Grants as the graph shows them."""
+"""Grants: the roles of users in accounts."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -8,25 +8,49 @@ import strawberry
 import resolvers.account
 import resolvers.grant
 import resolvers.user
+from auth import labels
 from auth.policy import GrantStatus, Permission, Role
 from models.lists import GrantOrder
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import field, global_id, graph_type, needs
+from schema.declare import field, global_id, graph_enum, graph_type, input_field, needs
+from schema.payload import Payload, payload
 from schema.user import User
 
 if TYPE_CHECKING:
     from schema.account import AccessDecision, Account
 
-strawberry.enum(Role, description="What somebody is in an account.")
-strawberry.enum(GrantStatus, description="Where a grant stands; only ACTIVE is worth anything.")
-strawberry.enum(GrantOrder, description="How grants are sorted; LAST_USED has the latest first.")
+graph_enum(
+    Role,
+    "A role in an account.",
+    labels.ROLES,
+)
+graph_enum(
+    GrantStatus,
+    "The status of a grant. Only ACTIVE gives access.",
+    {
+        GrantStatus.AWAITING_PERMISSIONS: "It waits for permissions.",
+        GrantStatus.ACTIVE: "It gives access.",
+        GrantStatus.REVOKED: "It was revoked. It can be restored.",
+        GrantStatus.RESIGNED: "The holder gave it up.",
+        GrantStatus.EXPIRED: "Its end has passed.",
+    },
+)
+graph_enum(
+    GrantOrder,
+    "The order of a list of grants. The default is CREATED_AT.",
+    {
+        GrantOrder.CREATED_AT: "By creation, the oldest first.",
+        GrantOrder.USER_NAME: "By the holder's name, ascending. Case does not count.",
+        GrantOrder.LAST_USED: "By last use, the latest first.",
+    },
+)
 
 
 @graph_type(
     needs(Permission.USERS_READ, or_self=True),
     rights.of_grants,
-    description="A user's place in an account. Never deleted.",
+    description="A user's role and permissions in an account. Grants are never deleted.",
 )
 class Grant(Node):
     """A grant."""
@@ -35,47 +59,119 @@ class Grant(Node):
     account: Annotated["Account", strawberry.lazy("schema.account")] | None = field(
         batch=resolvers.account.of_rows,
         columns=("account_id",),
-        description="The account; null for who cannot enter it.",
+        description="The account. Null if the viewer cannot enter it.",
     )
-    account_name: str = field(description="What the account is called.")
+    account_name: str = field(description="The name of the account.")
     user: User = field(
         batch=resolvers.user.of_grants,
         columns=("account_id", "user_id"),
         joined_as="user",
-        description="Who holds the grant.",
+        description="The holder of the grant.",
     )
-    role: Role = field(description="What he is in the account.")
+    role: Role = field(description="The role of the holder in the account.")
     status: GrantStatus = field(
-        column=resolvers.grant.status, columns=("status", "valid_until"), description="Where the grant stands now."
+        column=resolvers.grant.status, columns=("status", "valid_until"), description="The status at this instant."
     )
     permissions: list[Permission] = field(
         column=resolvers.grant.permissions,
-        columns=resolvers.grant.STANDING,
-        description="What it allows now, after every restriction; to others, as if its holder had the second factor "
-        "that the account may demand.",
+        columns=resolvers.grant.FACT_COLUMNS,
+        description="The effective permissions, after restrictions, locks and expiry. For other viewers than the "
+        "holder a missing second factor does not count.",
     )
     entry: Annotated["AccessDecision", strawberry.lazy("schema.account")] = field(
-        column=resolvers.grant.entry,
-        columns=resolvers.grant.STANDING,
-        description="Whether it lets its holder into the account now, and why not. TWO_FACTOR_REQUIRED is told to "
-        "himself only.",
+        column=resolvers.grant.entry_decisions,
+        columns=resolvers.grant.FACT_COLUMNS,
+        description="A decision about entry: true if the holder can enter the account with the grant at this instant. "
+        "Only the holder can see TWO_FACTOR_REQUIRED.",
     )
-    valid_until: datetime | None = field(description="When it ends by itself.")
-    last_used_at: datetime | None = field(description="When the account was last entered with it.")
-    created_at: datetime = field(description="When it was given.")
+    valid_until: datetime | None = field(description="When the grant ends. Null: it has no end.")
+    last_used_at: datetime | None = field(description="When the account was last entered with the grant. Null: never.")
+    created_at: datetime = field(description="When the grant was given.")
     granted_by: User | None = field(
-        batch=resolvers.user.granted_by, columns=("granted_by_id",), description="Who gave it."
+        batch=resolvers.user.granted_by,
+        columns=("granted_by_id",),
+        description="The user who gave the grant. Null: the system, or the user was erased.",
     )
 
 
-@strawberry.input(description="Which grants.")
+@strawberry.input(description="A filter of grants. A null or omitted field does not restrict.")
 class GrantFilter:
-    """A filter; what is left out does not restrict."""
+    """A filter of grants."""
 
-    account_id: strawberry.ID | None = strawberry.UNSET
-    user_id: strawberry.ID | None = strawberry.UNSET
-    role: list[Role] | None = strawberry.UNSET
-    status: list[GrantStatus] | None = strawberry.UNSET
-    search: str | None = strawberry.UNSET
-    not_used_since: datetime | None = strawberry.UNSET
-    ends_before: datetime | None = strawberry.UNSET
+    account_id: strawberry.ID | None = input_field("The id of the account.")
+    user_id: strawberry.ID | None = input_field("The id of the holder.")
+    role: list[Role] | None = input_field("The roles.")
+    status: list[GrantStatus] | None = input_field("The statuses.")
+    search: str | None = input_field("A part of the holder's name or address. Case does not count.")
+    not_used_since: datetime | None = input_field(
+        "The instant since which the grant was not used. A grant that was never used counts from its creation."
+    )
+    ends_before: datetime | None = input_field("The instant before which the grant ends.")
+
+
+# ---- Inputs and payloads ---------------------------------------------------------------------
+
+
+@strawberry.input(description="The fields of the grant to change. An omitted field stays as it is.")
+class UpdateGrantInput:
+    """The input of updateGrant."""
+
+    grant_id: strawberry.ID
+    role: Role | None = input_field(
+        "The new role. Never OWNER. It starts without a list of permissions. Null changes nothing."
+    )
+    permissions: list[Permission] | None = input_field(
+        "The only permissions of the grant, for CONSULTANT and SIMPLE_USER. Null removes the list."
+    )
+    valid_until: datetime | None = input_field(
+        "The instant at which the grant ends, at most ten years ahead. Null: no end."
+    )
+
+
+@strawberry.input(description="A live grant of another user.")
+class RevokeGrantInput:
+    """The input of revokeGrant."""
+
+    grant_id: strawberry.ID
+
+
+@strawberry.input(description="A revoked grant.")
+class RestoreGrantInput:
+    """The input of restoreGrant."""
+
+    grant_id: strawberry.ID
+
+
+@strawberry.input(description="A live grant of the viewer.")
+class ResignGrantInput:
+    """The input of resignGrant."""
+
+    grant_id: strawberry.ID
+
+
+@payload
+class UpdateGrantPayload(Payload):
+    """The payload of updateGrant."""
+
+    grant: Grant | None = field(description="The grant after the change. Null if refused.")
+
+
+@payload
+class RevokeGrantPayload(Payload):
+    """The payload of revokeGrant."""
+
+    grant: Grant | None = field(description="The grant after the change. Null if refused.")
+
+
+@payload
+class RestoreGrantPayload(Payload):
+    """The payload of restoreGrant."""
+
+    grant: Grant | None = field(description="The grant after the change. Null if refused.")
+
+
+@payload
+class ResignGrantPayload(Payload):
+    """The payload of resignGrant."""
+
+    grant: Grant | None = field(description="The grant after the change. Null if refused.")

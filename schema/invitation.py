@@ -1,4 +1,4 @@
-"""Invitations as the graph shows them."""
+"""Invitations to accounts."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -12,13 +12,29 @@ from auth.policy import Permission, Role
 from models.sharing.invitation import InvitationStatus
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import ANYONE, field, global_id, graph_type, needs
+from schema.declare import PUBLIC, field, global_id, graph_enum, graph_type, input_field, needs
+from schema.grant import Grant
+from schema.payload import BEARER_DESCRIPTION, Payload, payload
 from schema.user import User
 
 if TYPE_CHECKING:
     from schema.account import Account
+    from schema.viewer import Viewer
 
-strawberry.enum(InvitationStatus, description="Where an invitation stands.")
+LazyAccount = Annotated["Account", strawberry.lazy("schema.account")]
+LazyViewer = Annotated["Viewer", strawberry.lazy("schema.viewer")]
+
+graph_enum(
+    InvitationStatus,
+    "The status of an invitation.",
+    {
+        InvitationStatus.PENDING: "It can be accepted.",
+        InvitationStatus.ACCEPTED: "It was accepted.",
+        InvitationStatus.DECLINED: "The invitee declined it.",
+        InvitationStatus.REVOKED: "The account revoked it.",
+        InvitationStatus.EXPIRED: "It was not accepted in time. It can be sent again.",
+    },
+)
 
 
 @graph_type(
@@ -27,45 +43,177 @@ strawberry.enum(InvitationStatus, description="Where an invitation stands.")
     description="An offer of a role in an account to an e-mail address.",
 )
 class Invitation(Node):
-    """An invitation; one's own is one that was sent to one's own address."""
+    """An invitation. It is the own of the user with the invited address."""
 
     id: strawberry.ID = global_id("Invitation")
-    account: Annotated["Account", strawberry.lazy("schema.account")] | None = field(
-        batch=resolvers.account.of_rows, description="The account; null for who cannot enter it."
+    account: LazyAccount | None = field(
+        batch=resolvers.account.of_rows, description="The account. Null if the viewer cannot enter it."
     )
-    account_name: str = field(description="What the account is called.")
-    email: str = field(description="The address that is invited.")
-    role: Role = field(description="The role that is offered.")
+    account_name: str = field(description="The name of the account.")
+    email: str = field(description="The invited e-mail address.")
+    role: Role = field(description="The offered role.")
     permissions: list[Permission] | None = field(
         resolve=resolvers.invitation.permissions,
-        description="The list that a consultant or simple user will be cut to.",
+        description="The only permissions of the offered grant. Null: it has no list.",
     )
-    status: InvitationStatus = field(resolve=resolvers.invitation.status, description="Where it stands now.")
-    invited_by: User | None = field(batch=resolvers.user.invited_by, description="Who vouches for it.")
-    created_at: datetime = field(description="When it was first sent.")
+    status: InvitationStatus = field(resolve=resolvers.invitation.status, description="The status at this instant.")
+    invited_by: User | None = field(
+        batch=resolvers.user.invited_by, description="The user who sent or changed the invitation last."
+    )
+    created_at: datetime = field(description="When it was created.")
     expires_at: datetime = field(description="Until when it can be accepted.")
-    grant_valid_until: datetime | None = field(description="When the access that it gives will end.")
+    grant_valid_until: datetime | None = field(description="When the offered grant ends. Null: it has no end.")
 
 
-@strawberry.input(description="Which invitations.")
+@strawberry.input(description="A filter of invitations. A null or omitted field does not restrict.")
 class InvitationFilter:
-    """A filter; what is left out does not restrict."""
+    """A filter of invitations."""
 
-    status: list[InvitationStatus] | None = strawberry.UNSET
-    search: str | None = strawberry.UNSET
+    status: list[InvitationStatus] | None = input_field("The statuses of the invitation.")
+    search: str | None = input_field("A part of the invited address. Case does not count.")
 
 
 @graph_type(
-    ANYONE,
-    description="What the holder of a link sees before signing in. A wrong token and no token answer alike.",
+    PUBLIC,
+    description="The fields of an invitation that the holder of its link can see.",
 )
 class InvitationPreview:
-    """The landing page of a mailed link."""
+    """The preview of an invitation for the holder of its link."""
 
     status: InvitationStatus = field(description="PENDING or EXPIRED.")
-    account_name: str = field(description="The account that invites.")
-    invited_by_name: str = field(description="The person who invites.")
+    account_name: str = field(description="The name of the account.")
+    invited_by_name: str = field(description="The name of the inviter.")
     email: str = field(description="The invited address, masked: j***@example.com.")
-    role: Role = field(description="The role that is offered.")
+    role: Role = field(description="The offered role.")
     expires_at: datetime = field(description="Until when it can be accepted.")
-    has_login: bool = field(description="The address has a login: sign in. Else create one.")
+    has_login: bool = field(
+        description="True if the address has a login: then sign in to accept. Otherwise create a login."
+    )
+
+
+# ---- Inputs and payloads ---------------------------------------------------------------------
+
+
+@strawberry.input(description="An invitation.")
+class InviteUserInput:
+    """The input of inviteUser."""
+
+    account_id: strawberry.ID
+    email: str = input_field("The e-mail address to invite.")
+    role: Role = input_field("The role to offer. Never OWNER.")
+    permissions: list[Permission] | None
+    message: str | None = input_field("A message to the invitee, at most 2000 characters. It is part of the mail.")
+    grant_valid_until: datetime | None = input_field(
+        "The instant at which the grant will end, at most ten years ahead. Null or omitted: no end."
+    )
+    locale: str | None = input_field(
+        "The language of the mail, a BCP 47 tag. Null or omitted: that of the invitee if it is known, else that "
+        "of the caller."
+    )
+    allow_other_login: bool | None = input_field(
+        "True if a login with another address may accept. Null or omitted: false."
+    )
+
+
+@strawberry.input(description="The fields of the invitation to change. An omitted field stays as it is.")
+class UpdateInvitationInput:
+    """The input of updateInvitation."""
+
+    invitation_id: strawberry.ID
+    role: Role | None = input_field("The role to offer. Never OWNER. Null changes nothing.")
+    permissions: list[Permission] | None = input_field(
+        "The only permissions to offer, for CONSULTANT and SIMPLE_USER. Null removes the list."
+    )
+    grant_valid_until: datetime | None = input_field(
+        "The instant at which the grant will end, at most ten years ahead. Null: no end."
+    )
+
+
+@strawberry.input(description="A pending or expired invitation.")
+class ResendInvitationInput:
+    """The input of resendInvitation."""
+
+    invitation_id: strawberry.ID
+
+
+@strawberry.input(description="A pending or expired invitation.")
+class RevokeInvitationInput:
+    """The input of revokeInvitation."""
+
+    invitation_id: strawberry.ID
+
+
+@strawberry.input(description="The invitation, by the token or by its id, and the login that accepts it.")
+class AcceptInvitationInput:
+    """The input of acceptInvitation."""
+
+    token: str | None = input_field("The token of the mailed link. Required unless the invitation id is given.")
+    invitation_id: strawberry.ID | None = input_field(
+        "The id of an invitation in `viewer.invitations`. Required unless the token is given."
+    )
+    name: str | None = input_field(
+        "The name of a new login, at most 200 characters. Not for an address that has a login."
+    )
+    password: str | None = input_field(
+        "The password of a new login, 12 to 128 characters. Not for an address that has a login."
+    )
+    own_account_name: str | None = input_field(
+        "The name of a new account of the user, at most 200 characters. Null or omitted: no such account."
+    )
+
+
+@strawberry.input(description="The invitation, by the token or by its id.")
+class DeclineInvitationInput:
+    """The input of declineInvitation."""
+
+    token: str | None = input_field("The token of the mailed link. Required unless the invitation id is given.")
+    invitation_id: strawberry.ID | None = input_field(
+        "The id of an invitation in `viewer.invitations`. Required unless the token is given."
+    )
+
+
+@payload
+class InviteUserPayload(Payload):
+    """The payload of inviteUser."""
+
+    invitation: Invitation | None = field(description="The new invitation. Null if refused.")
+
+
+@payload
+class UpdateInvitationPayload(Payload):
+    """The payload of updateInvitation."""
+
+    invitation: Invitation | None = field(description="The invitation after the change. Null if refused.")
+
+
+@payload
+class ResendInvitationPayload(Payload):
+    """The payload of resendInvitation."""
+
+    invitation: Invitation | None = field(description="The invitation with its new expiry. Null if refused.")
+
+
+@payload
+class RevokeInvitationPayload(Payload):
+    """The payload of revokeInvitation."""
+
+    invitation: Invitation | None = field(description="The invitation after the change. Null if refused.")
+
+
+@payload
+class AcceptInvitationPayload(Payload):
+    """The payload of acceptInvitation."""
+
+    grant: Grant | None = field(description="The new grant. Null if refused.")
+    account: LazyAccount | None = field(description="The account of the grant. Null if refused.")
+    access_token: str | None = field(description=f"{BEARER_DESCRIPTION} Null also if the user was signed in already.")
+    viewer: LazyViewer | None = field(description="The viewer after the mutation.")
+
+
+@payload
+class DeclineInvitationPayload(Payload):
+    """The payload of declineInvitation."""
+
+    invitation: Invitation | None = field(
+        description="The invitation after the change. Null if it was declined by its token alone."
+    )

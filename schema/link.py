@@ -1,46 +1,54 @@
-"""Links between accounts as the graph shows them."""
-
-import strawberry
+"""Links between accounts."""
 
 import resolvers.link
 from auth.policy import Permission
 from models.accounts.link import AccountRelation
 from resolvers import rights
-from schema.declare import field, graph_type, needs
+from schema.declare import field, graph_enum, graph_type, needs
 from schema.grant import Grant
 from schema.subscription import LinkedAccount
 
-strawberry.enum(AccountRelation, description="How another account stands to this one.")
+graph_enum(
+    AccountRelation,
+    "The kind of link between two accounts.",
+    {
+        AccountRelation.HAS_ACCESS: "This account's owner has a grant on the other account.",
+        AccountRelation.MUTUAL: "Each owner has a grant on the other account.",
+        AccountRelation.GIVES_ACCESS: "The other account's owner has a grant on this account.",
+    },
+)
 
 
 @graph_type(
     needs(Permission.USERS_READ),
     rights.of_account_parts,
-    description="How another account stands to this one, by the grants that their owners hold now.",
+    description="A link between this account and another one. It follows from the active grants of their owners.",
 )
 class AccountLink:
     """A link."""
 
-    account: LinkedAccount = field(column=resolvers.link.itself, is_same_row=True, description="The other account.")
-    relation: AccountRelation = field(
-        description="HAS_ACCESS: this account's owner is in the other one. GIVES_ACCESS: the other way round."
-    )
+    account: LinkedAccount = field(column=resolvers.link.same_rows, is_same_row=True, description="The other account.")
+    relation: AccountRelation = field(description="The kind of link, from the side of this account.")
     days_left: int | None = field(
         column=resolvers.link.days_left,
         columns=("subscription_until",),
-        description="Whole days of the other account's subscription; null where this account's owner cannot see it.",
+        description="The whole days of the other account's subscription. Null if this account's owner may not read it.",
     )
     is_activated: bool = field(
-        column=resolvers.link.is_activated, columns=("activated_at",), description="The other account is in use."
+        column=resolvers.link.is_activated,
+        columns=("activated_at",),
+        description="True if the other account is activated.",
     )
     outgoing_grant: Grant | None = field(
-        batch=resolvers.link.outgoing,
+        batch=resolvers.link.outgoing_grants,
         columns=("outgoing_id",),
-        description="The grant of this account's owner on the other one, for who may see it.",
+        description="The grant of this account's owner on the other account. Null: there is none, or the viewer may "
+        "not read it.",
     )
     incoming_grants: list[Grant] = field(
-        batch=resolvers.link.incoming,
+        batch=resolvers.link.incoming_grants,
         columns=("incoming_id",),
         cost_size=1,
-        description="The grant of the other account's owner on this one.",
+        description="The grant of the other account's owner on this one. Empty: there is none, or the viewer may not "
+        "read it.",
     )

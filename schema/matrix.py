@@ -1,4 +1,4 @@
-"""The permission table, and what it means for every field: derived, never written down."""
+"""The permission table and its effect on every field, as text. All of it is derived."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,10 @@ from graphql import GraphQLObjectType
 
 from auth import policy
 from auth.policy import Permission, Role
-from auth.rules import SELF, Rule
+from auth.rules import SELF_BIT, Rule
 from schema.build import build
 
-_SHORT = {
+_ROLE_LETTERS = {
     Role.OWNER: "O",
     Role.ADMINISTRATOR: "A",
     Role.COLLABORATOR: "C",
@@ -20,7 +20,7 @@ _SHORT = {
 
 
 def fields() -> Iterator[tuple[str, str, Rule]]:
-    """Every field of the graph with its rule: type, field, rule."""
+    """The type, name and rule of every field."""
     for name, type_ in sorted(build().type_map.items()):
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
             for field_name, field in type_.fields.items():
@@ -28,32 +28,32 @@ def fields() -> Iterator[tuple[str, str, Rule]]:
 
 
 def matrix() -> str:
-    """Role x permission, then role x field; `x` has it, `o` up to what his grant lists."""
-    legend = ", ".join(f"{short} {role.value.lower()}" for role, short in _SHORT.items())
+    """Two tables: permissions by role, and fields by role."""
+    legend = ", ".join(f"{letter} {role.value.lower()}" for role, letter in _ROLE_LETTERS.items())
     lines = [
-        "Who may what. Written by: .venv/bin/fullmakt matrix > docs/matrix.txt",
+        "Permissions and fields by role. Written by: .venv/bin/fullmakt matrix > docs/matrix.txt",
         "",
         legend,
-        "x: has it, o: where his grant lists it, s: his own only",
+        "x: always, o: if the grant lists it, s: only on the user's own data",
         "",
-        _row("Permission", " ".join(_SHORT.values())),
+        _row("Permission", " ".join(_ROLE_LETTERS.values())),
     ]
-    lines += [_row(permission, _marks(permission)) for permission in Permission]
-    lines += ["", _row("Field", " ".join(_SHORT.values()), "Rule")]
-    lines += [_row(f"{type_}.{name}", _allowed(rule), str(rule)) for type_, name, rule in fields()]
+    lines += [_row(permission, _cells_of_permission(permission)) for permission in Permission]
+    lines += ["", _row("Field", " ".join(_ROLE_LETTERS.values()), "Rule")]
+    lines += [_row(f"{type_}.{name}", _cells_of_rule(rule), str(rule)) for type_, name, rule in fields()]
     return "\n".join(lines)
 
 
-def _row(name: str, marks: str, rule: str = "") -> str:
-    return f"{name:<48} {marks}  {rule}".rstrip()
+def _row(name: str, cells: str, rule: str = "") -> str:
+    return f"{name:<48} {cells}  {rule}".rstrip()
 
 
-def _allowed(rule: Rule) -> str:
+def _cells_of_rule(rule: Rule) -> str:
     if rule.permission is None:
-        return " ".join(("s" if rule.bits == SELF else "x") * len(_SHORT))
-    return _marks(rule.permission).replace(".", "s" if rule.or_self else ".")
+        return " ".join(("s" if rule.bits == SELF_BIT else "x") * len(_ROLE_LETTERS))
+    return _cells_of_permission(rule.permission).replace(".", "s" if rule.or_self else ".")
 
 
-def _marks(permission: Permission) -> str:
+def _cells_of_permission(permission: Permission) -> str:
     always, where_given = policy.holders(permission)
-    return " ".join("x" if role in always else "o" if role in where_given else "." for role in _SHORT)
+    return " ".join("x" if role in always else "o" if role in where_given else "." for role in _ROLE_LETTERS)

@@ -1,4 +1,4 @@
-"""Where changing starts: every operation, its input, its rule."""
+"""The root type of mutations: each with its operation, its input and its rule."""
 
 import resolvers.access_request
 import resolvers.account
@@ -12,310 +12,324 @@ import resolvers.personal_data
 import resolvers.second_factor
 import resolvers.session
 import resolvers.subscription
-from auth.rules import ANYONE, ONESELF, SIGNED_IN
+from auth.rules import AUTHENTICATED, PUBLIC, SELF
 from resolvers import rights
-from schema import access_request as a
-from schema import change as c
-from schema import client as b
-from schema import consultant as k
-from schema import engagement as e
-from schema import ownership as o
-from schema import personal_data as p
-from schema import second_factor as f
-from schema import session as s
+from schema import (
+    access_request,
+    account,
+    client,
+    consultant,
+    engagement,
+    grant,
+    invitation,
+    ownership,
+    personal_data,
+    second_factor,
+    session,
+    subscription,
+)
 from schema.declare import graph_type, mutation
 
 
-@graph_type(None, rights.of_viewer, description="Changing. Each mutation is one transaction.")
+@graph_type(None, rights.of_viewer, description="The root type of mutations. Each mutation is one transaction.")
 class Mutation:
-    """Every operation."""
+    """The root type of mutations."""
 
-    # Signing up and in
-    register: s.RegisterPayload | None = mutation(
+    # Registration and sign-in
+    register: session.RegisterPayload | None = mutation(
         resolvers.session.register,
-        s.RegisterInput,
-        rule=ANYONE,
-        description="Create a login with one account, and mail the activation link. A taken address answers alike.",
+        session.RegisterInput,
+        rule=PUBLIC,
+        description="Create a login with one account, and mail the activation link. The response for a taken address "
+        "is the same.",
     )
-    activate: s.ActivatePayload | None = mutation(
-        resolvers.session.activate, s.ActivateInput, rule=ANYONE, description="Follow the activation link; signs in."
+    activate: session.ActivatePayload | None = mutation(
+        resolvers.session.activate,
+        session.ActivateInput,
+        rule=PUBLIC,
+        description="Activate a login by its mailed link, and sign in.",
     )
-    resend_activation: s.ResendActivationPayload | None = mutation(
+    resend_activation: session.ResendActivationPayload | None = mutation(
         resolvers.session.resend_activation,
-        s.ResendActivationInput,
-        rule=ANYONE,
-        description="Mail the activation link again. Unknown addresses answer alike.",
+        session.ResendActivationInput,
+        rule=PUBLIC,
+        description="Mail the activation link again. The response for an unknown address is the same.",
     )
-    sign_in: s.SignInPayload | None = mutation(
-        resolvers.session.sign_in, s.SignInInput, rule=ANYONE, description="Start a session."
+    sign_in: session.SignInPayload | None = mutation(
+        resolvers.session.sign_in, session.SignInInput, rule=PUBLIC, description="Start a session."
     )
-    sign_out: s.SignOutPayload | None = mutation(
-        resolvers.session.sign_out, rule=ONESELF, description="End the session that asks."
+    sign_out: session.SignOutPayload | None = mutation(
+        resolvers.session.sign_out, rule=SELF, description="End the session of the request."
     )
-    request_password_reset: s.RequestPasswordResetPayload | None = mutation(
+    request_password_reset: session.RequestPasswordResetPayload | None = mutation(
         resolvers.session.request_password_reset,
-        s.RequestPasswordResetInput,
-        rule=ANYONE,
-        description="Mail a link to choose a new password. Unknown addresses answer alike.",
+        session.RequestPasswordResetInput,
+        rule=PUBLIC,
+        description="Mail a link for a new password. The response for an unknown address is the same.",
     )
-    reset_password: s.ResetPasswordPayload | None = mutation(
+    reset_password: session.ResetPasswordPayload | None = mutation(
         resolvers.session.reset_password,
-        s.ResetPasswordInput,
-        rule=ANYONE,
-        description="Choose a new password by the mailed link; ends all sessions.",
+        session.ResetPasswordInput,
+        rule=PUBLIC,
+        description="Set a new password by the mailed link. All sessions of the user end.",
     )
-    change_password: s.ChangePasswordPayload | None = mutation(
+    change_password: session.ChangePasswordPayload | None = mutation(
         resolvers.session.change_password,
-        s.ChangePasswordInput,
-        rule=ONESELF,
-        description="Choose a new password; ends all other sessions.",
+        session.ChangePasswordInput,
+        rule=SELF,
+        description="Set a new password. All other sessions of the viewer end.",
     )
-    update_profile: s.UpdateProfilePayload | None = mutation(
+    update_profile: session.UpdateProfilePayload | None = mutation(
         resolvers.session.update_profile,
-        s.UpdateProfileInput,
-        rule=ONESELF,
-        description="Change one's own name or language.",
+        session.UpdateProfileInput,
+        rule=SELF,
+        description="Change the viewer's name or language.",
     )
-    revoke_session: s.RevokeSessionPayload | None = mutation(
+    revoke_session: session.RevokeSessionPayload | None = mutation(
         resolvers.session.revoke_session,
-        s.RevokeSessionInput,
-        rule=ONESELF,
-        description="End one of one's own sessions.",
+        session.RevokeSessionInput,
+        rule=SELF,
+        description="End one of the viewer's sessions.",
     )
-    revoke_other_sessions: s.RevokeOtherSessionsPayload | None = mutation(
+    revoke_other_sessions: session.RevokeOtherSessionsPayload | None = mutation(
         resolvers.session.revoke_other_sessions,
-        rule=ONESELF,
-        description="End all of one's sessions but the one that asks.",
+        rule=SELF,
+        description="End all of the viewer's sessions but that of the request.",
     )
 
     # Second factor
-    enroll_second_factor: f.EnrollSecondFactorPayload | None = mutation(
+    enroll_second_factor: second_factor.EnrollSecondFactorPayload | None = mutation(
         resolvers.second_factor.enroll_second_factor,
-        f.EnrollSecondFactorInput,
-        rule=ONESELF,
-        description="Get a secret for an authenticator app; it counts once a code of the app has confirmed it.",
+        second_factor.EnrollSecondFactorInput,
+        rule=SELF,
+        description="Create a secret for an authenticator app. It is not active until it is confirmed by a code of "
+        "the app.",
     )
-    confirm_second_factor: f.ConfirmSecondFactorPayload | None = mutation(
+    confirm_second_factor: second_factor.ConfirmSecondFactorPayload | None = mutation(
         resolvers.second_factor.confirm_second_factor,
-        f.ConfirmSecondFactorInput,
-        rule=ONESELF,
-        description="Make the enrolled second factor active; ends all other sessions.",
+        second_factor.ConfirmSecondFactorInput,
+        rule=SELF,
+        description="Activate the second factor. All other sessions of the viewer end.",
     )
-    disable_second_factor: f.DisableSecondFactorPayload | None = mutation(
+    disable_second_factor: second_factor.DisableSecondFactorPayload | None = mutation(
         resolvers.second_factor.disable_second_factor,
-        f.DisableSecondFactorInput,
-        rule=ONESELF,
-        description="Sign in with the password alone again.",
+        second_factor.DisableSecondFactorInput,
+        rule=SELF,
+        description="Remove the second factor. The password alone is then enough to sign in.",
     )
-    regenerate_recovery_codes: f.RegenerateRecoveryCodesPayload | None = mutation(
+    regenerate_recovery_codes: second_factor.RegenerateRecoveryCodesPayload | None = mutation(
         resolvers.second_factor.regenerate_recovery_codes,
-        f.RegenerateRecoveryCodesInput,
-        rule=ONESELF,
-        description="Get new recovery codes; the former ones die.",
+        second_factor.RegenerateRecoveryCodesInput,
+        rule=SELF,
+        description="Create new recovery codes. The former ones no longer work.",
     )
 
-    # What is held about oneself
-    export_my_data: p.ExportMyDataPayload | None = mutation(
+    # Personal data
+    export_my_data: personal_data.ExportMyDataPayload | None = mutation(
         resolvers.personal_data.export_my_data,
-        p.ExportMyDataInput,
-        rule=ONESELF,
-        description="Give the viewer everything that is held about him.",
+        personal_data.ExportMyDataInput,
+        rule=SELF,
+        description="Return all personal data of the viewer.",
     )
-    erase_me: p.EraseMePayload | None = mutation(
+    erase_me: personal_data.EraseMePayload | None = mutation(
         resolvers.personal_data.erase_me,
-        p.EraseMeInput,
-        rule=ONESELF,
-        description="Erase the viewer's login and all that names him, for good. Accounts that he alone uses are "
-        "closed. Refused while he owns an account that others use.",
+        personal_data.EraseMeInput,
+        rule=SELF,
+        description="Erase the viewer's login and personal data, permanently. Accounts that no other user has access "
+        "to are closed. Refused while the viewer owns an account that others use.",
     )
 
     # Accounts
-    create_account: c.CreateAccountPayload | None = mutation(
+    create_account: account.CreateAccountPayload | None = mutation(
         resolvers.account.create_account,
-        c.CreateAccountInput,
-        rule=SIGNED_IN,
-        description="Open one more account of one's own, with its own subscription.",
+        account.CreateAccountInput,
+        rule=AUTHENTICATED,
+        description="Create one more account of the viewer, with a subscription of its own.",
     )
-    create_client_account: b.CreateClientAccountPayload | None = mutation(
+    create_client_account: client.CreateClientAccountPayload | None = mutation(
         resolvers.client.create_client_account,
-        b.CreateClientAccountInput,
-        description="Open an account for a client of one's bureau, and work in it at once. It is the client's, who "
-        "takes it over by the link that is mailed to him. Known and unknown addresses answer alike.",
+        client.CreateClientAccountInput,
+        description="Create an account for a client of the bureau. The viewer can work in it at once. The owner takes "
+        "it over by a mailed link. The response is the same whether or not the address has a login.",
     )
-    resend_client_activation: b.ResendClientActivationPayload | None = mutation(
+    resend_client_activation: client.ResendClientActivationPayload | None = mutation(
         resolvers.client.resend_client_activation,
-        b.ResendClientActivationInput,
-        description="Mail a client his link again; the old one dies.",
+        client.ResendClientActivationInput,
+        description="Mail the client a new link. The former link no longer works.",
     )
-    update_account: c.UpdateAccountPayload | None = mutation(
+    update_account: account.UpdateAccountPayload | None = mutation(
         resolvers.account.update_account,
-        c.UpdateAccountInput,
-        description="Change an account's name or numbers.",
+        account.UpdateAccountInput,
+        description="Change an account's name or organization number.",
     )
-    update_account_settings: c.UpdateAccountSettingsPayload | None = mutation(
+    update_account_settings: account.UpdateAccountSettingsPayload | None = mutation(
         resolvers.account.update_account_settings,
-        c.UpdateAccountSettingsInput,
+        account.UpdateAccountSettingsInput,
         description="Change an account's settings, restrictions and locks.",
     )
-    switch_account: s.SwitchAccountPayload | None = mutation(
+    switch_account: session.SwitchAccountPayload | None = mutation(
         resolvers.session.switch_account,
-        s.SwitchAccountInput,
-        rule=SIGNED_IN,
-        description="Go on in another account, without signing in again.",
+        session.SwitchAccountInput,
+        rule=AUTHENTICATED,
+        description="Make another account the current account of the session.",
     )
-    transfer_ownership: o.TransferOwnershipPayload | None = mutation(
+    transfer_ownership: ownership.TransferOwnershipPayload | None = mutation(
         resolvers.ownership.transfer_ownership,
-        o.TransferOwnershipInput,
-        description="Offer an account to one of its members for seven days; the password again.",
+        ownership.TransferOwnershipInput,
+        description="Offer the ownership of an account to one of its users, for seven days. Needs the password of the "
+        "owner.",
     )
-    withdraw_ownership: o.WithdrawOwnershipPayload | None = mutation(
+    withdraw_ownership: ownership.WithdrawOwnershipPayload | None = mutation(
         resolvers.ownership.withdraw_ownership,
-        o.WithdrawOwnershipInput,
-        description="Take the offer of an account back.",
+        ownership.WithdrawOwnershipInput,
+        description="Withdraw the offer of an account.",
     )
-    accept_ownership: o.AcceptOwnershipPayload | None = mutation(
+    accept_ownership: ownership.AcceptOwnershipPayload | None = mutation(
         resolvers.ownership.accept_ownership,
-        o.AcceptOwnershipInput,
-        rule=ONESELF,
-        description="Become the owner of an account that is offered to the viewer; the former owner administers it.",
+        ownership.AcceptOwnershipInput,
+        rule=SELF,
+        description="Become the owner of an account that is offered to the viewer. The former owner becomes an "
+        "administrator.",
     )
-    decline_ownership: o.DeclineOwnershipPayload | None = mutation(
+    decline_ownership: ownership.DeclineOwnershipPayload | None = mutation(
         resolvers.ownership.decline_ownership,
-        o.DeclineOwnershipInput,
-        rule=ONESELF,
-        description="Turn down an account that is offered to the viewer.",
+        ownership.DeclineOwnershipInput,
+        rule=SELF,
+        description="Decline an account that is offered to the viewer.",
     )
 
     # Invitations
-    invite_user: c.InviteUserPayload | None = mutation(
+    invite_user: invitation.InviteUserPayload | None = mutation(
         resolvers.invitation.invite_user,
-        c.InviteUserInput,
-        description="Mail somebody a link by which he can accept a role.",
+        invitation.InviteUserInput,
+        description="Invite an e-mail address to a role in an account, and mail the link.",
     )
-    update_invitation: c.UpdateInvitationPayload | None = mutation(
+    update_invitation: invitation.UpdateInvitationPayload | None = mutation(
         resolvers.invitation.update_invitation,
-        c.UpdateInvitationInput,
+        invitation.UpdateInvitationInput,
         description="Change what a pending invitation offers.",
     )
-    resend_invitation: c.ResendInvitationPayload | None = mutation(
+    resend_invitation: invitation.ResendInvitationPayload | None = mutation(
         resolvers.invitation.resend_invitation,
-        c.ResendInvitationInput,
-        description="Mail a new link with a new term; the old link dies.",
+        invitation.ResendInvitationInput,
+        description="Mail a new link, valid for seven days. The former link no longer works.",
     )
-    revoke_invitation: c.RevokeInvitationPayload | None = mutation(
+    revoke_invitation: invitation.RevokeInvitationPayload | None = mutation(
         resolvers.invitation.revoke_invitation,
-        c.RevokeInvitationInput,
-        description="Take an invitation back; its link dies.",
+        invitation.RevokeInvitationInput,
+        description="Revoke an invitation. Its link no longer works.",
     )
-    accept_invitation: c.AcceptInvitationPayload | None = mutation(
+    accept_invitation: invitation.AcceptInvitationPayload | None = mutation(
         resolvers.invitation.accept_invitation,
-        c.AcceptInvitationInput,
-        rule=ANYONE,
-        description="Accept with the login that is signed in, or create one for the invited address.",
+        invitation.AcceptInvitationInput,
+        rule=PUBLIC,
+        description="Accept an invitation, as the signed-in user or with a new login for the invited address.",
     )
-    decline_invitation: c.DeclineInvitationPayload | None = mutation(
+    decline_invitation: invitation.DeclineInvitationPayload | None = mutation(
         resolvers.invitation.decline_invitation,
-        c.DeclineInvitationInput,
-        rule=ANYONE,
-        description="Turn an invitation down; the link is enough.",
+        invitation.DeclineInvitationInput,
+        rule=PUBLIC,
+        description="Decline an invitation. With the token no login is needed.",
     )
 
     # Grants
-    update_grant: c.UpdateGrantPayload | None = mutation(
+    update_grant: grant.UpdateGrantPayload | None = mutation(
         resolvers.grant.update_grant,
-        c.UpdateGrantInput,
-        description="Change a role, its permissions or its end.",
+        grant.UpdateGrantInput,
+        description="Change a grant's role, permissions or end.",
     )
-    revoke_grant: c.RevokeGrantPayload | None = mutation(
+    revoke_grant: grant.RevokeGrantPayload | None = mutation(
         resolvers.grant.revoke_grant,
-        c.RevokeGrantInput,
-        description="Take access back, from the very next request on.",
+        grant.RevokeGrantInput,
+        description="Revoke a grant. It gives no access from the next request on.",
     )
-    restore_grant: c.RestoreGrantPayload | None = mutation(
+    restore_grant: grant.RestoreGrantPayload | None = mutation(
         resolvers.grant.restore_grant,
-        c.RestoreGrantInput,
-        description="Give revoked access again, with its former role and permissions.",
+        grant.RestoreGrantInput,
+        description="Restore a revoked grant, with its former role and permissions.",
     )
-    resign_grant: c.ResignGrantPayload | None = mutation(
+    resign_grant: grant.ResignGrantPayload | None = mutation(
         resolvers.grant.resign_grant,
-        c.ResignGrantInput,
-        rule=ONESELF,
-        description="Give up one's own access, for good.",
+        grant.ResignGrantInput,
+        rule=SELF,
+        description="Give up one of the viewer's grants, permanently.",
     )
 
     # Bureaus and their clients
-    engage_bureau: e.EngageBureauPayload | None = mutation(
+    engage_bureau: engagement.EngageBureauPayload | None = mutation(
         resolvers.engagement.engage_bureau,
-        e.EngageBureauInput,
-        description="Ask a bureau to work for one's own account, or a client to let one's own bureau work for it.",
+        engagement.EngageBureauInput,
+        description="Request an engagement: ask a bureau to work for the viewer's account, or offer a bureau's work "
+        "to a client.",
     )
-    accept_engagement: e.AcceptEngagementPayload | None = mutation(
+    accept_engagement: engagement.AcceptEngagementPayload | None = mutation(
         resolvers.engagement.accept_engagement,
-        e.AcceptEngagementInput,
-        description="Let the bureau begin; only the side that was asked can.",
+        engagement.AcceptEngagementInput,
+        description="Accept an engagement. The bureau can then work for the client. Only the side that did not "
+        "request it can.",
     )
-    decline_engagement: e.DeclineEngagementPayload | None = mutation(
+    decline_engagement: engagement.DeclineEngagementPayload | None = mutation(
         resolvers.engagement.decline_engagement,
-        e.DeclineEngagementInput,
-        description="Turn a bureau, or a client, down; only the side that was asked can.",
+        engagement.DeclineEngagementInput,
+        description="Decline an engagement. Only the side that did not request it can.",
     )
-    end_engagement: e.EndEngagementPayload | None = mutation(
+    end_engagement: engagement.EndEngagementPayload | None = mutation(
         resolvers.engagement.end_engagement,
-        e.EndEngagementInput,
-        description="End an engagement; either side can. The access of the bureau's consultants ends at once.",
+        engagement.EndEngagementInput,
+        description="End an engagement. Either side can. The grants of the bureau's consultants end at once.",
     )
 
-    assign_consultant: k.AssignConsultantPayload | None = mutation(
+    assign_consultant: consultant.AssignConsultantPayload | None = mutation(
         resolvers.consultant.assign_consultant,
-        k.AssignConsultantInput,
-        description="Let a consultant work for clients. Where the caller may not give the permissions himself, the "
-        "grant waits for somebody at the client to give some.",
+        consultant.AssignConsultantInput,
+        description="Assign a consultant to clients. If the caller may not give the permissions at a client, the grant "
+        "waits for a user of the client to give some.",
     )
-    unassign_consultant: k.UnassignConsultantPayload | None = mutation(
+    unassign_consultant: consultant.UnassignConsultantPayload | None = mutation(
         resolvers.consultant.unassign_consultant,
-        k.UnassignConsultantInput,
-        description="Take a consultant off clients, from the very next request on.",
+        consultant.UnassignConsultantInput,
+        description="Unassign a consultant from clients. The consultant's grants end at once.",
     )
-    replace_consultant: k.ReplaceConsultantPayload | None = mutation(
+    replace_consultant: consultant.ReplaceConsultantPayload | None = mutation(
         resolvers.consultant.replace_consultant,
-        k.ReplaceConsultantInput,
-        description="Move all clients of one consultant to another, with the permissions that he had.",
+        consultant.ReplaceConsultantInput,
+        description="Move all clients of one consultant to another, with the same permissions.",
     )
 
-    # Access asked for
-    request_access: a.RequestAccessPayload | None = mutation(
+    # Access requests
+    request_access: access_request.RequestAccessPayload | None = mutation(
         resolvers.access_request.request_access,
-        a.RequestAccessInput,
-        rule=SIGNED_IN,
-        description="Ask for a role in an account, by a number. The answer is the same whether or not it exists.",
+        access_request.RequestAccessInput,
+        rule=AUTHENTICATED,
+        description="Request a role in an account, by one of its numbers. The response is the same whether or not the "
+        "account exists.",
     )
-    approve_access_request: a.ApproveAccessRequestPayload | None = mutation(
+    approve_access_request: access_request.ApproveAccessRequestPayload | None = mutation(
         resolvers.access_request.approve_access_request,
-        a.ApproveAccessRequestInput,
-        description="Give what was asked for, or less.",
+        access_request.ApproveAccessRequestInput,
+        description="Grant the requested role, or less.",
     )
-    decline_access_request: a.DeclineAccessRequestPayload | None = mutation(
+    decline_access_request: access_request.DeclineAccessRequestPayload | None = mutation(
         resolvers.access_request.decline_access_request,
-        a.DeclineAccessRequestInput,
-        description="Turn a request down; the requester is told.",
+        access_request.DeclineAccessRequestInput,
+        description="Decline a request. The requester is notified by mail.",
     )
-    withdraw_access_request: a.WithdrawAccessRequestPayload | None = mutation(
+    withdraw_access_request: access_request.WithdrawAccessRequestPayload | None = mutation(
         resolvers.access_request.withdraw_access_request,
-        a.WithdrawAccessRequestInput,
-        rule=ONESELF,
-        description="Take one's own request back.",
+        access_request.WithdrawAccessRequestInput,
+        rule=SELF,
+        description="Withdraw one of the viewer's requests.",
     )
 
     # Subscription
-    extend_subscription: c.ExtendSubscriptionPayload | None = mutation(
+    extend_subscription: subscription.ExtendSubscriptionPayload | None = mutation(
         resolvers.subscription.extend_subscription,
-        c.ExtendSubscriptionInput,
-        description="Move 10 to 365 days from the payer's subscription to the account's. The caller "
-        "needs the permission in the payer, and an active grant on the account.",
+        subscription.ExtendSubscriptionInput,
+        description="Move 10 to 365 days from the payer's subscription to the account's. The caller needs the "
+        "permission in the payer, and an active grant on the account.",
     )
-    redeem_voucher: c.RedeemVoucherPayload | None = mutation(
+    redeem_voucher: subscription.RedeemVoucherPayload | None = mutation(
         resolvers.subscription.redeem_voucher,
-        c.RedeemVoucherInput,
-        description="Add a voucher's days to the account's subscription; also when it is over. Case, blanks and "
-        "dashes of the code do not count.",
+        subscription.RedeemVoucherInput,
+        description="Add a voucher's days to the account's subscription, also after its end.",
     )

@@ -1,4 +1,4 @@
-"""Transfers of ownership: the offer as the graph shows it, inputs and payloads."""
+"""Transfers of ownership."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,7 @@ import resolvers.user
 from auth.policy import Permission
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import field, global_id, graph_type, needs
+from schema.declare import field, global_id, graph_type, input_field, needs
 from schema.grant import Grant
 from schema.payload import Payload, payload
 from schema.user import User
@@ -17,81 +17,85 @@ from schema.user import User
 if TYPE_CHECKING:
     from schema.account import Account
 
-Lazy = Annotated["Account", strawberry.lazy("schema.account")]
+LazyAccount = Annotated["Account", strawberry.lazy("schema.account")]
 
 
 @graph_type(
     needs(Permission.OWNERSHIP, or_self=True),
     rights.of_ownership_transfers,
-    description="An offer of an account's ownership. It ends after seven days, and with the receiver's access.",
+    description="An offer of an account's ownership. It expires after seven days, and ends with the receiver's grant.",
 )
 class OwnershipTransfer(Node):
-    """A pending offer; one's own is one that was made to oneself."""
+    """A pending offer. It is the receiver's own."""
 
     id: strawberry.ID = global_id("OwnershipTransfer")
-    offered_by: User = field(batch=resolvers.user.owners, columns=("owner_id",), description="Whose account it is.")
-    receiver: User = field(
-        batch=resolvers.user.receivers, columns=("receiver_id",), description="Who can accept or decline it."
+    offered_by: User = field(
+        batch=resolvers.user.owners, columns=("owner_id",), description="The owner of the account."
     )
-    created_at: datetime = field(description="When it was made.")
+    receiver: User = field(
+        batch=resolvers.user.receivers,
+        columns=("receiver_id",),
+        description="The user who can accept or decline the offer.",
+    )
+    created_at: datetime = field(description="When the offer was made.")
     expires_at: datetime = field(description="Until when it can be accepted.")
 
 
-@strawberry.input(description="To whom, with the password of the owner who asks.")
+@strawberry.input(description="The receiver of the account, and the password of the owner.")
 class TransferOwnershipInput:
-    """What transferOwnership takes."""
+    """The input of transferOwnership."""
 
     account_id: strawberry.ID
-    user_id: strawberry.ID
-    password: str
+    user_id: strawberry.ID = input_field("The id of the receiver, who has an active grant on the account.")
+    password: str = input_field("The viewer's password.")
 
 
-@strawberry.input(description="An account whose ownership is offered to somebody.")
+@strawberry.input(description="An account whose ownership is offered.")
 class WithdrawOwnershipInput:
-    """What withdrawOwnership takes."""
+    """The input of withdrawOwnership."""
 
     account_id: strawberry.ID
 
 
 @strawberry.input(description="An account that is offered to the viewer.")
 class AcceptOwnershipInput:
-    """What acceptOwnership takes."""
+    """The input of acceptOwnership."""
 
     account_id: strawberry.ID
 
 
 @strawberry.input(description="An account that is offered to the viewer.")
 class DeclineOwnershipInput:
-    """What declineOwnership takes."""
+    """The input of declineOwnership."""
 
     account_id: strawberry.ID
 
 
 @payload
 class TransferOwnershipPayload(Payload):
-    """An account was offered."""
+    """The payload of transferOwnership."""
 
-    account: Lazy | None = field(description="The account, still the viewer's own.")
-    transfer: OwnershipTransfer | None = field(description="The offer.")
+    account: LazyAccount | None = field(description="The account. The viewer still owns it. Null if refused.")
+    transfer: OwnershipTransfer | None = field(description="The new offer. Null if refused.")
 
 
 @payload
 class WithdrawOwnershipPayload(Payload):
-    """An offer was taken back."""
+    """The payload of withdrawOwnership."""
 
-    account: Lazy | None = field(description="The account, without an offer.")
+    account: LazyAccount | None = field(description="The account without the offer. Null if refused.")
 
 
 @payload
 class AcceptOwnershipPayload(Payload):
-    """An account has a new owner."""
+    """The payload of acceptOwnership."""
 
-    account: Lazy | None = field(description="The account, now the viewer's own.")
-    grant: Grant | None = field(description="The viewer's grant, now the owner's.")
+    account: LazyAccount | None = field(description="The account. The viewer owns it now. Null if refused.")
+    grant: Grant | None = field(description="The viewer's grant on the account, with the role OWNER. Null if refused.")
 
 
 @payload
 class DeclineOwnershipPayload(Payload):
-    """An offer was declined."""
+    """The payload of declineOwnership."""
 
-    account: Lazy | None = field(description="The account, whose owner has not changed.")
+    account: LazyAccount | None = field(description="The account, with the same owner as before. Null if refused.")

@@ -1,35 +1,37 @@
-"""Taking with one what is held about one, and erasing it: inputs and payloads."""
+"""Inputs and payloads of export and erasure of personal data."""
 
 import strawberry
 
-from schema.declare import field
+from schema.declare import field, input_field
 from schema.payload import Payload, payload
 from schema.scalars import JSON
 from schema.viewer import Viewer
 
 
-@strawberry.input(description="The viewer's password, again.")
+@strawberry.input(description="The viewer's password.")
 class ExportMyDataInput:
-    """What exportMyData takes."""
+    """The input of exportMyData."""
 
-    password: str
+    password: str = input_field("The viewer's password.")
 
 
-@strawberry.input(description="The viewer's password, again.")
+@strawberry.input(description="The viewer's password.")
 class EraseMeInput:
-    """What eraseMe takes."""
+    """The input of eraseMe."""
 
-    password: str
+    password: str = input_field("The viewer's password.")
 
 
 @payload
 class ExportMyDataPayload(Payload):
-    """Everything that is held."""
+    """The payload of exportMyData."""
 
-    document: JSON | None = field(description="All rows about the viewer, by what they are; no secret is in it.")
-    viewer: Viewer | None = field(description="The viewer.")
+    document: JSON | None = field(
+        description="The viewer's personal data, by kind of object. It contains no secret. Null if refused."
+    )
+    viewer: Viewer | None = field(description="The viewer after the mutation.")
 
 
 @payload
 class EraseMePayload(Payload):
-    """Nobody is signed in any more."""
+    """The payload of eraseMe. There is no viewer any more."""

@@ -1,4 +1,4 @@
-"""Where reading starts."""
+"""The root type of queries, and the definitions of roles and permissions."""
 
 import strawberry
 
@@ -12,76 +12,87 @@ from auth.policy import Permission, Role
 from models.lists import GrantOrder
 from schema.account import ACCOUNT_LIST, Account
 from schema.connection import BOTH_WAYS, Connection, Node
-from schema.declare import ANYONE, IDS, SIGNED_IN, field, graph_type
+from schema.declare import AUTHENTICATED, IDS, PUBLIC, field, graph_type
 from schema.grant import Grant, GrantFilter
 from schema.invitation import InvitationPreview
 from schema.viewer import Viewer
 
 
-@graph_type(ANYONE, description="What a permission means.")
+@graph_type(PUBLIC, description="A permission in words.")
 class PermissionDefinition:
-    """A permission, explained."""
+    """A permission in words."""
 
     permission: Permission = field(description="The permission.")
-    description: str = field(description="What it allows, in the caller's language.")
-    restrictable: bool = field(description="Whether an account can take it from simple users, or lock it for all.")
+    description: str = field(description="The meaning of the permission, in the caller's language.")
+    restrictable: bool = field(
+        description="True if an account can restrict it for simple users and lock it for all users."
+    )
 
 
-@graph_type(ANYONE, description="What a role means.")
+@graph_type(PUBLIC, description="A role in words.")
 class RoleDefinition:
-    """A role, explained."""
+    """A role in words."""
 
     role: Role = field(description="The role.")
-    name: str = field(description="What it is called, in the caller's language.")
-    description: str = field(description="What it is for, in the caller's language.")
+    name: str = field(description="The name of the role, in the caller's language.")
+    description: str = field(description="The purpose of the role, in the caller's language.")
     permissions: list[PermissionDefinition] = field(
         cost_size=len(Permission),
-        description="What it holds; for CONSULTANT and SIMPLE_USER, what it can hold at most.",
+        description="The permissions of the role; for CONSULTANT and SIMPLE_USER those that it can have at most.",
     )
 
 
-@graph_type(None, description="Reading.")
+@graph_type(None, description="The root type of queries.")
 class Query:
-    """Every way into the graph."""
+    """The root type of queries."""
 
-    viewer: Viewer | None = field(ANYONE, resolve=resolvers.session.viewer, description="Null when not signed in.")
+    viewer: Viewer | None = field(
+        PUBLIC,
+        resolve=resolvers.session.viewer,
+        description="The signed-in user and their data. Null: the request has no session.",
+    )
     node: Node | None = field(
-        SIGNED_IN,
+        AUTHENTICATED,
         batch=resolvers.node.node,
         arguments={"id": strawberry.ID},
-        description="An object by its id. Unknown and invisible ids answer alike: null.",
+        description="An object by its global id. Null: there is none, or the viewer may not see it.",
     )
     nodes: list[Node | None] = field(
-        SIGNED_IN,
+        AUTHENTICATED,
         batch=resolvers.node.nodes,
         cost_size=IDS,
         arguments={"ids": list[strawberry.ID]},
-        description="Objects by their ids, 100 at most, in order; null as with node.",
+        description="Objects by their global ids, in the same order. Null for each that `node` would not return.",
     )
     account: Account | None = field(
-        SIGNED_IN,
+        AUTHENTICATED,
         batch=resolvers.account.by_id_or_number,
         arguments={"id": strawberry.ID | None, "number": int | None},
-        description="An account by exactly one of the two.",
+        description="An account by its id or its number: give exactly one. Null: there is none, or the viewer cannot "
+        "enter it.",
     )
     accounts: Connection[Account] | None = field(
-        SIGNED_IN,
+        AUTHENTICATED,
         batch=resolvers.account.of_viewer,
         arguments=ACCOUNT_LIST,
-        description="The accounts that the viewer can enter.",
+        description="The accounts that the viewer can enter. Null if not signed in.",
     )
     grants: Connection[Grant] | None = field(
-        SIGNED_IN,
-        batch=resolvers.grant.seen,
+        AUTHENTICATED,
+        batch=resolvers.grant.visible_to_viewer,
         arguments=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
-        description="The viewer's grants, and those of accounts whose users he may read.",
+        description="The viewer's grants, and all grants on accounts where the viewer has USERS_READ. Null if not "
+        "signed in.",
     )
     invitation: InvitationPreview | None = field(
-        ANYONE,
+        PUBLIC,
         batch=resolvers.invitation.preview,
         arguments={"token": str},
-        description="The landing page of a mailed link.",
+        description="The pending or expired invitation of a mailed link. Null: there is none.",
     )
     roles: list[RoleDefinition] = field(
-        ANYONE, resolve=resolvers.role.roles, cost_size=len(Role), description="What each role and permission means."
+        PUBLIC,
+        resolve=resolvers.role.roles,
+        cost_size=len(Role),
+        description="All roles and their permissions, in words.",
     )

@@ -1,4 +1,4 @@
-"""Scalars, and the one gate that every argument passes before anything looks at it."""
+"""Scalars, and the check of all arguments for unusable text."""
 
 import re
 from datetime import UTC, datetime
@@ -11,22 +11,22 @@ from models.base.errors import BadInput
 
 MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 100
-_UNFIT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNFIT_CHARACTERS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 JSON = NewType("JSON", object)
 
 
-def _written(instant: datetime) -> str:
+def _serialize(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _read(text: object) -> datetime:
+def _parse(text: object) -> datetime:
     try:
         instant = datetime.fromisoformat(cast("str", text))
     except (ValueError, TypeError):
         raise ValueError("A DateTime looks like 2026-11-21T12:00:00Z.") from None
     if instant.tzinfo is None:
-        raise ValueError("A DateTime needs its offset, such as Z.")
+        raise ValueError("A DateTime needs an offset, such as Z.")
     try:
         return instant.astimezone(UTC)
     except OverflowError:
@@ -36,9 +36,9 @@ def _read(text: object) -> datetime:
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     datetime: strawberry.scalar(
         name="DateTime",
-        description="An instant in ISO 8601, in UTC, ending in Z.",
-        serialize=_written,
-        parse_value=_read,
+        description="An instant in ISO 8601. Output is in UTC and ends in Z. Input needs an offset.",
+        serialize=_serialize,
+        parse_value=_parse,
     ),
     JSON: strawberry.scalar(
         name="JSON",
@@ -49,20 +49,19 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
 }
 
 
-WRITTEN: Final = {"DateTime": datetime}
-"""Scalars whose values our JSON writer writes just so: those from the database are all in UTC."""
+SERIALIZED_AS: Final = {"DateTime": datetime}
+"""Scalars whose values the JSON encoder writes exactly as the scalar does: database values are all in UTC."""
 
 
 def sanitize(value: Any) -> None:
-    """Refuse what no field could want: NUL, other control characters, endless text or lists.
+    """Refuse control characters, lone surrogates, and very long text or lists. Raises BadInput.
 
-    Lines may break in text (a mail's message has several); what a single field allows beyond that,
-    its own check says. Raises BadInput.
+    Line breaks and tabs pass: a mail's message has several lines. Each field has its own check besides.
     """
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             raise BadInput(f"A text has at most {MAX_TEXT} characters.")
-        if _UNFIT.search(value):
+        if _UNFIT_CHARACTERS.search(value):
             raise BadInput("Control characters and lone surrogates are not text.")
     elif isinstance(value, dict):
         for entry in value.values():

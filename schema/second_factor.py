@@ -1,69 +1,76 @@
-"""Setting up a second factor: inputs and payloads."""
+"""Inputs and payloads of the second factor."""
 
 import strawberry
 
-from schema.declare import field
+from schema.declare import field, input_field
 from schema.payload import Payload, payload
 from schema.viewer import Viewer
 
-RECOVERY_CODES = "Ten codes to write down, each for one sign-in without the app; shown this once."
+RECOVERY_CODES = (
+    "Ten recovery codes, each for one sign-in without the app. They are returned only here. Null if refused."
+)
 
 
-@strawberry.input(description="The viewer's password, again.")
+@strawberry.input(description="The viewer's password.")
 class EnrollSecondFactorInput:
-    """What enrollSecondFactor takes."""
+    """The input of enrollSecondFactor."""
 
-    password: str
+    password: str = input_field("The viewer's password.")
 
 
-@strawberry.input(description="A code of the authenticator app, to show that it has the secret.")
+@strawberry.input(description="A code of the authenticator app.")
 class ConfirmSecondFactorInput:
-    """What confirmSecondFactor takes."""
+    """The input of confirmSecondFactor."""
 
-    code: str
+    code: str = input_field("The current code of the authenticator app, six digits.")
 
 
-@strawberry.input(description="The viewer's password, again.")
+@strawberry.input(description="The viewer's password.")
 class DisableSecondFactorInput:
-    """What disableSecondFactor takes."""
+    """The input of disableSecondFactor."""
 
-    password: str
+    password: str = input_field("The viewer's password.")
 
 
-@strawberry.input(description="The viewer's password, again.")
+@strawberry.input(description="The viewer's password.")
 class RegenerateRecoveryCodesInput:
-    """What regenerateRecoveryCodes takes."""
+    """The input of regenerateRecoveryCodes."""
 
-    password: str
+    password: str = input_field("The viewer's password.")
 
 
 @payload
 class EnrollSecondFactorPayload(Payload):
-    """A secret that waits for its confirmation."""
+    """The payload of enrollSecondFactor."""
 
-    secret: str | None = field(description="For an authenticator app, in base32, to be typed; shown this once.")
-    uri: str | None = field(description="The same as otpauth://..., the content of a QR code; shown this once.")
-    viewer: Viewer | None = field(description="The viewer, whose second factor is not active yet.")
+    secret: str | None = field(
+        description="The secret for an authenticator app, in base32, for typing. It is returned only here. Null if "
+        "refused."
+    )
+    uri: str | None = field(
+        description="The same secret as an otpauth:// URI, for a QR code. It is returned only here. Null if refused."
+    )
+    viewer: Viewer | None = field(description="The viewer. The second factor is not active yet.")
 
 
 @payload
 class ConfirmSecondFactorPayload(Payload):
-    """Signing in needs a code from now on."""
+    """The payload of confirmSecondFactor."""
 
     recovery_codes: list[str] | None = field(description=RECOVERY_CODES)
-    viewer: Viewer | None = field(description="The viewer, still signed in here and nowhere else.")
+    viewer: Viewer | None = field(description="The viewer. All other sessions have ended.")
 
 
 @payload
 class DisableSecondFactorPayload(Payload):
-    """Signing in needs the password alone."""
+    """The payload of disableSecondFactor."""
 
     viewer: Viewer | None = field(description="The viewer, without a second factor.")
 
 
 @payload
 class RegenerateRecoveryCodesPayload(Payload):
-    """The former recovery codes are worth nothing."""
+    """The payload of regenerateRecoveryCodes."""
 
     recovery_codes: list[str] | None = field(description=RECOVERY_CODES)
-    viewer: Viewer | None = field(description="The viewer.")
+    viewer: Viewer | None = field(description="The viewer after the mutation.")

@@ -1,179 +1,180 @@
-"""Signing up, in and out: inputs and payloads."""
+"""Inputs and payloads of registration, sign-in and sessions."""
 
 import strawberry
 
 from schema.account import Account
-from schema.declare import field
-from schema.payload import Payload, payload
+from schema.declare import field, input_field
+from schema.payload import BEARER_DESCRIPTION, Payload, payload
 from schema.user import User
 from schema.viewer import Viewer
 
-SHOWN_ONCE = (
-    "For the header `Authorization: Bearer ...`; shown this once. Null where a browser asks with `X-Session: cookie`: "
-    "its cookie has it, and no script."
-)
 
-
-@strawberry.input(description="A new login with an account of its own.")
+@strawberry.input(description="A new login with one account.")
 class RegisterInput:
-    """What register takes."""
+    """The input of register."""
 
-    name: str
-    email: str
-    password: str
-    account_name: str | None = strawberry.UNSET
-    organization_number: str | None = strawberry.UNSET
-    country: str | None = strawberry.UNSET
-    locale: str | None = strawberry.UNSET
+    name: str = input_field("The name of the user, at most 200 characters.")
+    email: str = input_field("The e-mail address of the login.")
+    password: str = input_field("The password, 12 to 128 characters.")
+    account_name: str | None = input_field(
+        "The name of the account, at most 200 characters. Null or omitted: the name of the user."
+    )
+    organization_number: str | None
+    country: str | None
+    locale: str | None = input_field(
+        "The language of mails to the user, a BCP 47 tag. Null or omitted: the language of the request."
+    )
 
 
-@strawberry.input(description="The token of the mailed link, and a password where there is none.")
+@strawberry.input(description="The token of the activation link.")
 class ActivateInput:
-    """What activate takes."""
+    """The input of activate."""
 
     token: str
-    password: str | None = strawberry.UNSET
+    password: str | None = input_field(
+        "The password, 12 to 128 characters. It replaces that of the registration. Required if there was none."
+    )
 
 
-@strawberry.input(description="The address that waits for activation.")
+@strawberry.input(description="The address of a login that is not activated.")
 class ResendActivationInput:
-    """What resendActivation takes."""
+    """The input of resendActivation."""
 
-    email: str
+    email: str = input_field("The e-mail address of the login.")
 
 
-@strawberry.input(
-    description="A login's address and password, and where it has a second factor, a code of the authenticator app "
-    "or a recovery code. Without it the answer is ONE_TIME_CODE_REQUIRED."
-)
+@strawberry.input(description="The credentials of a login.")
 class SignInInput:
-    """What signIn takes."""
+    """The input of signIn."""
 
-    email: str
-    password: str
-    one_time_code: str | None = strawberry.UNSET
+    email: str = input_field("The e-mail address of the login.")
+    password: str = input_field("The password of the login.")
+    one_time_code: str | None = input_field(
+        "A code of the authenticator app, or a recovery code. Required if the user has a second factor: without "
+        "it the error is ONE_TIME_CODE_REQUIRED."
+    )
 
 
 @strawberry.input(description="The address of a login.")
 class RequestPasswordResetInput:
-    """What requestPasswordReset takes."""
+    """The input of requestPasswordReset."""
 
-    email: str
+    email: str = input_field("The e-mail address of the login.")
 
 
 @strawberry.input(description="The token of the mailed link, and the new password.")
 class ResetPasswordInput:
-    """What resetPassword takes."""
+    """The input of resetPassword."""
 
     token: str
-    password: str
+    password: str = input_field("The new password, 12 to 128 characters.")
 
 
-@strawberry.input(description="The password that was, and the one that will be.")
+@strawberry.input(description="The current password and the new one.")
 class ChangePasswordInput:
-    """What changePassword takes."""
+    """The input of changePassword."""
 
-    current_password: str
-    new_password: str
+    current_password: str = input_field("The current password.")
+    new_password: str = input_field("The new password, 12 to 128 characters.")
 
 
-@strawberry.input(description="What is left out stays.")
+@strawberry.input(description="The fields to change. A null or omitted field stays as it is.")
 class UpdateProfileInput:
-    """What updateProfile takes."""
+    """The input of updateProfile."""
 
-    name: str | None = strawberry.UNSET
-    locale: str | None = strawberry.UNSET
+    name: str | None = input_field("The name of the user, at most 200 characters.")
+    locale: str | None = input_field("The language of mails to the user, a BCP 47 tag.")
 
 
 @strawberry.input(description="One of the viewer's sessions.")
 class RevokeSessionInput:
-    """What revokeSession takes."""
+    """The input of revokeSession."""
 
     session_id: strawberry.ID
 
 
-@strawberry.input(description="The account to go on in.")
+@strawberry.input(description="The account to switch to.")
 class SwitchAccountInput:
-    """What switchAccount takes."""
+    """The input of switchAccount."""
 
     account_id: strawberry.ID
 
 
 @payload
 class RegisterPayload(Payload):
-    """Says nothing else, so that a taken address answers like a fresh one."""
+    """The payload of register. It has errors alone: a taken address has the same response as a new one."""
 
 
 @payload
 class ResendActivationPayload(Payload):
-    """Says nothing else."""
+    """The payload of resendActivation. It has errors alone."""
 
 
 @payload
 class RequestPasswordResetPayload(Payload):
-    """Says nothing else."""
+    """The payload of requestPasswordReset. It has errors alone."""
 
 
 @payload
 class ResetPasswordPayload(Payload):
-    """Sign in with the new password now."""
+    """The payload of resetPassword. It does not sign in."""
 
 
 @payload
 class SignOutPayload(Payload):
-    """Nobody is signed in any more."""
+    """The payload of signOut. There is no viewer any more."""
 
 
 @payload
 class ActivatePayload(Payload):
-    """Activating signs in."""
+    """The payload of activate."""
 
-    access_token: str | None = field(description=SHOWN_ONCE)
-    viewer: Viewer | None = field(description="The viewer that one is now.")
+    access_token: str | None = field(description=BEARER_DESCRIPTION)
+    viewer: Viewer | None = field(description="The signed-in user. Null if refused.")
 
 
 @payload
 class SignInPayload(Payload):
-    """A session was started."""
+    """The payload of signIn."""
 
-    access_token: str | None = field(description=SHOWN_ONCE)
-    viewer: Viewer | None = field(description="The viewer that one is now.")
+    access_token: str | None = field(description=BEARER_DESCRIPTION)
+    viewer: Viewer | None = field(description="The signed-in user. Null if refused.")
 
 
 @payload
 class ChangePasswordPayload(Payload):
-    """All other sessions have ended."""
+    """The payload of changePassword."""
 
-    viewer: Viewer | None = field(description="The viewer, still signed in here.")
+    viewer: Viewer | None = field(description="The viewer after the mutation.")
 
 
 @payload
 class UpdateProfilePayload(Payload):
-    """The user was changed."""
+    """The payload of updateProfile."""
 
-    user: User | None = field(description="The user as he is now.")
-    viewer: Viewer | None = field(description="The viewer.")
+    user: User | None = field(description="The user after the change. Null if refused.")
+    viewer: Viewer | None = field(description="The viewer after the mutation.")
 
 
 @payload
 class RevokeSessionPayload(Payload):
-    """A session was ended."""
+    """The payload of revokeSession."""
 
-    session_id: strawberry.ID | None = field(description="The session that is no more.")
-    viewer: Viewer | None = field(description="The viewer; null if it was his own session.")
+    session_id: strawberry.ID | None = field(description="The id of the ended session. Null if refused.")
+    viewer: Viewer | None = field(description="The viewer. Null if the session of the request was ended.")
 
 
 @payload
 class RevokeOtherSessionsPayload(Payload):
-    """All sessions but one were ended."""
+    """The payload of revokeOtherSessions."""
 
-    ended: int | None = field(description="How many.")
-    viewer: Viewer | None = field(description="The viewer, still signed in here.")
+    ended: int | None = field(description="The number of ended sessions.")
+    viewer: Viewer | None = field(description="The viewer after the mutation.")
 
 
 @payload
 class SwitchAccountPayload(Payload):
-    """The session's default account was changed."""
+    """The payload of switchAccount."""
 
-    account: Account | None = field(description="The account that one is in now.")
-    viewer: Viewer | None = field(description="The viewer, in that account.")
+    account: Account | None = field(description="The current account after the mutation. Null if refused.")
+    viewer: Viewer | None = field(description="The viewer after the mutation.")

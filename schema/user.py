@@ -1,4 +1,4 @@
-"""Users as the graph shows them."""
+"""Users: people with a login."""
 
 from datetime import datetime
 
@@ -8,20 +8,29 @@ import resolvers.user
 from auth.policy import Permission
 from resolvers import rights
 from schema.connection import Node
-from schema.declare import SIGNED_IN, field, global_id, graph_type, needs
+from schema.declare import AUTHENTICATED, field, global_id, graph_type, needs
 
-FULL = needs(Permission.USERS_READ, or_self=True)
+FULL_PROFILE = needs(Permission.USERS_READ, or_self=True)
 
 
-@graph_type(SIGNED_IN, rights.of_users, description="A person with a login.")
+@graph_type(AUTHENTICATED, rights.of_users, description="A person with a login.")
 class User(Node):
-    """A user. USERS_READ counts in any account on which he has or had a grant, or asked for one."""
+    """A user. USERS_READ counts in each account on which the user has or had a grant, or has requested access."""
 
     id: strawberry.ID = global_id("User")
-    name: str = field(description="How the person wants to be called.")
-    email: str | None = field(FULL, description="The address of the login.")
-    locale: str | None = field(FULL, description="The language of mails to the person.")
-    is_activated: bool = field(
-        column=resolvers.user.is_activated, columns=("activated_at",), description="The person has proved the address."
+    name: str = field(description="The user's name, as the user writes it.")
+    email: str | None = field(
+        FULL_PROFILE, description="The e-mail address of the login. Null if the viewer may not read it."
     )
-    created_at: datetime | None = field(FULL, description="Since when the login exists.")
+    locale: str | None = field(
+        FULL_PROFILE,
+        description="The language of mails to the user, as a BCP 47 tag. Null if the viewer may not read it.",
+    )
+    is_activated: bool = field(
+        column=resolvers.user.is_activated,
+        columns=("activated_at",),
+        description="True if the user has followed a link that was mailed to the address.",
+    )
+    created_at: datetime | None = field(
+        FULL_PROFILE, description="When the login was created. Null if the viewer may not read it."
+    )

@@ -1,4 +1,4 @@
-"""The signed-in user's door to the graph."""
+"""The viewer: the signed-in user, with sessions and second factor."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ import resolvers.invitation
 import resolvers.second_factor
 import resolvers.session
 import resolvers.user
-from auth.rules import ONESELF
+from auth.rules import SELF
 from resolvers import rights
 from schema.access_request import AccessRequest
 from schema.account import ACCOUNT_LIST, Account
@@ -24,69 +24,75 @@ from schema.invitation import Invitation
 from schema.user import User
 
 
-@graph_type(ONESELF, rights.of_sessions, description="One sign-in on one device.")
+@graph_type(SELF, rights.of_sessions, description="A session: one sign-in on one device.")
 class Session(Node):
     """A session."""
 
     id: strawberry.ID = global_id("Session")
-    created_at: datetime = field(description="When it was started.")
-    last_used_at: datetime = field(description="When it was last used, to the minute.")
-    expires_at: datetime = field(description="When it ends unless it is used before.")
-    user_agent: str | None = field(description="The program that started it.")
-    ip_address: str | None = field(description="From where it was started.")
-    is_current: bool = field(resolve=resolvers.session.is_current, description="Whether it is the one that asks.")
+    created_at: datetime = field(description="When the user signed in.")
+    last_used_at: datetime = field(description="When the session was last used, to the minute.")
+    expires_at: datetime = field(description="When the session ends if it is not used until then.")
+    user_agent: str | None = field(description="The User-Agent header at sign-in. Null: there was none.")
+    ip_address: str | None = field(description="The IP address at sign-in. Null: it is unknown.")
+    is_current: bool = field(
+        resolve=resolvers.session.is_current, description="True if this is the session of the request."
+    )
 
 
-@graph_type(ONESELF, rights.of_viewer, description="The codes that signing in needs beside the password.")
+@graph_type(SELF, rights.of_viewer, description="The state of the viewer's second factor.")
 class SecondFactor:
     """The viewer's second factor."""
 
-    is_active: bool = field(description="Signing in needs a code of the authenticator app, or a recovery code.")
-    confirmed_at: datetime | None = field(description="Since when.")
-    recovery_codes_left: int = field(description="Recovery codes that are not used yet, of ten.")
+    is_active: bool = field(description="True if sign-in needs a code of the authenticator app, or a recovery code.")
+    confirmed_at: datetime | None = field(description="When the second factor was activated. Null: it is not active.")
+    recovery_codes_left: int = field(description="The number of unused recovery codes, 0 to 10.")
 
 
-@graph_type(ONESELF, rights.of_viewer, description="The signed-in user's door to the graph.")
+@graph_type(SELF, rights.of_viewer, description="The signed-in user and their data.")
 class Viewer:
-    """The viewer; stands on the session of the request."""
+    """The viewer. Its row is the session of the request."""
 
-    user: User = field(batch=resolvers.user.viewers, description="Who is signed in.")
-    session: Session = field(resolve=resolvers.session.current, description="The session that asks.")
+    user: User = field(batch=resolvers.user.viewers, description="The signed-in user.")
+    session: Session = field(resolve=resolvers.session.current, description="The session of the request.")
     current_account: Account | None = field(
         batch=resolvers.account.current,
-        description="The request's X-Account header, else the session's default, else null.",
+        description="The account of the X-Account header; without the header the last account of the session. Null: "
+        "neither.",
     )
     current_grant: Grant | None = field(
-        batch=resolvers.grant.current, description="The grant by which the viewer is in it."
+        batch=resolvers.grant.current,
+        description="The viewer's grant on the current account. Null: there is no current account.",
     )
     accounts: Connection[Account] = field(
         batch=resolvers.account.of_viewer,
         arguments=ACCOUNT_LIST,
-        description="Every account that can be entered, the most recently used first.",
+        description="The accounts that the viewer can enter. By default the most recently used first.",
     )
     grants: Connection[Grant] = field(
         batch=resolvers.grant.of_viewer,
         arguments=BOTH_WAYS | {"filter": GrantFilter | None},
-        description="The viewer's own grants, ended ones too.",
+        description="The viewer's grants, including those that have ended.",
     )
     invitations: Connection[Invitation] = field(
         batch=resolvers.invitation.of_viewer,
         arguments=FORWARD,
-        description="Pending invitations for the viewer's address.",
+        description="Pending invitations to the viewer's address, the newest first.",
     )
     access_requests: Connection[AccessRequest] = field(
         batch=resolvers.access_request.of_viewer,
         arguments=FORWARD,
-        description="What the viewer has asked for, whether or not anybody is there to answer; the newest first.",
+        description="The viewer's access requests, the newest first. Includes requests for accounts that do not exist.",
     )
     sessions: Connection[Session] = field(
-        batch=resolvers.session.of_viewer, arguments=FORWARD, description="Where the viewer is signed in."
+        batch=resolvers.session.of_viewer,
+        arguments=FORWARD,
+        description="The viewer's open sessions, the newest first.",
     )
     second_factor: SecondFactor = field(
-        batch=resolvers.second_factor.of_viewer, description="Whether signing in needs more than the password."
+        batch=resolvers.second_factor.of_viewer, description="The state of the viewer's second factor."
     )
     events: Connection[Event] = field(
-        batch=resolvers.event.events_of_viewer,
+        batch=resolvers.event.of_viewer,
         arguments=FORWARD,
-        description="What the viewer did, and who entered the accounts that he owns.",
+        description="The viewer's own events, and entries of users into the viewer's accounts. The newest first.",
     )

@@ -1,1 +1,1 @@
-"""How the graph is served: HTTP in, HTTP out."""
+"""The HTTP and WebSocket server around the GraphQL schema."""

@@ -1,9 +1,9 @@
-"""The log of operations: one line for each, by ids, a hash and figures; and one for each request that came to none.
+"""The access log: one line for each operation, and one line for each request without an operation.
 
-Of what a client typed a line holds the operation's name alone, a name in GraphQL's sense, cut short. The hash is that
-of a valid document without its literals and comments: a hash of a text in which only a password is unknown would let
-whoever reads the log try passwords at leisure. A document without literals has the hash by which its client knows it.
-Addresses, of people or machines, are in events, which only their readers see.
+A line contains ids, a hash and numbers. The only client text in it is the operation name, a GraphQL name of limited
+length. The hash is the hash of a valid document without its literals and comments. A hash of the full text would let
+a reader of the log guess a password in it offline. For a document without literals and comments, the hash is the
+SHA-256 that the client knows. E-mail and IP addresses are not logged. They are in events, which need a permission.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from server.metrics import Metrics
 if TYPE_CHECKING:
     from server.traces import Trace, Traces
 
-Which = Literal["all", "notable", "none"]
+LogFilter = Literal["all", "notable", "none"]
 
-LONGEST_NAME: Final = 64
-LONGEST_KEPT: Final = 8 * 1024
-"""The hash of a longer document is computed each time."""
-_LEAST_REFUSED: Final = 400
+MAX_NAME_LENGTH: Final = 64
+MAX_CACHED_LENGTH: Final = 8 * 1024
+"""Hashes of longer documents are not cached."""
+_MIN_ERROR_STATUS: Final = 400
 
-# Each always finds its end, if only that of the text: no document is read twice for it.
+# Each alternative also matches up to the end of the text, so that the time is linear in the length.
 _LITERALS: Final = re.compile(
     r'"""(?:\\"""|[^"]|"(?!""))*(?:"""|\Z)|"(?:[^"\\\n]|\\.)*"?|#[^\n]*|(?<![_A-Za-z0-9])-?\d[\d.eE+-]*'
 )
@@ -42,10 +42,10 @@ _LITERALS: Final = re.compile(
 
 @dataclass(slots=True)
 class LogEntry:
-    """What is seen of one operation, filled in as it becomes known."""
+    """The facts about one operation or request, filled in while it runs."""
 
     request_id: str
-    started: float = field(default_factory=perf_counter)
+    started_at: float = field(default_factory=perf_counter)
     operation: Operation | None = None
     context: Context | None = None
     errors: Sequence[Mapping[str, Any]] = ()
@@ -54,72 +54,77 @@ class LogEntry:
     trace: "Trace | None" = None
 
     @property
-    def is_followed(self) -> bool:
-        """Whether it lasts as long as its client likes."""
+    def is_subscription(self) -> bool:
+        """True for a subscription. Its duration is chosen by the client and says nothing about the server."""
         return self.operation is not None and self.operation.kind is OperationType.SUBSCRIPTION
 
     @property
     def is_logged(self) -> bool:
-        """Whether it is worth a line: a probe or a page that was answered is not."""
-        return self.operation is not None or self.status >= _LEAST_REFUSED
+        """True for operations and errors. Successful probes and pages are not logged."""
+        return self.operation is not None or self.status >= _MIN_ERROR_STATUS
 
 
-def of(scope: Scope) -> LogEntry:
-    """The entry of an HTTP request."""
-    found: LogEntry = scope["state"]["entry"]
-    return found
+def entry_of(scope: Scope) -> LogEntry:
+    """Return the entry of an HTTP request."""
+    entry: LogEntry = scope["state"]["entry"]
+    return entry
 
 
 class AccessLog:
-    """Writes the lines. Whoever runs operations begins an entry for each, and ends it."""
+    """Writes log lines, metrics and traces. The code that runs an operation calls `begin` and `end`."""
 
     def __init__(
-        self, *, which: Which, slow_seconds: float, metrics: Metrics | None = None, traces: "Traces | None" = None
+        self,
+        *,
+        log_filter: LogFilter,
+        slow_seconds: float,
+        metrics: Metrics | None = None,
+        traces: "Traces | None" = None,
     ) -> None:
-        self._which = which
+        self._filter = log_filter
         self._slow_seconds = slow_seconds
         self._metrics = metrics
         self._traces = traces
 
     def begin(self, request_id: str, scope: Scope | None = None, *, status: int = 0) -> LogEntry:
-        """A new entry; of an HTTP request, with its scope."""
+        """Return a new entry. `scope` is the ASGI scope of an HTTP request, or None on a socket."""
         entry = LogEntry(request_id, status=status)
         if self._traces is not None:
             entry.trace = self._traces.begin(scope)
         return entry
 
     def end(self, entry: LogEntry) -> None:
-        """Write down what became of it."""
-        seconds = perf_counter() - entry.started
-        is_slow = seconds >= self._slow_seconds and not entry.is_followed
-        is_notable = is_slow or entry.status >= _LEAST_REFUSED or bool(entry.errors)
+        """Record the result of the operation."""
+        seconds = perf_counter() - entry.started_at
+        is_slow = seconds >= self._slow_seconds and not entry.is_subscription
+        is_notable = is_slow or entry.status >= _MIN_ERROR_STATUS or bool(entry.errors)
         if self._metrics is not None:
             _count(self._metrics, entry, seconds)
-        is_logged = self._which == "all" or (self._which == "notable" and is_notable)
+        is_logged = self._filter == "all" or (self._filter == "notable" and is_notable)
         if not entry.is_logged or (entry.trace is None and not is_logged):
             return
-        facts = _facts(entry, seconds)
+        fields = _log_fields(entry, seconds)
         if self._traces is not None and entry.trace is not None:
-            self._traces.end(entry.trace, facts)
+            self._traces.end(entry.trace, fields)
         if is_logged:
-            LOG.entry(logging.WARNING if is_slow else logging.INFO, _event(entry, is_slow=is_slow), facts)
+            LOG.write(logging.WARNING if is_slow else logging.INFO, _event(entry, is_slow=is_slow), fields)
 
 
 class AccessLogMiddleware:
-    """Wraps an application: whatever it answers over HTTP is an entry, `scope["state"]["entry"]` inside."""
+    """Creates a log entry for each HTTP request to an application. The entry is in `scope["state"]["entry"]`."""
 
-    def __init__(self, app: ASGIApp, journal: AccessLog) -> None:
+    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
         self._app = app
-        self._journal = journal
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as the application does."""
+        """Call the application and record its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        entry = scope["state"]["entry"] = self._journal.begin(scope["state"]["request_id"], scope)
+        entry = scope["state"]["entry"] = self._access_log.begin(scope["state"]["request_id"], scope)
 
-        async def noting(message: Message) -> None:
+        async def send_and_record(message: Message) -> None:
             if message["type"] == "http.response.start":
                 entry.status = message["status"]
             else:
@@ -127,20 +132,20 @@ class AccessLogMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_record)
         finally:
-            self._journal.end(entry)
+            self._access_log.end(entry)
 
 
 def _count(metrics: Metrics, entry: LogEntry, seconds: float) -> None:
     if entry.status:
-        metrics.answered(entry.status)
-    if entry.operation is not None and not entry.is_followed:
-        metrics.operated(entry.operation.kind.value, seconds)
+        metrics.count_response(entry.status)
+    if entry.operation is not None and not entry.is_subscription:
+        metrics.record_operation(entry.operation.kind.value, seconds)
     if entry.errors:
-        metrics.failed(_codes(entry))
-    if entry.context is not None and entry.context.refused:
-        metrics.refused(Counter(entry.context.refused))
+        metrics.count_errors(_codes(entry))
+    if entry.context is not None and entry.context.refusal_codes:
+        metrics.count_refusals(Counter(entry.context.refusal_codes))
 
 
 def _codes(entry: LogEntry) -> Counter[str]:
@@ -153,34 +158,34 @@ def _event(entry: LogEntry, *, is_slow: bool) -> str:
     return "slow operation" if is_slow else "operation"
 
 
-def _facts(entry: LogEntry, seconds: float) -> dict[str, Any]:
-    facts: dict[str, Any] = {"request_id": entry.request_id}
+def _log_fields(entry: LogEntry, seconds: float) -> dict[str, Any]:
+    fields: dict[str, Any] = {"request_id": entry.request_id}
     if (operation := entry.operation) is not None:
-        facts["kind"] = operation.kind.value
-        if operation.chosen.name is not None:
-            facts["name"] = operation.chosen.name.value[:LONGEST_NAME]
-        facts["hash"] = digest(operation.asked.query)
-        facts["cost"] = operation.cost
+        fields["kind"] = operation.kind.value
+        if operation.definition.name is not None:
+            fields["name"] = operation.definition.name.value[:MAX_NAME_LENGTH]
+        fields["hash"] = digest(operation.request.query)
+        fields["cost"] = operation.cost
     if (context := entry.context) is not None:
         if context.caller.user_id is not None:
-            facts["user"] = str(context.caller.user_id)
-        if context.current is not None:
-            facts["account"] = str(context.current.account_id)
-    facts |= {"status": entry.status, "ms": round(seconds * 1000, 2), "bytes": entry.bytes}
+            fields["user"] = str(context.caller.user_id)
+        if context.current_access is not None:
+            fields["account"] = str(context.current_access.account_id)
+    fields |= {"status": entry.status, "ms": round(seconds * 1000, 2), "bytes": entry.bytes}
     if entry.errors:
-        facts["codes"] = _codes(entry)
-    if context is not None and context.refused:
-        facts["refused"] = Counter(context.refused)
-    return facts
+        fields["codes"] = _codes(entry)
+    if context is not None and context.refusal_codes:
+        fields["refused"] = Counter(context.refusal_codes)
+    return fields
 
 
 def digest(document: str) -> str:
-    """SHA-256, hex, of a document without its literals and comments."""
-    return _kept(document) if len(document) <= LONGEST_KEPT else _digest(document)
+    """SHA-256 as hex of a document without its literals and comments."""
+    return _cached_digest(document) if len(document) <= MAX_CACHED_LENGTH else _digest(document)
 
 
 def _digest(document: str) -> str:
     return hashlib.sha256(_LITERALS.sub("", document).encode(errors="surrogatepass")).hexdigest()
 
 
-_kept = lru_cache(maxsize=500)(_digest)
+_cached_digest = lru_cache(maxsize=500)(_digest)

@@ -1,33 +1,32 @@
-"""What each caller may still ask for: buckets of cost that fill up again, in the memory of one process.
+"""Cost budgets of callers: token buckets in the memory of one process.
 
-Several processes have a bucket each for one caller, so that his budget grows with their number. A caller is a signed-in
-user, and for everybody else the address; of IPv6 the first half, which is what one customer is given.
+Each process has its own buckets, so the budget of a caller grows with the number of processes. A caller is a signed-in
+user, or else the network of the address.
 """
 
-import ipaddress
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, TypeAlias
 from uuid import UUID
 
 from models.base.errors import RateLimited
+from models.base.network import network_of
 
-MOST_CALLERS: Final = 10_000
-CHECKED: Final = 20
-"""What it costs to check a document that was not seen lately."""
-REFUSED: Final = 100
-"""What a document costs that is refused, seen lately or not."""
+MAX_CALLERS: Final = 10_000
+CHECK_COST: Final = 20
+"""Charged for checking a document that is not in the cache."""
+REJECTION_COST: Final = 100
+"""Charged for a rejected document, cached or not."""
 
 Caller: TypeAlias = UUID | str
 
 
 class Budget:
-    """A bucket for each caller: `size` when full, with `per_second` flowing in; none at all where `size` is 0.
+    """A token bucket per caller: it holds at most `size` and gains `per_second`. A `size` of 0 means no limit.
 
-    At most `most_callers` are remembered: who has not paid for the longest time is forgotten.
+    At most `max_callers` buckets are kept. The caller charged longest ago is dropped and starts with a full bucket.
     """
 
     def __init__(
@@ -35,56 +34,47 @@ class Budget:
         size: int,
         per_second: int,
         *,
-        most_callers: int = MOST_CALLERS,
+        max_callers: int = MAX_CALLERS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.size = size
         self.per_second = per_second
-        self._most_callers = most_callers
+        self._max_callers = max_callers
         self._clock = clock
         self._buckets: OrderedDict[Caller, tuple[float, float]] = OrderedDict()
 
-    def left(self, caller: Caller) -> float:
-        """What a caller may still ask for."""
-        found = self._buckets.get(caller)
-        if found is None:
+    def balance(self, caller: Caller) -> float:
+        """The cost that a caller may still spend."""
+        bucket = self._buckets.get(caller)
+        if bucket is None:
             return self.size
-        left, at = found
-        return min(self.size, left + (self._clock() - at) * self.per_second)
+        balance, charged_at = bucket
+        return min(self.size, balance + (self._clock() - charged_at) * self.per_second)
 
-    def take(self, caller: Caller, cost: int) -> None:
-        """Pay. Raises RateLimited where too little is left; what costs more than all is paid with all."""
+    def charge(self, caller: Caller, cost: int) -> None:
+        """Charge a cost, but at most the bucket size. Raises RateLimited if the balance is too low."""
         if self.size:
-            self._buckets[caller] = self._enough(caller, cost) - min(cost, self.size), self._clock()
+            self._buckets[caller] = self._require(caller, cost) - min(cost, self.size), self._clock()
             self._buckets.move_to_end(caller)
-            if len(self._buckets) > self._most_callers:
+            if len(self._buckets) > self._max_callers:
                 self._buckets.popitem(last=False)
 
     def check(self, caller: Caller, cost: int) -> None:
-        """As `take`, without paying."""
+        """As `charge`, but the balance stays as it is."""
         if self.size:
-            self._enough(caller, cost)
+            self._require(caller, cost)
 
     def __len__(self) -> int:
-        """How many callers are remembered."""
+        """The number of callers that have a bucket."""
         return len(self._buckets)
 
-    def _enough(self, caller: Caller, cost: int) -> float:
-        left, needed = self.left(caller), min(cost, self.size)
-        if left < needed:
-            raise RateLimited(retry_after_seconds=math.ceil((needed - left) / self.per_second))
-        return left
+    def _require(self, caller: Caller, cost: int) -> float:
+        balance, price = self.balance(caller), min(cost, self.size)
+        if balance < price:
+            raise RateLimited(retry_after_seconds=math.ceil((price - balance) / self.per_second))
+        return balance
 
 
-@lru_cache(maxsize=1024)
-def network(address: str | None) -> str:
-    """Whom an address stands for, as far as can be told."""
-    try:
-        found = ipaddress.ip_address(address or "")
-    except ValueError:
-        return address or ""
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+def address_key(address: str | None) -> str:
+    """The key of a caller who is not signed in: the network of the address, or the text if it is no IP address."""
+    return network_of(address) or address or ""

@@ -1,11 +1,11 @@
-"""A connection with bounds: uvicorn's own waits for ever, and reads whatever comes.
+"""An HTTP/1.1 connection with limits on time and size. The connection of uvicorn has none.
 
-    silent --first byte--> head --blank line--> body --last byte--> silent, until the answer is given, and on
+    idle --first byte--> head --blank line--> body --last byte--> idle (while the response is sent, then as before)
 
-Between requests a client may be silent for a while; for a head it has ten seconds, for a body ten more. What is no
-HTTP, too long, too slow or meant for another host is refused through the application, so that the answer has the
-form, the headers and the place in line of any other; then the connection ends. Handshakes of WebSockets pass the
-same gate.
+A client has ten seconds for the head of a request and ten more for its body. Between requests it may be idle for
+`keep_alive_seconds`. A request is rejected if it is not valid HTTP, too long, too slow or for another host. The
+application sends the rejection, so that it has the same format, headers and order as other responses. Then the
+connection is closed. WebSocket handshakes pass the same checks.
 """
 
 import asyncio
@@ -19,31 +19,31 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from server import proxies, request_guard, shutdown
-from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, Rejected
+from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError
 from server.request import MAX_BODY
-from server.request_guard import LONGEST_HEAD, LONGEST_TARGET, MOST_HEADERS, MOST_IN_LINE, RequestGuard
+from server.request_guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED_REQUESTS, MAX_TARGET_BYTES, RequestGuard
 from server.shutdown import Shutdown
 
-STATE: Final = "gate"
-"""Where the application leaves its Gate for us, in the state of its lifespan."""
-LONGEST_BODY: Final = 8 * MAX_BODY
-"""As it is sent, in chunks and with trailers; the application counts what is in it."""
-SLOWEST: Final = 8 * 1024
-"""Bytes of an answer that have to be taken while the gate waits."""
+STATE_KEY: Final = "request_guard"
+"""The key of the RequestGuard in the lifespan state of the application."""
+MAX_WIRE_BODY: Final = 8 * MAX_BODY
+"""Maximum bytes of a body on the wire, with chunk sizes and trailers. The application limits the content itself."""
+MIN_READ_BYTES: Final = 8 * 1024
+"""Minimum bytes of a response that a client must read within `RequestGuard.timeout_seconds`."""
 
 
 class Phase(Enum):
-    """What we read of a client's next request."""
+    """The part of the next request that is read now."""
 
-    SILENT = auto()
+    IDLE = auto()
     HEAD = auto()
     BODY = auto()
 
 
-class Connection(HttpToolsProtocol):
-    """One connection of a client, over HTTP/1."""
+class HTTPConnection(HttpToolsProtocol):
+    """One HTTP/1.1 connection of a client."""
 
-    # Each can be something else at times than uvicorn's types say; the last two are None in the beginning.
+    # The types of uvicorn are too narrow for these. `parser` and `cycle` are None at the start.
     app: Any
     ws_protocol_class: Any
     parser: Any
@@ -57,212 +57,216 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._gate: RequestGuard = app_state[STATE]
-        self._leaving: Shutdown = app_state[shutdown.STATE]
-        self._phase = Phase.SILENT
-        self._now = self.loop.time()
-        self.until = self._now + self._gate.seconds
+        self._guard: RequestGuard = app_state[STATE_KEY]
+        self._shutdown: Shutdown = app_state[shutdown.STATE_KEY]
+        self._phase = Phase.IDLE
+        self._received_at = self.loop.time()
+        self.deadline = self._received_at + self._guard.timeout_seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._chunk = 0
-        self._size = 0
-        self._is_deaf = False
+        self._chunk_bytes = 0
+        self._size_bytes = 0
+        self._ignores_input = False
         self._is_handshake = False
         self._is_behind_proxy = False
-        self._unsent = 0
-        self._measured_at = self._now
+        self._unsent_bytes = 0
+        self._measured_at = self._received_at
 
     # ---- The connection ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Somebody is there."""
+        """Start the timer and apply the limit on connections."""
         super().connection_made(transport)
         if self.client is not None:
-            self.client = proxies.plain(self.client[0]), self.client[1]
-            self._is_behind_proxy = self._gate.proxies.trust(self.client[0])
-        self._timer = self.loop.call_later(self._gate.seconds, self._look)
-        if len(self.connections) > self._gate.most_connections:
-            self._make_room()
+            self.client = proxies.normalize(self.client[0]), self.client[1]
+            self._is_behind_proxy = self._guard.proxies.is_trusted(self.client[0])
+        self._timer = self.loop.call_later(self._guard.timeout_seconds, self._check_deadlines)
+        if len(self.connections) > self._guard.max_connections:
+            self._enforce_limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """He is gone."""
+        """Stop the timer."""
         super().connection_lost(exc)
-        self._forget()
+        self._cancel_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
-        if self._is_deaf:
+        """Parse the next bytes."""
+        if self._ignores_input:
             return
-        self._now = self.loop.time()
-        self._chunk = len(data)
-        self._size += self._chunk
+        self._received_at = self.loop.time()
+        self._chunk_bytes = len(data)
+        self._size_bytes += self._chunk_bytes
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._upgrade()
         except httptools.HttpParserInvalidMethodError:
-            self._refuse(request_guard.unknown_method())
+            self._reject(request_guard.unknown_method())
         except httptools.HttpParserError:
-            self._refuse(Rejected(400, "This is no request in HTTP/1.1."))
+            self._reject(RequestError(400, "This is not a valid HTTP/1.1 request."))
         else:
             self._check_size()
 
     def on_response_complete(self) -> None:
-        """What was asked is answered: the next one's turn, or the client's."""
+        """Start the next request in the pipeline, or wait for the client."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
         if self._phase is not Phase.BODY or self.pipeline:
-            patience = self._gate.keep_alive_seconds if self._phase is Phase.SILENT else self._gate.seconds
-            self.until = self.loop.time() + patience
+            timeout_seconds = (
+                self._guard.keep_alive_seconds if self._phase is Phase.IDLE else self._guard.timeout_seconds
+            )
+            self.deadline = self.loop.time() + timeout_seconds
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
 
-    def _make_room(self) -> None:
-        """Cut off whose time would be over first; where nobody is waited for, the one who came last has to go."""
-        waited_for = [
-            one for one in self.connections if isinstance(one, Connection) and one is not self and one.is_waiting
+    def _enforce_limit(self) -> None:
+        """Close the waiting connection with the earliest deadline. If none is waiting, reject this connection."""
+        waiting_connections = [
+            connection
+            for connection in self.connections
+            if isinstance(connection, HTTPConnection) and connection is not self and connection.is_waiting
         ]
-        if waited_for:
-            min(waited_for, key=lambda one: one.until).transport.abort()
+        if waiting_connections:
+            min(waiting_connections, key=lambda connection: connection.deadline).transport.abort()
         else:
             self.on_message_begin()
-            busy = Rejected(
+            rejection = RequestError(
                 503, "Too many connections. Try again in a moment.", SERVICE_UNAVAILABLE, headers={"Retry-After": "1"}
             )
-            self._refuse(busy)
+            self._reject(rejection)
 
     # ---- Time --------------------------------------------------------------------------------
 
     @property
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is the client's turn. The body of a request that stands in line is not read yet."""
+        """True if the server waits for the client. The body of a pipelined request is not read yet."""
         if self._phase is Phase.BODY:
             return not self.pipeline
-        return not self._is_answering
+        return not self._is_responding
 
-    def _look(self) -> None:
-        """Cut who is too slow, and look again when somebody could be. One timer does for all requests."""
+    def _check_deadlines(self) -> None:
+        """Close the connection if the client is too slow. Otherwise schedule the next check: one timer in all."""
         now = self.loop.time()
-        if self._does_not_read(now):
+        if self._is_client_stalled(now):
             self.transport.abort()
             return
-        if now >= self.until and self.is_waiting and not self._is_deaf:
-            self._give_up()
+        if now >= self.deadline and self.is_waiting and not self._ignores_input:
+            self._time_out()
         else:
-            soonest = now + self._gate.seconds
-            if self.is_waiting and not self._is_deaf:
-                soonest = min(soonest, self.until)
-            self._timer = self.loop.call_at(soonest, self._look)
+            next_check_at = now + self._guard.timeout_seconds
+            if self.is_waiting and not self._ignores_input:
+                next_check_at = min(next_check_at, self.deadline)
+            self._timer = self.loop.call_at(next_check_at, self._check_deadlines)
 
-    def _give_up(self) -> None:
-        self._timer = self.loop.call_later(self._gate.seconds, self._look)
-        if self._phase is Phase.SILENT or (self._phase is Phase.BODY and self.cycle.response_started):
+    def _time_out(self) -> None:
+        self._timer = self.loop.call_later(self._guard.timeout_seconds, self._check_deadlines)
+        if self._phase is Phase.IDLE or (self._phase is Phase.BODY and self.cycle.response_started):
             self.transport.close()
         else:
-            missing = "head of the request" if self._phase is Phase.HEAD else "body"
-            self._refuse(Rejected(408, f"The {missing} did not arrive within {self._gate.seconds} seconds."))
+            part = "head of the request" if self._phase is Phase.HEAD else "body"
+            self._reject(RequestError(408, f"The {part} did not arrive within {self._guard.timeout_seconds} seconds."))
 
-    def _does_not_read(self, now: float) -> bool:
-        """Whether an answer has lain here for a while, and next to nothing of it was taken."""
-        if now - self._measured_at < self._gate.seconds:
+    def _is_client_stalled(self, now: float) -> bool:
+        """True if the client read fewer than MIN_READ_BYTES of a response since the last measurement."""
+        if now - self._measured_at < self._guard.timeout_seconds:
             return False
-        before, self._unsent, self._measured_at = self._unsent, self.transport.get_write_buffer_size(), now
-        return before > 0 and self._unsent > max(0, before - SLOWEST)
+        before, self._unsent_bytes, self._measured_at = self._unsent_bytes, self.transport.get_write_buffer_size(), now
+        return before > 0 and self._unsent_bytes > max(0, before - MIN_READ_BYTES)
 
-    def _forget(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    # ---- What is read ------------------------------------------------------------------------
+    # ---- Reading -----------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
-        if self._is_deaf:
+        """Handle the first byte of a request."""
+        if self._ignores_input:
             return
         super().on_message_begin()
         self._phase = Phase.HEAD
         if self.cycle is not None:
-            self.until = self._now + self._gate.seconds
+            self.deadline = self._received_at + self._guard.timeout_seconds
 
     def on_headers_complete(self) -> None:
-        """The blank line: the application is started, unless there is something against it."""
-        if self._is_deaf:
+        """Check the head, which is complete now. Start the application or reject the request."""
+        if self._ignores_input:
             return
-        refused = self._objection()
-        if refused is None:
+        rejection = self._check_head()
+        if rejection is None:
             if self._is_behind_proxy:
-                self._pass_on()
+                self._set_proxied_client()
             super().on_headers_complete()
-            if self._leaving.is_draining and not self._is_handshake:
+            if self._shutdown.is_draining and not self._is_handshake:
                 self.cycle.keep_alive = False
             self._phase = Phase.BODY
-            self.until = self._now + self._gate.seconds
-            self._size = self._chunk
+            self.deadline = self._received_at + self._guard.timeout_seconds
+            self._size_bytes = self._chunk_bytes
         else:
-            self._refuse(refused)
-        # What comes as a trailer is no header: it decides nothing, and would get past whoever looks at headers.
+            self._reject(rejection)
+        # Trailers must not become headers: they would bypass the checks of the head.
         self.headers = self.headers.copy()
 
-    def _pass_on(self) -> None:
-        """Name the client of whom a proxy of ours speaks."""
-        self.scope["state"] = {**self.scope.get("state", {}), proxies.PROXIED: True}
-        told = [value for name, value in self.headers if name == b"x-forwarded-for"]
-        if told and self.client is not None:
-            self.scope["client"] = self._gate.proxies.client(self.client[0], told), 0
+    def _set_proxied_client(self) -> None:
+        """Set the client's IP address to the one that the trusted proxy names."""
+        self.scope["state"] = {**self.scope.get("state", {}), proxies.BEHIND_PROXY: True}
+        forwarded_for = [value for name, value in self.headers if name == b"x-forwarded-for"]
+        if forwarded_for and self.client is not None:
+            self.scope["client"] = self._guard.proxies.client(self.client[0], forwarded_for), 0
 
     def on_message_complete(self) -> None:
-        """The last byte of a request. Another one may follow at once."""
-        if self._is_deaf or self._is_handshake:
+        """Handle the last byte of a request. The next request may follow at once."""
+        if self._ignores_input or self._is_handshake:
             return
         super().on_message_complete()
-        self._phase = Phase.SILENT
-        self.until = self._now + self._gate.keep_alive_seconds
-        self._size = self._chunk
+        self._phase = Phase.IDLE
+        self.deadline = self._received_at + self._guard.keep_alive_seconds
+        self._size_bytes = self._chunk_bytes
 
     def _check_size(self) -> None:
-        if self._phase is Phase.HEAD and self._size > LONGEST_HEAD:
-            if len(self.url) > LONGEST_TARGET:
-                self._refuse(request_guard.long_target())
-            elif self._size > LONGEST_HEAD + LONGEST_TARGET:
-                self._refuse(request_guard.large_head())
-        elif self._phase is Phase.BODY and self._size > LONGEST_BODY:
-            self._refuse(Rejected(413, f"The body has more than {MAX_BODY} bytes."))
+        if self._phase is Phase.HEAD and self._size_bytes > MAX_HEAD_BYTES:
+            if len(self.url) > MAX_TARGET_BYTES:
+                self._reject(request_guard.target_too_long())
+            elif self._size_bytes > MAX_HEAD_BYTES + MAX_TARGET_BYTES:
+                self._reject(request_guard.head_too_large())
+        elif self._phase is Phase.BODY and self._size_bytes > MAX_WIRE_BODY:
+            self._reject(RequestError(413, f"The body has more than {MAX_BODY} bytes."))
 
-    def _objection(self) -> Rejected | None:
-        """What there is against a request whose head is here."""
+    def _check_head(self) -> RequestError | None:
+        """Return the reason to reject a request with this head, or None."""
         headers = self.headers
-        # What has arrived is an upper bound: only where that is much, it is counted.
-        if self._size > LONGEST_TARGET or len(headers) > MOST_HEADERS:
-            if len(self.url) > LONGEST_TARGET:
-                return request_guard.long_target()
-            if request_guard.size(headers) > LONGEST_HEAD or len(headers) > MOST_HEADERS:
-                return request_guard.large_head()
+        # The bytes received are an upper bound, so the exact size is computed only if they are many.
+        if self._size_bytes > MAX_TARGET_BYTES or len(headers) > MAX_HEADERS:
+            if len(self.url) > MAX_TARGET_BYTES:
+                return request_guard.target_too_long()
+            if request_guard.head_size(headers) > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
+                return request_guard.head_too_large()
         version, method = self.parser.get_http_version(), self.parser.get_method()
-        found = self._gate.objection(method, version, self.url, headers)
+        rejection = self._guard.check(method, version, self.url, headers)
         self._is_handshake = self.parser.should_upgrade() and self._should_upgrade()
-        if found is None and self._is_handshake:
-            found = request_guard.handshake(method, version, headers)
-            if self._is_answering:
-                found = Rejected(400, "Open a WebSocket on a connection of its own.")
-        if len(self.pipeline) >= MOST_IN_LINE:
-            found = Rejected(429, "Wait for answers before you ask for more.", RATE_LIMITED)
-        return found
+        if rejection is None and self._is_handshake:
+            rejection = request_guard.check_handshake(method, version, headers)
+            if self._is_responding:
+                rejection = RequestError(400, "Open a WebSocket on a connection of its own.")
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+            rejection = RequestError(429, "Wait for responses before you send more requests.", RATE_LIMITED)
+        return rejection
 
     # ---- WebSockets --------------------------------------------------------------------------
 
     def _upgrade(self) -> None:
-        """What follows is no HTTP. Unless it is a WebSocket, the request is answered, and nothing more is read."""
-        if self._is_deaf:
+        """Start a WebSocket. For any other upgrade, answer the request over HTTP/1.1 and read nothing after it."""
+        if self._ignores_input:
             return
-        self._is_deaf = True
+        self._ignores_input = True
         if self._is_handshake:
-            self._forget()
+            self._cancel_timer()
             self.handle_websocket_upgrade()
         elif self.cycle.response_complete:
             self.transport.close()
@@ -270,7 +274,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over, the handshake once more, and who the client is."""
+        """Pass the connection, the handshake and the client's address to the WebSocket protocol."""
         self.connections.discard(self)
         lines = [self.scope["method"].encode(), b" ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.scope["headers"]:
@@ -283,14 +287,14 @@ class Connection(HttpToolsProtocol):
         protocol.data_received(b"".join([*lines, b"\r\n"]))
         self.transport.set_protocol(protocol)
 
-    # ---- Refusals ----------------------------------------------------------------------------
+    # ---- Rejections --------------------------------------------------------------------------
 
-    def _refuse(self, refused: Rejected) -> None:
-        """Let the application refuse what is being read, when its turn comes; nothing after it is read."""
-        self._is_deaf = True
-        is_first = not self._is_answering
+    def _reject(self, rejection: RequestError) -> None:
+        """Let the application reject the current request, after earlier responses. Nothing more is read."""
+        self._ignores_input = True
+        is_first = not self._is_responding
         if self._phase is Phase.BODY:
-            # The application has it already, or will when its turn comes.
+            # The application has this request already, or it is in the pipeline.
             if self.pipeline:
                 self.pipeline.popleft()
             elif self.cycle.response_started:
@@ -300,16 +304,23 @@ class Connection(HttpToolsProtocol):
                 self.cycle.disconnected = True
                 self.cycle.message_event.set()
                 is_first = True
-        self.cycle = self._cycle(refused)
+        self.cycle = self._rejection_cycle(rejection)
         if is_first:
             self._start_asgi_task(self.cycle, self.app)
         else:
             self.pipeline.appendleft((self.cycle, self.app))
 
-    def _cycle(self, refused: Rejected) -> RequestResponseCycle:
-        scope = {"method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", **self.scope, "refused": refused}
+    def _rejection_cycle(self, rejection: RequestError) -> RequestResponseCycle:
+        scope = {
+            "method": "GET",
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            **self.scope,
+            "rejection": rejection,
+        }
         return RequestResponseCycle(
-            scope=cast("HTTPScope", scope),  # with one name more: who answers is our own application
+            scope=cast("HTTPScope", scope),  # with one more key, which our application reads
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,

@@ -1,13 +1,13 @@
-"""What an operation may cost: how many objects its answer can hold, by the sizes of the lists that it asks for.
+"""The cost of an operation: the number of objects that its response can hold.
 
     10 accounts of 20 grants each, with their users      10 + 10 * 20 * 2 = 410
 
-A page has as many entries as `first` or `last` say, 50 where they are left out; what is done to many at once counts
-by the list of their ids, ten for each; other lists have the size that they declare. Connections, edges and scalars
-count nothing. Fields that are answered once although they are written several times count once.
+A page counts `first` or `last` entries, or 50 without either. A mutation with a list of ids counts 10 for each id.
+Other lists count the size that their field declares. Connections, edges and scalars count nothing. Fields that are
+merged in the response count once.
 
-Compiled once for each operation of a document. What then depends on variables is worked out for each request, in
-microseconds: a sum of products.
+The cost is compiled once per operation of a document into a sum of products. The part that depends on variables is
+computed for each request, in microseconds.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -43,11 +43,11 @@ from graphql import (
 from database.listing import DEFAULT_SIZE, MAX_SIZE
 from schema.declare import PAGE
 
-INTROSPECTION: Final = 1000
-"""What __schema and __type cost: about as much time as so many objects."""
-CHANGE: Final = 10
-"""What one change costs, or a change to one of many."""
-SATURATED: Final = 1_000_000_000
+INTROSPECTION_COST: Final = 1000
+"""The cost of `__schema` or `__type`: each takes about as much time as this many objects."""
+MUTATION_COST: Final = 10
+"""The cost of a mutation field, or of each id if it takes a list of ids."""
+MAX_COST: Final = 1_000_000_000
 
 Variables: TypeAlias = Mapping[str, Any]
 Amount: TypeAlias = Callable[[Variables], int]
@@ -55,32 +55,32 @@ Amount: TypeAlias = Callable[[Variables], int]
 
 @dataclass(slots=True)
 class Cost:
-    """A number, and what is added to it by amounts that variables decide."""
+    """A constant cost, plus terms of an amount that depends on variables and the cost of each unit."""
 
-    fixed: int = 0
-    parts: list[tuple[Amount, "Cost"]] = field(default_factory=list[tuple[Amount, "Cost"]])
+    base: int = 0
+    terms: list[tuple[Amount, "Cost"]] = field(default_factory=list[tuple[Amount, "Cost"]])
 
     def __call__(self, variables: Variables) -> int:
-        """The cost with these variables, as they were sent."""
-        found = self.fixed
-        for amount, inner in self.parts:
-            times = amount(variables)
-            if times:
-                found += times * inner(variables)
-        return min(found, SATURATED)
+        """The cost with the variables of a request, which are not coerced yet."""
+        total = self.base
+        for amount, inner in self.terms:
+            factor = amount(variables)
+            if factor:
+                total += factor * inner(variables)
+        return min(total, MAX_COST)
 
     def add(self, amount: "int | Amount", inner: "Cost") -> None:
-        """Add `inner` so many times."""
-        if isinstance(amount, int) and not inner.parts:
-            self.fixed = min(self.fixed + amount * inner.fixed, SATURATED)
+        """Add `amount` times the cost `inner`."""
+        if isinstance(amount, int) and not inner.terms:
+            self.base = min(self.base + amount * inner.base, MAX_COST)
         elif isinstance(amount, int):
-            self.parts.append((lambda _: amount, inner))
+            self.terms.append((lambda _: amount, inner))
         else:
-            self.parts.append((amount, inner))
+            self.terms.append((amount, inner))
 
 
 def compile_cost(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> Cost:
-    """The cost of one operation of a document that is valid and within its limits."""
+    """The cost of one operation of a document that is valid and within the limits."""
     fragments = {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
     defaults = {
         variable.variable.name.value: value_from_ast_untyped(variable.default_value)
@@ -88,18 +88,20 @@ def compile_cost(schema: GraphQLSchema, document: DocumentNode, operation: Opera
         if variable.default_value is not None
     }
     root = schema.get_root_type(operation.operation)
-    change = CHANGE if operation.operation is OperationType.MUTATION else 0
-    return _Compiler(schema, fragments, defaults).selection([(root, operation.selection_set)], DEFAULT_SIZE, change)
+    mutation_cost = MUTATION_COST if operation.operation is OperationType.MUTATION else 0
+    return _Compiler(schema, fragments, defaults).selection(
+        [(root, operation.selection_set)], DEFAULT_SIZE, mutation_cost
+    )
 
 
 _Condition: TypeAlias = tuple[str, bool]
-"""A variable, and the value with which something is included."""
+"""A variable, and the value with which a node is included."""
 _Conditions: TypeAlias = tuple[_Condition, ...]
 
 
 @dataclass(slots=True)
 class _Group:
-    """The nodes that are answered as one field."""
+    """The nodes that are merged into one field of the response."""
 
     definition: GraphQLField
     node: FieldNode
@@ -115,75 +117,79 @@ class _Compiler:
         self._fragments = fragments
         self._defaults = defaults
 
-    def selection(self, sets: Iterable[tuple[Any, SelectionSetNode]], page: "int | Amount", change: int = 0) -> Cost:
-        """The cost of one object's fields; `page` is how many entries the page around it has."""
-        found = Cost()
+    def selection(
+        self, sets: Iterable[tuple[Any, SelectionSetNode]], page_size: "int | Amount", mutation_cost: int = 0
+    ) -> Cost:
+        """The cost of the fields of one object. `page_size` is the size of the enclosing page."""
+        total = Cost()
         groups: dict[tuple[object, ...], _Group] = {}
-        visited: set[tuple[str, _Conditions]] = set()
-        for type_, selected in sets:
-            self._collect(type_, selected, (), groups, visited)
+        visited_spreads: set[tuple[str, _Conditions]] = set()
+        for type_, selection_set in sets:
+            self._collect(type_, selection_set, (), groups, visited_spreads)
         for group in groups.values():
-            amount, cost = self._field(group, page, change)
+            amount, cost = self._field(group, page_size, mutation_cost)
             if () not in group.conditions:
                 once = Cost()
                 once.add(amount, cost)
-                amount, cost = self._included(group.conditions), once
-            found.add(amount, cost)
-        return found
+                amount, cost = self._inclusion(group.conditions), once
+            total.add(amount, cost)
+        return total
 
     # ---- One field ---------------------------------------------------------------------------
 
-    def _field(self, group: _Group, page: "int | Amount", change: int) -> "tuple[int | Amount, Cost]":
-        """How many objects a field has, and what each of them costs."""
+    def _field(self, group: _Group, page_size: "int | Amount", mutation_cost: int) -> "tuple[int | Amount, Cost]":
+        """The number of objects of a field, and the cost of each."""
         if group.node.name.value.startswith("__"):
-            return 1, Cost(INTROSPECTION)
+            return 1, Cost(INTROSPECTION_COST)
         type_: Any = get_named_type(group.definition.type)
-        given = self._given(group)
-        below = self.selection(group.sets, DEFAULT_SIZE if given is None else given)
-        below.fixed += 1 if type_.extensions.get("counts", True) else 0
-        if change:
-            whole = Cost(below.fixed, below.parts)
-            whole.add(1 if given is None else given, Cost(change))
-            return 1, whole
-        return self._size(group.definition, given, page), below
+        requested_size = self._requested_size(group)
+        object_cost = self.selection(group.sets, DEFAULT_SIZE if requested_size is None else requested_size)
+        object_cost.base += 1 if type_.extensions.get("has_cost", True) else 0
+        if mutation_cost:
+            total = Cost(object_cost.base, object_cost.terms)
+            total.add(1 if requested_size is None else requested_size, Cost(mutation_cost))
+            return 1, total
+        return self._size(group.definition, requested_size, page_size), object_cost
 
-    def _size(self, definition: GraphQLField, given: "int | Amount | None", page: "int | Amount") -> "int | Amount":
+    def _size(
+        self, definition: GraphQLField, requested_size: "int | Amount | None", page_size: "int | Amount"
+    ) -> "int | Amount":
         type_ = definition.type
         if not is_list_type(type_.of_type if is_non_null_type(type_) else type_):
             return 1
-        declared = definition.extensions.get("size")
-        if isinstance(declared, int):
-            return declared
-        return page if declared == PAGE or given is None else given
+        declared_size = definition.extensions.get("cost_size")
+        if isinstance(declared_size, int):
+            return declared_size
+        return page_size if declared_size == PAGE or requested_size is None else requested_size
 
-    def _given(self, group: _Group) -> "int | Amount | None":
-        """How many are asked for in a field's arguments: the entries of a page, or the ids of many."""
+    def _requested_size(self, group: _Group) -> "int | Amount | None":
+        """The page size or the length of the list of ids in the arguments of a field. None without either."""
         arguments = {argument.name.value: argument.value for argument in group.node.arguments or ()}
         if "first" in group.definition.args:
-            named = [arguments[name] for name in ("first", "last") if name in arguments]
-            named = [value for value in named if not isinstance(value, NullValueNode)]
-            return _largest([self._page(value) for value in named])
+            sizes = [arguments[name] for name in ("first", "last") if name in arguments]
+            sizes = [value for value in sizes if not isinstance(value, NullValueNode)]
+            return _largest([self._page_size(value) for value in sizes])
         for name, argument in group.definition.args.items():
-            for path in _lists_of_ids(argument.type):
-                return self._count(arguments.get(name), path)
+            for path in _id_list_paths(argument.type):
+                return self._list_length(arguments.get(name), path)
         return None
 
-    def _page(self, value: ValueNode) -> "int | Amount":
+    def _page_size(self, value: ValueNode) -> "int | Amount":
         if isinstance(value, IntValueNode):
-            return _entries(int(value.value[:10]))
+            return _page_entries(int(value.value[:10]))
         if isinstance(value, VariableNode):
             name, default = value.name.value, self._defaults.get(value.name.value)
-            return lambda variables: _entries(variables.get(name, default))
+            return lambda variables: _page_entries(variables.get(name, default))
         return DEFAULT_SIZE
 
-    def _count(self, value: ValueNode | None, path: tuple[str, ...]) -> "int | Amount":
-        """How long a list is that stands in an argument, or in an object there."""
+    def _list_length(self, value: ValueNode | None, path: tuple[str, ...]) -> "int | Amount":
+        """The length of a list in an argument, or at a path in its input object. 1 if it is no list."""
         if isinstance(value, VariableNode):
             name, default = value.name.value, self._defaults.get(value.name.value)
             return lambda variables: _length(variables.get(name, default), path)
         if isinstance(value, ObjectValueNode) and path:
             inner = {entry.name.value: entry.value for entry in value.fields}
-            return self._count(inner.get(path[0]), path[1:])
+            return self._list_length(inner.get(path[0]), path[1:])
         return len(value.values) if isinstance(value, ListValueNode) else 1
 
     # ---- Collecting --------------------------------------------------------------------------
@@ -191,34 +197,34 @@ class _Compiler:
     def _collect(
         self,
         type_: Any,
-        selected: SelectionSetNode,
+        selection_set: SelectionSetNode,
         conditions: _Conditions,
         groups: dict[tuple[object, ...], _Group],
-        visited: set[tuple[str, _Conditions]],
+        visited_spreads: set[tuple[str, _Conditions]],
     ) -> None:
-        for node in selected.selections:
-            here = self._conditions(node.directives, conditions)
-            if here is None:
+        for node in selection_set.selections:
+            node_conditions = self._conditions(node.directives, conditions)
+            if node_conditions is None:
                 continue
             if isinstance(node, FieldNode):
-                self._gather(type_, node, here, groups)
+                self._add_field(type_, node, node_conditions, groups)
             elif isinstance(node, InlineFragmentNode):
-                inner = self._schema.get_type(node.type_condition.name.value) if node.type_condition else type_
-                self._collect(inner, node.selection_set, here, groups, visited)
-            elif isinstance(node, FragmentSpreadNode) and (node.name.value, here) not in visited:
-                visited.add((node.name.value, here))
+                fragment_type = self._schema.get_type(node.type_condition.name.value) if node.type_condition else type_
+                self._collect(fragment_type, node.selection_set, node_conditions, groups, visited_spreads)
+            elif isinstance(node, FragmentSpreadNode) and (node.name.value, node_conditions) not in visited_spreads:
+                visited_spreads.add((node.name.value, node_conditions))
                 fragment = self._fragments[node.name.value]
-                inner = self._schema.get_type(fragment.type_condition.name.value)
-                self._collect(inner, fragment.selection_set, here, groups, visited)
+                fragment_type = self._schema.get_type(fragment.type_condition.name.value)
+                self._collect(fragment_type, fragment.selection_set, node_conditions, groups, visited_spreads)
 
-    def _gather(
+    def _add_field(
         self, type_: Any, node: FieldNode, conditions: _Conditions, groups: dict[tuple[object, ...], _Group]
     ) -> None:
         name = node.name.value
         definition = self._schema.get_field(type_, name)
         if definition is None or not is_composite_type(get_named_type(definition.type)):
             return
-        # Objects of other types can have other arguments under the same key.
+        # Objects of different types can have different arguments under the same response key.
         key = (node.alias.value if node.alias else name, name, type_.name)
         group = groups.get(key)
         if group is None:
@@ -228,36 +234,36 @@ class _Compiler:
             group.sets.append((get_named_type(definition.type), node.selection_set))
 
     def _conditions(self, directives: Iterable[DirectiveNode] | None, outer: _Conditions) -> _Conditions | None:
-        """What has to hold for a node beside what holds around it; None for what is never included."""
-        found = set(outer)
+        """The conditions of a node together with those around it. None if the node is never included."""
+        conditions = set(outer)
         for directive in directives or ():
-            wanted = directive.name.value == "include"
-            if not wanted and directive.name.value != "skip":
+            expected_value = directive.name.value == "include"
+            if not expected_value and directive.name.value != "skip":
                 continue
             for argument in directive.arguments or ():
                 if isinstance(argument.value, VariableNode):
-                    found.add((argument.value.name.value, wanted))
-                elif isinstance(argument.value, BooleanValueNode) and argument.value.value is not wanted:
+                    conditions.add((argument.value.name.value, expected_value))
+                elif isinstance(argument.value, BooleanValueNode) and argument.value.value is not expected_value:
                     return None
-        return tuple(sorted(found))
+        return tuple(sorted(conditions))
 
-    def _included(self, conditions: list[_Conditions]) -> Amount:
+    def _inclusion(self, conditions: list[_Conditions]) -> Amount:
         defaults = self._defaults
 
-        def included(variables: Variables) -> int:
+        def is_included(variables: Variables) -> int:
             return any(
-                all(variables.get(name, defaults.get(name)) is not (not wanted) for name, wanted in each)
-                for each in conditions
+                all(variables.get(name, defaults.get(name)) is not (not value) for name, value in group)
+                for group in conditions
             )
 
-        return included
+        return is_included
 
 
 # ---- Amounts ---------------------------------------------------------------------------------
 
 
-def _entries(size: object) -> int:
-    """The entries of a page of some size; one that is refused when it is read costs as the largest."""
+def _page_entries(size: object) -> int:
+    """The entries of a page. A size that the resolver rejects counts as the nearest valid size."""
     if not isinstance(size, int | float):
         return DEFAULT_SIZE
     return MAX_SIZE if size >= MAX_SIZE else int(size) if size >= 1 else 1
@@ -270,21 +276,21 @@ def _length(value: Any, path: tuple[str, ...]) -> int:
 
 
 def _largest(amounts: "list[int | Amount]") -> "int | Amount":
-    """Both `first` and `last` is refused when it is read; until then it costs as the larger."""
-    if len(amounts) < 2:  # noqa: PLR2004 - one, or none
+    """The largest amount. Only the resolver rejects `first` together with `last`, so both can be here."""
+    if len(amounts) < 2:  # noqa: PLR2004 - nothing to compare
         return amounts[0] if amounts else DEFAULT_SIZE
-    one, other = (_as_amount(amount) for amount in amounts)
-    return lambda variables: max(one(variables), other(variables))
+    functions = [_as_amount(amount) for amount in amounts]
+    return lambda variables: max(amount(variables) for amount in functions)
 
 
 def _as_amount(amount: "int | Amount") -> Amount:
     return (lambda _: amount) if isinstance(amount, int) else amount
 
 
-def _lists_of_ids(type_: Any) -> list[tuple[str, ...]]:
-    """Where in an argument of this type there is a list of ids: the paths to them."""
-    bare = type_.of_type if is_non_null_type(type_) else type_
-    if is_list_type(bare):
-        return [()] if get_named_type(bare).name == "ID" else []
-    fields: Mapping[str, Any] = getattr(bare, "fields", {})
-    return [(name,) for name, entry in fields.items() if _lists_of_ids(entry.type) == [()]]
+def _id_list_paths(type_: Any) -> list[tuple[str, ...]]:
+    """The paths to lists of ids in an argument of this type. The empty path is the argument itself."""
+    nullable_type = type_.of_type if is_non_null_type(type_) else type_
+    if is_list_type(nullable_type):
+        return [()] if get_named_type(nullable_type).name == "ID" else []
+    fields: Mapping[str, Any] = getattr(nullable_type, "fields", {})
+    return [(name,) for name, entry in fields.items() if _id_list_paths(entry.type) == [()]]

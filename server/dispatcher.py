@@ -1,4 +1,4 @@
-"""The way in: the one endpoint at once, everything else by its route."""
+"""Dispatches each request to the GraphQL endpoint or to the routes."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -8,9 +8,9 @@ GRAPHQL = "/graphql"
 
 
 class Dispatcher:
-    """Gives a POST to /graphql to the endpoint; the routes and their middlewares would add nothing to it.
+    """Passes a POST to /graphql straight to the endpoint, because routing and its middleware cost time.
 
-    What the connection refuses comes here too, to be answered like anything else.
+    Requests that the connection rejected arrive here too, so that the rejection is sent like any other response.
     """
 
     def __init__(self, endpoint: ASGIApp, routes: ASGIApp) -> None:
@@ -18,9 +18,9 @@ class Dispatcher:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as one of the two does."""
-        if "refused" in scope:
-            await error_response.refused(scope, receive, send)
+        """Call the endpoint or the routes."""
+        if "rejection" in scope:
+            await error_response.connection_rejection(scope, receive, send)
             return
-        is_asked = scope["type"] == "http" and scope["path"] == GRAPHQL and scope["method"] == "POST"
-        await (self._endpoint if is_asked else self._routes)(scope, receive, send)
+        is_graphql_post = scope["type"] == "http" and scope["path"] == GRAPHQL and scope["method"] == "POST"
+        await (self._endpoint if is_graphql_post else self._routes)(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Checking a document: it parses, is within bounds, and is valid; in this order, each step bounded by the last.
+"""Parsing and validating a GraphQL document within the limits.
 
-graphql-core counts what only it can count: tokens while it reads them, and how often the rule for fields of the same
-name compares two of them, which grows with their square.
+The steps run in this order, so that each one bounds the next: parse, count against the limits, validate. graphql-core
+counts tokens while it parses, and comparisons of fields with the same response name, which grow quadratically.
 """
 
 from collections.abc import Callable
@@ -17,38 +17,42 @@ from graphql import (
     validate,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
-from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping
+from graphql.validation.rules import overlapping_fields_can_be_merged as overlap_rule
 
 from server import errors, limits
 from server.cost import compile_cost
-from server.document_cache import Checked, InvalidDocument, ValidDocument
-from server.errors import Unfit
-from server.limits import Excess, Limits
+from server.document_cache import CheckedDocument, InvalidDocument, ValidDocument
+from server.errors import InvalidOperation
+from server.limits import Limits, LimitViolation
 
-MOST_PROBLEMS: Final = 5
+MAX_ERRORS: Final = 5
 
 
-def checker(schema: GraphQLSchema, most: Limits, *, development: bool) -> Callable[[str], Checked]:
-    """What says of a text whether it is a document that may be asked of `schema`."""
-    overlapping.MAX_COMPLEXITY_BUDGET = most.comparisons
+def document_checker(
+    schema: GraphQLSchema, operation_limits: Limits, *, development: bool
+) -> Callable[[str], CheckedDocument]:
+    """A function that parses and validates the text of a document. `development` adds suggestions to its errors."""
+    overlap_rule.MAX_COMPLEXITY_BUDGET = operation_limits.comparisons
 
-    def check(text: str) -> Checked:
+    def check(text: str) -> CheckedDocument:
         try:
-            document = parse(text, max_lexical_tokens=most.tokens, max_comments=most.comments)
+            document = parse(text, max_lexical_tokens=operation_limits.tokens, max_comments=operation_limits.comments)
         except GraphQLError as error:
-            too_much = _of_parser(error, most)
-            return _refused(too_much) if too_much else InvalidDocument(errors.PARSE_FAILED, (error,))
-        if too_much := limits.excess(document, most):
-            return _refused(too_much)
-        problems = validate(schema, document, max_errors=MOST_PROBLEMS, hide_suggestions=not development)
-        if problems and problems[-1].message == "Validation aborted.":
-            return _refused(_stopped("comparisons", most.comparisons))
-        return InvalidDocument(errors.VALIDATION_FAILED, tuple(problems)) if problems else _known(schema, document)
+            violation = _parser_violation(error, operation_limits)
+            return _over_limit(violation) if violation else InvalidDocument(errors.PARSE_FAILED, (error,))
+        if violation := limits.check_document(document, operation_limits):
+            return _over_limit(violation)
+        validation_errors = validate(schema, document, max_errors=MAX_ERRORS, hide_suggestions=not development)
+        if not validation_errors:
+            return _valid_document(schema, document)
+        if validation_errors[-1].message == "Validation aborted.":
+            return _over_limit(_aborted_at("comparisons", operation_limits.comparisons))
+        return InvalidDocument(errors.VALIDATION_FAILED, tuple(validation_errors))
 
     return check
 
 
-def _known(schema: GraphQLSchema, document: DocumentNode) -> ValidDocument:
+def _valid_document(schema: GraphQLSchema, document: DocumentNode) -> ValidDocument:
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
     return ValidDocument(
         document,
@@ -56,27 +60,27 @@ def _known(schema: GraphQLSchema, document: DocumentNode) -> ValidDocument:
     )
 
 
-def too_large(found: Excess) -> Unfit:
-    """The refusal of an operation whose variables, or whose cost with them, are beyond a limit."""
-    refused = _refused(found)
-    return Unfit(400, refused.problems, refused.code, **refused.more)
+def limit_error(violation: LimitViolation) -> InvalidOperation:
+    """The error of an operation that violates a limit by its variables or its cost."""
+    document = _over_limit(violation)
+    return InvalidOperation(400, document.errors, document.code, **document.extensions)
 
 
-def _refused(found: Excess) -> InvalidDocument:
-    code = errors.BAD_USER_INPUT if found.limit in limits.OF_VALUES else errors.TOO_COMPLEX
-    return InvalidDocument(code, (GraphQLError(found.message),), found.shown)
+def _over_limit(violation: LimitViolation) -> InvalidDocument:
+    code = errors.BAD_USER_INPUT if violation.limit in limits.VALUE_LIMITS else errors.TOO_COMPLEX
+    return InvalidDocument(code, (GraphQLError(violation.message),), violation.extensions)
 
 
-def _of_parser(error: GraphQLError, most: Limits) -> Excess | None:
-    """The limit at which the parser stopped, if one stopped it."""
+def _parser_violation(error: GraphQLError, operation_limits: Limits) -> LimitViolation | None:
+    """The limit at which the parser stopped. None if the document has a syntax error instead."""
     if not isinstance(error, GraphQLSyntaxError) or not error.message.endswith("Parsing aborted."):
         return None
     if error.message.endswith("tokens. Parsing aborted."):
-        return _stopped("tokens", most.tokens)
+        return _aborted_at("tokens", operation_limits.tokens)
     if error.message.endswith("comments. Parsing aborted."):
-        return _stopped("comments", most.comments)
-    return _stopped("brackets", MAX_NESTING_DEPTH)
+        return _aborted_at("comments", operation_limits.comments)
+    return _aborted_at("brackets", MAX_NESTING_DEPTH)
 
 
-def _stopped(limit: str, most: int) -> Excess:
-    return Excess(limit, most, most + 1)
+def _aborted_at(limit: str, maximum: int) -> LimitViolation:
+    return LimitViolation(limit, maximum, maximum + 1)

@@ -1,4 +1,4 @@
-"""The one endpoint over HTTP: a GraphQL request in, its answer out."""
+"""The GraphQL endpoint over HTTP."""
 
 from graphql import OperationType
 from starlette.responses import Response
@@ -8,77 +8,87 @@ import i18n
 from server import access_log, caching, client_info, error_response, errors, graphiql, negotiation, stream
 from server.access_log import LogEntry
 from server.credentials import Browsers
-from server.errors import Rejected
-from server.graph import Answer, Graph
-from server.negotiation import GRAPHQL_JSON, JSON, NOTHING, PAGE, Style
-from server.request import HTTPRequest, read
-from server.stream import Following
+from server.errors import RequestError
+from server.graph import Graph, GraphQLResponse
+from server.negotiation import GRAPHQL_JSON, HTML_FORMAT, JSON, NO_FORMAT, ResponseFormat
+from server.request import HTTPRequest, read_request
+from server.stream import EventStreamResponse
 
 
 class Endpoint:
-    """Answers /graphql for one graph."""
+    """ASGI application for /graphql."""
 
     def __init__(self, graph: Graph, browsers: Browsers) -> None:
         self._graph = graph
         self._browsers = browsers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """POST is a request, and GET with a query too; GET from a browser is GraphiQL."""
+        """Respond to a GraphQL request by POST or GET, or with the GraphiQL page to the GET of a browser."""
         request = HTTPRequest(scope, receive)
-        style = negotiation.style(request.every("accept"), is_page_offered=request.method != "POST")
-        response = graphiql.page() if style is PAGE else await self._handle(request, style)
+        response_format = negotiation.negotiate(
+            request.combined_header("accept"), is_page_offered=request.method != "POST"
+        )
+        response = graphiql.page() if response_format is HTML_FORMAT else await self._handle(request, response_format)
         await response(scope, receive, send)
 
-    async def _handle(self, request: HTTPRequest, style: Style) -> Response | Following:
-        entry = access_log.of(request.scope)
+    async def _handle(self, request: HTTPRequest, response_format: ResponseFormat) -> Response | EventStreamResponse:
+        entry = access_log.entry_of(request.scope)
         try:
-            answer, headers = await self._answer(request, style, entry)
-            if isinstance(answer, Following):
-                return answer
-        except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
-            rejected = errors.rejected(error, entry.request_id, _locale(request, entry))
-            answer = rejected.answer(entry.request_id)
-            entry.errors = answer["errors"]
-            return error_response.as_json(style.status(rejected), answer, rejected.headers, media_type=style.refused)
-        entry.errors = answer.get("errors", ())
+            graphql_response, headers = await self._execute(request, response_format, entry)
+            if isinstance(graphql_response, EventStreamResponse):
+                return graphql_response
+        except Exception as error:  # noqa: BLE001 - boundary of the request: logged and masked
+            request_error = errors.to_request_error(error, entry.request_id, _locale(request, entry))
+            graphql_response = request_error.to_response(entry.request_id)
+            entry.errors = graphql_response["errors"]
+            return error_response.json_response(
+                response_format.status(request_error),
+                graphql_response,
+                request_error.headers,
+                media_type=response_format.error_media_type,
+            )
+        entry.errors = graphql_response.get("errors", ())
         if entry.errors:
-            headers = {**headers, **errors.waits(answer)}
-        return error_response.as_json(
-            style.partial if entry.errors else 200, answer, headers, media_type=style.executed
+            headers = {**headers, **errors.retry_after_headers(graphql_response)}
+        return error_response.json_response(
+            response_format.partial_status if entry.errors else 200,
+            graphql_response,
+            headers,
+            media_type=response_format.media_type,
         )
 
-    async def _answer(
-        self, request: HTTPRequest, style: Style, entry: LogEntry
-    ) -> tuple[Answer | Following, dict[str, str]]:
-        takes_events = stream.is_accepted(request.every("accept"))
-        if style is NOTHING and not takes_events:
-            raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: there is nothing else here.")
-        asked = await read(request)
-        asking = client_info.of(request, entry.request_id, self._browsers)
-        asked = await self._graph.named(asked, asking)
-        entry.operation = operation = self._graph.operation(asked, asking.ip_address)
-        if asked.is_get and operation.kind is not OperationType.QUERY:
-            raise Rejected(405, "GET is for queries; send this by POST.", headers={"Allow": "POST"})
-        if style is NOTHING and asking.credential.in_cookie and operation.kind is OperationType.MUTATION:
-            raise Rejected(406, f"Accept {GRAPHQL_JSON} or {JSON}: an event stream sets no cookie.")
-        entry.context = context = await self._graph.context(operation, asking)
-        if takes_events and (style is NOTHING or operation.kind is OperationType.SUBSCRIPTION):
-            return Following(self._graph, operation, context, entry), {}
-        answer = await self._graph.run(operation, context, entry.request_id)
-        if _is_outage(answer):
-            raise errors.unavailable(context.caller.locale)
-        kept = asking.credential.to_keep(context.token)
-        return answer, kept or caching.headers(request, self._graph, operation, answer)
+    async def _execute(
+        self, request: HTTPRequest, response_format: ResponseFormat, entry: LogEntry
+    ) -> tuple[GraphQLResponse | EventStreamResponse, dict[str, str]]:
+        accepts_event_stream = stream.is_accepted(request.combined_header("accept"))
+        if response_format is NO_FORMAT and not accepts_event_stream:
+            raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. No other media type is available.")
+        graphql_request = await read_request(request)
+        client = client_info.of_request(request, entry.request_id, self._browsers)
+        graphql_request = await self._graph.resolve_persisted(graphql_request, client)
+        entry.operation = operation = self._graph.prepare(graphql_request, client.ip_address)
+        if graphql_request.is_get and operation.kind is not OperationType.QUERY:
+            raise RequestError(405, "GET is only for queries. Send this operation by POST.", headers={"Allow": "POST"})
+        if response_format is NO_FORMAT and client.credential.in_cookie and operation.kind is OperationType.MUTATION:
+            raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. An event stream cannot set the session cookie.")
+        entry.context = context = await self._graph.authorize(operation, client)
+        if accepts_event_stream and (response_format is NO_FORMAT or operation.kind is OperationType.SUBSCRIPTION):
+            return EventStreamResponse(self._graph, operation, context, entry), {}
+        graphql_response = await self._graph.run(operation, context, entry.request_id)
+        if _is_outage(graphql_response):
+            raise errors.database_unavailable(context.caller.locale)
+        cookie_headers = client.credential.cookie_header(context.token)
+        return graphql_response, cookie_headers or caching.headers(request, self._graph, operation, graphql_response)
 
 
 def _locale(request: HTTPRequest, entry: LogEntry) -> str:
-    """The language of whoever asks, as far as that is known."""
+    """The locale of the caller if they are authenticated already, or else of Accept-Language."""
     return entry.context.caller.locale if entry.context else i18n.negotiate(request.header("accept-language"))
 
 
-def _is_outage(answer: Answer) -> bool:
-    """Whether nothing at all could be answered because the database is away: infrastructure should know."""
-    if "errors" not in answer:
+def _is_outage(response: GraphQLResponse) -> bool:
+    """True if the response has no data because the database is unavailable. Then its status is 503, for monitoring."""
+    if "errors" not in response:
         return False
-    codes = {error["extensions"]["code"] for error in answer["errors"]}
-    return errors.SERVICE_UNAVAILABLE in codes and not any((answer["data"] or {}).values())
+    codes = {error["extensions"]["code"] for error in response["errors"]}
+    return errors.SERVICE_UNAVAILABLE in codes and not any((response["data"] or {}).values())

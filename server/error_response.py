@@ -1,4 +1,4 @@
-"""What a request gets that never reaches the graph: JSON with a code, like every other refusal."""
+"""JSON error responses to requests that fail outside GraphQL execution."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,47 +11,48 @@ from starlette.types import Receive, Scope, Send
 
 import i18n
 from server import access_log, errors
-from server.errors import Rejected
+from server.errors import RequestError
 
-_MESSAGES: Final = {404: "There is nothing here.", 405: "This method is not for this address."}
+_MESSAGES: Final = {404: "There is nothing at this address.", 405: "This method is not supported here."}
 _CODES: Final = {404: errors.NOT_FOUND}
 
 
 def request_id(request: Request) -> str:
-    """The id under which the log knows a request."""
-    known: str = request.scope["state"]["request_id"]
-    return known
+    """The id of a request, as in the log and in X-Request-Id."""
+    value: str = request.scope["state"]["request_id"]
+    return value
 
 
-async def http(request: Request, error: Exception) -> Response:
-    """For what the routes refuse: an unknown address, a wrong method."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these alone
+async def http_exception(request: Request, error: Exception) -> Response:
+    """Respond to an HTTPException of the router: an unknown path or a wrong method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for HTTPException only
     status = error.status_code
-    message = _MESSAGES.get(status, "The request cannot be answered.")
-    found = Rejected(status, message, _CODES.get(status, errors.BAD_USER_INPUT), headers=error.headers)
-    return _answered(request, found)
+    message = _MESSAGES.get(status, "The request cannot be processed.")
+    request_error = RequestError(status, message, _CODES.get(status, errors.BAD_USER_INPUT), headers=error.headers)
+    return _respond(request, request_error)
 
 
-async def refused(scope: Scope, receive: Receive, send: Send) -> None:
-    """For what the connection refuses before anybody was asked: it says what, as `scope["refused"]`."""
-    await _answered(Request(scope), scope["refused"])(scope, receive, send)
+async def connection_rejection(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI application that responds with the RequestError of a rejecting connection, `scope["rejection"]`."""
+    await _respond(Request(scope), scope["rejection"])(scope, receive, send)
 
 
-async def unexpected(request: Request, error: Exception) -> Response:
-    """For what a page or a probe did not expect: coded, masked, logged."""
-    return _answered(
-        request, errors.rejected(error, request_id(request), i18n.negotiate(request.headers.get("accept-language")))
+async def unexpected_exception(request: Request, error: Exception) -> Response:
+    """Respond to an unexpected exception of a page or a probe. It is logged and masked."""
+    return _respond(
+        request,
+        errors.to_request_error(error, request_id(request), i18n.negotiate(request.headers.get("accept-language"))),
     )
 
 
-def _answered(request: Request, found: Rejected) -> Response:
-    answer = found.answer(request_id(request))
-    access_log.of(request.scope).errors = answer["errors"]
-    return as_json(found.status, answer, found.headers)
+def _respond(request: Request, request_error: RequestError) -> Response:
+    response = request_error.to_response(request_id(request))
+    access_log.entry_of(request.scope).errors = response["errors"]
+    return json_response(request_error.status, response, request_error.headers)
 
 
-class Json(Response):
-    """An answer in JSON, without the copying and looking-up that an answer of any kind would take."""
+class JSONResponse(Response):
+    """A JSON response that skips the general header handling of Starlette's Response, for speed."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str], media_type: str) -> None:
         self.status_code = status
@@ -64,12 +65,12 @@ class Json(Response):
         ]
 
 
-def as_json(
+def json_response(
     status: int,
-    answer: dict[str, Any],
+    body: dict[str, Any],
     headers: Mapping[str, str] | None = None,
     *,
     media_type: str = "application/json",
 ) -> Response:
-    """An answer in JSON."""
-    return Json(status, orjson.dumps(answer, option=orjson.OPT_UTC_Z), headers or {}, media_type)
+    """A JSON response. `body` is encoded by orjson."""
+    return JSONResponse(status, orjson.dumps(body, option=orjson.OPT_UTC_Z), headers or {}, media_type)

@@ -1,7 +1,7 @@
-"""Top-level errors: one place that says what a client learns of what went wrong.
+"""Errors of a GraphQL response: their codes, messages and HTTP statuses.
 
-Expected refusals have their codes; whatever else happens is an INTERNAL_SERVER_ERROR with nothing
-in it but the id under which the log knows more.
+Exceptions that are meant for clients have a code. All others become INTERNAL_SERVER_ERROR and disclose only the request
+id, by which the log entry can be found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,17 @@ from auth.passwords import Busy
 from database import db
 from database.listing import InvalidPage
 from i18n import mark
-from models.base.errors import AccountRequired, BadInput, Forbidden, RateLimited, Refusal, Refused, Unauthenticated
-from server.log import place
-from server.redact import harmless
+from models.base.errors import (
+    AccountRequired,
+    BadInput,
+    Forbidden,
+    OperationError,
+    RateLimited,
+    Refusal,
+    Unauthenticated,
+)
+from server.log import error_location
+from server.redact import redact
 
 log = structlog.get_logger()
 
@@ -33,7 +41,7 @@ RATE_LIMITED: Final = "RATE_LIMITED"
 SERVICE_UNAVAILABLE: Final = "SERVICE_UNAVAILABLE"
 INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
-STATUS: Final = {
+HTTP_STATUS: Final = {
     UNAUTHENTICATED: 401,
     FORBIDDEN: 403,
     ACCOUNT_REQUIRED: 403,
@@ -41,101 +49,102 @@ STATUS: Final = {
     RATE_LIMITED: 429,
     SERVICE_UNAVAILABLE: 503,
 }
-"""The HTTP status of a whole answer with that code; 500 for others."""
-_HEADERS: Final = {UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"}}
+"""The HTTP status of a request error with that code. 500 for other codes."""
+_RESPONSE_HEADERS: Final = {UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"}}
 
-_AWAY: Final = mark("The service is not available right now.")
-_OURS: Final = mark("Something went wrong on our side.")
-_EXPECTED: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
+_UNAVAILABLE_MESSAGE: Final = mark("The service is not available right now.")
+_INTERNAL_MESSAGE: Final = mark("Something went wrong on our side.")
+_PUBLIC_EXCEPTIONS: Final[list[tuple[tuple[type[BaseException], ...], str, str | None]]] = [
     ((Unauthenticated,), UNAUTHENTICATED, mark("Sign in first.")),
     ((AccountRequired,), ACCOUNT_REQUIRED, None),
     ((Forbidden,), FORBIDDEN, None),
     ((BadInput, InvalidPage, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
     ((Busy,), RATE_LIMITED, mark("Too much at once. Try again in a moment.")),
-    (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _AWAY),
+    (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _UNAVAILABLE_MESSAGE),
 ]
-"""Exceptions with their code and message; None for their own text, which is written for clients."""
+"""Exceptions with their code and message. None: the text of the exception, which is written for clients."""
 
 
-class Rejected(Exception):
-    """A request that ends before anything of it was executed.
+class RequestError(Exception):
+    """A request ends before execution: a "request error" of the GraphQL specification.
 
-    `status` is HTTP's; `more` stands in the extensions beside the code.
+    `status` is the HTTP status. `extensions` are added to the error's `extensions`, beside the code.
     """
 
     def __init__(
         self,
         status: int,
-        problems: str | Sequence[GraphQLError],
+        errors: str | Sequence[GraphQLError],
         code: str = BAD_USER_INPUT,
         *,
         headers: Mapping[str, str] | None = None,
-        **more: object,
+        **extensions: object,
     ) -> None:
         self.status = status
         self.code = code
-        self.problems = (GraphQLError(problems),) if isinstance(problems, str) else problems
-        self.headers = {**(headers or {}), **_retry_after([more])}
-        self.more = more
-        super().__init__("; ".join(problem.message for problem in self.problems))
+        self.errors = (GraphQLError(errors),) if isinstance(errors, str) else errors
+        self.headers = {**(headers or {}), **_retry_after([extensions])}
+        self.extensions = extensions
+        super().__init__("; ".join(error.message for error in self.errors))
 
-    def answer(self, request_id: str) -> dict[str, Any]:
-        """The whole answer: no data, for nothing was executed."""
-        extensions = {"code": self.code, **self.more}
-        return {"errors": [_located(problem, problem.message, extensions, request_id) for problem in self.problems[:5]]}
-
-
-class Unfit(Rejected):
-    """A well-formed request whose document, operation or variables are not what the graph takes."""
+    def to_response(self, request_id: str) -> dict[str, Any]:
+        """The GraphQL response: at most five errors, and no data because nothing was executed."""
+        extensions = {"code": self.code, **self.extensions}
+        return {"errors": [_format(error, error.message, extensions, request_id) for error in self.errors[:5]]}
 
 
-def rejected(error: Exception, request_id: str, locale: str = i18n.DEFAULT) -> Rejected:
-    """Whatever ended a request, as the answer that it gets: coded, masked, logged."""
-    if isinstance(error, Rejected):
+class InvalidOperation(RequestError):
+    """The request is well-formed, but its document, operation or variables are not valid for the schema."""
+
+
+def to_request_error(error: Exception, request_id: str, locale: str = i18n.DEFAULT) -> RequestError:
+    """Convert any exception. One that is not meant for clients is logged and masked."""
+    if isinstance(error, RequestError):
         return error
-    message, extensions = described(error, request_id, locale)
+    message, extensions = describe(error, request_id, locale)
     code = extensions["code"]
-    return Rejected(STATUS.get(code, 500), message, headers=_HEADERS.get(code), **extensions)
+    return RequestError(HTTP_STATUS.get(code, 500), message, headers=_RESPONSE_HEADERS.get(code), **extensions)
 
 
-def unavailable(locale: str = i18n.DEFAULT) -> Rejected:
-    """A request of which nothing could be answered, because the database is away."""
-    return Rejected(503, i18n.translate(locale, _AWAY), SERVICE_UNAVAILABLE)
+def database_unavailable(locale: str = i18n.DEFAULT) -> RequestError:
+    """The error of a request that got no data because the database is unavailable."""
+    return RequestError(503, i18n.translate(locale, _UNAVAILABLE_MESSAGE), SERVICE_UNAVAILABLE)
 
 
-def waits(answer: Mapping[str, Any]) -> dict[str, str]:
-    """The header that says when to try again, for an answer that is nothing but RATE_LIMITED."""
-    told = [error["extensions"] for error in answer["errors"]]
-    is_all = all(one["code"] == RATE_LIMITED for one in told) and not any((answer["data"] or {}).values())
-    return _retry_after(told) if is_all else {}
+def retry_after_headers(response: Mapping[str, Any]) -> dict[str, str]:
+    """Retry-After, if the response has no data and only RATE_LIMITED errors. Otherwise empty."""
+    extensions = [error["extensions"] for error in response["errors"]]
+    has_data = any((response["data"] or {}).values())
+    is_rate_limited = all(entry["code"] == RATE_LIMITED for entry in extensions)
+    return _retry_after(extensions) if is_rate_limited and not has_data else {}
 
 
-def _retry_after(told: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    seconds = [one["retryAfterSeconds"] for one in told if "retryAfterSeconds" in one]
+def _retry_after(extensions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    seconds = [entry["retryAfterSeconds"] for entry in extensions if "retryAfterSeconds" in entry]
     return {"Retry-After": str(max(seconds))} if seconds else {}
 
 
-def described(error: BaseException, request_id: str, locale: str) -> tuple[str, dict[str, Any]]:
-    """The message and the extensions for an exception, wherever it came from."""
-    for kinds, code, message in _EXPECTED:
+def describe(error: BaseException, request_id: str, locale: str) -> tuple[str, dict[str, Any]]:
+    """The message and the extensions that a client gets for an exception. Logs outages and internal errors."""
+    for kinds, code, message in _PUBLIC_EXCEPTIONS:
         if isinstance(error, kinds):
             if code == SERVICE_UNAVAILABLE:
                 log.warning("database unavailable", request_id=request_id, type=type(error).__name__)
-            return _worded(error, message, locale), {"code": code, **_more(error)}
-    # Where, not what: an exception's text can hold what the client sent, a password included.
-    log.error("unexpected", request_id=request_id, **place(error))
-    return i18n.translate(locale, _OURS), {"code": INTERNAL}
+            return _message(error, message, locale), {"code": code, **_extensions(error)}
+    # Log the place and not the text: the text of an exception can contain input of the client, such as a password.
+    log.error("unexpected", request_id=request_id, **error_location(error))
+    return i18n.translate(locale, _INTERNAL_MESSAGE), {"code": INTERNAL}
 
 
-def _worded(error: BaseException, message: str | None, locale: str) -> str:
-    if isinstance(error, Refused) and message is None:
+def _message(error: BaseException, message: str | None, locale: str) -> str:
+    if isinstance(error, OperationError) and message is None:
         return i18n.translate(locale, error.text, **error.params)
     return i18n.translate(locale, message or str(error))
 
 
-def _more(error: BaseException) -> dict[str, Any]:
-    """What a client is told beside the code."""
+def _extensions(error: BaseException) -> dict[str, Any]:
+    """The extensions beside the code."""
     match error:
         case Forbidden():
             return _decision(error)
@@ -157,40 +166,40 @@ def _decision(error: Forbidden) -> dict[str, Any]:
     }
 
 
-def of_execution(errors: list[GraphQLError], request_id: str, locale: str = i18n.DEFAULT) -> list[dict[str, Any]]:
-    """The errors of an executed operation, each at its path.
+def format_errors(errors: list[GraphQLError], request_id: str, locale: str = i18n.DEFAULT) -> list[dict[str, Any]]:
+    """The errors of an executed operation, with their paths.
 
-    There can be thousands, most of them the same refusal of the same field: it is worded once.
+    There can be thousands of the same Forbidden on the same field. Its message is built once.
     """
-    worded: dict[object, dict[str, Any]] = {}
-    found: list[dict[str, Any]] = []
+    formatted_errors: dict[object, dict[str, Any]] = {}
+    response_errors: list[dict[str, Any]] = []
     for error in errors:
         cause = error.original_error
         if type(cause) is not Forbidden or error.path is None:
-            found.append(_of_field(error, request_id, locale))
+            response_errors.append(_format_field_error(error, request_id, locale))
             continue
-        same = id(error.locations), id(cause)  # refused for the same reason, they share it
-        if same not in worded:
-            worded[same] = _of_field(error, request_id, locale)
-        found.append(worded[same] | {"path": error.path})
-    return found
+        key = id(error.locations), id(cause)  # rows forbidden for the same reason share both objects
+        if key not in formatted_errors:
+            formatted_errors[key] = _format_field_error(error, request_id, locale)
+        response_errors.append(formatted_errors[key] | {"path": error.path})
+    return response_errors
 
 
-def _of_field(error: GraphQLError, request_id: str, locale: str) -> dict[str, Any]:
+def _format_field_error(error: GraphQLError, request_id: str, locale: str) -> dict[str, Any]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
     if cause is None or isinstance(cause, GraphQLError):
-        # graphql-core itself: an argument that cannot be coerced.
-        return _located(error, error.message, {"code": BAD_USER_INPUT}, request_id)
-    message, extensions = described(cause, request_id, locale)
-    return _located(error, message, extensions, request_id)
+        # Raised by graphql-core: an argument cannot be coerced.
+        return _format(error, error.message, {"code": BAD_USER_INPUT}, request_id)
+    message, extensions = describe(cause, request_id, locale)
+    return _format(error, message, extensions, request_id)
 
 
-def _located(error: GraphQLError, message: str, extensions: dict[str, Any], request_id: str) -> dict[str, Any]:
-    shown: dict[str, Any] = {"message": harmless(message)}
+def _format(error: GraphQLError, message: str, extensions: dict[str, Any], request_id: str) -> dict[str, Any]:
+    entry: dict[str, Any] = {"message": redact(message)}
     if error.locations:
-        shown["locations"] = [place.formatted for place in error.locations[:5]]
+        entry["locations"] = [location.formatted for location in error.locations[:5]]
     if error.path is not None:
-        shown["path"] = error.path
-    return shown | {"extensions": extensions | {"requestId": request_id}}
+        entry["path"] = error.path
+    return entry | {"extensions": extensions | {"requestId": request_id}}

@@ -1,4 +1,4 @@
-"""Which executor runs the operations: our own, or graphql-core as the reference."""
+"""The executors of GraphQL operations: this repository's own, and graphql-core as the reference."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from contextlib import aclosing
@@ -19,35 +19,35 @@ Subscribe = Callable[[DocumentNode, GraphQLRequest, Context, Renew], AsyncGenera
 
 
 class Executor(NamedTuple):
-    """How queries and mutations are answered, and how subscriptions are, each event in a context of its own."""
+    """A function for queries and mutations, and one for subscriptions, which renews the context for each event."""
 
     execute: Execute
     subscribe: Subscribe
 
 
-def compiled(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
-    """Plans, kept, and run level by level."""
+def compiled_executor(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
+    """The batching executor: cached plans that run level by level."""
     engine = executor.Engine(schema)
 
     def subscribe(
-        document: DocumentNode, asked: GraphQLRequest, context: Context, renew: Renew
+        document: DocumentNode, request: GraphQLRequest, context: Context, renew: Renew
     ) -> AsyncGenerator[ExecutionResult]:
         return engine.subscribe(
             document,
-            asked.query,
-            operation_name=asked.operation_name,
-            variables=asked.variables,
+            request.query,
+            operation_name=request.operation_name,
+            variables=request.variables,
             context=context,
             hide_suggestions=hide_suggestions,
             renew=renew,
         )
 
-    async def run(document: DocumentNode, asked: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def run(document: DocumentNode, request: GraphQLRequest, context: Context) -> ExecutionResult:
         return await engine.execute(
             document,
-            asked.query,
-            operation_name=asked.operation_name,
-            variables=asked.variables,
+            request.query,
+            operation_name=request.operation_name,
+            variables=request.variables,
             context=context,
             hide_suggestions=hide_suggestions,
         )
@@ -55,20 +55,20 @@ def compiled(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
     return Executor(run, subscribe)
 
 
-def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
-    """graphql-core, field by field."""
+def reference_executor(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
+    """The executor of graphql-core, which runs field by field. Used to check the batching executor."""
 
     async def subscribe(
-        document: DocumentNode, asked: GraphQLRequest, context: Context, renew: Renew
+        document: DocumentNode, request: GraphQLRequest, context: Context, renew: Renew
     ) -> AsyncGenerator[ExecutionResult]:
-        def build(root: object, seen: Context) -> Any:
+        def build(root: object, event_context: Context) -> Any:
             return Core.build(
                 schema,
                 document,
                 root,
-                seen,
-                asked.variables,
-                asked.operation_name,
+                event_context,
+                request.variables,
+                request.operation_name,
                 hide_suggestions=hide_suggestions,
             )
 
@@ -76,8 +76,8 @@ def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
         if isinstance(core, list):
             yield ExecutionResult(None, core)
             return
-        started = create_source_event_stream(core)
-        events = await started if isawaitable(started) else started
+        stream = create_source_event_stream(core)
+        events = await stream if isawaitable(stream) else stream
         if isinstance(events, ExecutionResult):
             yield events
             return
@@ -86,13 +86,13 @@ def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
                 result = execute_subscription_event(build(event, await renew()).build_per_event_executor(event))
                 yield await result if isawaitable(result) else result
 
-    async def run(document: DocumentNode, asked: GraphQLRequest, context: Context) -> ExecutionResult:
+    async def run(document: DocumentNode, request: GraphQLRequest, context: Context) -> ExecutionResult:
         result = execute(
             schema,
             document,
             context_value=context,
-            variable_values=asked.variables,
-            operation_name=asked.operation_name,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
             hide_suggestions=hide_suggestions,
         )
         return await result if isawaitable(result) else result
@@ -101,4 +101,4 @@ def reference(schema: GraphQLSchema, *, hide_suggestions: bool) -> Executor:
 
 
 def _closable(events: AsyncIterable[Any]) -> Any:
-    return events  # a Stream, which is closed like a generator
+    return events  # A Stream has `aclose` like a generator, which its type does not say.

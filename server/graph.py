@@ -1,9 +1,10 @@
-"""The graph, ready to answer: what every way to it, HTTP or a socket, has in common.
+"""GraphQL operations from request to response, for all transports: HTTP, event streams and WebSockets.
 
-    asked --named--> with a text --operation--> checked, chosen --context--> whose, where --run--> an answer
-                                                                                          `--subscribe--> answers
+    request --resolve_persisted--> request with a document --prepare--> Operation
+            --authorize--> Context --run--> response
+                                  `--subscribe--> responses
 
-Each step refuses by raising; a refusal that comes before anything was executed is a Rejected.
+A step that rejects the request raises an exception, before execution usually a RequestError.
 """
 
 import asyncio
@@ -26,212 +27,219 @@ from models import persisted_operation
 from models.base.caller import OperationConfig
 from models.live.hub import Hub
 from resolvers import view_as
-from resolvers.context import Context, open_context, renewed
+from resolvers.context import Context, open_context, refresh
 from server import budget, caching, errors, limits
 from server.budget import Budget
 from server.client_info import ClientInfo
-from server.document_cache import Documents, InvalidDocument
-from server.document_validation import checker, too_large
-from server.errors import Rejected, Unfit
-from server.execution import Executor, compiled
-from server.limits import Excess, Limits
+from server.document_cache import DocumentCache, InvalidDocument
+from server.document_validation import document_checker, limit_error
+from server.errors import InvalidOperation, RequestError
+from server.execution import Executor, compiled_executor
+from server.limits import Limits, LimitViolation
 from server.persisted_operations import PersistedOperations, Trust
 from server.request import GraphQLRequest
 
 NO_BUDGET: Final = Budget(0, 1)
 Clock = Callable[[], datetime]
-Answer = dict[str, Any]
+GraphQLResponse = dict[str, Any]
 
 
 def utc_now() -> datetime:
-    """The time of day."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
-def nobody() -> None:
-    """Who is told of mail when nobody wants to know."""
+def ignore_mail() -> None:
+    """The `on_mail` of a Graph without a mailer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A document that was checked, and which of its operations is asked for, with what."""
+    """A valid document, its operation to execute, the request and the cost."""
 
     document: DocumentNode
-    chosen: OperationDefinitionNode
-    asked: GraphQLRequest
+    definition: OperationDefinitionNode
+    request: GraphQLRequest
     cost: int
 
     @property
     def kind(self) -> OperationType:
         """Query, mutation or subscription."""
-        return self.chosen.operation
+        return self.definition.operation
 
 
 class Graph:
-    """Answers operations of one schema."""
+    """Executes operations of one schema."""
 
     def __init__(
         self,
         schema: GraphQLSchema,
-        site: OperationConfig,
+        config: OperationConfig,
         *,
         development: bool,
         clock: Clock = utc_now,
-        on_mail: Callable[[], None] = nobody,
-        executor: Callable[..., Executor] = compiled,
-        most: Limits = limits.DEFAULT,
+        on_mail: Callable[[], None] = ignore_mail,
+        executor: Callable[..., Executor] = compiled_executor,
+        operation_limits: Limits = limits.DEFAULT,
         hub: Hub | None = None,
-        trust: Trust = Trust.ANY,
-        budgets: Budget = NO_BUDGET,
+        trust: Trust = Trust.OPEN,
+        caller_budget: Budget = NO_BUDGET,
     ) -> None:
-        """`on_mail` is called when an operation has queued mail; without a `hub` nothing can be followed;
-        `budgets` are what callers may spend.
-        """
+        """`on_mail` is called when an operation has queued mail. Without a `hub`, subscriptions fail."""
         self._schema = schema
-        self._site = site
+        self._config = config
         self._development = development
         self._clock = clock
         self._on_mail = on_mail
         self._hub = hub
         self._execute, self._subscribe = executor(schema, hide_suggestions=not development)
-        self._limits = most
-        self._budget = budgets
-        self._documents = Documents(checker(schema, most, development=development))
-        self._persisted = PersistedOperations(trust, persisted_operation.text)
+        self._limits = operation_limits
+        self._budget = caller_budget
+        self._documents = DocumentCache(document_checker(schema, operation_limits, development=development))
+        self._persisted_operations = PersistedOperations(trust, persisted_operation.load_text)
 
-    async def named(self, asked: GraphQLRequest, origin: ClientInfo) -> GraphQLRequest:
-        """The request with its text, where it only names a document. Raises Rejected for one that is unknown."""
-        return await self._persisted.named(asked, is_anonymous=origin.credential.token is None)
+    async def resolve_persisted(self, request: GraphQLRequest, client: ClientInfo) -> GraphQLRequest:
+        """The request with the text of its persisted operation. Raises RequestError if the operation is unknown."""
+        return await self._persisted_operations.resolve(request, is_anonymous=client.credential.token is None)
 
-    def sizes(self) -> dict[str, int]:
-        """How much text is remembered, in bytes, of what."""
+    def cache_bytes(self) -> dict[str, int]:
+        """The bytes of text in each cache, by its name."""
         return {"documents": self._documents.bytes}
 
-    def operation(self, asked: GraphQLRequest, address: str | None) -> Operation:
-        """The operation that is asked for. Raises Rejected for what does not parse, is too much, or is not valid.
+    def prepare(self, request: GraphQLRequest, address: str | None) -> Operation:
+        """Check the document and select the operation.
 
-        Whoever sits at `address` pays for looking at a document that was not seen lately, and more for one that is
-        refused. Raises RateLimited where he has spent all.
+        The budget of `address` is charged for a document that is not cached, and more for one that is rejected.
+
+        Raises:
+            RequestError: the document does not parse, exceeds a limit or is not valid, or has no such operation.
+            RateLimited: the budget is spent.
         """
-        caller = budget.network(address)
-        if not self._documents.knows(asked.query):
-            self._budget.check(caller, budget.REFUSED)
-            self._budget.take(caller, budget.CHECKED)
+        caller = budget.address_key(address)
+        if not self._documents.contains(request.query):
+            self._budget.check(caller, budget.REJECTION_COST)
+            self._budget.charge(caller, budget.CHECK_COST)
         try:
-            return self._operation(asked)
-        except Rejected:
-            self._budget.take(caller, budget.REFUSED)
+            return self._prepare(request)
+        except RequestError:
+            self._budget.charge(caller, budget.REJECTION_COST)
             raise
 
-    def _operation(self, asked: GraphQLRequest) -> Operation:
-        found = self._documents(asked.query)
-        if isinstance(found, InvalidDocument):
-            raise Unfit(400, found.problems, found.code, **found.more)
-        if asked.variables and (too_much := limits.excess_of(asked.variables, self._limits)):
-            raise too_large(too_much)
-        chosen = found.choose(asked.operation_name)
-        if chosen is None:
-            raise Unfit(400, "The operationName names no operation, or is missing.")
-        node, price = chosen
-        cost = price(asked.variables or {})
+    def _prepare(self, request: GraphQLRequest) -> Operation:
+        checked_document = self._documents(request.query)
+        if isinstance(checked_document, InvalidDocument):
+            raise InvalidOperation(400, checked_document.errors, checked_document.code, **checked_document.extensions)
+        if request.variables and (violation := limits.check_variables(request.variables, self._limits)):
+            raise limit_error(violation)
+        entry = checked_document.operation(request.operation_name)
+        if entry is None:
+            raise InvalidOperation(400, "The document does not have this operationName, or operationName is missing.")
+        definition, compute_cost = entry
+        cost = compute_cost(request.variables or {})
         if cost > self._limits.cost:
-            raise too_large(Excess("cost", self._limits.cost, cost))
-        return Operation(found.document, node, asked, cost)
+            raise limit_error(LimitViolation("cost", self._limits.cost, cost))
+        return Operation(checked_document.document, definition, request, cost)
 
-    async def context(self, operation: Operation, origin: ClientInfo) -> Context:
-        """Who asks, in which account and through whose eyes, as the database says now; and he pays.
+    async def authorize(self, operation: Operation, client: ClientInfo) -> Context:
+        """Authenticate the caller, charge the cost of the operation and apply X-View-As.
 
-        Raises RateLimited where he has spent all.
+        Raises:
+            RequestError: X-View-As without a query, or an operation that the trust policy does not allow.
+            RateLimited: the budget is spent.
         """
-        if origin.through and operation.kind is not OperationType.QUERY:
-            raise Rejected(400, "X-View-As is for queries.")
-        context = await self.enter(origin)
-        await self._persisted.admit(operation.asked, is_signed_in=context.viewer_id is not None)
-        self._budget.take(_payer(context), 1 + operation.cost)
-        if origin.through:
-            await view_as.look(context, origin.through)
+        if client.view_as and operation.kind is not OperationType.QUERY:
+            raise RequestError(400, "X-View-As is for queries.")
+        context = await self.authenticate(client)
+        await self._persisted_operations.admit(operation.request, is_signed_in=context.viewer_id is not None)
+        self._budget.charge(_payer(context), 1 + operation.cost)
+        if client.view_as:
+            await view_as.apply_header(context, client.view_as)
         return context
 
-    async def enter(self, origin: ClientInfo) -> Context:
-        """The same, before anything is asked."""
+    async def authenticate(self, client: ClientInfo) -> Context:
+        """The context of a client: its user and current account, read from the database now."""
         return await open_context(
-            site=self._site,
+            config=self._config,
             now=self._clock(),
-            token=origin.credential.token,
-            in_cookie=origin.credential.in_cookie,
-            account_key=origin.account_key,
-            locale=origin.locale,
-            ip_address=origin.ip_address,
-            user_agent=origin.user_agent,
-            request_id=origin.request_id,
+            token=client.credential.token,
+            in_cookie=client.credential.in_cookie,
+            account_key=client.account_key,
+            locale=client.locale,
+            ip_address=client.ip_address,
+            user_agent=client.user_agent,
+            request_id=client.request_id,
             hub=self._hub,
         )
 
-    async def run(self, operation: Operation, context: Context, request_id: str) -> Answer:
-        """The answer to a query or a mutation. Raises Rejected where it cannot start, or takes too long."""
+    async def run(self, operation: Operation, context: Context, request_id: str) -> GraphQLResponse:
+        """Execute a query or a mutation. Raises RequestError if it cannot start or takes too long."""
         if operation.kind is OperationType.SUBSCRIPTION:
-            raise Rejected(406, "Follow a subscription: accept text/event-stream, or speak graphql-transport-ws.")
-        patience = asyncio.timeout(self._limits.seconds)
+            raise RequestError(406, "A subscription needs text/event-stream or graphql-transport-ws.")
+        timeout = asyncio.timeout(self._limits.seconds)
         try:
-            async with patience:
-                result = await self._execute(operation.document, operation.asked, context)
+            async with timeout:
+                result = await self._execute(operation.document, operation.request, context)
         except TimeoutError:
-            if not patience.expired():
+            if not timeout.expired():
                 raise
-            raise _took_too_long(self._limits.seconds) from None
+            raise _timeout_error(self._limits.seconds) from None
         finally:
-            if context.caller.queued:
+            if context.caller.queued_kinds:
                 self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
-            raise Unfit(400, result.errors or [])
-        answer = _answer(result, request_id, context.caller.locale)
-        if operation.asked.shows_cost:
-            answer["extensions"] = {"cost": self._spent(operation, _payer(context))}
-        return answer
+            raise InvalidOperation(400, result.errors or [])
+        response = _to_response(result, request_id, context.caller.locale)
+        if operation.request.shows_cost:
+            response["extensions"] = {"cost": self._cost_report(operation, _payer(context))}
+        return response
 
-    async def subscribe(self, operation: Operation, context: Context, request_id: str) -> AsyncGenerator[Answer]:
-        """The answers to a subscription, until whoever asked closes them.
+    async def subscribe(
+        self, operation: Operation, context: Context, request_id: str
+    ) -> AsyncGenerator[GraphQLResponse]:
+        """Execute a subscription until the client closes it. Yields a response per event.
 
-        Raises Rejected where it cannot start; Refused as soon as the right that it lives by is gone;
-        Away when this process ends.
+        Raises:
+            RequestError: the subscription cannot start.
+            Refused: the caller has lost the permission that the subscription needs.
+            ShuttingDown: this process ends.
         """
 
         async def renew() -> Context:
-            return await renewed(context, self._clock())
+            return await refresh(context, self._clock())
 
-        async with aclosing(self._subscribe(operation.document, operation.asked, context, renew)) as results:
+        async with aclosing(self._subscribe(operation.document, operation.request, context, renew)) as results:
             async for result in results:
                 if result.data is None and all(error.path is None for error in result.errors or []):
-                    raise Unfit(400, result.errors or [])
-                yield _answer(result, request_id, context.caller.locale)
+                    raise InvalidOperation(400, result.errors or [])
+                yield _to_response(result, request_id, context.caller.locale)
 
     def is_public(self, operation: Operation) -> bool:
-        """Whether the document that a request named answers the same to everybody; worked out once for each."""
-        named = operation.asked.named
-        if named is None or operation.asked.shows_cost:
+        """True if all callers get the same response to this persisted operation. Computed once per operation."""
+        cached_operation = operation.request.cached_operation
+        if cached_operation is None or operation.request.shows_cost:
             return False
-        if named.is_public is None:
-            named.is_public = caching.is_public(self._schema, operation.document)
-        return named.is_public
+        if cached_operation.is_public is None:
+            cached_operation.is_public = caching.is_public(self._schema, operation.document)
+        return cached_operation.is_public
 
-    def _spent(self, operation: Operation, payer: UUID | str) -> dict[str, Any]:
-        """What an answer says of its cost to who wants to know."""
+    def _cost_report(self, operation: Operation, payer: UUID | str) -> dict[str, Any]:
+        """The `cost` extension of a response: the cost, the balance and the limits."""
         size = self._budget.size
-        left = {"left": int(self._budget.left(payer)), "size": size, "perSecond": self._budget.per_second}
-        return {"spent": 1 + operation.cost, "budget": left if size else None, "limits": asdict(self._limits)}
+        state = {"left": int(self._budget.balance(payer)), "size": size, "perSecond": self._budget.per_second}
+        return {"spent": 1 + operation.cost, "budget": state if size else None, "limits": asdict(self._limits)}
 
 
-def _answer(result: ExecutionResult, request_id: str, locale: str) -> Answer:
-    answer: Answer = {"data": result.data}
+def _to_response(result: ExecutionResult, request_id: str, locale: str) -> GraphQLResponse:
+    response: GraphQLResponse = {"data": result.data}
     if result.errors:
-        answer["errors"] = errors.of_execution(result.errors, request_id, locale)
-    return answer
+        response["errors"] = errors.format_errors(result.errors, request_id, locale)
+    return response
 
 
 def _payer(context: Context) -> UUID | str:
-    return context.viewer_id or budget.network(context.caller.ip_address)
+    return context.viewer_id or budget.address_key(context.caller.ip_address)
 
 
-def _took_too_long(seconds: float) -> Rejected:
-    message = f"The operation was stopped after {seconds:g} seconds. What it had changed by then stands."
-    return Rejected(503, message, errors.SERVICE_UNAVAILABLE, limit="seconds", most=seconds, found=seconds)
+def _timeout_error(seconds: float) -> RequestError:
+    message = f"The operation was stopped after {seconds:g} seconds. Changes made before that are kept."
+    return RequestError(503, message, errors.SERVICE_UNAVAILABLE, limit="seconds", most=seconds, found=seconds)

@@ -1,4 +1,4 @@
-"""GraphiQL from our own files, with a place to sign in; needs no other host."""
+"""GraphiQL with a sign-in form, served from local files only."""
 
 from pathlib import Path
 from typing import Final
@@ -16,12 +16,12 @@ _HEADERS: Final = {"Content-Security-Policy": _POLICY}
 
 
 def page() -> HTMLResponse:
-    """The page; everything on it comes from /static."""
+    """Return the page. All its scripts and styles come from /static."""
     return HTMLResponse((_STATIC / "graphiql" / "page.html").read_text(), headers=_HEADERS)
 
 
 def routes() -> list[Mount]:
-    """The files of the page."""
+    """Return the routes to the static files of the page."""
     return [
         Mount("/static/graphiql", StaticFiles(directory=_STATIC / "graphiql")),
         Mount("/static/vendor", StaticFiles(directory=_STATIC / "vendor", check_dir=False)),

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve."""
+"""The health endpoints /livez and /readyz."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,18 +10,22 @@ from server.shutdown import Shutdown
 
 
 async def live(_: Request) -> JSONResponse:
-    """The process answers; whether the database does is not its life."""
+    """Answer 200. The database is not checked, because a restart of this process would not repair it."""
     return JSONResponse({"status": "live"})
 
 
-def ready(leaving: Shutdown) -> Callable[[Request], Awaitable[JSONResponse]]:
-    """Whether the process is to stay, and the database answers within a second; 503 takes it out of the rotation."""
+def ready(shutdown: Shutdown) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """Return the endpoint /readyz.
 
-    async def answer(_: Request) -> JSONResponse:
-        if leaving.is_draining:
+    It answers 503 while the process shuts down or if the database does not answer within one second. Load balancers
+    then send no requests to this process.
+    """
+
+    async def endpoint(_: Request) -> JSONResponse:
+        if shutdown.is_draining:
             return JSONResponse({"status": "leaving"}, status_code=503)
         if await db.is_reachable():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "database unavailable"}, status_code=503)
 
-    return answer
+    return endpoint

@@ -1,7 +1,7 @@
-"""How much one request may ask for, told before anything else looks at it.
+"""Limits of a GraphQL request, checked before validation.
 
-One walk over the document with a memory for each fragment: walking a fragment again at every spread takes
-twice as long with each one that is added, which makes such a limit the very hole that it should close.
+The document is walked once, and the size of each fragment is remembered. Walking a fragment again at every spread would
+double the time with each nested fragment, so that the check itself could be attacked.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,110 +26,113 @@ from graphql import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The most that is taken of each; what settings can change, they name.
+    """The maximum of each count. Settings can change some of them.
 
-    The introspection of GraphiQL has 229 fields in 15 levels and 183 tokens.
+    For comparison, the introspection query of GraphiQL has 229 fields, 15 levels and 183 tokens.
     """
 
     bytes: int = 64 * 1024
-    """Of a body, or of an address."""
+    """Of a request body or a query string."""
     tokens: int = 1000
     comments: int = 100
     comparisons: int = 100_000
-    """Of fields with the same name in an answer, by the rule that they must not differ; in units of graphql-core."""
+    """Comparisons of fields with the same response name, as graphql-core counts them during validation."""
     operations: int = 10
     fragments: int = 50
     fields: int = 300
-    """Of one operation, those of a fragment at each spread; so are aliases and levels."""
+    """Of one operation. Fields of a fragment count at each spread, as do its aliases and levels."""
     depth: int = 15
     aliases: int = 30
     introspection: int = 1
-    """How often __schema or __type stand in one operation."""
+    """`__schema` and `__type` fields of one operation."""
     directives: int = 20
-    """Of the whole document, as written; so are variables."""
+    """Of the whole document, with each fragment counted once. The same holds for variables."""
     variables: int = 100
     items: int = 100
-    """Of one list in an argument or a variable."""
+    """Of one list or object in an argument or a variable."""
     characters: int = 10_000
+    """Of one string in an argument or a variable."""
     nesting: int = 10
-    """Of lists and objects within each other in one argument or variable."""
+    """Levels of lists and objects in one argument or variable."""
     seconds: float = 10
-    """For the whole of one operation, once it is known who asks."""
+    """For the execution of one operation, after the caller is authenticated."""
     cost: int = 10_000
-    """Of one operation: how many objects its answer can hold, see `server.cost`."""
+    """Of one operation: the number of objects that its response can hold, see `server.cost`."""
 
 
 DEFAULT: Final = Limits()
 
-_WHAT: Final = {
+_NOUNS: Final = {
     "tokens": "tokens",
-    "cost": "objects that its answer can hold",
+    "cost": "objects in its response",
     "comments": "comments",
-    "comparisons": "comparisons of fields with the same name",
+    "comparisons": "comparisons of fields with the same response name",
     "operations": "operations",
     "fragments": "fragments",
-    "fields": "fields, those of a fragment at each spread",
+    "fields": "fields, counting fragments at each spread",
     "depth": "levels of fields",
-    "aliases": "aliases, those of a fragment at each spread",
-    "introspection": "introspections",
+    "aliases": "aliases, counting fragments at each spread",
+    "introspection": "introspection fields",
     "directives": "directives",
     "variables": "variables",
     "items": "entries in a list",
-    "characters": "characters in a text",
-    "nesting": "lists and objects within each other",
-    "brackets": "brackets within each other",
+    "characters": "characters in a string",
+    "nesting": "levels of lists and objects",
+    "brackets": "levels of brackets",
 }
-OF_VALUES: Final = frozenset({"items", "characters", "nesting"})
-"""Limits of what is given, not of what is asked for."""
-_STOPPED: Final = frozenset({"tokens", "comments", "comparisons", "brackets"})
-_ENOUGH: Final = 1_000_000  # Sums would otherwise grow to numbers of a thousand digits.
-# Fragments and fields within each other, far from where Python's stack ends.
-_DEEPEST_WALK: Final = 100
+VALUE_LIMITS: Final = frozenset({"items", "characters", "nesting"})
+"""Limits of argument and variable values. Their violation is BAD_USER_INPUT, others are QUERY_TOO_COMPLEX."""
+_ABORTING_LIMITS: Final = frozenset({"tokens", "comments", "comparisons", "brackets"})
+"""Counting stops at these limits, so that the actual number is unknown."""
+_MAX_COUNT: Final = 1_000_000
+"""Counts are capped here. Otherwise nested fragments could make numbers of a thousand digits."""
+_MAX_WALK_DEPTH: Final = 100
+"""Nested fields and fragments, far below the recursion limit of Python."""
 
 
-class Excess(NamedTuple):
-    """One limit that is not kept."""
+class LimitViolation(NamedTuple):
+    """A limit that a request exceeds, and the actual number."""
 
     limit: str
-    most: int
-    found: int
+    maximum: int
+    actual: int
 
     @property
-    def shown(self) -> dict[str, Any]:
-        """What the extensions of the error say beside the code."""
-        return self._asdict()
+    def extensions(self) -> dict[str, Any]:
+        """The extensions of the error beside its code."""
+        return {"limit": self.limit, "most": self.maximum, "found": self.actual}
 
     @property
     def message(self) -> str:
-        """What there is too much of, and how much would not be."""
-        least = "at least " if self.limit in _STOPPED or self.found >= _ENOUGH else ""
-        return f"The request has {least}{self.found:,} {_WHAT[self.limit]}; {self.most:,} are the most."
+        """The error message."""
+        at_least = "at least " if self.limit in _ABORTING_LIMITS or self.actual >= _MAX_COUNT else ""
+        return f"The request has {at_least}{self.actual:,} {_NOUNS[self.limit]}. The maximum is {self.maximum:,}."
 
 
-def excess(document: DocumentNode, limits: Limits = DEFAULT) -> Excess | None:
-    """What `document` has too much of; None when it is within bounds."""
-    return _first(_Walk(document).found(), limits)
+def check_document(document: DocumentNode, limits: Limits = DEFAULT) -> LimitViolation | None:
+    """The first limit that the document exceeds. None if it is within all limits."""
+    return _first_violation(_DocumentWalk(document).counts(), limits)
 
 
-def excess_of(variables: Mapping[str, Any], limits: Limits = DEFAULT) -> Excess | None:
-    """The same for the variables, as they were sent."""
-    found = _Values()
+def check_variables(variables: Mapping[str, Any], limits: Limits = DEFAULT) -> LimitViolation | None:
+    """The first limit that the variables exceed. They need not be coerced yet."""
+    values = _ValueSizes()
     for value in variables.values():
         if isinstance(value, str | list | dict):
-            found.given(value)
-    return _first([("variables", len(variables)), *found.found()], limits)
+            values.add_variable(value)
+    return _first_violation([("variables", len(variables)), *values.counts()], limits)
 
 
-def _first(found: Iterable[tuple[str, int]], limits: Limits) -> Excess | None:
-    for limit, number in found:
-        most: int = getattr(limits, limit)
-        if number > most:
-            return Excess(limit, most, min(number, _ENOUGH))
+def _first_violation(counts: Iterable[tuple[str, int]], limits: Limits) -> LimitViolation | None:
+    for limit, number in counts:
+        maximum: int = getattr(limits, limit)
+        if number > maximum:
+            return LimitViolation(limit, maximum, min(number, _MAX_COUNT))
     return None
 
 
-class _Size(NamedTuple):
-    """What a selection comes to once its fragments are spread."""
+class _SelectionSize(NamedTuple):
+    """The counts of a selection set with its fragments spread."""
 
     fields: int = 0
     depth: int = 0
@@ -137,34 +140,34 @@ class _Size(NamedTuple):
     introspection: int = 0
 
 
-_NOTHING: Final = _Size()
-_TOO_DEEP: Final = _Size(depth=_DEEPEST_WALK)
+_EMPTY: Final = _SelectionSize()
+_TOO_DEEP: Final = _SelectionSize(depth=_MAX_WALK_DEPTH)
 _INTROSPECTION: Final = frozenset({"__schema", "__type"})
 
 
-class _Values:
-    """The greatest of what was seen in values, written or sent."""
+class _ValueSizes:
+    """The largest list, string and nesting of all values, in literals or variables."""
 
     def __init__(self) -> None:
-        self.items = self.characters = self.nesting = 0
+        self.items = self.characters = self.depth = 0
 
-    def found(self) -> list[tuple[str, int]]:
-        return [("items", self.items), ("characters", self.characters), ("nesting", self.nesting)]
+    def counts(self) -> list[tuple[str, int]]:
+        return [("items", self.items), ("characters", self.characters), ("nesting", self.depth)]
 
-    def given(self, value: object) -> None:
-        """Look at a variable. Whatever was sent is no longer than its body, and is not walked twice."""
+    def add_variable(self, value: object) -> None:
+        """Measure the value of a variable. It needs no bound of its own: it is no larger than the request body."""
         todo = [(value, 1)]
         while todo:
             value, level = todo.pop()
             if isinstance(value, str):
                 self.characters = max(self.characters, len(value))
             elif isinstance(value, dict | list):
-                self.items, self.nesting = max(self.items, len(value)), max(self.nesting, level)
+                self.items, self.depth = max(self.items, len(value)), max(self.depth, level)
                 entries = value.values() if isinstance(value, dict) else value
                 todo.extend((entry, level + 1) for entry in entries if isinstance(entry, str | list | dict))
 
-    def written(self, value: ValueNode) -> None:
-        """Look at a literal."""
+    def add_literal(self, value: ValueNode) -> None:
+        """Measure a literal."""
         todo = [(value, 1)]
         while todo:
             value, level = todo.pop()
@@ -172,87 +175,89 @@ class _Values:
                 self.characters = max(self.characters, len(value.value))
             elif isinstance(value, ListValueNode | ObjectValueNode):
                 entries = value.values if isinstance(value, ListValueNode) else [f.value for f in value.fields]
-                self.items, self.nesting = max(self.items, len(entries)), max(self.nesting, level)
+                self.items, self.depth = max(self.items, len(entries)), max(self.depth, level)
                 todo.extend((entry, level + 1) for entry in entries)
 
 
-class _Walk:
-    """One pass over a document, everything in it looked at once."""
+class _DocumentWalk:
+    """One pass over a document that counts every node once."""
 
     def __init__(self, document: DocumentNode) -> None:
         nodes = document.definitions
         self._operations = [node for node in nodes if isinstance(node, OperationDefinitionNode)]
-        self._spread = [node for node in nodes if isinstance(node, FragmentDefinitionNode)]
-        self._fragments = {node.name.value: node for node in self._spread}
-        self._known: dict[str, _Size] = {}
-        self._values = _Values()
+        self._fragment_nodes = [node for node in nodes if isinstance(node, FragmentDefinitionNode)]
+        self._fragments = {node.name.value: node for node in self._fragment_nodes}
+        self._fragment_sizes: dict[str, _SelectionSize] = {}
+        self._values = _ValueSizes()
         self._directives = 0
 
-    def found(self) -> list[tuple[str, int]]:
-        """How much there is of everything."""
-        sizes = [self._of_operation(node) for node in self._operations]
+    def counts(self) -> list[tuple[str, int]]:
+        """The count for each limit."""
+        sizes = [self._operation_size(node) for node in self._operations]
         for name in self._fragments:
-            self._of_fragment(name, 0)
-        whole = [(name, max((getattr(size, name) for size in sizes), default=0)) for name in _Size._fields]
+            self._fragment_size(name, 0)
+        maxima = [(name, max((getattr(size, name) for size in sizes), default=0)) for name in _SelectionSize._fields]
         variables = sum(len(node.variable_definitions or ()) for node in self._operations)
         return [
             ("operations", len(self._operations)),
-            ("fragments", len(self._spread)),
-            *whole,
+            ("fragments", len(self._fragment_nodes)),
+            *maxima,
             ("directives", self._directives),
             ("variables", variables),
-            *self._values.found(),
+            *self._values.counts(),
         ]
 
-    def _of_operation(self, node: OperationDefinitionNode) -> _Size:
-        self._look(node.directives)
+    def _operation_size(self, node: OperationDefinitionNode) -> _SelectionSize:
+        self._add_directives(node.directives)
         for variable in node.variable_definitions or ():
-            self._look(variable.directives)
+            self._add_directives(variable.directives)
             if variable.default_value is not None:
-                self._values.written(variable.default_value)
+                self._values.add_literal(variable.default_value)
         return self._size(node.selection_set, 0)
 
-    def _of_fragment(self, name: str, level: int) -> _Size:
-        if name not in self._known:
-            # A fragment within itself counts nothing here; validation refuses it, as it does one that is missing.
-            self._known[name] = _NOTHING
+    def _fragment_size(self, name: str, level: int) -> _SelectionSize:
+        if name not in self._fragment_sizes:
+            # A fragment cycle or an unknown fragment counts nothing here. Validation rejects both.
+            self._fragment_sizes[name] = _EMPTY
             if name in self._fragments:
-                self._look(self._fragments[name].directives)
-                self._known[name] = self._size(self._fragments[name].selection_set, level + 1)
-        return self._known[name]
+                self._add_directives(self._fragments[name].directives)
+                self._fragment_sizes[name] = self._size(self._fragments[name].selection_set, level + 1)
+        return self._fragment_sizes[name]
 
-    def _size(self, selected: SelectionSetNode | None, level: int) -> _Size:
-        if selected is None:
-            return _NOTHING
-        if level > _DEEPEST_WALK:
+    def _size(self, selection_set: SelectionSetNode | None, level: int) -> _SelectionSize:
+        if selection_set is None:
+            return _EMPTY
+        if level > _MAX_WALK_DEPTH:
             return _TOO_DEEP
         fields = depth = aliases = introspection = 0
-        for node in selected.selections:
-            self._look(node.directives)
+        for node in selection_set.selections:
+            self._add_directives(node.directives)
             if isinstance(node, FieldNode):
-                below = self._size(node.selection_set, level + 1)
+                inner_size = self._size(node.selection_set, level + 1)
                 fields, aliases = fields + 1, aliases + (node.alias is not None)
                 depth = max(depth, 1)
                 introspection += node.name.value in _INTROSPECTION
                 for argument in node.arguments or ():
-                    self._values.written(argument.value)
-                deeper = 1
+                    self._values.add_literal(argument.value)
+                own_level = 1
             else:
-                below = self._of_spread(node, level)
-                deeper = 0
-            fields, aliases = fields + below.fields, aliases + below.aliases
-            depth, introspection = max(depth, deeper + below.depth), introspection + below.introspection
-        return _Size(min(fields, _ENOUGH), min(depth, _ENOUGH), min(aliases, _ENOUGH), min(introspection, _ENOUGH))
+                inner_size = self._spread_size(node, level)
+                own_level = 0
+            fields, aliases = fields + inner_size.fields, aliases + inner_size.aliases
+            depth, introspection = max(depth, own_level + inner_size.depth), introspection + inner_size.introspection
+        return _SelectionSize(
+            min(fields, _MAX_COUNT), min(depth, _MAX_COUNT), min(aliases, _MAX_COUNT), min(introspection, _MAX_COUNT)
+        )
 
-    def _of_spread(self, node: object, level: int) -> _Size:
+    def _spread_size(self, node: object, level: int) -> _SelectionSize:
         if isinstance(node, FragmentSpreadNode):
-            return self._of_fragment(node.name.value, level)
+            return self._fragment_size(node.name.value, level)
         if isinstance(node, InlineFragmentNode):
             return self._size(node.selection_set, level + 1)
         raise TypeError(type(node))
 
-    def _look(self, directives: Iterable[DirectiveNode] | None) -> None:
+    def _add_directives(self, directives: Iterable[DirectiveNode] | None) -> None:
         for directive in directives or ():
             self._directives += 1
             for argument in directive.arguments or ():
-                self._values.written(argument.value)
+                self._values.add_literal(argument.value)

@@ -1,7 +1,7 @@
-"""The log: one line an entry, JSON in production, readable in development; no secret in either.
+"""The process log: one line per entry, as JSON in production and as text in development.
 
-What is logged is where something went wrong and under which request id. Never an exception's text,
-a variable, a document or a token: any of them can hold what a client typed.
+An entry of an error contains the code location and the request id. It never contains the text of an exception, a
+variable, a document or a token, because each of them can contain client input.
 """
 
 import logging
@@ -16,102 +16,107 @@ from structlog.typing import EventDict, Processor
 
 from server.queued_writer import QueuedWriter
 
-Form = Literal["json", "text"]
-Level = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 
-_DEEPEST: Final = 8
-_QUIET: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "tortoise")
+_MAX_FRAMES: Final = 8
+_QUIET_LOGGERS: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "tortoise")
 
 
 class Log:
-    """Where the lines of this process go, and which: nowhere until it is configured."""
+    """The log of this process. Nothing is written before `configure`: `writer` is None."""
 
     def __init__(self) -> None:
-        self.lines: QueuedWriter | None = None
-        self.form: Form = "json"
+        self.writer: QueuedWriter | None = None
+        self.format: LogFormat = "json"
         self.level = logging.INFO
 
-    def entry(self, level: int, event: str, facts: dict[str, Any]) -> None:
-        """Write one line; the way for what happens with every request, at a twentieth of structlog's cost."""
-        if self.lines is None or level < self.level:
+    def write(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        """Write one line. Used for each request, because it takes a twentieth of the time of structlog."""
+        if self.writer is None or level < self.level:
             return
-        at = datetime.now(UTC)
-        name = _NAMES[level]
-        if self.form == "json":
-            self.lines.write(orjson.dumps({"timestamp": at, "level": name, "event": event, **facts}, option=_OPTIONS))
+        now = datetime.now(UTC)
+        name = _LEVEL_NAMES[level]
+        if self.format == "json":
+            self.writer.write(
+                orjson.dumps({"timestamp": now, "level": name, "event": event, **fields}, option=_OPTIONS)
+            )
             return
-        told = " ".join(f"{key}={value}" for key, value in facts.items())
-        self.lines.write(f"{at:%H:%M:%S} [{name}] {event} {told}\n".encode())
+        pairs = " ".join(f"{key}={value}" for key, value in fields.items())
+        self.writer.write(f"{now:%H:%M:%S} [{name}] {event} {pairs}\n".encode())
 
     def flush(self) -> None:
-        """Wait, for a second at most, until what was said is written: a signal may end the process next."""
-        if self.lines is not None:
-            self.lines.flush()
+        """Wait until all lines are written, one second at most. A signal may end the process next."""
+        if self.writer is not None:
+            self.writer.flush()
 
 
-_NAMES: Final = {logging.INFO: "info", logging.WARNING: "warning"}
+_LEVEL_NAMES: Final = {logging.INFO: "info", logging.WARNING: "warning"}
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 LOG: Final = Log()
 
 
 class _Handler(logging.Handler):
-    """Hands what libraries and structlog log to the same lines."""
+    """Passes the entries of libraries and structlog to the writer."""
 
-    def __init__(self, lines: QueuedWriter) -> None:
+    def __init__(self, writer: QueuedWriter) -> None:
         super().__init__()
-        self._lines = lines
+        self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        self._lines.write(self.format(record).encode(errors="backslashreplace") + b"\n")
+        self._writer.write(self.format(record).encode(errors="backslashreplace") + b"\n")
 
 
-def configure(*, form: Form, level: Level = "info") -> None:
-    """Send every log of this process, libraries' too, to standard error; once, when it starts."""
-    before: list[Processor] = [
+def configure(*, log_format: LogFormat, level: LogLevel = "info") -> None:
+    """Send all logs of this process, including those of libraries, to standard error. Call once, at start."""
+    processors: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _without_text,
+        _replace_exception,
     ]
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    shown = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if form == "text" else _json()
+    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if log_format == "text" else _json_renderer()
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=before, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shown]
+        foreign_pre_chain=processors, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
     )
-    LOG.form, LOG.level = form, logging.getLevelNamesMapping()[level.upper()]
-    LOG.lines = lines = QueuedWriter(sys.stderr.fileno())
-    handler = _Handler(lines)
+    LOG.format, LOG.level = log_format, logging.getLevelNamesMapping()[level.upper()]
+    LOG.writer = writer = QueuedWriter(sys.stderr.fileno())
+    handler = _Handler(writer)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=LOG.level, force=True)
-    for name in _QUIET:
-        theirs = logging.getLogger(name)
-        theirs.handlers.clear()
-        theirs.propagate = True
-        theirs.setLevel(max(logging.WARNING, LOG.level))
+    for name in _QUIET_LOGGERS:
+        library_logger = logging.getLogger(name)
+        library_logger.handlers.clear()
+        library_logger.propagate = True
+        library_logger.setLevel(max(logging.WARNING, LOG.level))
 
 
-def place(error: BaseException) -> dict[str, Any]:
-    """What of an exception may be logged: its type, and the innermost places it came through."""
+def error_location(error: BaseException) -> dict[str, Any]:
+    """Return the parts of an exception that may be logged: its type and its innermost code locations."""
     frames = [f"{f.filename.rpartition('/')[2]}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    return {"type": type(error).__qualname__, "where": frames[-_DEEPEST:]}
+    return {"type": type(error).__qualname__, "where": frames[-_MAX_FRAMES:]}
 
 
-def _json() -> Processor:
+def _json_renderer() -> Processor:
     return structlog.processors.JSONRenderer(sort_keys=True)
 
 
-def _without_text(_: object, __: str, event: EventDict) -> EventDict:
-    """An exception's place instead of its text; of asyncio's complaints the first line, for the rest is a repr."""
-    given = event.pop("exc_info", None)
-    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+def _replace_exception(_: object, __: str, event: EventDict) -> EventDict:
+    """Replace an exception by its code location.
+
+    Keep only the first line of a message of asyncio. Its other lines are a repr, which can contain client input.
+    """
+    exc_info = event.pop("exc_info", None)
+    error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1] if exc_info is True else exc_info
     if isinstance(error, BaseException):
-        event.update(place(error))
+        event.update(error_location(error))
     if event.get("logger") == "asyncio":
         event["event"] = str(event["event"]).partition("\n")[0]
     return event

@@ -1,13 +1,13 @@
-"""What a client accepts, and with which media type and status it is answered.
+"""Content negotiation: the media type and status of a response, by the Accept header.
 
-    Accept                            what was executed                       what was not
-    application/graphql-response+json its type; 200, 294 beside errors        its type, its status
-    application/json                  its type; 200                           its type; 200 where the request was
-                                                                              well-formed, else its status
-    */*, application/*, none          application/json; 200                   graphql-response+json, its status
+    Accept                            executed                                request error
+    application/graphql-response+json the same; 200, or 294 with errors       the same; the status of the error
+    application/json                  the same; 200                           the same; 200 if the request was
+                                                                              well-formed, else the status of the error
+    */*, application/*, none          application/json; 200                   graphql-response+json; its status
     text/html, by GET                 GraphiQL                                GraphiQL
 
-docs/decisions/0022-graphql-over-http.md says where this comes from.
+The reasons are in docs/decisions/0022-graphql-over-http.md.
 """
 
 import math
@@ -15,102 +15,108 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from server.errors import Rejected, Unfit
+from server.errors import InvalidOperation, RequestError
 
 GRAPHQL_JSON: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 HTML: Final = "text/html"
 PARTIAL_SUCCESS: Final = 294
-"""Data beside errors: for infrastructure that looks at statuses; clients take it for 200."""
+"""Data with errors. Tells monitoring of the errors, while clients treat it like 200."""
 
-LONGEST: Final = 500
-"""An Accept header that is longer is worked out each time, so that what is remembered stays small."""
+MAX_CACHED_LENGTH: Final = 500
+"""A longer Accept header is not cached, so that the cache stays small."""
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """How a client is answered: media types of what was executed and of what was not, and two statuses.
+class ResponseFormat:
+    """Media types and statuses of responses to one client.
 
-    `partial` is for data beside errors; `unfit` is for a well-formed request whose document, operation or
-    variables are not what the graph takes, None where it has the refusal's own.
+    `partial_status` is for data with errors. `invalid_status` is for an InvalidOperation. If it is None, an
+    InvalidOperation has its own status.
     """
 
-    executed: str
-    refused: str
-    partial: int = 200
-    unfit: int | None = None
+    media_type: str
+    error_media_type: str
+    partial_status: int = 200
+    invalid_status: int | None = None
 
-    def status(self, rejected: Rejected) -> int:
-        """The status of a request that ended before anything of it was executed."""
-        return rejected.status if self.unfit is None or not isinstance(rejected, Unfit) else self.unfit
+    def status(self, error: RequestError) -> int:
+        """The HTTP status of a request error."""
+        if self.invalid_status is not None and isinstance(error, InvalidOperation):
+            return self.invalid_status
+        return error.status
 
 
-GRAPHQL: Final = Style(GRAPHQL_JSON, GRAPHQL_JSON, partial=PARTIAL_SUCCESS)
-LEGACY: Final = Style(JSON, JSON, unfit=200)
-EITHER: Final = Style(JSON, GRAPHQL_JSON)
-PAGE: Final = Style(HTML, HTML)
-"""A person looks: GraphiQL, whatever the address says."""
-NOTHING: Final = Style(JSON, JSON)
-"""Nothing that we have is accepted: 406."""
+GRAPHQL_FORMAT: Final = ResponseFormat(GRAPHQL_JSON, GRAPHQL_JSON, partial_status=PARTIAL_SUCCESS)
+JSON_FORMAT: Final = ResponseFormat(JSON, JSON, invalid_status=200)
+DEFAULT_FORMAT: Final = ResponseFormat(JSON, GRAPHQL_JSON)
+HTML_FORMAT: Final = ResponseFormat(HTML, HTML)
+"""The GraphiQL page, for a person with a browser."""
+NO_FORMAT: Final = ResponseFormat(JSON, JSON)
+"""The client accepts none of the media types: status 406."""
 
-_STYLES: Final = {GRAPHQL_JSON: GRAPHQL, JSON: LEGACY, HTML: PAGE}
+_FORMATS: Final = {GRAPHQL_JSON: GRAPHQL_FORMAT, JSON: JSON_FORMAT, HTML: HTML_FORMAT}
 
 
 class _Match(NamedTuple):
-    """How well a header names a media type: the weight that it gives, by a range that is exact, or is not."""
+    """The weight of a media type, and whether the header names it exactly rather than by a wildcard."""
 
     weight: float
-    is_named: bool
+    is_exact: bool
 
 
-def style(accept: str | None, *, is_page_offered: bool = False) -> Style:
-    """How a client with this Accept header is answered; NOTHING where nothing that we have fits.
+def negotiate(accept: str | None, *, is_page_offered: bool = False) -> ResponseFormat:
+    """The response format for an Accept header. NO_FORMAT if no media type of it is available.
 
-    Of types that weigh the same, one that is named goes before one that a wildcard lets in. A page is
-    given only to who would rather have it than JSON.
+    Of media types with equal weight, one named exactly is preferred to one matched by a wildcard. The page is chosen
+    only if it has the highest weight, as browsers send it.
     """
     if not accept:
-        return EITHER
-    return _known(accept, is_page_offered) if len(accept) <= LONGEST else _worked_out(accept, is_page_offered)
+        return DEFAULT_FORMAT
+    if len(accept) > MAX_CACHED_LENGTH:
+        return _negotiate(accept, is_page_offered)
+    return _negotiate_cached(accept, is_page_offered)
 
 
-def _worked_out(accept: str, is_page_offered: bool) -> Style:  # noqa: FBT001 - behind the cache
-    offered = (GRAPHQL_JSON, JSON, HTML) if is_page_offered else (GRAPHQL_JSON, JSON)
+def _negotiate(accept: str, is_page_offered: bool) -> ResponseFormat:  # noqa: FBT001 - behind the cache
+    media_types = (GRAPHQL_JSON, JSON, HTML) if is_page_offered else (GRAPHQL_JSON, JSON)
     ranges = _ranges(accept)
-    matches = {media_type: found for media_type in offered if (found := _match(media_type, ranges)).weight > 0}
+    matches = {media_type: match for media_type in media_types if (match := _match(media_type, ranges)).weight > 0}
     if not matches:
-        return NOTHING
-    # The first of the best: the order of what is offered decides where the client does not.
+        return NO_FORMAT
+    # `max` returns the first of equals, so the order of `media_types` breaks ties.
     best = max(matches, key=matches.__getitem__)
-    if best == GRAPHQL_JSON and not matches[best].is_named and matches.get(JSON) == matches[best]:
-        return EITHER
-    return _STYLES[best]
+    if best == GRAPHQL_JSON and not matches[best].is_exact and matches.get(JSON) == matches[best]:
+        return DEFAULT_FORMAT
+    return _FORMATS[best]
 
 
-_known = lru_cache(maxsize=256)(_worked_out)
+_negotiate_cached = lru_cache(maxsize=256)(_negotiate)
 
 
 def _match(media_type: str, ranges: dict[str, float]) -> _Match:
-    """What the most specific range says that fits."""
+    """The match of the most specific media range."""
     if media_type in ranges:
-        return _Match(ranges[media_type], is_named=True)
+        return _Match(ranges[media_type], is_exact=True)
     group = f"{media_type.partition('/')[0]}/*"
-    return _Match(ranges.get(group, ranges.get("*/*", 0)), is_named=False)
+    return _Match(ranges.get(group, ranges.get("*/*", 0)), is_exact=False)
 
 
 def _ranges(accept: str) -> dict[str, float]:
-    """The weight of each media range, the highest where one is given twice; without those of another charset."""
-    found: dict[str, float] = {}
+    """The weight of each media range, or the highest one of a repeated range. Ranges of other charsets are left out."""
+    weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
-        given = {key.strip(): value.strip(' "') for key, _, value in (entry.partition("=") for entry in parameters)}
-        if given.get("charset", "utf-8") in {"utf-8", "utf8", "*"}:
-            found[name] = max(found.get(name, 0), _weight(given.get("q", "1")))
-    return found
+        parameters_by_name = {
+            key.strip(): value.strip(' "') for key, _, value in (entry.partition("=") for entry in parameters)
+        }
+        if parameters_by_name.get("charset", "utf-8") in {"utf-8", "utf8", "*"}:
+            weights[name] = max(weights.get(name, 0), _weight(parameters_by_name.get("q", "1")))
+    return weights
 
 
 def _weight(text: str) -> float:
-    """A weight from 0 to 1; one that cannot be read is none."""
+    """A weight from 0 to 1. A weight that is no number counts as 1."""
     try:
         weight = float(text)
     except ValueError:

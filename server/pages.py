@@ -1,8 +1,8 @@
-"""Development's plain pages for the three mailed links, so that a person can finish a path.
+"""Plain pages for the three links in mails, for development only.
 
-A product has its own pages at these addresses; in production these do not exist. A page is opened
-by GET and changes nothing by that: the token is behind the `#`, which never reaches a server, and
-only a press of a button sends it, in the body of POST /graphql.
+A product has its own pages at these addresses. In production these pages do not exist. Opening a page changes
+nothing: the token is after the `#`, which browsers never send to a server. A button sends the token in the body of
+POST /graphql.
 """
 
 from pathlib import Path
@@ -34,10 +34,7 @@ HEADERS: Final = {
 
 
 def routes() -> list[Route]:
-    """The pages and their files, for the composition root to mount in development only.
-
-    Must stand before any mount of /static.
-    """
+    """Return the routes of the pages and their files. They must come before any mount of /static."""
     pages = [Route(f"/{name}", _page, name=name) for name in TITLES]
     return [*pages, Route("/static/pages/{name}", _file)]
 

@@ -1,9 +1,9 @@
-"""The life of a server process: uvicorn's, and an end that has a limit.
+"""A server process: uvicorn with a limited time for its shutdown.
 
-    SIGTERM --> announced --FULLMAKT_DRAIN_SECONDS--> begun: what is under way is finished --> the rest is cut
-            `-------------------------- FULLMAKT_SHUTDOWN_SECONDS in all --------------------------'
+    SIGTERM --> draining --FULLMAKT_DRAIN_SECONDS--> started: running requests finish --> the others are cancelled
+            `---------------------------- FULLMAKT_SHUTDOWN_SECONDS in all ----------------------------'
 
-Ctrl-C leaves out the first part. A second signal ends it at once.
+Ctrl-C skips the draining. A second signal ends the process at once.
 """
 
 import asyncio
@@ -23,56 +23,59 @@ from server import shutdown
 from server.request import MAX_BODY
 from server.shutdown import Shutdown
 
-LAST_SECONDS: Final = 2
-"""Of the limit, kept for the mail worker, the jobs and the database."""
-_LOOK_SECONDS: Final = 0.02
-_FILES_BESIDE: Final = 200
+CLEANUP_SECONDS: Final = 2
+"""The part of the limit that is reserved for the mail worker, the jobs and the database."""
+_POLL_SECONDS: Final = 0.02
+_OTHER_FILES: Final = 200
 _log: Final = logging.getLogger("server.process")
 
 
 class Server(uvicorn.Server):
-    """One process that serves. `beat` is called about every second while it does."""
+    """One server process. It calls `on_heartbeat` about once per second."""
 
     def __init__(
         self,
         *,
         drain_seconds: float,
         shutdown_seconds: float,
-        is_alone: bool = True,
-        beat: Callable[[], None] = lambda: None,
+        is_single_process: bool = True,
+        on_heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(config())
+        super().__init__(uvicorn_config())
         self._drain_seconds = drain_seconds
         self._shutdown_seconds = shutdown_seconds
-        self._is_alone = is_alone
-        self._beat = beat
-        self._asked_at: float | None = None
-        self._begins_at = 0.0
-        self._parting_seconds = 0.0
+        self._is_single_process = is_single_process
+        self._on_heartbeat = on_heartbeat
+        self._requested_at: float | None = None
+        self._shutdown_at = 0.0
+        self._grace_seconds = 0.0
         self._timers: list[threading.Timer] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks for the end, or insists."""
+        """Handle a signal: request the shutdown, or force it."""
         del frame
-        # Ctrl-C and some supervisors of services reach all processes of a group. Workers are told by their supervisor.
-        if self._is_alone or sig != signal.SIGINT:
-            self.leave(drain_seconds=self._drain_seconds if sig == signal.SIGTERM else 0)
+        # Ctrl-C and some service supervisors signal all processes of a group. A worker waits for its own supervisor.
+        if self._is_single_process or sig != signal.SIGINT:
+            self.request_shutdown(drain_seconds=self._drain_seconds if sig == signal.SIGTERM else 0)
 
-    def leave(self, *, drain_seconds: float = 0, parting_seconds: float = 0) -> None:
-        """End, or, asked again, end at once. Idle connections may still ask while we part, and are told then."""
+    def request_shutdown(self, *, drain_seconds: float = 0, grace_seconds: float = 0) -> None:
+        """Request the shutdown. A second request ends the process at once.
+
+        During `grace_seconds` idle connections may still send requests. The responses close the connections.
+        """
         now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at, self._begins_at = now, now + drain_seconds
-            self._parting_seconds = parting_seconds
-            if (found := self._leaving) is not None:
-                found.is_draining = True
-            self._end_after(self._shutdown_seconds + LAST_SECONDS)
-        elif self._is_alone:
+        if self._requested_at is None:
+            self._requested_at, self._shutdown_at = now, now + drain_seconds
+            self._grace_seconds = grace_seconds
+            if (shutdown_state := self._shutdown_state) is not None:
+                shutdown_state.is_draining = True
+            self._exit_after(self._shutdown_seconds + CLEANUP_SECONDS)
+        elif self._is_single_process:
             self.force_exit = True
-            self._end_after(1)
+            self._exit_after(1)
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until the end."""
+        """Serve until the shutdown is complete."""
         try:
             super().run(sockets)
         finally:
@@ -80,68 +83,70 @@ class Server(uvicorn.Server):
                 timer.cancel()
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether it is time to end."""
+        """Return True if the server must stop. uvicorn calls this ten times per second."""
         if counter % 10 == 0:
-            self._beat()
-        if self._asked_at is not None and (self.force_exit or time.monotonic() >= self._begins_at):
+            self._on_heartbeat()
+        if self._requested_at is not None and (self.force_exit or time.monotonic() >= self._shutdown_at):
             return True
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let nobody in, finish what is under way, cut what does not end, and put everything away."""
+        """Accept no connections, finish the running requests, cancel the others, then stop the application."""
         now = time.monotonic()
-        until = (self._asked_at or now) + max(self._shutdown_seconds - LAST_SECONDS, self._shutdown_seconds / 2)
+        deadline = (self._requested_at or now) + max(
+            self._shutdown_seconds - CLEANUP_SECONDS, self._shutdown_seconds / 2
+        )
         for server in self.servers:
             server.close()
-        for listening in sockets or []:
-            listening.close()
-        if (found := self._leaving) is not None:
-            found.begin()
-        await self._while_busy(min(until, now + self._parting_seconds))
+        for listener in sockets or []:
+            listener.close()
+        if (shutdown_state := self._shutdown_state) is not None:
+            shutdown_state.start()
+        await self._wait_while_busy(min(deadline, now + self._grace_seconds))
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        await self._while_busy(until)
-        if cut := len(self.server_state.tasks):
-            _log.warning("%d requests did not end in time, and are cut", cut)
+        await self._wait_while_busy(deadline)
+        if remaining_count := len(self.server_state.tasks):
+            _log.warning("%d requests did not finish in time and were cancelled", remaining_count)
         for task in list(self.server_state.tasks):
             task.cancel()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         if not self.force_exit:
             try:
-                async with asyncio.timeout(LAST_SECONDS):
+                async with asyncio.timeout(CLEANUP_SECONDS):
                     await self.lifespan.shutdown()
             except TimeoutError:
-                _log.warning("the mail worker or the jobs did not end in time")
+                _log.warning("the mail worker or the jobs did not finish in time")
 
-    async def _while_busy(self, until: float) -> None:
+    async def _wait_while_busy(self, deadline: float) -> None:
         state = self.server_state
-        # uvicorn keeps sets, which tell nobody that they are empty.
-        while (state.connections or state.tasks) and not self.force_exit and time.monotonic() < until:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_SECONDS)
+        # uvicorn has sets here and no event for when they are empty.
+        while (state.connections or state.tasks) and not self.force_exit and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _end_after(self, seconds: float) -> None:
-        """The end in any case, even where the event loop hangs."""
+    def _exit_after(self, seconds: float) -> None:
+        """End the process after so many seconds, even if the event loop hangs."""
         timer = threading.Timer(seconds, os._exit, (1,))
         timer.daemon = True
         timer.start()
         self._timers.append(timer)
 
     @property
-    def _leaving(self) -> Shutdown | None:
-        # A signal can come before the application has started.
+    def _shutdown_state(self) -> Shutdown | None:
+        # A signal can arrive before the application has started.
         lifespan = getattr(self, "lifespan", None)
-        found: Shutdown | None = lifespan.state.get(shutdown.STATE) if lifespan else None
-        return found
+        state: Shutdown | None = lifespan.state.get(shutdown.STATE_KEY) if lifespan else None
+        return state
 
 
-def config() -> uvicorn.Config:
-    """How uvicorn is used."""
+def uvicorn_config() -> uvicorn.Config:
+    """Return the configuration of uvicorn."""
     return uvicorn.Config(
         "app:factory",
         factory=True,
         loop="uvloop",
-        http="server.connection:Connection",
+        http="server.connection:HTTPConnection",
         ws="server.websocket:WebSocket",
         lifespan="on",
         log_level="warning",
@@ -153,17 +158,17 @@ def config() -> uvicorn.Config:
     )
 
 
-def allow_files(connections: int) -> str | None:
-    """Let this process open as many files as it needs for so many connections; what to say where it may not."""
+def raise_file_limit(connections: int) -> str | None:
+    """Raise the limit of open files to what `connections` need. Returns a warning if it is too low, else None."""
     try:
         import resource  # noqa: PLC0415 - see below
-    except ImportError:  # Windows has neither the module nor the bound.
+    except ImportError:  # Windows has neither the module nor the limit.
         return None
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _FILES_BESIDE
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        if allowed < wanted:
-            return f"Only {allowed} files may be open: {connections} connections do not fit (ulimit -n)."
+    required_files = connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < required_files:
+        limit = required_files if hard == resource.RLIM_INFINITY else min(required_files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < required_files:
+            return f"Only {limit} files may be open, too few for {connections} connections (ulimit -n)."
     return None

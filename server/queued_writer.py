@@ -1,7 +1,7 @@
-"""Lines on their way to a file or a pipe that may be full, slow or gone: nobody here waits for it.
+"""A writer of log lines that never blocks the caller, even if the file or pipe is full, slow or closed.
 
-A thread writes what is handed over, a few milliseconds later. What finds too much before it is dropped, and how much
-that was is told as soon as a line gets through again.
+A thread writes the lines a few milliseconds later. When the queue is full, lines are dropped. The number dropped is
+written before the next line.
 """
 
 import atexit
@@ -11,77 +11,79 @@ import time
 from collections import deque
 from typing import Final
 
-MOST_LINES: Final = 5000
-"""That wait to be written; what comes then is lost."""
-MOST_AT_ONCE: Final = 4096
-"""Bytes. A pipe keeps a write of so many together, where several processes share it."""
+MAX_LINES: Final = 5000
+"""Maximum length of the queue. Further lines are dropped."""
+MAX_WRITE_BYTES: Final = 4096
+"""A pipe does not split a write of this size, even if several processes share the pipe."""
 PAUSE_SECONDS: Final = 0.02
 
 
 class QueuedWriter:
-    """Writes lines to a descriptor, in the order in which they came."""
+    """Writes lines to a file descriptor in order."""
 
-    def __init__(self, descriptor: int, *, most_lines: int = MOST_LINES) -> None:
+    def __init__(self, descriptor: int, *, max_lines: int = MAX_LINES) -> None:
         self._descriptor = descriptor
-        self._most_lines = most_lines
-        self._waiting: deque[bytes] = deque()
-        self._there = threading.Event()
+        self._max_lines = max_lines
+        self._queue: deque[bytes] = deque()
+        self._has_lines = threading.Event()
         self._is_writing = False
-        # One for each thread, so that neither overwrites what the other has counted.
-        self._dropped = 0
-        self._failed = 0
-        self._told = 0
+        # One counter for each thread, so that no thread overwrites the count of another.
+        self._dropped_lines = 0
+        self._failed_lines = 0
+        self._reported_lines = 0
         threading.Thread(target=self._run, name="log", daemon=True).start()
         atexit.register(self.flush)
 
     @property
-    def lost(self) -> int:
-        """How many lines were never written."""
-        return self._dropped + self._failed
+    def lost_lines(self) -> int:
+        """The number of lines that were never written."""
+        return self._dropped_lines + self._failed_lines
 
     def write(self, line: bytes) -> None:
-        """Take a line, which ends in a line break; returns at once, whatever the descriptor does."""
-        if len(self._waiting) >= self._most_lines:
-            self._dropped += 1
+        """Queue a line, which must end with a line break. Never blocks."""
+        if len(self._queue) >= self._max_lines:
+            self._dropped_lines += 1
             return
-        self._waiting.append(line)
-        if not self._there.is_set():
-            self._there.set()
+        self._queue.append(line)
+        if not self._has_lines.is_set():
+            self._has_lines.set()
 
     def flush(self, seconds: float = 1.0) -> None:
-        """Wait until everything is written, and no longer than that."""
-        until = time.monotonic() + seconds
-        while (self._waiting or self._is_writing) and time.monotonic() < until:
+        """Wait until all lines are written, but no longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while (self._queue or self._is_writing) and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def _run(self) -> None:
         while True:
-            self._there.wait()
+            self._has_lines.wait()
             self._is_writing = True
-            self._there.clear()
-            while self._waiting:
-                self._put(self._some())
+            self._has_lines.clear()
+            while self._queue:
+                self._write_block(self._next_block())
             self._is_writing = False
             time.sleep(PAUSE_SECONDS)
 
-    def _some(self) -> bytes:
-        """As many lines as may go at once, and one at least."""
-        found = bytearray(self._waiting.popleft())
-        while self._waiting and len(found) + len(self._waiting[0]) <= MOST_AT_ONCE:
-            found += self._waiting.popleft()
-        return bytes(found)
+    def _next_block(self) -> bytes:
+        """Take the lines of the next write from the queue: at least one, at most MAX_WRITE_BYTES otherwise."""
+        block = bytearray(self._queue.popleft())
+        while self._queue and len(block) + len(self._queue[0]) <= MAX_WRITE_BYTES:
+            block += self._queue.popleft()
+        return bytes(block)
 
-    def _put(self, some: bytes) -> None:
-        lost = self.lost
+    def _write_block(self, block: bytes) -> None:
+        lost_lines = self.lost_lines
         try:
-            if lost > self._told:
-                self._write(b'{"event":"lines lost","level":"warning","lines":%d}\n' % (lost - self._told))
-                self._told = lost
-            self._write(some)
+            if lost_lines > self._reported_lines:
+                self._write(
+                    b'{"event":"lines lost","level":"warning","lines":%d}\n' % (lost_lines - self._reported_lines)
+                )
+                self._reported_lines = lost_lines
+            self._write(block)
         except OSError:
-            # A full disk, a closed pipe: there is nowhere to say it, and the next line tries again.
-            self._failed += some.count(b"\n")
+            # The disk is full or the pipe is closed. There is no place to report it. The next line tries again.
+            self._failed_lines += block.count(b"\n")
 
-    def _write(self, some: bytes) -> None:
-        while some:
-            some = some[os.write(self._descriptor, some) :]
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._descriptor, data) :]

@@ -1,30 +1,30 @@
-"""What a client reads of an error: never a value that he typed, which graphql-core likes to show him.
+"""Redaction of input values in error messages.
 
-A message ends up where the client collects his errors, and the value that did not fit may be a password in the wrong
-place.
+graphql-core quotes invalid values in its messages. Clients collect error messages in logs, and an invalid value may be
+a password in the wrong field.
 """
 
 import re
 from typing import Final
 
-LONGEST: Final = 300
+MAX_LENGTH: Final = 300
 _VARIABLE: Final = r"^(?P<variable>Variable '\$\w+' has invalid value(?: at [^:]*)?: )?"
-# Each is anchored at the beginning, or it would take the square of a long text's length.
-_ECHOES: Final = (
+# Each pattern is anchored at the start. Otherwise its time would be quadratic in the length of the message.
+_VALUE_ECHOES: Final = (
     (
-        re.compile(_VARIABLE + r"(?P<said>Expected value of (?:non-null )?type .*?)(?:[,;] f| F)ound: .*", re.DOTALL),
-        "{said}.",
+        re.compile(_VARIABLE + r"(?P<text>Expected value of (?:non-null )?type .*?)(?:[,;] f| F)ound: .*", re.DOTALL),
+        "{text}.",
     ),
-    (re.compile(_VARIABLE + r"(?P<said>[^:]*cannot represent [^:]*): .*", re.DOTALL), "{said}."),
+    (re.compile(_VARIABLE + r"(?P<text>[^:]*cannot represent [^:]*): .*", re.DOTALL), "{text}."),
     (re.compile(_VARIABLE + r"Value '.*", re.DOTALL), "This value does not exist in the enum."),
-    (re.compile(r"^(?P<variable>)(?P<said>Syntax Error: .*?(?:found|Unexpected) \w+) '.*", re.DOTALL), "{said}."),
+    (re.compile(r"^(?P<variable>)(?P<text>Syntax Error: .*?(?:found|Unexpected) \w+) '.*", re.DOTALL), "{text}."),
 )
 
 
-def harmless(message: str) -> str:
-    """At most LONGEST characters of a message, without what a client typed as a value."""
-    message = message[:LONGEST]
-    for echo, instead in _ECHOES:
-        if found := echo.match(message):
-            return ((found["variable"] or "") + instead.format(**found.groupdict())).replace("?.", "?")
+def redact(message: str) -> str:
+    """A message without the values of the client, cut to MAX_LENGTH characters."""
+    message = message[:MAX_LENGTH]
+    for echo, replacement in _VALUE_ECHOES:
+        if match := echo.match(message):
+            return ((match["variable"] or "") + replacement.format(**match.groupdict())).replace("?.", "?")
     return message

@@ -1,4 +1,4 @@
-"""Reading a GraphQL request out of an HTTP request, and refusing what is none."""
+"""Parsing of HTTP requests into GraphQL requests."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,104 +7,112 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from server import limits
-from server.document_cache import PersistedDocument
-from server.errors import Rejected
+from server.errors import RequestError
 
 MAX_BODY: Final = limits.DEFAULT.bytes
 
-_MAPS: Final = ("variables", "extensions")
-_NAMES: Final = ("documentId", "id", "doc_id")
-"""As the specification's draft on persisted documents calls it, and as Relay's users do."""
-_TAKEN: Final = ("query", "operationName", *_MAPS, *_NAMES)
-_LONGEST_NAME: Final = 300
+_OBJECT_KEYS: Final = ("variables", "extensions")
+_ID_KEYS: Final = ("documentId", "id", "doc_id")
+"""Keys for the id of a persisted operation: of the GraphQL-over-HTTP draft, and of Relay clients."""
+_KEYS: Final = ("query", "operationName", *_OBJECT_KEYS, *_ID_KEYS)
+_MAX_ID_LENGTH: Final = 300
 
 
 class HTTPRequest(Request):
-    """An HTTP request whose headers are looked at more than once."""
+    """An HTTP request with faster access to its headers."""
 
     _by_name: dict[bytes, bytes] | None = None
 
     def header(self, name: str) -> str | None:
-        """The first header of a name in small letters."""
-        found = self._by_name
-        if found is None:
-            found = self._by_name = dict(reversed(self.scope["headers"]))
-        value = found.get(name.encode())
+        """The first header of a lower-case name. None if it is missing."""
+        by_name = self._by_name
+        if by_name is None:
+            by_name = self._by_name = dict(reversed(self.scope["headers"]))
+        value = by_name.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
-    def every(self, name: str) -> str | None:
-        """All headers of a name in small letters as one, as lists may be sent."""
+    def combined_header(self, name: str) -> str | None:
+        """All headers of a lower-case name, joined by commas. None if it is missing."""
         first = self.header(name)
         if first is None or len(self._by_name or ()) == len(self.scope["headers"]):
             return first
         return ", ".join(self.headers.getlist(name))
 
 
+@dataclass(slots=True)
+class CachedOperation:
+    """A persisted operation in the memory of this process."""
+
+    text: str
+    is_registered: bool
+    fresh_until: float = 0
+    """Monotonic time until which a registered operation is not looked up again."""
+    is_public: bool | None = None
+    """True if its response is the same for all callers. None if this was not computed yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
-    """A GraphQL request.
-
-    Its text is `query`, or what `name` names; then `query` is empty until server/persisted_operations.py has found it.
-    """
+    """A GraphQL request. With a `persisted_id` only, `query` is empty until PersistedOperations.resolve fills it."""
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     is_get: bool = False
-    name: str | None = None
+    persisted_id: str | None = None
     is_automatic: bool = False
-    """Whether it is named as clients do that send the text when it is not known."""
-    named: PersistedDocument | None = None
-    """What is known of the text, once it was found by its name."""
+    """True if the id comes from Apollo's protocol: the client sends the text if the server does not know the hash."""
+    cached_operation: CachedOperation | None = None
+    """The persisted operation, after PersistedOperations.resolve has found it."""
     shows_cost: bool = False
-    """Whether the answer shall say what it cost and what is left: `extensions: {"cost": true}`."""
+    """True if the response includes the cost and the balance, by `extensions: {"cost": true}`."""
 
 
-async def read(request: HTTPRequest) -> GraphQLRequest:
-    """The GraphQL request of a POST, or in the address of a GET. Raises Rejected.
+async def read_request(request: HTTPRequest) -> GraphQLRequest:
+    """The GraphQL request in the body of a POST or the query string of a GET. Raises RequestError.
 
-    A body that does not come is cut by the connection: server/connection.py.
+    The connection enforces the timeout of the body: server/connection.py.
     """
     if request.method != "POST":
-        return _in_address(request)
+        return _parse_query_string(request)
     _check_headers(request)
     try:
-        body = await _body(request)
+        body = await _read_body(request)
     except ClientDisconnect:
-        raise Rejected(400, "The body is cut short.") from None
-    return asked(_decoded(body, "body"))
+        raise RequestError(400, "The body is incomplete.") from None
+    return parse_request(_decode_json(body, "body"))
 
 
-def _in_address(request: HTTPRequest) -> GraphQLRequest:
+def _parse_query_string(request: HTTPRequest) -> GraphQLRequest:
     if len(request.scope["query_string"]) > MAX_BODY:
-        raise _too_large(414, "address", len(request.scope["query_string"]))
-    given = request.query_params
-    found: dict[str, object] = {}
-    for name in _TAKEN:
-        texts = given.getlist(name)
+        raise _too_large(414, "query string", len(request.scope["query_string"]))
+    parameters = request.query_params
+    body: dict[str, object] = {}
+    for name in _KEYS:
+        texts = parameters.getlist(name)
         if len(texts) > 1:
-            raise Rejected(400, f"The address has {name} more than once.")
+            raise RequestError(400, f"The query string has {name} more than once.")
         if texts and texts[0]:
-            found[name] = _decoded(texts[0].encode(errors="replace"), name) if name in _MAPS else texts[0]
-    return asked(found, is_get=True)
+            body[name] = _decode_json(texts[0].encode(errors="replace"), name) if name in _OBJECT_KEYS else texts[0]
+    return parse_request(body, is_get=True)
 
 
 def _check_headers(request: HTTPRequest) -> None:
     content_type, _, parameters = (request.header("content-type") or "").partition(";")
     if content_type.strip().lower() != "application/json":
-        raise Rejected(415, "Send Content-Type: application/json.")
+        raise RequestError(415, "Send Content-Type: application/json.")
     charset = parameters.strip().lower().partition("charset=")[2].strip('"')
     if charset not in {"", "utf-8", "utf8"}:
-        raise Rejected(415, "Send the body in UTF-8.")
+        raise RequestError(415, "Send the body in UTF-8.")
     encoding = request.header("content-encoding")
     if encoding is not None and encoding.lower() != "identity":
-        raise Rejected(415, "Send the body without Content-Encoding.")
+        raise RequestError(415, "Send the body without Content-Encoding.")
     length = request.header("content-length") or "0"
-    if length.isdigit() and (announced := int(length[:15])) > MAX_BODY:
-        raise _too_large(413, "body", announced)
+    if length.isdigit() and (declared_bytes := int(length[:15])) > MAX_BODY:
+        raise _too_large(413, "body", declared_bytes)
 
 
-async def _body(request: HTTPRequest) -> bytes:
+async def _read_body(request: HTTPRequest) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -115,70 +123,70 @@ async def _body(request: HTTPRequest) -> bytes:
     return b"".join(parts)
 
 
-def _decoded(text: bytes, what: str) -> object:
+def _decode_json(text: bytes, source: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise Rejected(400, f"The {what} cannot be read as JSON in UTF-8.") from None
+        raise RequestError(400, f"The {source} is not valid JSON in UTF-8.") from None
 
 
-def asked(body: object, *, is_get: bool = False) -> GraphQLRequest:
-    """The request that a decoded body holds; what else stands in it is left alone. Raises Rejected."""
+def parse_request(body: object, *, is_get: bool = False) -> GraphQLRequest:
+    """The request in a decoded body. Unknown keys are ignored. Raises RequestError."""
     if isinstance(body, list):
-        message = "Batches are not taken; send each request on its own."
-        raise Rejected(400, message, limit="batch", most=1, found=len(body))
+        message = "Batches are not supported. Send each request separately."
+        raise RequestError(400, message, limit="batch", most=1, found=len(body))
     if not isinstance(body, dict):
-        raise Rejected(400, "The body is not a JSON object.")
+        raise RequestError(400, "The body is not a JSON object.")
     query, operation_name = body.get("query"), body.get("operationName")
     variables, extensions = body.get("variables"), body.get("extensions")
     if variables is not None and not isinstance(variables, dict):
-        raise Rejected(400, "The variables are not a JSON object.")
+        raise RequestError(400, "The variables are not a JSON object.")
     if operation_name is not None and not isinstance(operation_name, str):
-        raise Rejected(400, "The operationName is not a string.")
+        raise RequestError(400, "The operationName is not a string.")
     if extensions is not None and not isinstance(extensions, dict):
-        raise Rejected(400, "The extensions are not a JSON object.")
-    automatic = _automatic(extensions) if extensions else None
-    name = automatic or (None if query else _name(body))
-    if not query and name is not None:
+        raise RequestError(400, "The extensions are not a JSON object.")
+    apollo_hash = _apollo_hash(extensions) if extensions else None
+    persisted_id = apollo_hash or (None if query else _persisted_id(body))
+    if not query and persisted_id is not None:
         query = ""
     elif not isinstance(query, str) or not query.strip():
-        raise Rejected(400, "The request has no query.")
+        raise RequestError(400, "The request has no query.")
     shows_cost = extensions is not None and extensions.get("cost") is True
     return GraphQLRequest(
         query,
         variables,
         operation_name or None,
         is_get,
-        name,
-        is_automatic=automatic is not None,
+        persisted_id,
+        is_automatic=apollo_hash is not None,
         shows_cost=shows_cost,
     )
 
 
-def _automatic(extensions: dict[str, Any]) -> str | None:
-    """The name that Apollo's protocol gives to a document."""
-    persisted = extensions.get("persistedQuery")
-    if persisted is None:
+def _apollo_hash(extensions: dict[str, Any]) -> str | None:
+    """The hash of Apollo's protocol for automatic persisted queries. None without it."""
+    protocol = extensions.get("persistedQuery")
+    if protocol is None:
         return None
-    if not isinstance(persisted, dict) or persisted.get("version") != 1:
-        raise Rejected(400, "extensions.persistedQuery is no object of version 1.")
-    return _checked(persisted.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
+    if not isinstance(protocol, dict) or protocol.get("version") != 1:
+        raise RequestError(400, "extensions.persistedQuery is not an object of version 1.")
+    return _require_id(protocol.get("sha256Hash"), "extensions.persistedQuery.sha256Hash")
 
 
-def _name(body: dict[str, Any]) -> str | None:
-    """The name of a document that is no part of Apollo's protocol."""
-    for name in _NAMES:
-        if (given := body.get(name)) is not None:
-            return _checked(given, name)
+def _persisted_id(body: dict[str, Any]) -> str | None:
+    """The id of a persisted operation under one of _ID_KEYS. None without one."""
+    for key in _ID_KEYS:
+        if (value := body.get(key)) is not None:
+            return _require_id(value, key)
     return None
 
 
-def _checked(name: object, where: str) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise Rejected(400, f"{where} is not a string of 1 to {_LONGEST_NAME} characters.")
-    return name
+def _require_id(value: object, key: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_LENGTH:
+        raise RequestError(400, f"{key} is not a string of 1 to {_MAX_ID_LENGTH} characters.")
+    return value
 
 
-def _too_large(status: int, what: str, found: int) -> Rejected:
-    message = f"The {what} has more than {MAX_BODY:,} bytes."
-    return Rejected(status, message, limit="bytes", most=MAX_BODY, found=found)
+def _too_large(status: int, source: str, size: int) -> RequestError:
+    message = f"The {source} has more than {MAX_BODY:,} bytes."
+    return RequestError(status, message, limit="bytes", most=MAX_BODY, found=size)

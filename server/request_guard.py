@@ -1,7 +1,6 @@
-"""What the head of a request may be: how large, in which words, for which host.
+"""Checks of a request head: its size, method, version and host.
 
-The connection shows each head to the gate before the application learns of it; and each handshake of a WebSocket,
-which is a head and nothing more.
+The connection checks the head of each request and of each WebSocket handshake before it calls the application.
 """
 
 import base64
@@ -12,110 +11,110 @@ from typing import Final, TypeAlias
 
 import httptools
 
-from server.errors import Rejected
-from server.hosts import FORWARDED, PROBES, Hosts
+from server.errors import RequestError
+from server.hosts import FORWARDING_HEADERS, PROBES, Hosts
 from server.proxies import Proxies
 
-SECONDS: Final = 10
-"""For a head, for a body, and to read on in an answer."""
+TIMEOUT_SECONDS: Final = 10
+"""Timeout for the request head, for the body, and for the client to read more of a response."""
 KEEP_ALIVE_SECONDS: Final = 10
-MOST_CONNECTIONS: Final = 2000
-LONGEST_TARGET: Final = 8 * 1024
-LONGEST_HEAD: Final = 16 * 1024
-"""In bytes, of all headers together, without the request line."""
-MOST_HEADERS: Final = 100
-MOST_IN_LINE: Final = 100
-"""Requests of one connection that wait for the answer to the one before."""
-LONGEST_LINE_OF_HANDSHAKE: Final = 8000
-"""What reads a handshake again, uvicorn's WebSockets, would refuse longer ones in its own words."""
+MAX_CONNECTIONS: Final = 2000
+MAX_TARGET_BYTES: Final = 8 * 1024
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""Of all headers together, without the request line."""
+MAX_HEADERS: Final = 100
+MAX_PIPELINED_REQUESTS: Final = 100
+"""Pipelined requests of one connection that wait for earlier responses."""
+MAX_HANDSHAKE_HEADER_BYTES: Final = 8000
+"""Of one header. Beyond that, uvicorn's WebSocket implementation would reject the handshake without a coded error."""
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _VERSIONS: Final = frozenset(("1.1", "1.0"))
-_ROUTED: Final = frozenset((b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE"))
-_NEVER: Final = frozenset((b"TRACE", b"CONNECT"))
-_ALLOWED: Final = {"Allow": "GET, HEAD, POST"}
-_LOOKED_AT: Final = FORWARDED | {b"host", b"transfer-encoding"}
+_METHODS: Final = frozenset((b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE"))
+_FORBIDDEN_METHODS: Final = frozenset((b"TRACE", b"CONNECT"))
+_ALLOW_HEADER: Final = {"Allow": "GET, HEAD, POST"}
+_RELEVANT_HEADERS: Final = FORWARDING_HEADERS | {b"host", b"transfer-encoding"}
 _GRAPHQL: Final = b"/graphql"
-"""Nearly all that is asked: decided at once."""
+"""The target of nearly all requests, checked on a fast path."""
 _KEY_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class RequestGuard:
-    """Whom we let in, and how long we wait for him."""
+    """The rules for request heads, and the timeouts and bounds of connections."""
 
     hosts: Hosts
     proxies: Proxies = field(default_factory=Proxies)
-    seconds: float = SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS
-    most_connections: int = MOST_CONNECTIONS
+    max_connections: int = MAX_CONNECTIONS
 
-    def objection(self, method: bytes, version: str, target: bytes, headers: Headers) -> Rejected | None:
-        """What there is against a head; names of headers are in small letters."""
+    def check(self, method: bytes, version: str, target: bytes, headers: Headers) -> RequestError | None:
+        """The error of a request head, or None. Header names are in lower case."""
         if version not in _VERSIONS:
-            return Rejected(505, "Send HTTP/1.1.")
-        if method not in _ROUTED:
-            return unknown_method(405 if method in _NEVER else 501)
-        said: list[bytes] = []
-        others: list[tuple[bytes, bytes]] = []
+            return RequestError(505, "Send HTTP/1.1.")
+        if method not in _METHODS:
+            return unknown_method(405 if method in _FORBIDDEN_METHODS else 501)
+        host_values: list[bytes] = []
+        forwarding_headers: list[tuple[bytes, bytes]] = []
         for header in headers:
             name, value = header
-            if name not in _LOOKED_AT:
+            if name not in _RELEVANT_HEADERS:
                 continue
             if name == b"host":
-                said.append(value)
-            elif name in FORWARDED:
-                others.append(header)
+                host_values.append(value)
+            elif name in FORWARDING_HEADERS:
+                forwarding_headers.append(header)
             elif version == "1.0" or value.lower() != b"chunked":
-                return Rejected(501, "Send the body with Content-Length, or in chunks and no other encoding.")
-        if target == _GRAPHQL and not others and self.hosts.is_one(said):
+                return RequestError(501, "Send the body with Content-Length or as Transfer-Encoding: chunked.")
+        if target == _GRAPHQL and not forwarding_headers and self.hosts.is_plain_match(host_values):
             return None
-        return self._misdirected(version, target, said, others)
+        return self._check_host(version, target, host_values, forwarding_headers)
 
-    def _misdirected(
-        self, version: str, target: bytes, said: list[bytes], others: list[tuple[bytes, bytes]]
-    ) -> Rejected | None:
+    def _check_host(
+        self, version: str, target: bytes, host_values: list[bytes], forwarding_headers: list[tuple[bytes, bytes]]
+    ) -> RequestError | None:
         is_probe = target.decode("latin-1").partition("?")[0] in PROBES
-        if is_probe and not said and version == "1.0":
+        if is_probe and not host_values and version == "1.0":
             return None
         if not target.startswith(b"/") and target != b"*":
-            # The whole address in the request line: its host goes before the header's.
-            others.append((b"", httptools.parse_url(target).host or b""))
-        return self.hosts.objection(said, others, probed=is_probe)
+            # A request target in absolute form: its host overrides the Host header, so it is checked too.
+            forwarding_headers.append((b"", httptools.parse_url(target).host or b""))
+        return self.hosts.check(host_values, forwarding_headers, is_probe=is_probe)
 
 
-def handshake(method: bytes, version: str, headers: Headers) -> Rejected | None:
-    """What there is against the handshake of a WebSocket."""
-    given = dict(headers)
-    is_one = method == b"GET" and version == "1.1" and _is_key(given.get(b"sec-websocket-key", b""))
-    if not is_one or given.keys() & {b"content-length", b"transfer-encoding"}:
-        return Rejected(400, "This is no handshake of a WebSocket.")
-    if given.get(b"sec-websocket-version") != b"13":
-        return Rejected(426, "Open the WebSocket in version 13.", headers={"Sec-WebSocket-Version": "13"})
-    if any(len(name) + len(value) > LONGEST_LINE_OF_HANDSHAKE for name, value in headers):
-        return large_head()
+def check_handshake(method: bytes, version: str, headers: Headers) -> RequestError | None:
+    """The error of a WebSocket handshake, or None."""
+    values = dict(headers)
+    is_handshake = method == b"GET" and version == "1.1" and _is_key(values.get(b"sec-websocket-key", b""))
+    if not is_handshake or values.keys() & {b"content-length", b"transfer-encoding"}:
+        return RequestError(400, "This is not a WebSocket handshake.")
+    if values.get(b"sec-websocket-version") != b"13":
+        return RequestError(426, "Open the WebSocket in version 13.", headers={"Sec-WebSocket-Version": "13"})
+    if any(len(name) + len(value) > MAX_HANDSHAKE_HEADER_BYTES for name, value in headers):
+        return head_too_large()
     return None
 
 
-def size(headers: Headers) -> int:
-    """How many bytes headers take, as they are sent."""
+def head_size(headers: Headers) -> int:
+    """The size of the headers in bytes, as sent."""
     return sum(len(name) + len(value) + len(b": \r\n") for name, value in headers)
 
 
-def long_target() -> Rejected:
-    """The refusal of an address that is too long."""
-    return Rejected(414, f"The address has more than {LONGEST_TARGET} bytes.")
+def target_too_long() -> RequestError:
+    """The error of a request target that is too long."""
+    return RequestError(414, f"The request target has more than {MAX_TARGET_BYTES} bytes.")
 
 
-def large_head() -> Rejected:
-    """The refusal of too many or too long headers."""
-    return Rejected(431, f"The headers have more than {LONGEST_HEAD} bytes, or are more than {MOST_HEADERS}.")
+def head_too_large() -> RequestError:
+    """The error of too many or too large headers."""
+    return RequestError(431, f"There are more than {MAX_HEADERS} headers or more than {MAX_HEAD_BYTES} bytes of them.")
 
 
-def unknown_method(status: int = 501) -> Rejected:
-    """The refusal of a method that has a meaning nowhere here."""
-    return Rejected(status, "This method is not for this address.", headers=_ALLOWED)
+def unknown_method(status: int = 501) -> RequestError:
+    """The error of a method that no path supports."""
+    return RequestError(status, "This method is not supported here.", headers=_ALLOW_HEADER)
 
 
 def _is_key(value: bytes) -> bool:

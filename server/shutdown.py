@@ -1,24 +1,24 @@
-"""How far a process is with its end, for whoever has to behave otherwise then.
+"""The shutdown state of a process.
 
-announced   /readyz answers 503, and each answer closes its connection; still everything is served
-begun       nobody new is let in, what is under way is finished; what would never end by itself ends now
+draining   /readyz answers 503 and each response closes its connection. All requests are still served.
+started    No new connections are accepted. Running requests finish. Subscriptions end.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-STATE: Final = "leaving"
-"""Where the application leaves its own for the server, in the state of its lifespan."""
+STATE_KEY: Final = "shutdown"
+"""The key of the Shutdown in the lifespan state of the application."""
 
 
 class Shutdown:
-    """Of one process; `on_begin` ends what would never end by itself."""
+    """The shutdown of one process. `on_start` ends the subscriptions, which would not end by themselves."""
 
-    def __init__(self, on_begin: Callable[[], None]) -> None:
+    def __init__(self, on_start: Callable[[], None]) -> None:
         self.is_draining = False
-        self._on_begin = on_begin
+        self._on_start = on_start
 
-    def begin(self) -> None:
-        """It is time."""
+    def start(self) -> None:
+        """Start the shutdown."""
         self.is_draining = True
-        self._on_begin()
+        self._on_start()

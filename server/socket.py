@@ -1,11 +1,11 @@
-"""Subscriptions over WebSocket: the protocol graphql-transport-ws, each of its rules, and no other protocol.
+"""Subscriptions over WebSocket with the protocol graphql-transport-ws.
 
     connect --connection_init--> acknowledged --subscribe--> next, next, ... --> complete, or error
                 (10 seconds)                                                      each operation by its id
 
-A socket is somebody's: it is acknowledged for who is signed in, and closed when that session ends. An
-operation whose own right is gone ends alone. Queries and mutations are refused: they belong to POST,
-where what they cost is counted.
+A socket belongs to a session. It is acknowledged for a signed-in user and closed when the session ends. If a user
+loses the access to one subscription, only this subscription ends. Queries and mutations are rejected: they must use
+POST, where their cost is charged.
 """
 
 import asyncio
@@ -26,23 +26,23 @@ from server import client_info, error_response, errors
 from server.access_log import AccessLog, LogEntry
 from server.client_info import ClientInfo
 from server.credentials import Browsers
-from server.errors import Rejected
+from server.errors import RequestError
 from server.graph import Graph
-from server.request import MAX_BODY, asked
-from server.stream import SEND_SECONDS, Gone
+from server.request import MAX_BODY, parse_request
+from server.stream import SEND_SECONDS, ClientDisconnect
 
 PROTOCOL: Final = "graphql-transport-ws"
 INIT_SECONDS: Final = 10.0
-LAST_WORDS_SECONDS: Final = 0.2
-"""How long the operations of a session that has ended have to say so."""
-MOST_SOCKETS: Final = 2000
-MOST_OPERATIONS: Final = 50
-LONGEST_ID: Final = 80
-_GOING: Final = "This server goes; connect again."
+FINAL_MESSAGES_SECONDS: Final = 0.2
+"""Maximum time for the operations of an ended session to send their errors."""
+MAX_SOCKETS: Final = 2000
+MAX_OPERATIONS: Final = 50
+MAX_ID_LENGTH: Final = 80
+_SHUTDOWN_REASON: Final = "The server is shutting down. Connect again."
 
 
-class Code(IntEnum):
-    """Why a socket is closed: those of the protocol, and of WebSocket itself."""
+class CloseCode(IntEnum):
+    """Codes for closing a socket, of graphql-transport-ws (44xx, 4500) and of WebSocket (10xx)."""
 
     GOING_AWAY = 1001
     TOO_BIG = 1009
@@ -57,19 +57,19 @@ class Code(IntEnum):
     INTERNAL = 4500
 
 
-_OF_STATUS: Final = {
-    401: Code.FORBIDDEN,
-    403: Code.FORBIDDEN,
-    429: Code.TRY_AGAIN_LATER,
-    503: Code.TRY_AGAIN_LATER,
-    500: Code.INTERNAL,
+_CODE_BY_STATUS: Final = {
+    401: CloseCode.FORBIDDEN,
+    403: CloseCode.FORBIDDEN,
+    429: CloseCode.TRY_AGAIN_LATER,
+    503: CloseCode.TRY_AGAIN_LATER,
+    500: CloseCode.INTERNAL,
 }
 
 
-class Closed(Exception):
-    """The socket is to be closed, with a code and a reason of at most 123 bytes."""
+class SocketClosure(Exception):
+    """Closes the socket with a code and a reason of at most 123 bytes."""
 
-    def __init__(self, code: Code, reason: str) -> None:
+    def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
@@ -77,138 +77,142 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketServices:
-    """What all sockets share: the graph, who looks after streams, who writes down, and the limits."""
+    """The services and limits that all sockets share."""
 
     graph: Graph
     hub: Hub
-    journal: AccessLog
+    access_log: AccessLog
     browsers: Browsers
     init_seconds: float = INIT_SECONDS
     send_seconds: float = SEND_SECONDS
-    most_sockets: int = MOST_SOCKETS
-    most_operations: int = MOST_OPERATIONS
+    max_sockets: int = MAX_SOCKETS
+    max_operations: int = MAX_OPERATIONS
 
 
 class Sockets:
-    """Answers WebSockets to /graphql."""
+    """The ASGI application for WebSockets to /graphql."""
 
-    def __init__(self, house: SocketServices) -> None:
-        self._house = house
-        self._open = 0
+    def __init__(self, services: SocketServices) -> None:
+        self._services = services
+        self._open_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let somebody in, and talk until one of the two closes."""
+        """Accept or reject a socket, and serve it until it is closed."""
         _ = await receive()
-        refused = self._refused(scope)
-        if refused is not None:
-            await error_response.as_json(refused.status, refused.answer(_fresh_id()))(scope, receive, send)
+        rejection = self._rejection(scope)
+        if rejection is not None:
+            await error_response.json_response(rejection.status, rejection.to_response(_new_request_id()))(
+                scope, receive, send
+            )
             return
         if PROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
-            await send(_close(Closed(Code.SUBPROTOCOL_NOT_ACCEPTABLE, f"Speak {PROTOCOL}.")))
+            await send(
+                _close_event(SocketClosure(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Use the subprotocol {PROTOCOL}."))
+            )
             return
-        self._open += 1
+        self._open_count += 1
         try:
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-            await SocketConnection(self._house, scope, receive, send).hold()
+            await SocketConnection(self._services, scope, receive, send).run()
         except OSError:
-            pass  # it was gone before anything was said
+            pass  # The client disconnected before the first message.
         finally:
-            self._open -= 1
+            self._open_count -= 1
 
-    def _refused(self, scope: Scope) -> Rejected | None:
-        if self._house.browsers.is_foreign(Headers(scope=scope).get):
-            return Rejected(403, "No socket is opened from this origin.", errors.FORBIDDEN)
-        if self._open >= self._house.most_sockets:
-            return errors.unavailable()
+    def _rejection(self, scope: Scope) -> RequestError | None:
+        if self._services.browsers.is_foreign(Headers(scope=scope).get):
+            return RequestError(403, "This origin may not open a socket.", errors.FORBIDDEN)
+        if self._open_count >= self._services.max_sockets:
+            return RequestError(503, "Too many open sockets. Try again later.", errors.SERVICE_UNAVAILABLE)
         return None
 
 
 class SocketConnection:
-    """One socket, from its acceptance to its end."""
+    """One accepted socket."""
 
-    def __init__(self, house: SocketServices, scope: Scope, receive: Receive, send: Send) -> None:
-        self._house = house
+    def __init__(self, services: SocketServices, scope: Scope, receive: Receive, send: Send) -> None:
+        self._services = services
         self._scope = scope
         self._receive = receive
         self._emit = send
-        self._origin: ClientInfo | None = None
+        self._client: ClientInfo | None = None
         self._session: Stream[None] | None = None
         self._is_acknowledged = False
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._operations: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sending = asyncio.Lock()
-        self._end: asyncio.Future[Closed | None] = asyncio.get_running_loop().create_future()
+        self._send_lock = asyncio.Lock()
+        self._closure: asyncio.Future[SocketClosure | None] = asyncio.get_running_loop().create_future()
 
-    async def hold(self) -> None:
-        """Talk until the end, and leave nothing behind."""
-        reading = asyncio.create_task(self._read())
+    async def run(self) -> None:
+        """Serve the socket until it is closed. All tasks and streams are finished on return."""
+        reader = asyncio.create_task(self._read())
         try:
-            await asyncio.wait({reading, self._end}, return_when=asyncio.FIRST_COMPLETED)
-            closed = self._end.result() if self._end.done() else reading.result()
-            if closed is not None:
-                async with asyncio.timeout(self._house.send_seconds):
-                    await self._emit(_close(closed))
+            await asyncio.wait({reader, self._closure}, return_when=asyncio.FIRST_COMPLETED)
+            closure = self._closure.result() if self._closure.done() else reader.result()
+            if closure is not None:
+                async with asyncio.timeout(self._services.send_seconds):
+                    await self._emit(_close_event(closure))
         finally:
-            left = {reading, *self._tasks}
-            for task in left:
+            tasks = {reader, *self._tasks}
+            for task in tasks:
                 task.cancel()
-            _ = await asyncio.gather(*left, return_exceptions=True)
+            _ = await asyncio.gather(*tasks, return_exceptions=True)
             if self._session is not None:
                 await self._session.aclose()
 
-    def _stop(self, closed: Closed | None) -> None:
-        if not self._end.done():
-            self._end.set_result(closed)
+    def _stop(self, closure: SocketClosure | None) -> None:
+        if not self._closure.done():
+            self._closure.set_result(closure)
 
-    # ---- What the client says ----------------------------------------------------------------
+    # ---- Receiving ---------------------------------------------------------------------------
 
-    async def _read(self) -> Closed | None:
-        """Take message by message; why the socket is to be closed, or None when the client has gone."""
+    async def _read(self) -> SocketClosure | None:
+        """Handle messages until the end. Returns how to close the socket, or None if the client disconnected."""
         try:
-            await self._begin()
+            await self._wait_for_init()
             while True:
-                await self._take(await self._message())
-        except Closed as closed:
-            return closed
-        except Gone:
+                await self._handle(await self._receive_message())
+        except SocketClosure as closure:
+            return closure
+        except ClientDisconnect:
             return None
-        except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
-            return _refusing(error)
+        except Exception as error:  # noqa: BLE001 - socket boundary: the client gets a masked error with a code, the log the details
+            return _closure_for(error)
 
-    async def _begin(self) -> None:
-        limit = asyncio.timeout(self._house.init_seconds)
+    async def _wait_for_init(self) -> None:
+        limit = asyncio.timeout(self._services.init_seconds)
         try:
             async with limit:
                 while not self._is_acknowledged:
-                    await self._take(await self._message())
+                    await self._handle(await self._receive_message())
         except TimeoutError:
             if limit.expired():
-                raise Closed(Code.INITIALISATION_TIMEOUT, "Connection initialisation timeout.") from None
+                raise SocketClosure(CloseCode.INITIALISATION_TIMEOUT, "Connection initialisation timeout.") from None
             raise
 
-    async def _message(self) -> dict[str, Any]:
+    async def _receive_message(self) -> dict[str, Any]:
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
-            raise Gone
+            raise ClientDisconnect
         text = event.get("text")
         if text is None:
-            raise Closed(Code.BAD_REQUEST, "Messages are text.")
+            raise SocketClosure(CloseCode.BAD_REQUEST, "A message must be text.")
         if len(text) > MAX_BODY or len(text.encode(errors="replace")) > MAX_BODY:
-            raise Closed(Code.TOO_BIG, f"A message has at most {MAX_BODY} bytes.")
+            raise SocketClosure(CloseCode.TOO_BIG, f"A message has at most {MAX_BODY} bytes.")
         try:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
             message = None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise Closed(Code.BAD_REQUEST, "A message is a JSON object with a type.")
+            raise SocketClosure(CloseCode.BAD_REQUEST, "A message is a JSON object with a type.")
         return message
 
-    async def _take(self, message: dict[str, Any]) -> None:
-        """Do what a message asks for."""
+    async def _handle(self, message: dict[str, Any]) -> None:
+        """Handle one message."""
         match message["type"]:
             case "connection_init":
-                await self._init(_payload(message))
+                await self._handle_init(_payload(message))
             case "ping":
                 _ = _payload(message)
                 await self._send({"type": "pong"})
@@ -217,140 +221,142 @@ class SocketConnection:
             case "subscribe":
                 await self._subscribe(message)
             case "complete":
-                running = self._running.pop(_id(message), None)
-                if running is not None:
-                    running.cancel()
+                task = self._operations.pop(_operation_id(message), None)
+                if task is not None:
+                    task.cancel()
             case _:
-                raise Closed(Code.BAD_REQUEST, "This type of message is not known here.")
+                raise SocketClosure(CloseCode.BAD_REQUEST, "Unknown message type.")
 
-    async def _init(self, given: Mapping[str, Any]) -> None:
-        if self._origin is not None:
-            raise Closed(Code.TOO_MANY_INITIALISATION_REQUESTS, "Too many initialisation requests.")
-        request_id = _fresh_id()
+    async def _handle_init(self, payload: Mapping[str, Any]) -> None:
+        if self._client is not None:
+            raise SocketClosure(CloseCode.TOO_MANY_INITIALISATION_REQUESTS, "Too many initialisation requests.")
+        request_id = _new_request_id()
         try:
-            self._origin = client_info.of_socket(self._scope, given, request_id, self._house.browsers)
-            context = await self._house.graph.enter(self._origin)
-            self._session = session = await self._house.hub.session(context.caller)
-        except Exception as error:  # noqa: BLE001 - as above
-            raise _refusing(error, request_id) from None
-        _ = self._start(self._until_signed_out(session))
+            self._client = client_info.of_socket(self._scope, payload, request_id, self._services.browsers)
+            context = await self._services.graph.authenticate(self._client)
+            self._session = session = await self._services.hub.follow_session(context.caller)
+        except Exception as error:  # noqa: BLE001 - socket boundary: the socket is closed with a masked reason, the log has the details
+            raise _closure_for(error, request_id) from None
+        _ = self._start_task(self._close_with_session(session))
         self._is_acknowledged = True
         await self._send({"type": "connection_ack"})
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         if not self._is_acknowledged:
-            raise Closed(Code.UNAUTHORIZED, "Unauthorized")
-        key, payload = _id(message), message.get("payload")
+            raise SocketClosure(CloseCode.UNAUTHORIZED, "Unauthorized")
+        operation_id, payload = _operation_id(message), message.get("payload")
         if not isinstance(payload, dict):
-            raise Closed(Code.BAD_REQUEST, "A subscribe message has a payload.")
-        if key in self._running:
-            raise Closed(Code.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {key} already exists")
-        if len(self._running) >= self._house.most_operations:
-            many = f"A socket has at most {self._house.most_operations} subscriptions."
-            await self._refuse(key, Rejected(429, many, errors.RATE_LIMITED), _fresh_id())
+            raise SocketClosure(CloseCode.BAD_REQUEST, "A subscribe message has a payload.")
+        if operation_id in self._operations:
+            raise SocketClosure(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id} already exists")
+        if len(self._operations) >= self._services.max_operations:
+            reason = f"A socket has at most {self._services.max_operations} subscriptions."
+            await self._send_error(operation_id, RequestError(429, reason, errors.RATE_LIMITED), _new_request_id())
             return
-        self._running[key] = self._start(self._answer(key, payload))
+        self._operations[operation_id] = self._start_task(self._run_operation(operation_id, payload))
 
-    def _start(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def _start_task(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    # ---- What it is told ---------------------------------------------------------------------
+    # ---- Sending -----------------------------------------------------------------------------
 
-    async def _answer(self, key: str, payload: dict[str, Any]) -> None:
-        """Run one operation to its end."""
-        entry = self._house.journal.begin(_fresh_id(), status=200)
+    async def _run_operation(self, operation_id: str, payload: dict[str, Any]) -> None:
+        """Run one operation until it completes or fails."""
+        entry = self._services.access_log.begin(_new_request_id(), status=200)
         try:
-            await self._follow(key, payload, entry)
-            self._forget(key)
-            await self._send({"id": key, "type": "complete"})
-        except Gone:
+            await self._send_responses(operation_id, payload, entry)
+            self._release_id(operation_id)
+            await self._send({"id": operation_id, "type": "complete"})
+        except ClientDisconnect:
             self._stop(None)
         except ShuttingDown:
-            self._stop(Closed(Code.GOING_AWAY, _GOING))
-        except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
-            self._forget(key)
-            rejected = errors.rejected(error, entry.request_id, self._locale(entry))
-            entry.status, entry.errors = rejected.status, rejected.answer(entry.request_id)["errors"]
-            await self._refuse(key, rejected, entry.request_id)
+            self._stop(SocketClosure(CloseCode.GOING_AWAY, _SHUTDOWN_REASON))
+        except Exception as error:  # noqa: BLE001 - socket boundary: the client gets a masked error with a code, the log the details
+            self._release_id(operation_id)
+            rejection = errors.to_request_error(error, entry.request_id, self._locale(entry))
+            entry.status, entry.errors = rejection.status, rejection.to_response(entry.request_id)["errors"]
+            await self._send_error(operation_id, rejection, entry.request_id)
         finally:
-            self._house.journal.end(entry)
+            self._services.access_log.end(entry)
 
-    async def _follow(self, key: str, payload: dict[str, Any], entry: LogEntry) -> None:
-        assert self._origin is not None  # noqa: S101 - acknowledged
-        graph = self._house.graph
-        named = await graph.named(asked(payload), self._origin)
-        entry.operation = operation = graph.operation(named, self._origin.ip_address)
+    async def _send_responses(self, operation_id: str, payload: dict[str, Any], entry: LogEntry) -> None:
+        assert self._client is not None  # noqa: S101 - set before the acknowledgement
+        graph = self._services.graph
+        document = await graph.resolve_persisted(parse_request(payload), self._client)
+        entry.operation = operation = graph.prepare(document, self._client.ip_address)
         if operation.kind is not OperationType.SUBSCRIPTION:
-            raise Rejected(400, f"A socket is for subscriptions; send a {operation.kind.value} by POST.")
-        context = await graph.context(operation, replace(self._origin, request_id=entry.request_id))
+            raise RequestError(400, f"A socket is for subscriptions; send a {operation.kind.value} by POST.")
+        context = await graph.authorize(operation, replace(self._client, request_id=entry.request_id))
         entry.context = context
-        async with aclosing(graph.subscribe(operation, context, entry.request_id)) as answers:
-            async for answer in answers:
-                entry.bytes += await self._send({"id": key, "type": "next", "payload": answer})
+        async with aclosing(graph.subscribe(operation, context, entry.request_id)) as responses:
+            async for response in responses:
+                entry.bytes += await self._send({"id": operation_id, "type": "next", "payload": response})
 
     def _locale(self, entry: LogEntry) -> str:
-        """The language of whoever asks."""
-        assert self._origin is not None  # noqa: S101 - acknowledged
-        return entry.context.caller.locale if entry.context else self._origin.locale
+        """Return the locale for error messages of an operation."""
+        assert self._client is not None  # noqa: S101 - set before the acknowledgement
+        return entry.context.caller.locale if entry.context else self._client.locale
 
-    def _forget(self, key: str) -> None:
-        """Let the client use an id again, before it can know that it may."""
-        if self._running.get(key) is asyncio.current_task():
-            del self._running[key]
+    def _release_id(self, operation_id: str) -> None:
+        """Let the client use the id again. Call this before the client is told that the operation has ended."""
+        if self._operations.get(operation_id) is asyncio.current_task():
+            del self._operations[operation_id]
 
-    async def _refuse(self, key: str, rejected: Rejected, request_id: str) -> None:
+    async def _send_error(self, operation_id: str, rejection: RequestError, request_id: str) -> None:
         try:
-            await self._send({"id": key, "type": "error", "payload": rejected.answer(request_id)["errors"]})
-        except Gone:
+            await self._send(
+                {"id": operation_id, "type": "error", "payload": rejection.to_response(request_id)["errors"]}
+            )
+        except ClientDisconnect:
             self._stop(None)
 
-    async def _until_signed_out(self, session: Stream[None]) -> None:
-        """Close the socket when its session ends, once its operations have said so."""
-        why = await session.over()
-        if isinstance(why, ShuttingDown):
-            self._stop(Closed(Code.GOING_AWAY, _GOING))
+    async def _close_with_session(self, session: Stream[None]) -> None:
+        """Close the socket when its session ends, after its operations have sent their errors."""
+        reason = await session.wait_for_end()
+        if isinstance(reason, ShuttingDown):
+            self._stop(SocketClosure(CloseCode.GOING_AWAY, _SHUTDOWN_REASON))
             return
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=LAST_WORDS_SECONDS)
-        self._stop(_refusing(why))
+        if self._operations:
+            await asyncio.wait(self._operations.values(), timeout=FINAL_MESSAGES_SECONDS)
+        self._stop(_closure_for(reason))
 
     async def _send(self, message: dict[str, Any]) -> int:
-        """Send a message, and tell its length. Raises Gone."""
+        """Send a message and return its length in bytes. Raises ClientDisconnect."""
         text = orjson.dumps(message, option=orjson.OPT_UTC_Z)
         try:
-            async with asyncio.timeout(self._house.send_seconds), self._sending:
+            async with asyncio.timeout(self._services.send_seconds), self._send_lock:
                 await self._emit({"type": "websocket.send", "text": text.decode()})
-        except OSError:  # cut, or too slow
-            raise Gone from None
+        except OSError:  # The connection is closed, or the client reads too slowly.
+            raise ClientDisconnect from None
         return len(text)
 
 
 def _payload(message: dict[str, Any]) -> dict[str, Any]:
     payload = message.get("payload")
     if payload is not None and not isinstance(payload, dict):
-        raise Closed(Code.BAD_REQUEST, "A payload is a JSON object.")
+        raise SocketClosure(CloseCode.BAD_REQUEST, "A payload is a JSON object.")
     return payload or {}
 
 
-def _id(message: dict[str, Any]) -> str:
-    key = message.get("id")
-    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_ID or not key.isascii():
-        raise Closed(Code.BAD_REQUEST, f"An id has 1 to {LONGEST_ID} ASCII characters.")
-    return key
+def _operation_id(message: dict[str, Any]) -> str:
+    operation_id = message.get("id")
+    if not isinstance(operation_id, str) or not 0 < len(operation_id) <= MAX_ID_LENGTH or not operation_id.isascii():
+        raise SocketClosure(CloseCode.BAD_REQUEST, f"An id has 1 to {MAX_ID_LENGTH} ASCII characters.")
+    return operation_id
 
 
-def _refusing(error: Exception, request_id: str | None = None) -> Closed:
-    """How a socket is closed whose opening was refused, or that broke."""
-    rejected = errors.rejected(error, request_id or _fresh_id())
-    return Closed(_OF_STATUS.get(rejected.status, Code.BAD_REQUEST), str(rejected)[:120])
+def _closure_for(error: Exception, request_id: str | None = None) -> SocketClosure:
+    """Return how to close a socket after an error."""
+    rejection = errors.to_request_error(error, request_id or _new_request_id())
+    return SocketClosure(_CODE_BY_STATUS.get(rejection.status, CloseCode.BAD_REQUEST), str(rejection)[:120])
 
 
-def _close(closed: Closed) -> dict[str, Any]:
-    return {"type": "websocket.close", "code": int(closed.code), "reason": closed.reason}
+def _close_event(closure: SocketClosure) -> dict[str, Any]:
+    return {"type": "websocket.close", "code": int(closure.code), "reason": closure.reason}
 
 
-def _fresh_id() -> str:
+def _new_request_id() -> str:
     return os.urandom(16).hex()

@@ -1,11 +1,11 @@
-"""Subscriptions over HTTP: Server-Sent Events, as graphql-sse has them in its distinct connections mode.
+"""Subscriptions over HTTP: Server-Sent Events in the distinct connections mode of graphql-sse.
 
-    event: next          data: an answer           as often as there is one
-    event: complete      data:                     there will be no more
-    :                                              nothing, so that whoever stands between stays patient
+    event: next          data: a result            for each result
+    event: complete      data:                     after the last result
+    :                                              a heartbeat, so that proxies keep the connection open
 
-A refusal before anything was executed is JSON with its status, as for any other request. Where this
-process ends, so does the stream, without `complete`: the client comes back to another one.
+An error before the execution is JSON with its status, as for any other request. When this process shuts down, the
+stream ends without `complete`, so that the client connects again to another process.
 """
 
 import asyncio
@@ -21,31 +21,31 @@ from models.live.hub import ShuttingDown
 from resolvers.context import Context
 from server import errors
 from server.access_log import LogEntry
-from server.graph import Answer, Graph, Operation
+from server.graph import Graph, GraphQLResponse, Operation
 
 EVENT_STREAM: Final = "text/event-stream"
-BEAT_SECONDS: Final = 12.0
+HEARTBEAT_SECONDS: Final = 12.0
 SEND_SECONDS: Final = 10.0
-"""A client that takes nothing for so long is cut."""
+"""The connection is closed if the client reads nothing for this time."""
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"x-accel-buffering", b"no"),  # nginx would collect them
+    (b"x-accel-buffering", b"no"),  # Without it nginx buffers the events.
 ]
-_BEAT: Final = b":\n\n"
+_HEARTBEAT: Final = b":\n\n"
 _COMPLETE: Final = b"event: complete\ndata:\n\n"
 
 
-class Gone(Exception):
-    """There is nobody any more to whom anything could be said."""
+class ClientDisconnect(Exception):
+    """The client has disconnected or reads too slowly."""
 
 
 def is_accepted(accept: str | None) -> bool:
-    """Whether a client can follow events."""
+    """True if the Accept header of a client allows event streams."""
     return accept is not None and EVENT_STREAM in accept.lower()
 
 
-class Following:
-    """The response to an operation whose answers are events: those of a subscription, or the one of another."""
+class EventStreamResponse:
+    """A response as an event stream: the results of a subscription, or the one result of another operation."""
 
     def __init__(self, graph: Graph, operation: Operation, context: Context, entry: LogEntry) -> None:
         self._graph = graph
@@ -54,73 +54,78 @@ class Following:
         self._entry = entry
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Send until there is no more, or nobody; leave nothing behind."""
+        """Send events until the operation ends or the client disconnects. All tasks are finished on return."""
         tasks = [
-            asyncio.create_task(work)
-            for work in (self._tell(send), _beat(send), _until_gone(receive))  # whichever ends first ends all
+            asyncio.create_task(coroutine)
+            for coroutine in (
+                self._write_stream(send),
+                _send_heartbeats(send),
+                _wait_for_disconnect(receive),
+            )
         ]
         try:
+            # The first task that ends stops the others.
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _tell(self, send: Send) -> None:
-        with suppress(Gone):
-            await _put(send, {"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            await _put(send, _part(_BEAT))  # so that the client sees that it is open
+    async def _write_stream(self, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await _send_message(send, {"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            await _send_message(send, _chunk(_HEARTBEAT))  # The client sees that the stream is open.
             with suppress(ShuttingDown):
-                await self._tell_all(send)
-                await _put(send, _part(_COMPLETE))
-            await _put(send, {"type": "http.response.body", "body": b""})
+                await self._write_responses(send)
+                await _send_message(send, _chunk(_COMPLETE))
+            await _send_message(send, {"type": "http.response.body", "body": b""})
 
-    async def _tell_all(self, send: Send) -> None:
+    async def _write_responses(self, send: Send) -> None:
         try:
-            async with aclosing(self._answers()) as answers:
-                async for answer in answers:
-                    await _put(send, _part(_next(answer)))
-        except (ShuttingDown, Gone):
+            async with aclosing(self._responses()) as responses:
+                async for response in responses:
+                    await _send_message(send, _chunk(_next_event(response)))
+        except (ShuttingDown, ClientDisconnect):
             raise
-        except Exception as error:  # noqa: BLE001 - the last line of defence: coded, masked, logged
+        except Exception as error:  # noqa: BLE001 - request boundary: the client gets a masked error with a code, the log the details
             request_id = self._entry.request_id
-            answer = errors.rejected(error, request_id, self._context.caller.locale).answer(request_id)
-            self._entry.errors = answer["errors"]
-            await _put(send, _part(_next(answer)))
+            response = errors.to_request_error(error, request_id, self._context.caller.locale).to_response(request_id)
+            self._entry.errors = response["errors"]
+            await _send_message(send, _chunk(_next_event(response)))
 
-    async def _answers(self) -> AsyncGenerator[Answer]:
+    async def _responses(self) -> AsyncGenerator[GraphQLResponse]:
         operation, context, request_id = self._operation, self._context, self._entry.request_id
         if operation.kind is not OperationType.SUBSCRIPTION:
             yield await self._graph.run(operation, context, request_id)
             return
-        async with aclosing(self._graph.subscribe(operation, context, request_id)) as answers:
-            async for answer in answers:
-                yield answer
+        async with aclosing(self._graph.subscribe(operation, context, request_id)) as responses:
+            async for response in responses:
+                yield response
 
 
-async def _put(send: Send, message: Message) -> None:
+async def _send_message(send: Send, message: Message) -> None:
     try:
         async with asyncio.timeout(SEND_SECONDS):
             await send(message)
-    except OSError:  # cut, or too slow
-        raise Gone from None
+    except OSError:  # The connection is closed, or the client reads too slowly.
+        raise ClientDisconnect from None
 
 
-def _part(text: bytes) -> Message:
+def _chunk(text: bytes) -> Message:
     return {"type": "http.response.body", "body": text, "more_body": True}
 
 
-def _next(answer: Answer) -> bytes:
-    return b"event: next\ndata: " + orjson.dumps(answer, option=orjson.OPT_UTC_Z) + b"\n\n"
+def _next_event(response: GraphQLResponse) -> bytes:
+    return b"event: next\ndata: " + orjson.dumps(response, option=orjson.OPT_UTC_Z) + b"\n\n"
 
 
-async def _beat(send: Send) -> None:
-    with suppress(Gone):
+async def _send_heartbeats(send: Send) -> None:
+    with suppress(ClientDisconnect):
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
-            await _put(send, _part(_BEAT))
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await _send_message(send, _chunk(_HEARTBEAT))
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,8 +1,8 @@
-"""Traces for OpenTelemetry: a span for each operation, with one for each of its statements, sent by OTLP over HTTP.
+"""Traces for OpenTelemetry: one span for each operation and one for each of its SQL statements, sent over OTLP/HTTP.
 
-Nobody imports this unless the standard variables ask for it. A span has what the line of the log has, and statements
-their first word: nothing that was typed. Spans are made when an operation has ended, so that nothing but a list
-of times is kept until then, and are sent by a thread.
+This module is imported only if the standard variables of OpenTelemetry enable traces. A span has the fields of the
+log line. A statement has only its first keyword. Neither contains client input. Spans are created when the operation
+has ended: until then only a list of times is in memory. A thread sends them.
 """
 
 import asyncio
@@ -26,41 +26,41 @@ from starlette.types import Scope
 
 from server import errors, proxies
 
-MOST_STATEMENTS: Final = 100
-"""Of one operation: a subscription has no end to them."""
-LAST_SECONDS: Final = 1.0
-"""For sending what is left when the process ends."""
+MAX_STATEMENTS: Final = 100
+"""Maximum recorded statements of one operation. A subscription may run any number of them."""
+FLUSH_SECONDS: Final = 1.0
+"""Maximum time to send the remaining spans when the process ends."""
 _TRACEPARENT: Final = b"traceparent"
-_STANDARD: Final = {
+_STANDARD_ATTRIBUTES: Final = {
     "kind": "graphql.operation.type",
     "name": "graphql.operation.name",
     "status": "http.response.status_code",
     "bytes": "http.response.body.size",
 }
-"""What OpenTelemetry has a name for; the log's other fields have theirs after `fullmakt.`."""
-_LEAST_OURS: Final = 500
-_OURS: Final = frozenset({errors.INTERNAL, errors.SERVICE_UNAVAILABLE})
+"""Log fields with a standard attribute name in OpenTelemetry. Other fields get the prefix `fullmakt.`."""
+_MIN_SERVER_ERROR: Final = 500
+_SERVER_ERROR_CODES: Final = frozenset({errors.INTERNAL, errors.SERVICE_UNAVAILABLE})
 
 
 @dataclass(slots=True)
 class Trace:
-    """What is noted of one operation while it runs."""
+    """The record of one running operation."""
 
     parent: Context
-    started: int = field(default_factory=time_ns)
+    start_ns: int = field(default_factory=time_ns)
     statements: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
-    """The first word of each, when it began and when it ended."""
-    count: int = 0
+    """The first keyword, the start and the end of each statement, in nanoseconds since 1970."""
+    statement_count: int = 0
 
 
-_running: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
+_current_trace: Final[ContextVar[Trace | None]] = ContextVar("trace", default=None)
 
 
 class Traces:
-    """Makes the spans of one process, and sends them."""
+    """Creates and sends the spans of one process."""
 
     def __init__(self) -> None:
-        """Raises ValueError for a variable of OpenTelemetry that is unusable."""
+        """Read the variables of OpenTelemetry. Raises ValueError for an invalid one."""
         resource = Resource.create()
         if str(resource.attributes[SERVICE_NAME]).startswith("unknown_service"):
             resource = resource.merge(Resource({SERVICE_NAME: "fullmakt"}))
@@ -69,73 +69,78 @@ class Traces:
         self._tracer = self._provider.get_tracer("fullmakt")
 
     def begin(self, scope: Scope | None = None) -> Trace:
-        """Note down from now on what this task does, and those that it starts."""
+        """Start a trace of this task and of the tasks that it starts."""
         trace = Trace(Context() if scope is None else _parent(scope))
-        _running.set(trace)
+        _current_trace.set(trace)
         return trace
 
-    def end(self, trace: Trace, facts: Mapping[str, Any]) -> None:
-        """Send what was noted."""
-        # The driver tells of its last statements when the loop has turned, in their order.
-        asyncio.get_running_loop().call_soon(self._send, trace, facts, time_ns())
+    def end(self, trace: Trace, fields: Mapping[str, Any]) -> None:
+        """Create and send the spans of a trace."""
+        # The driver reports its last statements in the next iteration of the event loop.
+        asyncio.get_running_loop().call_soon(self._send, trace, fields, time_ns())
 
     @staticmethod
-    def statement(record: LoggedQuery) -> None:
-        """Note down a statement, of which the driver tells, for the operation that it belongs to."""
-        trace = _running.get()
+    def record_statement(record: LoggedQuery) -> None:
+        """Record a statement that the driver reports, in the trace of its operation."""
+        trace = _current_trace.get()
         if trace is None:
             return
-        trace.count += 1
-        if trace.count <= MOST_STATEMENTS:
-            ended = time_ns()
-            word = record.query.split(None, 1)[0].rstrip(";").upper()
-            trace.statements.append((word, ended - int(record.elapsed * 1e9), ended))
+        trace.statement_count += 1
+        if trace.statement_count <= MAX_STATEMENTS:
+            end_ns = time_ns()
+            keyword = record.query.split(None, 1)[0].rstrip(";").upper()
+            trace.statements.append((keyword, end_ns - int(record.elapsed * 1e9), end_ns))
 
     async def close(self) -> None:
-        """Send what is left, unless it takes too long."""
-        sent, loop = asyncio.Event(), asyncio.get_running_loop()
+        """Send the remaining spans, but wait no longer than FLUSH_SECONDS."""
+        is_sent, loop = asyncio.Event(), asyncio.get_running_loop()
 
         def send() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(sent.set)
+            loop.call_soon_threadsafe(is_sent.set)
 
-        # No thread of the loop's own: those are waited for, and a collector may not answer at all.
+        # Not a thread of the event loop: the loop waits for its threads, and the collector may never answer.
         threading.Thread(target=send, daemon=True).start()
         try:
-            async with asyncio.timeout(LAST_SECONDS):
-                await sent.wait()
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await is_sent.wait()
         except TimeoutError:
             pass
 
-    def _send(self, trace: Trace, facts: Mapping[str, Any], ended: int) -> None:
-        name: str = facts.get("kind", "refused")
-        found = _attributes(trace, facts)
-        span = self._tracer.start_span(name, trace.parent, SpanKind.SERVER, found, start_time=trace.started)
-        if facts["status"] >= _LEAST_OURS or _OURS & facts.get("codes", {}).keys():
+    def _send(self, trace: Trace, fields: Mapping[str, Any], end_ns: int) -> None:
+        name: str = fields.get("kind", "refused")
+        attributes = _attributes(trace, fields)
+        span = self._tracer.start_span(name, trace.parent, SpanKind.SERVER, attributes, start_time=trace.start_ns)
+        if fields["status"] >= _MIN_SERVER_ERROR or _SERVER_ERROR_CODES & fields.get("codes", {}).keys():
             span.set_status(StatusCode.ERROR)
-        inside = set_span_in_context(span, trace.parent)
-        for word, began, finished in trace.statements:
-            statement = {"db.system.name": "postgresql", "db.operation.name": word}
-            self._tracer.start_span(word, inside, SpanKind.CLIENT, statement, start_time=began).end(finished)
-        trace.count = MOST_STATEMENTS
-        span.end(ended)
+        span_context = set_span_in_context(span, trace.parent)
+        for keyword, statement_start_ns, statement_end_ns in trace.statements:
+            statement = {"db.system.name": "postgresql", "db.operation.name": keyword}
+            self._tracer.start_span(
+                keyword, span_context, SpanKind.CLIENT, statement, start_time=statement_start_ns
+            ).end(statement_end_ns)
+        trace.statement_count = MAX_STATEMENTS
+        span.end(end_ns)
 
 
-def _attributes(trace: Trace, facts: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        _STANDARD.get(name, f"fullmakt.{name}"): sorted(fact) if isinstance(fact, Counter) else fact
-        for name, fact in facts.items()
+def _attributes(trace: Trace, fields: Mapping[str, Any]) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        _STANDARD_ATTRIBUTES.get(name, f"fullmakt.{name}"): sorted(fact) if isinstance(fact, Counter) else fact
+        for name, fact in fields.items()
         if name != "ms"
     }
-    found["fullmakt.statements"] = trace.count
-    return found
+    attributes["fullmakt.statements"] = trace.statement_count
+    return attributes
 
 
 def _parent(scope: Scope) -> Context:
-    """The span of which a proxy of ours speaks. Its tracestate and baggage can hold what anybody typed: not read."""
-    if proxies.PROXIED not in scope["state"]:
+    """Return the parent span that a trusted proxy names.
+
+    The headers tracestate and baggage are ignored, because they can contain client input.
+    """
+    if proxies.BEHIND_PROXY not in scope["state"]:
         return Context()
-    told = [value.decode("latin-1") for name, value in scope["headers"] if name == _TRACEPARENT]
-    if len(told) != 1:
+    traceparents = [value.decode("latin-1") for name, value in scope["headers"] if name == _TRACEPARENT]
+    if len(traceparents) != 1:
         return Context()
-    return TraceContextTextMapPropagator().extract({"traceparent": told[0]}, Context())
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparents[0]}, Context())

@@ -1,7 +1,7 @@
-"""WebSockets of uvicorn, whose connection does not outlive the conversation by much.
+"""WebSockets of uvicorn with a limited time to close.
 
-Closing a connection waits until the other side has taken what is left for it. Who takes nothing would keep his place,
-and what was written for him, for as long as he likes.
+Closing a connection waits until the client has read all data. Without a limit, a client that reads nothing would hold
+the connection and its data in memory for ever.
 """
 
 from typing import Final
@@ -9,20 +9,20 @@ from typing import Final
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 LINGER_SECONDS: Final = 12.0
-"""How long the other side has to take the last words, its own closing included."""
+"""Maximum time for the client to read the last messages and to close its side."""
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """A connection that is a WebSocket."""
+    """One WebSocket connection."""
 
     linger_seconds = LINGER_SECONDS
 
     async def run_asgi(self) -> None:
-        """Let the application talk; then cut the connection, if it is there still."""
+        """Run the application, then close the connection after `linger_seconds`."""
         await super().run_asgi()
         self.loop.call_later(self.linger_seconds, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
-        """Cut who does not answer: he takes no last words either."""
+        """Close the connection at once: a client that does not answer a ping reads no last message either."""
         super().keepalive_timeout()
         self.transport.abort()

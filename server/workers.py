@@ -1,8 +1,9 @@
-"""Several server processes on one socket: started, replaced when they die, renewed one by one on SIGHUP.
+"""A supervisor of several server processes on one socket.
 
-Each worker is a fresh interpreter, so that a renewed one runs the code that lies there by then. A pipe goes to it: by
-it the worker tells that it serves, and that its loop still turns; when it is closed, because the worker has been
-replaced or the supervisor is gone, the worker ends by itself.
+It starts the workers, replaces dead ones, and renews them one by one on SIGHUP. Each worker is a new interpreter, so
+that a renewed worker runs the code that is on disk by then. A pipe connects the supervisor and each worker. The
+worker sends heartbeats through it while it serves. If the pipe is closed, because the worker is replaced or the
+supervisor has ended, the worker shuts down.
 """
 
 import logging
@@ -18,207 +19,210 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Final
 
-from server.process import LAST_SECONDS, Server
+from server.process import CLEANUP_SECONDS, Server
 
 START_SECONDS: Final = 60
-SILENT_SECONDS: Final = 30
-"""A loop that did not turn for so long serves nobody any more."""
-PARTING_SECONDS: Final = 1
-SHORT_LIFE_SECONDS: Final = 10
-MOST_PAUSE_SECONDS: Final = 30
-_LOOK_SECONDS: Final = 0.1
+HEARTBEAT_TIMEOUT_SECONDS: Final = 30
+"""A worker without a heartbeat for this time is killed, because its event loop hangs."""
+GRACE_SECONDS: Final = 1
+EARLY_DEATH_SECONDS: Final = 10
+MAX_PAUSE_SECONDS: Final = 30
+_POLL_SECONDS: Final = 0.1
 _log: Final = logging.getLogger("server.workers")
 
 
-class NotStarted(Exception):
-    """No worker ever came to serve."""
+class StartError(Exception):
+    """No worker has started to serve."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """How long the end of a worker may take."""
+class ShutdownLimits:
+    """The time limits for the shutdown of a worker."""
 
     drain_seconds: float
     shutdown_seconds: float
 
 
-def _work(terms: Terms, sockets: list[socket.socket], pipe: "Connection[bytes, bytes]") -> None:
-    """Serve, in a process of its own."""
-    # Ctrl-C and a closed terminal reach the whole group; the supervisor decides what follows from it.
+def _run_worker(limits: ShutdownLimits, sockets: list[socket.socket], pipe: "Connection[bytes, bytes]") -> None:
+    """Serve in this process, which is a worker."""
+    # Ctrl-C and a closed terminal signal the whole process group. The supervisor decides what the workers do.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    def beat() -> None:
+    def send_heartbeat() -> None:
         with suppress(OSError):
             pipe.send_bytes(b".")
 
     server = Server(
-        drain_seconds=terms.drain_seconds, shutdown_seconds=terms.shutdown_seconds, is_alone=False, beat=beat
+        drain_seconds=limits.drain_seconds,
+        shutdown_seconds=limits.shutdown_seconds,
+        is_single_process=False,
+        on_heartbeat=send_heartbeat,
     )
 
-    def wait() -> None:
+    def wait_for_close() -> None:
         with suppress(EOFError, OSError):
             pipe.recv_bytes()
-        server.leave(parting_seconds=PARTING_SECONDS)
+        server.request_shutdown(grace_seconds=GRACE_SECONDS)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait_for_close, daemon=True).start()
     server.run(sockets)
 
 
 class Worker:
-    """One process, as the supervisor knows it."""
+    """One worker process, as seen by the supervisor."""
 
-    def __init__(self, terms: Terms, sockets: list[socket.socket]) -> None:
+    def __init__(self, limits: ShutdownLimits, sockets: list[socket.socket]) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(terms, sockets, theirs))
+        self._pipe, worker_pipe = context.Pipe()
+        self._process = context.Process(target=_run_worker, args=(limits, sockets, worker_pipe))
         self._process.start()
-        theirs.close()
-        self._terms = terms
+        worker_pipe.close()
+        self._limits = limits
         self.is_ready = False
-        self.started_at = self._heard_at = time.monotonic()
-        self._ends_at: float | None = None
+        self.started_at = self._heartbeat_at = time.monotonic()
+        self._kill_at: float | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process."""
+        """The process id."""
         return self._process.pid
 
-    def is_well(self) -> bool:
-        """Whether it lives, and does what it should in time. One that does not is ended."""
+    def check_health(self) -> bool:
+        """Return True if the process is alive. Kills it first if its heartbeat or its end is late."""
         now = time.monotonic()
         with suppress(EOFError, OSError):
             while self._pipe.poll():
                 self._pipe.recv_bytes()
-                self._heard_at, self.is_ready = now, True
-        if self._ends_at is not None:
-            is_late = now > self._ends_at
+                self._heartbeat_at, self.is_ready = now, True
+        if self._kill_at is not None:
+            is_late = now > self._kill_at
         else:
-            is_late = now - self._heard_at > (SILENT_SECONDS if self.is_ready else START_SECONDS)
+            is_late = now - self._heartbeat_at > (HEARTBEAT_TIMEOUT_SECONDS if self.is_ready else START_SECONDS)
         if is_late:
-            _log.error("worker %s does not answer, and is killed", self.pid)
+            _log.error("worker %s does not answer and is killed", self.pid)
             self.kill()
         return self._process.is_alive()
 
     def retire(self) -> None:
-        """Ask it to end; its place is taken."""
+        """Shut the worker down without draining, because another worker replaces it."""
         self._pipe.close()
-        self._end()
+        self._set_deadline()
 
     def terminate(self) -> None:
-        """Ask it to end like the whole service."""
+        """Shut the worker down with draining, together with the whole service."""
         self._process.terminate()
-        self._end()
+        self._set_deadline()
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process and wait for its end."""
         self._process.kill()
         self._process.join()
 
-    def _end(self) -> None:
-        self._ends_at = time.monotonic() + self._terms.shutdown_seconds + 2 * LAST_SECONDS
+    def _set_deadline(self) -> None:
+        self._kill_at = time.monotonic() + self._limits.shutdown_seconds + 2 * CLEANUP_SECONDS
 
 
 class Workers:
-    """So many workers, until a signal."""
+    """Keeps `count` workers running until a signal."""
 
-    def __init__(self, count: int, terms: Terms, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, count: int, limits: ShutdownLimits, sockets: Sequence[socket.socket]) -> None:
         self._count = count
-        self._terms = terms
+        self._limits = limits
         self._sockets = list(sockets)
-        self._serving: list[Worker] = []
-        self._outdated: list[Worker] = []
-        self._newcomer: Worker | None = None
-        self._retired: list[Worker] = []
-        self._asked: list[int] = []
-        self._is_hung_up = False
+        self._active_workers: list[Worker] = []
+        self._old_workers: list[Worker] = []
+        self._replacement: Worker | None = None
+        self._retiring_workers: list[Worker] = []
+        self._signals: list[int] = []
+        self._is_renewal_requested = False
         self._has_served = False
         self._pause_seconds = 0.0
-        self._not_before = 0.0
+        self._next_start_at = 0.0
 
     def run(self) -> None:
-        """Look after them. Raises NotStarted if the first ones cannot start."""
+        """Supervise the workers until a signal. Raises StartError if the first workers cannot start."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
-        signal.signal(signal.SIGHUP, self._hang_up)
+            signal.signal(number, self._on_stop_signal)
+        signal.signal(signal.SIGHUP, self._on_hangup)
         try:
-            while not self._asked:
-                self._look()
-                time.sleep(_LOOK_SECONDS)
-            self._end()
+            while not self._signals:
+                self._supervise()
+                time.sleep(_POLL_SECONDS)
+            self._stop_all()
         finally:
-            for worker in self._all():
+            for worker in self._all_workers():
                 worker.kill()
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self._asked.append(number)
+        self._signals.append(number)
 
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+    def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self._is_hung_up = True
+        self._is_renewal_requested = True
 
-    def _all(self) -> list[Worker]:
-        return [*self._serving, *self._retired, *([self._newcomer] if self._newcomer else [])]
+    def _all_workers(self) -> list[Worker]:
+        return [*self._active_workers, *self._retiring_workers, *([self._replacement] if self._replacement else [])]
 
     def _start(self) -> Worker:
-        return Worker(self._terms, self._sockets)
+        return Worker(self._limits, self._sockets)
 
-    def _look(self) -> None:
-        for worker in list(self._serving):
-            if not worker.is_well():
-                self._serving.remove(worker)
-                self._mourn(worker)
+    def _supervise(self) -> None:
+        for worker in list(self._active_workers):
+            if not worker.check_health():
+                self._active_workers.remove(worker)
+                self._handle_death(worker)
             self._has_served |= worker.is_ready
-        while len(self._serving) < self._count and time.monotonic() >= self._not_before:
-            self._serving.append(self._start())
-        self._retired = [worker for worker in self._retired if worker.is_well()]
+        while len(self._active_workers) < self._count and time.monotonic() >= self._next_start_at:
+            self._active_workers.append(self._start())
+        self._retiring_workers = [worker for worker in self._retiring_workers if worker.check_health()]
         self._renew()
 
-    def _mourn(self, worker: Worker) -> None:
-        """A worker has died. What dies young is not started again at once, lest the machine do nothing else."""
+    def _handle_death(self, worker: Worker) -> None:
+        """Plan the replacement of a dead worker. After an early death wait longer and longer, to save the CPU."""
         if not self._has_served and not worker.is_ready:
-            raise NotStarted
+            raise StartError
         now = time.monotonic()
-        is_young = now - worker.started_at < SHORT_LIFE_SECONDS
-        self._pause_seconds = min(max(1, self._pause_seconds * 2), MOST_PAUSE_SECONDS) if is_young else 0
-        self._not_before = now + self._pause_seconds
-        _log.error("worker %s has died; the next one starts in %d seconds", worker.pid, self._pause_seconds)
+        is_early_death = now - worker.started_at < EARLY_DEATH_SECONDS
+        self._pause_seconds = min(max(1, self._pause_seconds * 2), MAX_PAUSE_SECONDS) if is_early_death else 0
+        self._next_start_at = now + self._pause_seconds
+        _log.error("worker %s has died; the next worker starts in %d seconds", worker.pid, self._pause_seconds)
 
     def _renew(self) -> None:
-        """Put a new worker in the place of each old one: one by one, so that the database has to bear one more."""
-        if self._is_hung_up:
-            self._is_hung_up = False
-            self._outdated = list(self._serving)
-        if not self._outdated or self._retired:
+        """Replace the old workers one by one, so that the database has to serve only one worker more."""
+        if self._is_renewal_requested:
+            self._is_renewal_requested = False
+            self._old_workers = list(self._active_workers)
+        if not self._old_workers or self._retiring_workers:
             return
-        if self._newcomer is None:
-            self._newcomer = self._start()
-        elif not self._newcomer.is_well():
-            _log.error("a new worker did not start; the old ones go on")
-            self._newcomer, self._outdated = None, []
-        elif self._newcomer.is_ready:
-            old = self._outdated.pop(0)
-            if old in self._serving:
-                self._serving.remove(old)
+        if self._replacement is None:
+            self._replacement = self._start()
+        elif not self._replacement.check_health():
+            _log.error("a new worker did not start; the old workers stay")
+            self._replacement, self._old_workers = None, []
+        elif self._replacement.is_ready:
+            old = self._old_workers.pop(0)
+            if old in self._active_workers:
+                self._active_workers.remove(old)
                 old.retire()
-                self._retired.append(old)
-                self._serving.append(self._newcomer)
+                self._retiring_workers.append(old)
+                self._active_workers.append(self._replacement)
             else:
-                # It died meanwhile, and another one has its place.
-                self._newcomer.retire()
-                self._retired.append(self._newcomer)
-            self._newcomer = None
+                # The old worker has died meanwhile and was replaced already.
+                self._replacement.retire()
+                self._retiring_workers.append(self._replacement)
+            self._replacement = None
 
-    def _end(self) -> None:
-        """All together; whoever insists does not wait for them."""
-        drains = self._asked[0] == signal.SIGTERM
-        for worker in self._all():
-            if worker not in self._retired:
-                (worker.terminate if drains else worker.retire)()
-        # The workers have their own; with ours open, whoever comes when they have closed theirs would wait for nobody.
-        for listening in self._sockets:
-            listening.close()
-        left = self._all()
-        while left and len(self._asked) == 1:
-            left = [worker for worker in left if worker.is_well()]
-            time.sleep(_LOOK_SECONDS)
+    def _stop_all(self) -> None:
+        """Stop all workers at once and wait for their end. A second signal ends the wait."""
+        is_draining = self._signals[0] == signal.SIGTERM
+        for worker in self._all_workers():
+            if worker not in self._retiring_workers:
+                (worker.terminate if is_draining else worker.retire)()
+        # The workers have their own copies. An open copy here would accept connections that no worker serves.
+        for listener in self._sockets:
+            listener.close()
+        live_workers = self._all_workers()
+        while live_workers and len(self._signals) == 1:
+            live_workers = [worker for worker in live_workers if worker.check_health()]
+            time.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""An authenticator app in the hands of a test."""
+"""An authenticator app for tests of the second factor."""
 
 from base64 import b32decode
 from dataclasses import dataclass, field
@@ -9,34 +9,34 @@ from tests.api import PASSWORD, Api, Clock, Person
 
 @dataclass
 class Authenticator:
-    """The app with one secret in it; its clock is the application's."""
+    """An authenticator app with one secret. It uses the application's clock."""
 
     clock: Clock
     secret: bytes
     recovery_codes: list[str] = field(default_factory=list[str])
 
     def code(self, *, steps: int = 0) -> str:
-        """What it shows now, or so many steps later."""
+        """The current code, or the code `steps` time steps later."""
         return totp.code(self.secret, totp.step_at(self.clock.now) + steps)
 
-    def wrong(self) -> str:
-        """Six digits that are no code around now."""
+    def wrong_code(self) -> str:
+        """Six digits that are not a valid code at this time."""
         near = {self.code(steps=steps) for steps in range(-2, 3)}
         return next(code for number in range(10) if (code := f"{number:06}") not in near)
 
 
-async def enrolled(api: Api, person: Person) -> Authenticator:
-    """An app whose secret waits for its confirmation."""
-    done = await api.do("enrollSecondFactor", {"password": PASSWORD}, "secret", by=person)
-    assert done["errors"] == []
-    return Authenticator(api.clock, b32decode(done["secret"]))
+async def enroll(api: Api, person: Person) -> Authenticator:
+    """Enroll a second factor that is not confirmed yet."""
+    payload = await api.do("enrollSecondFactor", {"password": PASSWORD}, "secret", by=person)
+    assert payload["errors"] == []
+    return Authenticator(api.clock, b32decode(payload["secret"]))
 
 
-async def set_up(api: Api, person: Person) -> Authenticator:
-    """The app of somebody whose second factor is active; what it shows now has not been used."""
-    app = await enrolled(api, person)
-    done = await api.do("confirmSecondFactor", {"code": app.code()}, "recoveryCodes", by=person)
-    assert done["errors"] == []
-    app.recovery_codes = done["recoveryCodes"]
+async def enable_second_factor(api: Api, person: Person) -> Authenticator:
+    """Enroll and confirm a second factor. The clock moves on, so the app's current code is unused."""
+    app = await enroll(api, person)
+    payload = await api.do("confirmSecondFactor", {"code": app.code()}, "recoveryCodes", by=person)
+    assert payload["errors"] == []
+    app.recovery_codes = payload["recoveryCodes"]
     api.clock.forward(seconds=totp.STEP_SECONDS)
     return app

@@ -95,9 +95,9 @@ async def administer(url: str, statement: str) -> None:
 
 
 # Argon2id with the least memory and time that it takes; everything else about passwords is as it is.
-COSTLY = passwords._HASHER, passwords._NOBODY
+COSTLY = passwords._HASHER, passwords._DUMMY_HASH
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-passwords._HASHER, passwords._NOBODY = CHEAP, CHEAP.hash("the password of nobody")  # type: ignore[misc]
+passwords._HASHER, passwords._DUMMY_HASH = CHEAP, CHEAP.hash("the password of nobody")  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2id as it is served."""
     hasher, nobody = COSTLY
     monkeypatch.setattr(passwords, "_HASHER", hasher)
-    monkeypatch.setattr(passwords, "_NOBODY", nobody)
+    monkeypatch.setattr(passwords, "_DUMMY_HASH", nobody)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real SMTP server on this machine, for as long as a test needs it."""
+"""A real SMTP server on this machine for tests."""
 
 import gc
 import warnings
@@ -10,15 +10,15 @@ from aiosmtpd.controller import Controller
 
 
 @contextmanager
-def listening(handler: object, port: int, **options: Any) -> Generator[None]:
-    """Let `handler` answer on a port of the loopback address."""
+def smtp_server(handler: object, port: int, **options: Any) -> Generator[None]:
+    """Run an SMTP server with `handler` on a port of the loopback address while the block runs."""
     controller = Controller(handler, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
         yield
     finally:
-        # The library stops its loop without closing its side of connections that have just been left.
-        # Collected here, they are its warnings; collected later, they would be another test's.
+        # The library stops its event loop without closing all connections. They are collected here, because later
+        # their ResourceWarnings would appear in another test.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             controller.stop()

@@ -1,4 +1,4 @@
-"""The application on a real port of this process, and clients that follow something there."""
+"""The application on a real port of this process, and a WebSocket client for it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -22,17 +22,17 @@ from tests.api import Api, Person
 PATIENCE_SECONDS = 20
 
 
-def running(api: Api) -> Starlette:
-    """The application of a client in this process."""
+def application_of(api: Api) -> Starlette:
+    """The application that an API client calls in this process."""
     transport = api.http._transport
     assert isinstance(transport, httpx2.ASGITransport)
-    application: Starlette = transport.app  # type: ignore[assignment]  # ours is one
+    application: Starlette = transport.app  # type: ignore[assignment]  # tests pass a Starlette application
     return application
 
 
 @asynccontextmanager
-async def listening(application: Starlette, **options: Any) -> AsyncGenerator[int]:
-    """Serve an application, whose lifespan is somebody else's; yields the port."""
+async def serve(application: Starlette, **options: Any) -> AsyncGenerator[int]:
+    """Serve an application whose lifespan is already running. Yields the port."""
     config = uvicorn.Config(
         application, port=0, lifespan="off", log_level="error", ws=WebSocket, access_log=False, **options
     )
@@ -50,64 +50,66 @@ async def listening(application: Starlette, **options: Any) -> AsyncGenerator[in
 
 @dataclass
 class Socket:
-    """A client of graphql-transport-ws that does what the test says, right or wrong."""
+    """A client of graphql-transport-ws. It can also violate the protocol."""
 
     connection: ClientConnection
-    waiting: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
-    heard: list[str] = field(default_factory=list[str])
-    """Each message so far, as it came."""
+    messages_by_operation: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    frames: list[str] = field(default_factory=list[str])
+    """All received messages as text."""
 
-    async def say(self, message: object) -> None:
-        """Send something: text and bytes as they are, anything else as JSON."""
-        plain = message if isinstance(message, str | bytes) else orjson.dumps(message).decode()
-        await self.connection.send(plain)
+    async def send(self, message: object) -> None:
+        """Send text and bytes unchanged, any other value as JSON."""
+        frame = message if isinstance(message, str | bytes) else orjson.dumps(message).decode()
+        await self.connection.send(frame)
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         """The next message."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            self.heard.append(str(await self.connection.recv()))
-        heard: dict[str, Any] = orjson.loads(self.heard[-1])
-        return heard
+            self.frames.append(str(await self.connection.recv()))
+        message: dict[str, Any] = orjson.loads(self.frames[-1])
+        return message
 
-    async def begin(self, by: Person | str, **more: str) -> Self:
-        """Start the connection, as a person or with a token."""
+    async def connect(self, by: Person | str, **extra_payload: str) -> Self:
+        """Initialize the connection as a person or with a token."""
         token = by.token if isinstance(by, Person) else by
-        await self.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}", **more}})
-        assert await self.hear() == {"type": "connection_ack"}
+        await self.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {token}", **extra_payload}})
+        assert await self.receive() == {"type": "connection_ack"}
         return self
 
     async def subscribe(self, key: str, query: str, variables: Mapping[str, Any] | None = None) -> None:
         """Start an operation."""
         payload = {"query": query, "variables": dict(variables or {})}
-        await self.say({"id": key, "type": "subscribe", "payload": payload})
+        await self.send({"id": key, "type": "subscribe", "payload": payload})
 
-    async def opened(self, api: Api, count: int) -> None:
-        """Wait until so many streams are open in this process: each socket is one, and each operation."""
-        hub: Hub = running(api).state.hub
+    async def wait_for_streams(self, api: Api, count: int) -> None:
+        """Wait until `count` streams are open in this process. Each socket and each operation is one stream."""
+        hub: Hub = application_of(api).state.hub
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while len(hub) != count:  # noqa: ASYNC110 - the hub tells nobody
+            while len(hub) != count:  # noqa: ASYNC110 - the hub has no event for it
                 await asyncio.sleep(0.002)
 
     async def next(self, key: str) -> dict[str, Any]:
-        """What comes next for an operation, whatever its type."""
-        while not self.waiting.get(key):
-            heard = await self.hear()
-            self.waiting.setdefault(heard["id"], []).append(heard)
-        return self.waiting[key].pop(0)
+        """The next message of an operation, of any type."""
+        while not self.messages_by_operation.get(key):
+            message = await self.receive()
+            self.messages_by_operation.setdefault(message["id"], []).append(message)
+        return self.messages_by_operation[key].pop(0)
 
-    async def closed(self) -> tuple[int, str]:
-        """The code and the reason with which the server closes, whatever it says before."""
+    async def wait_for_close(self) -> tuple[int, str]:
+        """Wait until the server closes the connection. Returns the close code and reason."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while True:
-                    self.heard.append(str(await self.connection.recv()))
+                    self.frames.append(str(await self.connection.recv()))
         except ConnectionClosed:
             return self.connection.close_code or 0, self.connection.close_reason or ""
 
 
 @asynccontextmanager
-async def socket(port: int, *, protocols: tuple[str, ...] = (PROTOCOL,), **options: Any) -> AsyncGenerator[Socket]:
-    """A socket to a port of this machine."""
-    spoken = [Subprotocol(name) for name in protocols] or None
-    async with connect(f"ws://127.0.0.1:{port}/graphql", subprotocols=spoken, proxy=None, **options) as connection:
+async def open_socket(port: int, *, protocols: tuple[str, ...] = (PROTOCOL,), **options: Any) -> AsyncGenerator[Socket]:
+    """Open a WebSocket connection to a local port."""
+    subprotocols = [Subprotocol(name) for name in protocols] or None
+    async with connect(
+        f"ws://127.0.0.1:{port}/graphql", subprotocols=subprotocols, proxy=None, **options
+    ) as connection:
         yield Socket(connection)

@@ -20,9 +20,9 @@ import embedded
 from commands import runtime
 
 ROOT = Path(__file__).resolve().parent.parent
-# The command line with everything behind it replaced: an application that answers with its settings,
-# demo data of one person, no migrations unless asked.
-STAND_IN = """
+# The command line with stubs: an application that responds with its process id, demo data with one login, and no
+# migrations in development.
+STUB_PROGRAM = """
 import asyncio, os, sys, types
 from pathlib import Path
 from server.hosts import Hosts
@@ -32,8 +32,8 @@ from server.shutdown import Shutdown
 
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
-        guard = RequestGuard(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, most_connections=100)
-        scope["state"].update(gate=guard, leaving=Shutdown(lambda: None))
+        guard = RequestGuard(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, max_connections=100)
+        scope["state"].update(request_guard=guard, shutdown=Shutdown(lambda: None))
         for _ in ("startup", "shutdown"):
             message = await receive()
             await send({"type": message["type"] + ".complete"})
@@ -51,10 +51,12 @@ async def write(settings):
 demo.write = write
 sys.modules.update(app=app, demo=demo)
 from database import migrate
-async def nothing(url, schema, server_role=None): pass
-async def pending(url, schema): return ["0001_first"]
-async def room(url): return 100
-migrate.migrate, migrate.pending, migrate.room = nothing, pending, room
+async def apply_nothing(url, schema, server_role=None): pass
+async def pending_migrations(url, schema): return ["0001_first"]
+async def max_connections(url): return 100
+migrate.migrate, migrate.pending_migrations, migrate.max_connections = (
+    apply_nothing, pending_migrations, max_connections
+)
 
 import cli
 from commands import runtime
@@ -80,14 +82,14 @@ def port() -> int:
         return number
 
 
-def call(*arguments: str, **environ: str) -> Result:
-    clean = {name: None for name in os.environ if name.startswith("FULLMAKT_")}
-    return CliRunner().invoke(cli.fullmakt, arguments, env={**clean, **environ}, prog_name="fullmakt")
+def invoke(*arguments: str, **environ: str) -> Result:
+    unset = {name: None for name in os.environ if name.startswith("FULLMAKT_")}
+    return CliRunner().invoke(cli.fullmakt, arguments, env={**unset, **environ}, prog_name="fullmakt")
 
 
 def start(var: Path, port: int, **environ: str) -> subprocess.Popen[str]:
-    script = var / "stand_in.py"
-    script.write_text(STAND_IN)
+    script = var / "stub_program.py"
+    script.write_text(STUB_PROGRAM)
     settings = {"FULLMAKT_ENV": "development", "FULLMAKT_PORT": str(port), "VAR": str(var), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, str(script), "serve"],
@@ -100,62 +102,62 @@ def start(var: Path, port: int, **environ: str) -> subprocess.Popen[str]:
 
 def read_until(process: subprocess.Popen[str], last: str) -> str:
     assert process.stdout
-    impatience = threading.Timer(20, process.kill)
-    impatience.start()
+    timer = threading.Timer(20, process.kill)
+    timer.start()
     lines: list[str] = []
     while not lines or last not in lines[-1]:
         line = process.stdout.readline()
         assert line, (lines, process.communicate())
         lines.append(line)
-    impatience.cancel()
+    timer.cancel()
     return "".join(lines)
 
 
 def fetch(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
-        text: str = answer.read().decode()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as response:
+        text: str = response.read().decode()
         return text
 
 
 @pytest.mark.parametrize("command", sorted(cli.fullmakt.commands))
-def test_every_command_explains_itself(command: str) -> None:
-    result = call(command, "--help")
+def test_every_command_has_help(command: str) -> None:
+    result = invoke(command, "--help")
 
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) >= 5
 
 
-def test_each_exit_code_has_a_line_of_its_own() -> None:
-    lines = call("--help").stdout.splitlines()
+def test_help_has_one_line_for_each_exit_code() -> None:
+    lines = invoke("--help").stdout.splitlines()
 
     start = lines.index("  Exit codes")
     assert [line.split()[0] for line in lines[start + 1 : start + 4]] == ["0", "1", "2"]
 
 
-def test_help_does_not_wait_for_the_models() -> None:
+def test_help_imports_no_models() -> None:
     script = (
         "import sys, cli\ntry: cli.fullmakt(['serve', '--help'])\nexcept SystemExit: sys.exit('models' in sys.modules)"
     )
 
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
 
-    assert done.returncode == 0
+    assert result.returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["credit", "1", "30"], ["credit", "0", "30", "--reference", "x"], ["nonsense"]])
-def test_a_wrong_call_is_exit_code_2(arguments: list[str]) -> None:
-    assert call(*arguments).exit_code == 2
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    assert invoke(*arguments).exit_code == 2
 
 
-def test_an_unusable_setting_is_one_line_and_exit_code_2() -> None:
-    result = call("serve", FULLMAKT_PROT="8000")
+def test_invalid_setting_is_one_line_and_exit_code_2() -> None:
+    result = invoke("serve", FULLMAKT_PROT="8000")
 
     assert result.exit_code == 2
     assert result.stderr == "Error: FULLMAKT_PROT is not a setting. Did you mean FULLMAKT_PORT?\n"
 
 
-def test_a_database_that_is_away_is_one_line_and_exit_code_1() -> None:
-    result = call(
+def test_unreachable_database_is_one_line_and_exit_code_1() -> None:
+    result = invoke(
         "migrate",
         FULLMAKT_DATABASE_URL="postgresql://owner@127.0.0.1:1/fullmakt",
         FULLMAKT_SECRET_KEY="k" * 32,
@@ -168,8 +170,8 @@ def test_a_database_that_is_away_is_one_line_and_exit_code_1() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["demo"], ["serve", "--demo"]])
-def test_demo_data_is_for_development(arguments: list[str]) -> None:
-    result = call(
+def test_demo_data_requires_development(arguments: list[str]) -> None:
+    result = invoke(
         *arguments,
         FULLMAKT_DATABASE_URL="postgresql://owner@127.0.0.1:1/fullmakt",
         FULLMAKT_SECRET_KEY="k" * 32,
@@ -180,7 +182,7 @@ def test_demo_data_is_for_development(arguments: list[str]) -> None:
     assert "FULLMAKT_ENV=development" in result.stderr
 
 
-def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
+def test_secret_key_is_created_once_with_mode_0600(tmp_path: Path) -> None:
     path = tmp_path / "var" / "secret.key"
 
     key = runtime.secret_key(path)
@@ -192,20 +194,20 @@ def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_serve_announces_itself_and_stops_with_its_database(var: Path, port: int, number: signal.Signals) -> None:
+def test_serve_prints_its_urls_and_stops_its_database(var: Path, port: int, number: signal.Signals) -> None:
     process = start(var, port)
-    said = read_until(process, "Ctrl-C")
+    output = read_until(process, "Ctrl-C")
 
-    assert f"http://127.0.0.1:{port}/graphql" in said
-    assert f"http://127.0.0.1:{port}/mailbox" in said
-    assert "owner       anna@example.com  demo" in said
+    assert f"http://127.0.0.1:{port}/graphql" in output
+    assert f"http://127.0.0.1:{port}/mailbox" in output
+    assert "owner       anna@example.com  demo" in output
     assert fetch(port) == str(process.pid)
 
     process.send_signal(number)
 
     assert process.communicate(timeout=10)[1] == ""
     assert process.returncode == 0
-    assert embedded.running(var / "postgres" / "cluster") is None
+    assert embedded.running_server(var / "postgres" / "cluster") is None
 
 
 def test_workers_share_the_port_and_the_database(var: Path, port: int) -> None:
@@ -218,40 +220,40 @@ def test_workers_share_the_port_and_the_database(var: Path, port: int) -> None:
 
     assert process.communicate(timeout=15)[1] == ""
     assert process.returncode == 0
-    assert embedded.running(var / "postgres" / "cluster") is None
+    assert embedded.running_server(var / "postgres" / "cluster") is None
 
 
-def test_a_taken_port_is_one_line_and_stops_nothing(var: Path, port: int) -> None:
-    first = start(var, port)
-    read_until(first, "Ctrl-C")
+def test_port_in_use_is_one_line_and_the_other_server_continues(var: Path, port: int) -> None:
+    first_process = start(var, port)
+    read_until(first_process, "Ctrl-C")
 
-    second = start(var, port)
-    _, stderr = second.communicate(timeout=10)
+    second_process = start(var, port)
+    _, stderr = second_process.communicate(timeout=10)
 
-    assert second.returncode == 1
+    assert second_process.returncode == 1
     assert stderr == (
-        f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. FULLMAKT_PORT chooses another port.\n"
+        f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. Set FULLMAKT_PORT to another port.\n"
     )
-    assert embedded.running(var / "postgres" / "cluster")
-    first.terminate()
-    first.communicate(timeout=10)
+    assert embedded.running_server(var / "postgres" / "cluster")
+    first_process.terminate()
+    first_process.communicate(timeout=10)
 
 
-def test_a_second_start_takes_less_than_three_seconds(var: Path, port: int) -> None:
-    took: list[float] = []
+def test_second_start_takes_less_than_three_seconds(var: Path, port: int) -> None:
+    durations: list[float] = []
     for _ in range(4):
-        began = time.monotonic()
+        started_at = time.monotonic()
         process = start(var, port)
         read_until(process, "Ctrl-C")
-        took.append(time.monotonic() - began)
+        durations.append(time.monotonic() - started_at)
         process.terminate()
         process.communicate(timeout=10)
 
-    # The best of three: others may be at work on the machine.
-    assert min(took[1:]) < 3
+    # The best of three, because other programs may use the machine.
+    assert min(durations[1:]) < 3
 
 
-def test_production_refuses_a_database_that_lacks_migrations(var: Path, port: int) -> None:
+def test_production_rejects_a_database_with_pending_migrations(var: Path, port: int) -> None:
     with embedded.postgres(var / "postgres", durable=False) as url:
         process = start(
             var,

@@ -14,7 +14,7 @@ import embedded
 from tests.conftest import connect
 
 ROOT = Path(__file__).resolve().parent.parent
-HOLD = """
+HOLDER_SCRIPT = """
 import sys
 from pathlib import Path
 import embedded
@@ -32,20 +32,20 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def hold(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HOLD, str(folder)]
+def start_holder(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLDER_SCRIPT, str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline().startswith("asyncpg://")
     return process
 
 
-def leave(process: subprocess.Popen[str]) -> None:
+def stop_holder(process: subprocess.Popen[str]) -> None:
     process.communicate()
     assert process.returncode == 0
 
 
-async def value(url: str, sql: str) -> object:
+async def fetch_value(url: str, sql: str) -> object:
     connection = await connect(url)
     try:
         return await connection.fetchval(sql)
@@ -53,62 +53,62 @@ async def value(url: str, sql: str) -> object:
         await connection.close()
 
 
-async def test_data_outlives_the_server(folder: Path) -> None:
+async def test_data_persists_after_the_server_stops(folder: Path) -> None:
     with embedded.postgres(folder) as url:
-        await value(url, "CREATE TABLE kept AS SELECT 7 AS days")
+        await fetch_value(url, "CREATE TABLE subscriptions AS SELECT 7 AS days")
 
     with embedded.postgres(folder) as url:
-        assert await value(url, "SELECT days FROM kept") == 7
+        assert await fetch_value(url, "SELECT days FROM subscriptions") == 7
 
     with pytest.raises((OSError, asyncpg.PostgresError)):
         await connect(url)
 
 
-async def test_lower_knows_more_than_ascii(folder: Path) -> None:
+async def test_lower_supports_non_ascii_letters(folder: Path) -> None:
     with embedded.postgres(folder, durable=False) as url:
-        assert await value(url, "SELECT lower('ŻÓŁĆ')") == "żółć"
+        assert await fetch_value(url, "SELECT lower('ŻÓŁĆ')") == "żółć"
 
 
-async def test_durable_means_fsync(folder: Path) -> None:
+async def test_durable_server_uses_fsync(folder: Path) -> None:
     with embedded.postgres(folder) as url:
-        assert await value(url, "SHOW fsync") == "on"
-        assert await value(url, "SHOW max_connections") == "200"
-        assert await value(url, "SHOW listen_addresses") == ""
+        assert await fetch_value(url, "SHOW fsync") == "on"
+        assert await fetch_value(url, "SHOW max_connections") == "200"
+        assert await fetch_value(url, "SHOW listen_addresses") == ""
 
 
 @pytest.mark.parametrize("name", ["with spaces, and %2F's", "l" * 120])
-async def test_any_ordinary_path_will_do(folder: Path, name: str) -> None:
+async def test_unusual_folder_names_are_supported(folder: Path, name: str) -> None:
     with embedded.postgres(folder / name, durable=False) as url:
-        assert await value(url, "SELECT 1") == 1
+        assert await fetch_value(url, "SELECT 1") == 1
 
 
-def test_a_path_that_a_shell_would_read_is_refused(folder: Path) -> None:
+def test_path_with_shell_characters_is_rejected(folder: Path) -> None:
     with pytest.raises(embedded.EmbeddedError, match="quotes"), embedded.postgres(folder / "$(date)"):
         pass
 
 
-async def test_the_last_one_to_leave_stops_the_server(folder: Path) -> None:
-    first, second = hold(folder), hold(folder)
+async def test_last_process_stops_the_server(folder: Path) -> None:
+    first_holder, second_holder = start_holder(folder), start_holder(folder)
 
-    leave(first)
-    assert embedded.running(folder / "cluster")
+    stop_holder(first_holder)
+    assert embedded.running_server(folder / "cluster")
 
-    leave(second)
-    assert embedded.running(folder / "cluster") is None
+    stop_holder(second_holder)
+    assert embedded.running_server(folder / "cluster") is None
 
 
-async def test_a_killed_process_leaves_a_usable_server(folder: Path) -> None:
-    killed = hold(folder)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+async def test_server_is_usable_after_a_process_was_killed(folder: Path) -> None:
+    holder = start_holder(folder)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
 
     with embedded.postgres(folder, durable=False) as url:
-        assert await value(url, "SELECT 1") == 1
-    assert embedded.running(folder / "cluster") is None
+        assert await fetch_value(url, "SELECT 1") == 1
+    assert embedded.running_server(folder / "cluster") is None
 
 
-async def test_a_killed_server_and_a_stranger_with_its_number_do_no_harm(folder: Path) -> None:
-    holder = hold(folder)
+async def test_stale_pid_file_with_a_reused_process_id_is_ignored(folder: Path) -> None:
+    holder = start_holder(folder)
     pid_file = folder / "cluster" / "postmaster.pid"
     server = embedded.postmaster(folder / "cluster")
     assert server
@@ -119,14 +119,14 @@ async def test_a_killed_server_and_a_stranger_with_its_number_do_no_harm(folder:
     pid_file.write_text(text.replace(str(server.pid), str(os.getpid()), 1))
 
     with embedded.postgres(folder, durable=False) as url:
-        assert await value(url, "SELECT 1") == 1
+        assert await fetch_value(url, "SELECT 1") == 1
 
 
-def test_data_of_another_version_is_left_alone(folder: Path) -> None:
+def test_data_of_another_version_is_not_changed(folder: Path) -> None:
     (folder / "cluster").mkdir(parents=True)
     (folder / "cluster" / "PG_VERSION").write_text("15\n")
 
-    with pytest.raises(embedded.EmbeddedError, match="of PostgreSQL 15"), embedded.postgres(folder):
+    with pytest.raises(embedded.EmbeddedError, match="is data of PostgreSQL 15"), embedded.postgres(folder):
         pass
 
     assert [path.name for path in (folder / "cluster").iterdir()] == ["PG_VERSION"]

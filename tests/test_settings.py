@@ -3,7 +3,7 @@ import pytest
 import settings
 from settings import SettingsError, read
 
-KEY = "k" * settings.SHORTEST_SECRET_BYTES
+KEY = "k" * settings.MIN_SECRET_BYTES
 PASSWORD = "hunter2"
 DEVELOPMENT = {
     "FULLMAKT_ENV": "development",
@@ -13,88 +13,88 @@ DEVELOPMENT = {
 PRODUCTION = DEVELOPMENT | {"FULLMAKT_ENV": "production", "FULLMAKT_PUBLIC_URL": "https://fullmakt.example.com"}
 
 
-def refusal(environ: dict[str, str]) -> str:
-    with pytest.raises(SettingsError) as caught:
+def error_text(environ: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as error:
         read(environ)
-    message = str(caught.value)
+    message = str(error.value)
     assert "\n" not in message
     assert PASSWORD not in message
     return message
 
 
 def test_production_is_the_default() -> None:
-    given = {name: value for name, value in PRODUCTION.items() if name != "FULLMAKT_ENV"}
+    variables = {name: value for name, value in PRODUCTION.items() if name != "FULLMAKT_ENV"}
 
-    assert read(given).env == "production"
+    assert read(variables).env == "production"
 
 
 def test_defaults() -> None:
-    found = read(DEVELOPMENT)
+    values = read(DEVELOPMENT)
 
-    assert (found.host, found.port, found.workers, found.trial_days) == ("127.0.0.1", 8000, 1, 30)
-    assert found.public_url == "http://127.0.0.1:8000"
-    assert found.mail_from == "Fullmakt <no-reply@localhost>"
-    assert found.smtp_url is None
-    assert found.is_development
+    assert (values.host, values.port, values.workers, values.trial_days) == ("127.0.0.1", 8000, 1, 30)
+    assert values.public_url == "http://127.0.0.1:8000"
+    assert values.mail_from == "Fullmakt <no-reply@localhost>"
+    assert values.smtp_url is None
+    assert values.is_development
 
 
-def test_other_programs_variables_are_left_alone() -> None:
+def test_variables_without_the_prefix_are_ignored() -> None:
     assert read(DEVELOPMENT | {"PORT": "x", "FULL": "y"}) == read(DEVELOPMENT)
 
 
-def test_every_spelling_of_postgresql_becomes_the_drivers() -> None:
+def test_every_postgresql_scheme_is_converted_for_the_driver() -> None:
     for scheme in settings.DATABASE_SCHEMES:
         url = f"{scheme}://owner@/fullmakt?host=/run/a%20b"
         assert read(DEVELOPMENT | {"FULLMAKT_DATABASE_URL": url}).database_url == "asyncpg" + url[len(scheme) :]
 
 
-def test_the_public_address_follows_the_port_and_loses_its_slash() -> None:
+def test_public_url_uses_the_port_and_has_no_slash_at_the_end() -> None:
     assert read(DEVELOPMENT | {"FULLMAKT_PORT": "8123"}).public_url == "http://127.0.0.1:8123"
     assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": "https://a.example.com/"}).public_url == "https://a.example.com"
 
 
-def test_it_is_served_as_its_public_host_and_those_listed() -> None:
-    listed = {"FULLMAKT_ALLOWED_HOSTS": "api.example.com, 10.0.0.1 ,[::2]"}
+def test_allowed_hosts_are_the_public_host_and_the_configured_hosts() -> None:
+    hosts = {"FULLMAKT_ALLOWED_HOSTS": "api.example.com, 10.0.0.1 ,[::2]"}
 
     assert read(PRODUCTION).allowed_hosts == ("fullmakt.example.com",)
-    assert read(PRODUCTION | listed).allowed_hosts == ("fullmakt.example.com", "api.example.com", "10.0.0.1", "[::2]")
+    assert read(PRODUCTION | hosts).allowed_hosts == ("fullmakt.example.com", "api.example.com", "10.0.0.1", "[::2]")
     assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": "https://[2001:db8::1]/"}).allowed_hosts == ("[2001:db8::1]",)
     assert read(DEVELOPMENT).allowed_hosts == ("127.0.0.1", "localhost", "[::1]")
 
 
-def test_no_proxy_is_trusted_unless_named() -> None:
-    named = {"FULLMAKT_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.1, ::1"}
+def test_only_configured_proxies_are_trusted() -> None:
+    proxies = {"FULLMAKT_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.1, ::1"}
 
     assert read(PRODUCTION).trusted_proxies == ()
-    assert read(PRODUCTION | named).trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "::1")
+    assert read(PRODUCTION | proxies).trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "::1")
 
 
-def test_development_ends_without_being_announced() -> None:
+def test_development_does_not_drain_by_default() -> None:
     assert (read(PRODUCTION).drain_seconds, read(PRODUCTION).shutdown_seconds) == (3, 20)
     assert read(DEVELOPMENT).drain_seconds == 0
     assert read(DEVELOPMENT | {"FULLMAKT_DRAIN_SECONDS": "0.5"}).drain_seconds == 0.5
 
 
-def test_mail_comes_from_the_public_host() -> None:
+def test_mail_sender_is_at_the_public_host_by_default() -> None:
     assert read(PRODUCTION).mail_from == "Fullmakt <no-reply@fullmakt.example.com>"
 
 
-def test_blanks_around_a_value_do_not_count() -> None:
+def test_whitespace_around_a_value_is_ignored() -> None:
     assert read(DEVELOPMENT | {"FULLMAKT_PORT": " 8123 "}).port == 8123
 
 
 @pytest.mark.parametrize("name", ["FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY", "FULLMAKT_PUBLIC_URL"])
-def test_production_names_what_is_missing(name: str) -> None:
-    given = {variable: value for variable, value in PRODUCTION.items() if variable != name}
+def test_missing_variable_is_an_error_in_production(name: str) -> None:
+    variables = {variable: value for variable, value in PRODUCTION.items() if variable != name}
 
-    assert refusal(given).startswith(f"{name} is not set")
+    assert error_text(variables).startswith(f"{name} is not set")
 
 
-def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
-    assert (
-        refusal(DEVELOPMENT | {"FULLMAKT_PROT": "1"}) == "FULLMAKT_PROT is not a setting. Did you mean FULLMAKT_PORT?"
-    )
-    assert "FULLMAKT_TRIAL_DAYS" in refusal(DEVELOPMENT | {"FULLMAKT_XYZZY": "1"})
+def test_misspelt_name_is_an_error_with_a_suggestion() -> None:
+    text = error_text(DEVELOPMENT | {"FULLMAKT_PROT": "1"})
+
+    assert text == "FULLMAKT_PROT is not a setting. Did you mean FULLMAKT_PORT?"
+    assert "FULLMAKT_TRIAL_DAYS" in error_text(DEVELOPMENT | {"FULLMAKT_XYZZY": "1"})
 
 
 @pytest.mark.parametrize(
@@ -160,61 +160,63 @@ def test_a_misspelt_name_is_an_error_that_knows_better() -> None:
         ("FULLMAKT_ALLOWED_ORIGINS", f"https://me:{PASSWORD}@app.example.com"),
     ],
 )
-def test_an_unusable_value_is_refused_by_its_name(name: str, text: str) -> None:
-    assert refusal(PRODUCTION | {name: text}).startswith(name)
+def test_invalid_value_is_rejected_with_the_variable_name(name: str, text: str) -> None:
+    assert error_text(PRODUCTION | {name: text}).startswith(name)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000"])
-def test_plain_http_is_for_this_machine(host: str) -> None:
+def test_plain_http_is_allowed_for_loopback_hosts(host: str) -> None:
     assert read(PRODUCTION | {"FULLMAKT_PUBLIC_URL": f"http://{host}"}).public_url == f"http://{host}"
 
 
-def test_origins_are_listed_as_browsers_spell_them() -> None:
-    given = "https://app.example.com, https://xn--w-uga1v8h.example.com:8443,http://localhost:3000,http://[::1]:3000"
+def test_allowed_origins_are_split_at_commas() -> None:
+    variables = (
+        "https://app.example.com, https://xn--w-uga1v8h.example.com:8443,http://localhost:3000,http://[::1]:3000"
+    )
 
-    found = read(PRODUCTION | {"FULLMAKT_ALLOWED_ORIGINS": given})
+    values = read(PRODUCTION | {"FULLMAKT_ALLOWED_ORIGINS": variables})
 
-    assert found.allowed_origins == tuple(given.replace(", ", ",").split(","))
+    assert values.allowed_origins == tuple(variables.replace(", ", ",").split(","))
     assert read(PRODUCTION).allowed_origins == ()
 
 
 @pytest.mark.parametrize("scheme", settings.SMTP_SCHEMES)
-def test_every_kind_of_mail_server_is_taken(scheme: str) -> None:
+def test_every_smtp_scheme_is_accepted(scheme: str) -> None:
     url = f"{scheme}://user:{PASSWORD}@mail.example.com:2525"
 
     assert read(PRODUCTION | {"FULLMAKT_SMTP_URL": url}).smtp_url == url
 
 
-def test_no_secret_is_shown() -> None:
-    scraper = f"{PASSWORD}-of-the-scraper"
-    given = {"FULLMAKT_SMTP_URL": f"smtp://user:{PASSWORD}@mail.example.com", "FULLMAKT_METRICS_TOKEN": scraper}
-    found = read(PRODUCTION | given)
+def test_repr_contains_no_secrets() -> None:
+    token = f"{PASSWORD}-of-the-scraper"
+    variables = {"FULLMAKT_SMTP_URL": f"smtp://user:{PASSWORD}@mail.example.com", "FULLMAKT_METRICS_TOKEN": token}
+    values = read(PRODUCTION | variables)
 
-    for shown in (repr(found), str(found), str(found.__rich_repr__())):
-        assert PASSWORD not in shown
-        assert KEY not in shown
-    assert "asyncpg://owner:***@db.example.com:5433/fullmakt'" in repr(found)
-    assert "smtp://user:***@mail.example.com'" in repr(found)
+    for text in (repr(values), str(values), str(values.__rich_repr__())):
+        assert PASSWORD not in text
+        assert KEY not in text
+    assert "asyncpg://owner:***@db.example.com:5433/fullmakt'" in repr(values)
+    assert "smtp://user:***@mail.example.com'" in repr(values)
 
 
-def test_documents_of_others_are_answered_unless_told_otherwise() -> None:
+def test_any_operation_is_allowed_by_default() -> None:
     assert read(PRODUCTION).documents == "any"
-    for trust in ("any", "trusted-for-anonymous", "trusted"):
-        assert read(PRODUCTION | {"FULLMAKT_DOCUMENTS": trust}).documents == trust
-    assert refusal(PRODUCTION | {"FULLMAKT_DOCUMENTS": "all"}).startswith(
+    for policy in ("any", "trusted-for-anonymous", "trusted"):
+        assert read(PRODUCTION | {"FULLMAKT_DOCUMENTS": policy}).documents == policy
+    assert error_text(PRODUCTION | {"FULLMAKT_DOCUMENTS": "all"}).startswith(
         "FULLMAKT_DOCUMENTS: Invalid enum value 'all'"
     )
 
 
-def test_traces_are_asked_for_by_the_variables_of_opentelemetry() -> None:
+def test_opentelemetry_variables_enable_traces() -> None:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
-    assert not settings.traces({})
-    assert not settings.traces({"OTEL_EXPORTER_OTLP_ENDPOINT": ""})
-    assert settings.traces(endpoint)
-    assert settings.traces({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example.com/v1/traces"})
-    assert not settings.traces(endpoint | {"OTEL_SDK_DISABLED": "true"})
-    assert not settings.traces(endpoint | {"OTEL_TRACES_EXPORTER": "none"})
+    assert not settings.has_traces({})
+    assert not settings.has_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": ""})
+    assert settings.has_traces(endpoint)
+    assert settings.has_traces({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://collector.example.com/v1/traces"})
+    assert not settings.has_traces(endpoint | {"OTEL_SDK_DISABLED": "true"})
+    assert not settings.has_traces(endpoint | {"OTEL_TRACES_EXPORTER": "none"})
 
 
 @pytest.mark.parametrize(
@@ -225,6 +227,6 @@ def test_traces_are_asked_for_by_the_variables_of_opentelemetry() -> None:
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
     ],
 )
-def test_traces_that_cannot_be_sent_are_refused(name: str, text: str) -> None:
+def test_unsupported_trace_settings_are_rejected(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=name):
-        settings.traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", name: text})
+        settings.has_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", name: text})

@@ -1,10 +1,10 @@
-"""Copies the six files of GraphiQL and React that the server serves, out of npm packages, into server/static/vendor.
+"""Copies the six files of GraphiQL and React from npm packages to server/static/vendor.
 
-    web/package.json       what is wanted          web/package-lock.json  which bytes of it, by hash
-    web/files.sha256       the six files that come out, by hash; when they are all in place nothing is done
+    web/package.json       the packages            web/package-lock.json  their exact versions and hashes
+    web/files.sha256       the hashes of the six files; if all files match, nothing is fetched
 
-The files are complete bundles, so the lock names only the packages they lie in and none of their dependencies.
-Run by make, from nothing but the standard library and packages.py beside it.
+The files are complete bundles, so the lock contains only their packages and no dependencies. `make` runs this module,
+which uses only the standard library and web/packages.py.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from pathlib import Path
 from web import packages
 from web.packages import PackagesError
 
-HERE = Path(__file__).resolve().parent
-VENDOR = HERE.parent / "server" / "static" / "vendor"
-MANIFEST = HERE / "files.sha256"
+WEB_FOLDER = Path(__file__).resolve().parent
+VENDOR = WEB_FOLDER.parent / "server" / "static" / "vendor"
+MANIFEST = WEB_FOLDER / "files.sha256"
 USAGE = "usage: python -m web.fetch [--lock]"
 SOURCES = {
     "graphiql.min.js": "graphiql/graphiql.min.js",
@@ -32,7 +32,7 @@ SOURCES = {
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch what is missing, or with --lock choose the bytes anew. Exit code 0, 1 failed, 2 usage."""
+    """Fetch missing files, or with --lock update the lock. Returns exit code 0 (success), 1 (failure) or 2 (usage)."""
     if arguments not in ([], ["--lock"]):
         print(USAGE, file=sys.stderr)
         return 2
@@ -48,51 +48,51 @@ def main(arguments: list[str]) -> int:
 
 
 def fetch() -> None:
-    """Install the locked packages in a temporary folder and move the six files into place, each whole or not at all."""
+    """Install the locked packages in a temporary folder and copy the six files. Each file is replaced atomically."""
     print("Fetching GraphiQL's files (once)", flush=True)
     with tempfile.TemporaryDirectory(prefix="fullmakt-web-") as folder:
-        modules = installed(Path(folder))
-        for name, expected in manifest().items():
+        modules = install(Path(folder))
+        for name, digest in manifest().items():
             content = (modules / SOURCES[name]).read_bytes()
-            if hashlib.sha256(content).hexdigest() != expected:
-                raise PackagesError(f"{name} is not the file that {MANIFEST.name} names")
-            put(VENDOR / name, content)
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise PackagesError(f"{name} does not have the hash in {MANIFEST.name}")
+            replace_file(VENDOR / name, content)
 
 
 def lock() -> None:
-    """Write package-lock.json and files.sha256 for what package.json asks."""
-    put(HERE / "package-lock.json", packages.locked(HERE, whole=False))
+    """Write package-lock.json and files.sha256 for the packages in package.json."""
+    replace_file(WEB_FOLDER / "package-lock.json", packages.build_lock(WEB_FOLDER, with_dependencies=False))
     with tempfile.TemporaryDirectory(prefix="fullmakt-web-") as folder:
-        modules = installed(Path(folder))
+        modules = install(Path(folder))
         lines = [
             f"{hashlib.sha256((modules / source).read_bytes()).hexdigest()}  {name}" for name, source in SOURCES.items()
         ]
-    put(MANIFEST, ("\n".join(lines) + "\n").encode())
+    replace_file(MANIFEST, ("\n".join(lines) + "\n").encode())
 
 
 def is_complete() -> bool:
-    """Whether all six files are in place with the right bytes. Reads 1.6 MB, about 5 ms."""
+    """Return True if all six files have the right hashes. Reads 1.6 MB in about 5 ms."""
     return all(
-        (VENDOR / name).is_file() and hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == expected
-        for name, expected in manifest().items()
+        (VENDOR / name).is_file() and hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
+        for name, digest in manifest().items()
     )
 
 
 def manifest() -> dict[str, str]:
-    """File name to SHA-256, as committed."""
+    """Return the SHA-256 of each file by name, from files.sha256."""
     pairs = [line.split() for line in MANIFEST.read_text().splitlines() if line]
     return {name: digest for digest, name in pairs}
 
 
-def installed(project: Path) -> Path:
-    """Install the packages from a copy of our lists in `project`. The folder where they lie."""
+def install(project: Path) -> Path:
+    """Install the packages in `project` from copies of the package lists. Returns the folder node_modules."""
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, project)
+        shutil.copy(WEB_FOLDER / name, project)
     return packages.install(project)
 
 
-def put(target: Path, content: bytes) -> None:
-    """Write a file whole: a reader sees the old bytes or the new."""
+def replace_file(target: Path, content: bytes) -> None:
+    """Replace a file atomically: a reader sees either the old or the new content."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.write_bytes(content)

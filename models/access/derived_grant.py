@@ -1,9 +1,9 @@
-"""What hangs on engagements: the grants of a bureau's consultants at its clients.
+"""Derived grants: the grants of a bureau's consultants on the accounts of its clients.
 
-Such a grant ends with its engagement, and with its holder's grant on the bureau, in the transaction
-that ends these, under the locks of all accounts concerned. Its `valid_until` is never later than
-that grant's, so that the clock ends both at the same second: a row tells by itself whether it
-counts, and reading asks for nothing more. `own_until` is the end that it was given itself.
+A derived grant depends on an engagement and on a base grant, which is the consultant's grant on the bureau. It ends in
+the transaction that ends either of them, under the locks of all accounts concerned. Its `valid_until` is never later
+than that of the base grant, so both expire at the same second and the row alone says whether it is live. `own_until` is
+the end that was set on the derived grant itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,15 @@ from database import db
 from i18n import mark
 from models.access import access
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.outbox import message
-from models.outbox.message import MessageKind
+from models.outbox.message_kind import MessageKind
 
 
 class DerivedGrantRow(db.Row):
-    """A live grant that hangs on an engagement."""
+    """A live derived grant."""
 
     id: UUID
     account_id: UUID
@@ -37,10 +38,9 @@ class DerivedGrantRow(db.Row):
     bureau_id: UUID
 
 
-# Ownership is nobody's to end: a consultant who was made the owner hangs on nothing any more.
-_LIVE: Final = """
-SELECT g.id, g.account_id, g.user_id, g.role, g.status, g.listed, g.valid_until, g.own_until, g.engagement_id,
-    e.bureau_id
+# A consultant who became the owner of the client account keeps that access when the engagement ends.
+_LIVE: Final = f"""
+SELECT {db.select_list(db.columns_of("g", DerivedGrantRow, {"bureau_id": "e.bureau_id"}))}
 FROM engagements e JOIN grants g ON g.engagement_id = e.id
 WHERE g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND g.role <> 'OWNER'
   AND (g.valid_until IS NULL OR g.valid_until > $1)
@@ -50,19 +50,19 @@ _OF_ENGAGEMENT: Final = f"{_LIVE} AND e.id = $2 ORDER BY g.id"
 
 
 async def of_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> list[DerivedGrantRow]:
-    """All that hangs on a user's grant on a bureau."""
+    """The grants derived from a user's grant on a bureau."""
     return await db.fetch(_OF_CONSULTANT, now, bureau_id, user_id, row=DerivedGrantRow)
 
 
 async def of_engagement(engagement_id: UUID, *, now: datetime) -> list[DerivedGrantRow]:
-    """All that hangs on an engagement."""
+    """The derived grants of an engagement."""
     return await db.fetch(_OF_ENGAGEMENT, now, engagement_id, row=DerivedGrantRow)
 
 
-# ---- What it hangs on ------------------------------------------------------------------------
+# ---- Base grants -----------------------------------------------------------------------------
 
 
-class _Base(db.Row):
+class _BaseGrant(db.Row):
     valid_until: datetime | None
 
 
@@ -78,45 +78,47 @@ WHERE e.id = $1 AND e.status = 'ACTIVE' AND b.user_id = $2 AND b.status = 'ACTIV
 
 
 async def is_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> bool:
-    """Whether a user can be assigned to clients: he holds an active grant on the bureau."""
-    return await db.fetch_one(_BASE, bureau_id, user_id, now, row=_Base) is not None
+    """True if a user can be assigned to clients: they hold an active grant on the bureau."""
+    return await db.fetch_one(_BASE, bureau_id, user_id, now, row=_BaseGrant) is not None
 
 
 async def earliest_end(
     engagement_id: UUID, user_id: UUID, own_until: datetime | None, *, now: datetime
 ) -> datetime | None:
-    """When a grant with an end of its own, or None, ends that hangs on an engagement.
+    """The end of a derived grant: the earlier of `own_until` and the base grant's end. None if neither ends.
 
-    Raises Refusal INVALID_STATE where the engagement or the holder's grant on the bureau is over.
+    Raises Refusal INVALID_STATE if the engagement or the base grant has ended.
     """
-    base = await db.fetch_one(_BASE_OF, engagement_id, user_id, now, row=_Base)
+    base = await db.fetch_one(_BASE_OF, engagement_id, user_id, now, row=_BaseGrant)
     if base is None:
         raise refuse(
             UserErrorCode.INVALID_STATE,
             "grant_id",
-            mark("The bureau, or this person's place in it, is no longer there."),
+            mark("The engagement, or this user's access to the bureau, has ended."),
         )
     return min((end for end in (own_until, base.valid_until) if end is not None), default=None)
 
 
-_REBIND: Final = "UPDATE grants SET valid_until = LEAST(own_until, $2) WHERE id = ANY($1::uuid[])"
+_RESCHEDULE: Final = "UPDATE grants SET valid_until = LEAST(own_until, $2) WHERE id = ANY($1::uuid[])"
 _SET_OWN_END: Final = "UPDATE grants SET valid_until = $2, own_until = $3 WHERE id = $1"
 
 
 async def set_own_end(grant_id: UUID, valid_until: datetime | None, own_until: datetime | None) -> None:
-    """Store the end that a hanging grant was given itself, beside the one that it has by it."""
+    """Store the end that was set on a derived grant itself, and the end that follows from it."""
     await db.execute(_SET_OWN_END, grant_id, valid_until, own_until)
 
 
 async def reschedule(caller: Caller, user_id: UUID, bureau_id: UUID, base_until: datetime | None) -> None:
-    """Let all that hangs on a user's grant on a bureau end with it, now that its end has changed."""
+    """Update the ends of the grants derived from a user's grant on a bureau, after its end became `base_until`."""
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     ends = {row.id: min((t for t in (row.own_until, base_until) if t is not None), default=None) for row in rows}
-    moved = [row for row in rows if ends[row.id] != row.valid_until]
-    await db.execute(_REBIND, [row.id for row in moved], base_until)
-    roles = await _roles(caller, moved)
-    for row in moved:
-        await _record(caller, "update", row, roles, {"valid_until": row.valid_until}, {"valid_until": ends[row.id]})
+    changed_rows = [row for row in rows if ends[row.id] != row.valid_until]
+    await db.execute(_RESCHEDULE, [row.id for row in changed_rows], base_until)
+    roles = await _roles(caller, changed_rows)
+    for row in changed_rows:
+        await _record(
+            caller, EventType.GRANT_UPDATE, row, roles, {"valid_until": row.valid_until}, {"valid_until": ends[row.id]}
+        )
 
 
 # ---- Ending ----------------------------------------------------------------------------------
@@ -125,32 +127,34 @@ _END: Final = "UPDATE grants SET status = 'REVOKED', ended_at = $2 WHERE id = AN
 
 
 async def end(caller: Caller, rows: Sequence[DerivedGrantRow]) -> None:
-    """End grants, their accounts locked, each with its event."""
+    """Revoke derived grants and record an event for each. Their accounts are locked."""
     await db.execute(_END, [row.id for row in rows], caller.now)
     roles = await _roles(caller, rows)
     for row in rows:
-        await _record(caller, "revoke", row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED})
+        await _record(
+            caller, EventType.GRANT_REVOKE, row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED}
+        )
 
 
 async def end_with_base(caller: Caller, user_id: UUID, bureau_id: UUID) -> None:
-    """End all that hangs on a user's grant on a bureau, which ends, and mail both sides."""
+    """Revoke all grants derived from a user's grant on a bureau, which has ended, and mail both sides."""
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     if rows:
         await end(caller, rows)
-        await tell_both(caller, [row.id for row in rows])
+        await mail_both_sides(caller, [row.id for row in rows])
 
 
 async def _roles(caller: Caller, rows: Sequence[DerivedGrantRow]) -> dict[UUID, Role]:
-    """The caller's roles in the accounts of grants: of many he has none."""
+    """The caller's role in each account of `rows` that they can enter."""
     if caller.user_id is None:
         return {}
-    found = await access.load(caller.user_id, [row.account_id for row in rows], now=caller.now)
-    return {entry.account_id: entry.role for entry in found}
+    accesses = await access.load(caller.user_id, [row.account_id for row in rows], now=caller.now)
+    return {account_access.account_id: account_access.role for account_access in accesses}
 
 
 async def _record(
     caller: Caller,
-    done: str,
+    event_type: EventType,
     row: DerivedGrantRow,
     roles: Mapping[UUID, Role],
     before: Mapping[str, object],
@@ -158,7 +162,7 @@ async def _record(
 ) -> None:
     await event.record(
         caller,
-        f"account:grant:{done}",
+        event_type,
         account_id=row.account_id,
         role=roles.get(row.account_id),
         before={"grant": str(row.id), **before},
@@ -169,7 +173,7 @@ async def _record(
 # ---- Mails -----------------------------------------------------------------------------------
 
 
-class _Told(db.Row):
+class _MailFacts(db.Row):
     account_id: UUID
     account_name: str
     email: str
@@ -180,49 +184,47 @@ class _Told(db.Row):
     consultant_name: str
 
 
-_TOLD: Final = """
+_MAIL_FACTS: Final = """
 SELECT a.id AS account_id, a.name AS account_name, o.email, o.name, o.locale, b.id AS bureau_id,
     b.name AS bureau_name, c.name AS consultant_name
 FROM grants g JOIN accounts a ON a.id = g.account_id JOIN users c ON c.id = g.user_id
 JOIN engagements e ON e.id = g.engagement_id JOIN accounts b ON b.id = e.bureau_id
-JOIN users o ON o.id = {whose}.owner_id WHERE g.id = ANY($1::uuid[]) ORDER BY g.account_id
+JOIN users o ON o.id = {side}.owner_id WHERE g.id = ANY($1::uuid[]) ORDER BY g.account_id
 """
 
 
-async def tell_assigned(caller: Caller, grant_id: UUID) -> None:
-    """Mail a client's owner that a consultant was assigned."""
-    await _tell_clients(caller, MessageKind.CONSULTANT_ASSIGNED, [grant_id])
+async def mail_assigned(caller: Caller, grant_id: UUID) -> None:
+    """Tell the owner of the client account by mail that a consultant was assigned."""
+    await _mail_clients(caller, MessageKind.CONSULTANT_ASSIGNED, [grant_id])
 
 
-async def tell_ended(caller: Caller, rows: Iterable[DerivedGrantRow]) -> None:
-    """Mail each client's owner that a consultant has no access any more."""
-    await _tell_clients(caller, MessageKind.CONSULTANT_ENDED, [row.id for row in rows])
+async def mail_ended(caller: Caller, rows: Iterable[DerivedGrantRow]) -> None:
+    """Tell the owner of each client account by mail that a consultant no longer has access."""
+    await _mail_clients(caller, MessageKind.CONSULTANT_ENDED, [row.id for row in rows])
 
 
-async def tell_both(caller: Caller, grant_ids: list[UUID]) -> None:
-    """Mail the owners of the clients, and that of the one bureau, that a consultant has no access any more."""
-    await _tell_clients(caller, MessageKind.CONSULTANT_ENDED, grant_ids)
-    await _tell_bureau(caller, grant_ids)
+async def mail_both_sides(caller: Caller, grant_ids: list[UUID]) -> None:
+    """Tell the owners of the client accounts and of the bureau by mail that a consultant no longer has access."""
+    await _mail_clients(caller, MessageKind.CONSULTANT_ENDED, grant_ids)
+    await _mail_bureau(caller, grant_ids)
 
 
-async def _tell_clients(caller: Caller, kind: MessageKind, grant_ids: list[UUID]) -> None:
-    for told in await db.fetch(_TOLD.format(whose="a"), grant_ids, row=_Told):
-        await _queue(caller, kind, told, told.account_id, client_name=told.account_name)
+async def _mail_clients(caller: Caller, kind: MessageKind, grant_ids: list[UUID]) -> None:
+    for facts in await db.fetch(_MAIL_FACTS.format(side="a"), grant_ids, row=_MailFacts):
+        await _queue(caller, kind, facts, facts.account_id, client_name=facts.account_name)
 
 
-async def _tell_bureau(caller: Caller, grant_ids: list[UUID]) -> None:
-    told = await db.fetch(_TOLD.format(whose="b"), grant_ids, row=_Told)
-    names = ", ".join(one.account_name for one in told)
-    await _queue(caller, MessageKind.CONSULTANT_LEFT, told[0], told[0].bureau_id, client_names=names)
+async def _mail_bureau(caller: Caller, grant_ids: list[UUID]) -> None:
+    rows = await db.fetch(_MAIL_FACTS.format(side="b"), grant_ids, row=_MailFacts)
+    names = ", ".join(row.account_name for row in rows)
+    await _queue(caller, MessageKind.CONSULTANT_LEFT, rows[0], rows[0].bureau_id, client_names=names)
 
 
-async def _queue(caller: Caller, kind: MessageKind, told: _Told, account_id: UUID, **more: object) -> None:
+async def _queue(caller: Caller, kind: MessageKind, facts: _MailFacts, account_id: UUID, **params: object) -> None:
     await message.queue(
         caller,
         kind,
-        to=told.email,
-        name=told.name,
-        locale=told.locale,
+        to=facts,
         account_id=account_id,
-        params={"bureau_name": told.bureau_name, "consultant_name": told.consultant_name, **more},
+        params={"bureau_name": facts.bureau_name, "consultant_name": facts.consultant_name, **params},
     )

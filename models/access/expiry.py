@@ -1,7 +1,8 @@
-"""A grant ends by itself at its `valid_until`, and is refused from that instant on, job or no job.
+"""Storing that grants have expired.
 
-Here the end is stored: once, with an event and a mail to the holder, by the clock's job or by
-whoever needs the place before it. Of a consultant's grant, client and bureau are told too.
+A grant has no effect from its `valid_until` on, before anything is stored. The status EXPIRED is stored once, with an
+event and a mail to the holder. A scheduled job does that, or an operation that gives the same user a new grant.
+If the grant is a consultant's, the client and the bureau get a mail too.
 """
 
 from dataclasses import replace
@@ -14,13 +15,14 @@ from auth.policy import GrantStatus
 from database import db
 from models.access import derived_grant
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.outbox import message
-from models.outbox.message import MessageKind
+from models.outbox.message_kind import MessageKind
 
 
-class _Ended(db.Row):
+class _ExpiredGrant(db.Row):
     id: UUID
     role: str
     engagement_id: UUID | None
@@ -42,17 +44,17 @@ SELECT DISTINCT account_id AS id FROM grants WHERE valid_until <= $1 AND status 
 """
 
 
-async def rest(caller: Caller, account_id: UUID, *, user_id: UUID | None = None) -> int:
-    """Store which grants on an account have ended, all or one user's. Returns how many.
+async def expire(caller: Caller, account_id: UUID, *, user_id: UUID | None = None) -> int:
+    """Store the expiry of the grants on an account whose end has passed. Returns their number.
 
-    Runs in a transaction, under the account's lock; of several who try, one finds them.
+    With `user_id`, only the grants of that user. Runs in a transaction, under the account's lock.
     """
-    ended = await db.fetch(_END, account_id, caller.now, user_id, row=_Ended)
-    for row in ended:
+    rows = await db.fetch(_END, account_id, caller.now, user_id, row=_ExpiredGrant)
+    for row in rows:
         facts = {"grant": str(row.id), "role": row.role}
         await event.record(
             replace(caller, user_id=None),
-            "account:grant:expire",
+            EventType.GRANT_EXPIRE,
             account_id=account_id,
             before={**facts, "valid_until": row.valid_until},
             after={**facts, "status": GrantStatus.EXPIRED},
@@ -60,17 +62,15 @@ async def rest(caller: Caller, account_id: UUID, *, user_id: UUID | None = None)
         await message.queue(
             caller,
             MessageKind.GRANT_EXPIRED,
-            to=row.email,
-            name=row.name,
-            locale=row.locale,
+            to=row,
             account_id=account_id,
             params={"account_name": row.account_name, "ends_at": row.valid_until.isoformat()},
         )
         if row.engagement_id is not None:
-            await derived_grant.tell_both(caller, [row.id])
-    return len(ended)
+            await derived_grant.mail_both_sides(caller, [row.id])
+    return len(rows)
 
 
 async def run(caller: Caller) -> int:
-    """The clock's job: every grant whose end has passed. Returns how many."""
-    return await locks.for_each(_OVERDUE, caller.now, partial(rest, caller))
+    """Scheduled job: store the expiry of every grant whose end has passed. Returns their number."""
+    return await locks.for_each(_OVERDUE, caller.now, partial(expire, caller))

@@ -1,20 +1,21 @@
-"""Who is shut out of an account that demands a second factor, as SQL for whatever reads grants."""
+"""SQL conditions for accounts that require a second factor."""
 
 
 def has_factor(user: str) -> str:
-    """The condition that the user with the id `user` has a second factor."""
+    """The condition that the user with the id `user` has a second factor. `user` is a SQL expression."""
     return f"EXISTS (SELECT FROM second_factors f WHERE f.user_id = {user} AND f.confirmed_at IS NOT NULL)"
 
 
 def factor_missing(*, user: str, account: str) -> str:
-    """The condition that `account`, an alias of accounts, demands a second factor that `user` lacks.
+    """The condition that the account requires a second factor and the user has none.
 
-    Whether he has one is looked up only for accounts that demand it.
+    `account` is an alias of accounts, `user` a SQL expression of an id. The user's factor is looked up only if the
+    account requires one.
     """
     return f"({account}.requires_two_factor AND NOT {has_factor(user)})"
 
 
-def by_grant(grants: str) -> str:
-    """The same for a row of `grants`, an alias, whose account is not at hand."""
-    missing = factor_missing(user=f"{grants}.user_id", account="d")
-    return f"EXISTS (SELECT FROM accounts d WHERE d.id = {grants}.account_id AND {missing})"
+def missing_by_grant(grants: str) -> str:
+    """The same condition for a row of grants, if its account is not joined. `grants` is the alias."""
+    condition = factor_missing(user=f"{grants}.user_id", account="d")
+    return f"EXISTS (SELECT FROM accounts d WHERE d.id = {grants}.account_id AND {condition})"

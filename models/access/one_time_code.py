@@ -1,10 +1,10 @@
-"""A one-time code proves that its holder has the user's second factor, right now and once.
+"""One-time codes: proof of a user's second factor.
 
-It is a code of his authenticator app, each good for one sign-in, or one of his recovery codes. Guesses are
-counted by `models/throttle.py`. Only who knows the password comes this far: nobody else can use them up.
-The wait ends by itself, and sessions that are open go on.
+A one-time code is a code of the authenticator app (TOTP), valid for one sign-in, or a recovery code. Guesses are
+limited by `models/throttle.py`. Only a caller who knows the password can guess, so strangers cannot use up the
+attempts. The wait ends by itself, and open sessions continue.
 
-A wrong code is returned, not raised: what is raised undoes the transaction, the count with it.
+The refusal of a wrong code is returned, not raised: an exception would roll back the transaction and with it the count.
 """
 
 from base64 import b32encode
@@ -18,17 +18,19 @@ from database import db
 from i18n import mark
 from models import throttle
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.outbox import message
-from models.outbox.message import MessageKind
+from models.outbox.message import RecipientRow
+from models.outbox.message_kind import MessageKind
 from models.throttle import Attempt, Counter
 
 _PURPOSE: Final = "second-factor"
 
 
 class FactorRow(db.Row):
-    """A second factor, locked."""
+    """A second factor, read under a lock."""
 
     user_id: UUID
     seed: bytes
@@ -38,26 +40,26 @@ class FactorRow(db.Row):
 
 
 def secret(caller: Caller, seed: bytes) -> bytes:
-    """What the authenticator app and we share; the seed alone, without the site's key, is worth nothing."""
+    """The TOTP secret, which the authenticator app shares. It cannot be derived from the seed without the link key."""
     return tokens.derive_bytes(caller.config.link_key, _PURPOSE, seed)[: totp.SECRET_BYTES]
 
 
 # ---- Recovery codes --------------------------------------------------------------------------
 
-RECOVERY_CODES: Final = 10
+RECOVERY_CODE_COUNT: Final = 10
 _RECOVERY_BYTES: Final = 10
 _RECOVERY_LENGTH: Final = 16
 
 
-def recovery_code() -> str:
-    """80 random bits for paper: 16 letters and digits in groups of four."""
+def new_recovery_code() -> str:
+    """A recovery code to print: 80 random bits as 16 letters and digits in groups of four."""
     letters = b32encode(token_bytes(_RECOVERY_BYTES)).decode()
-    return "-".join(letters[place : place + 4] for place in range(0, _RECOVERY_LENGTH, 4))
+    return "-".join(letters[start : start + 4] for start in range(0, _RECOVERY_LENGTH, 4))
 
 
-def plain(given: str) -> str:
-    """A code as people type it, without its gaps: `123 456`, `abcd-efgh-...`."""
-    return "".join(char for char in given if char.isascii() and char.isalnum()).upper()
+def normalize(code: str) -> str:
+    """A typed code in upper case, without the separators: `123 456`, `abcd-efgh-...`."""
+    return "".join(char for char in code if char.isascii() and char.isalnum()).upper()
 
 
 _RENEW: Final = """
@@ -67,47 +69,47 @@ INSERT INTO recovery_codes (user_id, code_digest) SELECT $1, unnest($2::bytea[])
 
 
 async def renew_recovery_codes(user_id: UUID) -> list[str]:
-    """New recovery codes in the place of all former ones; only their digests are kept."""
-    codes = [recovery_code() for _ in range(RECOVERY_CODES)]
-    await db.execute(_RENEW, user_id, [tokens.digest(plain(code)) for code in codes])
+    """Replace all recovery codes of a user. Returns the new codes. Only their digests are stored."""
+    codes = [new_recovery_code() for _ in range(RECOVERY_CODE_COUNT)]
+    await db.execute(_RENEW, user_id, [tokens.digest(normalize(code)) for code in codes])
     return codes
 
 
-# ---- Guesses ---------------------------------------------------------------------------------
+# ---- Verifying -------------------------------------------------------------------------------
 
 _IS_ACTIVE: Final = "SELECT FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL"
 
 
-async def is_demanded(user_id: UUID) -> bool:
-    """Whether the user has a second factor that his sign-in needs."""
+async def is_required(user_id: UUID) -> bool:
+    """True if the user has a confirmed second factor, so that signing in needs a code."""
     return bool(await db.fetch(_IS_ACTIVE, user_id, row=db.Row))
 
 
-async def verify(caller: Caller, user_id: UUID, given: str | None) -> Refusal | None:
-    """Why `given` does not prove the user's second factor; None where it does, or where he has none.
+async def verify(caller: Caller, user_id: UUID, code: str | None) -> Refusal | None:
+    """Verify a one-time code. Returns None if it is right or if the user has no second factor, otherwise the refusal.
 
-    Within the transaction of the sign-in, which holds the user's row.
+    Runs within the transaction of the sign-in, which locks the user's row.
 
-    Raises RateLimited, before anything is compared, when too many were wrong.
+    Raises RateLimited, before the code is compared, after too many wrong codes.
     """
-    if not await is_demanded(user_id):
+    if not await is_required(user_id):
         return None
-    if given is None or not plain(given):
+    if code is None or not normalize(code):
         return refuse(
             UserErrorCode.ONE_TIME_CODE_REQUIRED,
             "one_time_code",
             mark("Enter the code that your authenticator app shows, or a recovery code."),
         )
-    guess = await attempt_code(caller, user_id)
+    attempt = await attempt_code(caller, user_id)
     factor = await lock(user_id)
-    is_right = factor is not None and (
-        await consume(caller, factor, guess, given) or await _recover(caller, factor, guess, given)
+    is_correct = factor is not None and (
+        await consume(caller, factor, attempt, code) or await _consume_recovery_code(caller, factor, attempt, code)
     )
-    return None if is_right else wrong("one_time_code")
+    return None if is_correct else wrong_code("one_time_code")
 
 
 async def attempt_code(caller: Caller, user_id: UUID) -> Attempt:
-    """Count a guess at a user's codes. Raises RateLimited."""
+    """Count an attempt to guess a user's code. Raises RateLimited."""
     return await throttle.attempt(caller, throttle.counter(caller, throttle.CODE, user_id=user_id))
 
 
@@ -117,51 +119,53 @@ SELECT user_id, seed, created_at, confirmed_at, last_step FROM second_factors WH
 
 
 async def lock(user_id: UUID) -> FactorRow | None:
-    """The user's second factor, which nobody else changes until the transaction ends; None where there is none."""
+    """The user's second factor, locked until the transaction ends. None if the user has none."""
     return await db.fetch_one(_LOCK, user_id, row=FactorRow)
 
 
 _ACCEPT: Final = "UPDATE second_factors SET last_step = $2 WHERE user_id = $1"
 
 
-async def consume(caller: Caller, factor: FactorRow, guess: Attempt, given: str) -> bool:
-    """Whether `given` is a code of the authenticator app now; then it never is again, and was no guess."""
-    step = totp.matching(secret(caller, factor.seed), plain(given), now=caller.now, after=factor.last_step)
+async def consume(caller: Caller, factor: FactorRow, attempt: Attempt, code: str) -> bool:
+    """Consume a code of the authenticator app, if it is valid now. A code that was consumed is never valid again."""
+    step = totp.match_step(secret(caller, factor.seed), normalize(code), now=caller.now, after=factor.last_step)
     if step is None:
         return False
     await db.execute(_ACCEPT, factor.user_id, step)
-    await guess.refund()
+    await attempt.refund()
     return True
 
 
-_USE: Final = """
+_CONSUME_RECOVERY_CODE: Final = """
 UPDATE recovery_codes SET used_at = $3 WHERE user_id = $1 AND code_digest = $2 AND used_at IS NULL
 """
-_LEFT: Final = "SELECT count(*)::int AS left FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL"
+_COUNT_RECOVERY_CODES: Final = (
+    "SELECT count(*)::int AS count FROM recovery_codes WHERE user_id = $1 AND used_at IS NULL"
+)
 
 
-async def _recover(caller: Caller, factor: FactorRow, guess: Attempt, given: str) -> bool:
-    """Whether `given` is an unused recovery code of the user, which is used now; otherwise a wrong guess."""
-    if await db.execute(_USE, factor.user_id, tokens.digest(plain(given)), caller.now):
-        await guess.refund()
-        counted = await db.fetch_one(_LEFT, factor.user_id, row=db.Row)
-        left = counted["left"] if counted else 0
-        await event.record(caller, "user:recovery-code:use", actor_id=factor.user_id, after={"left": left})
-        await tell(caller, factor.user_id, MessageKind.RECOVERY_CODE_USED, codes_left=str(left))
+async def _consume_recovery_code(caller: Caller, factor: FactorRow, attempt: Attempt, code: str) -> bool:
+    """Consume an unused recovery code of the user. A code that is no recovery code either is recorded as wrong."""
+    if await db.execute(_CONSUME_RECOVERY_CODE, factor.user_id, tokens.digest(normalize(code)), caller.now):
+        await attempt.refund()
+        row = await db.fetch_one(_COUNT_RECOVERY_CODES, factor.user_id, row=db.Row)
+        codes_left = row["count"] if row else 0
+        await event.record(caller, EventType.RECOVERY_CODE_USE, actor_id=factor.user_id, after={"left": codes_left})
+        await mail_user(caller, factor.user_id, MessageKind.RECOVERY_CODE_USED, codes_left=str(codes_left))
         return True
-    # A refusal that is written down: whoever guesses here has the password.
-    await event.record(caller, "user:second-factor:refuse", actor_id=factor.user_id)
-    if guess.is_last and await throttle.attempt_quietly(caller, _warned(caller, factor.user_id)):
-        await tell(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
+    # Recorded although it is a refusal: the caller knows the password.
+    await event.record(caller, EventType.SECOND_FACTOR_REFUSE, actor_id=factor.user_id)
+    if attempt.is_last and await throttle.attempt_or_none(caller, _warning_counter(caller, factor.user_id)):
+        await mail_user(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
     return False
 
 
-def _warned(caller: Caller, user_id: UUID) -> Counter:
+def _warning_counter(caller: Caller, user_id: UUID) -> Counter:
     return throttle.counter(caller, throttle.WARNING, user_id=user_id)
 
 
-def wrong(field: str) -> Refusal:
-    """The refusal of a code that is wrong, or was used before."""
+def wrong_code(field: str) -> Refusal:
+    """The refusal of a code that is wrong or was used before."""
     return refuse(
         UserErrorCode.INVALID_CREDENTIALS,
         field,
@@ -169,17 +173,11 @@ def wrong(field: str) -> Refusal:
     )
 
 
-class _Person(db.Row):
-    email: str
-    name: str
-    locale: str
+_RECIPIENT: Final = "SELECT email, name, locale FROM users WHERE id = $1"
 
 
-_WHO: Final = "SELECT email, name, locale FROM users WHERE id = $1"
-
-
-async def tell(caller: Caller, user_id: UUID, kind: MessageKind, **params: str) -> None:
-    """Mail the user what has just happened to his second factor."""
-    who = await db.fetch_one(_WHO, user_id, row=_Person)
-    assert who is not None  # his factor refers to him  # noqa: S101
-    await message.queue(caller, kind, to=who.email, name=who.name, locale=who.locale, params=params)
+async def mail_user(caller: Caller, user_id: UUID, kind: MessageKind, **params: str) -> None:
+    """Tell the user by mail about an event of their second factor."""
+    recipient = await db.fetch_one(_RECIPIENT, user_id, row=RecipientRow)
+    assert recipient is not None  # the factor has a foreign key to the user  # noqa: S101
+    await message.queue(caller, kind, to=recipient, params=params)

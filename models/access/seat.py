@@ -1,13 +1,12 @@
-"""Seats are how many people an account may have in roles that take one; the operator sells them.
+"""Seats limit how many users an account may have in roles that need one. The operator sells them.
 
     purchased = used (live grants) + reserved (pending invitations) + available
 
-Which roles take a seat stands beside the table of permissions. An invitation reserves a seat, and
-who accepts it sits down on that one. A grant or an invitation whose end passes gives its seat back
-at that instant, before any job says so.
+The permission table in `auth/policy.py` says which roles need a seat. An invitation reserves a seat, and the user who
+accepts it uses that seat. A grant or an invitation frees its seat at its end, before a job stores that it has ended.
 
-Whatever might take a seat asks `demand`, under the account's lock: that is what makes it exact. The
-database cannot hold the numbers by itself, because they change while time passes.
+Every operation that may use a seat calls `require_available` under the account's lock, so the limit is exact. A
+database constraint could not enforce it, because seats become free as time passes.
 """
 
 from collections.abc import Sequence
@@ -20,16 +19,17 @@ from auth.policy import Role
 from database import db
 from i18n import mark
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.base.validation import Validation
 
-MOST: Final = 100_000
+MAX_SEATS: Final = 100_000
 
 
 class SeatsRow(db.Row):
-    """An account's seats as they are shown."""
+    """An account's seats."""
 
     account_id: UUID
     purchased: int
@@ -38,46 +38,46 @@ class SeatsRow(db.Row):
     available: int
 
 
-_SEATED: Final = ", ".join(f"'{role}'" for role in policy.SEATED)
+_SEAT_ROLES: Final = ", ".join(f"'{role}'" for role in policy.SEAT_ROLES)
 _BY_ACCOUNTS: Final = f"""
 SELECT *, greatest(purchased - used - reserved, 0) AS available FROM (SELECT a.id AS account_id,
     a.purchased_seats AS purchased,
-    (SELECT count(*) FROM grants g WHERE g.account_id = a.id AND g.role IN ({_SEATED})
+    (SELECT count(*) FROM grants g WHERE g.account_id = a.id AND g.role IN ({_SEAT_ROLES})
         AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
         AND (g.valid_until IS NULL OR g.valid_until > $2))::int AS used,
-    (SELECT count(*) FROM invitations i WHERE i.account_id = a.id AND i.role IN ({_SEATED})
+    (SELECT count(*) FROM invitations i WHERE i.account_id = a.id AND i.role IN ({_SEAT_ROLES})
         AND i.status = 'PENDING' AND i.expires_at > $2)::int AS reserved
 FROM accounts a WHERE a.id = ANY($1::uuid[])) seats
 """
 
 
 async def by_accounts(ids: Sequence[UUID], *, now: datetime) -> list[SeatsRow | None]:
-    """The seats of these accounts at `now`, in order: one statement; whoever asks still checks the access."""
+    """The seats of these accounts at `now`, in this order, with one statement. The caller checks the access."""
     return db.in_order(ids, await db.fetch(_BY_ACCOUNTS, list(ids), now, row=SeatsRow), by="account_id")
 
 
-async def demand(
+async def require_available(
     account_id: UUID,
     role: Role,
     field: str | None,
     *,
     now: datetime,
-    was: Role | None = None,
-    reserved: bool = False,
+    former_role: Role | None = None,
+    has_reservation: bool = False,
 ) -> None:
-    """Raise Refusal SEATS_EXHAUSTED if somebody who has just been put into `role` took more than was there.
+    """Raise Refusal SEATS_EXHAUSTED if a change that gave a user `role` used more seats than the account has.
 
-    Asked after the change, before its transaction ends. Who sat already, in the role that he `was` in,
-    keeps his seat. Where an invitation had the seat `reserved`, only seats in use stand in the way.
+    Called after the change, before its transaction ends. A user whose `former_role` needed a seat keeps that seat. A
+    user with a reservation, made by their invitation, needs a seat that is not used; it may be reserved.
     """
-    if role not in policy.SEATED or was in policy.SEATED:
+    if role not in policy.SEAT_ROLES or former_role in policy.SEAT_ROLES:
         return
-    seats = await _of(account_id, now)
-    if seats.used + (0 if reserved else seats.reserved) > seats.purchased:
+    seats = await _load(account_id, now)
+    if seats.used + (0 if has_reservation else seats.reserved) > seats.purchased:
         raise refuse(UserErrorCode.SEATS_EXHAUSTED, field, mark("All seats of the account are taken."))
 
 
-async def _of(account_id: UUID, now: datetime) -> SeatsRow:
+async def _load(account_id: UUID, now: datetime) -> SeatsRow:
     (seats,) = await db.fetch(_BY_ACCOUNTS, [account_id], now, row=SeatsRow)
     return seats
 
@@ -86,20 +86,20 @@ _SET: Final = "UPDATE accounts SET purchased_seats = $2 WHERE id = $1"
 
 
 async def sell(caller: Caller, number: int, count: int) -> SeatsRow:
-    """Let an account have `count` seats (0-100,000) in all, at once: the operator sold them. Returns its seats.
+    """Set the total number of an account's purchased seats to `count` (0-100,000). Returns the account's seats.
 
-    Raises Refusal: NOT_FOUND; OUT_OF_RANGE, also for fewer than are used and reserved.
+    Raises Refusal: NOT_FOUND; OUT_OF_RANGE, also for fewer seats than are used and reserved.
     """
     with Validation() as check:
-        check.whole_number("count", count, least=0, most=MOST)
+        check.whole_number("count", count, minimum=0, maximum=MAX_SEATS)
     async with db.transaction():
-        account_id = await locks.number(number)
-        before = await _of(account_id, caller.now)
+        account_id = await locks.lock_by_number(number)
+        before = await _load(account_id, caller.now)
         if count < before.used + before.reserved:
             raise refuse(
                 UserErrorCode.OUT_OF_RANGE,
                 "count",
-                mark("Fewer than the account has given: %(used)d are used, %(reserved)d reserved for invitations."),
+                mark("The account needs more seats: %(used)d are used, %(reserved)d are reserved for invitations."),
                 used=before.used,
                 reserved=before.reserved,
             )
@@ -107,9 +107,9 @@ async def sell(caller: Caller, number: int, count: int) -> SeatsRow:
             await db.execute(_SET, account_id, count)
             await event.record(
                 caller,
-                "operator:seats:set",
+                EventType.OPERATOR_SEATS_SET,
                 account_id=account_id,
                 before={"purchased": before.purchased},
                 after={"purchased": count},
             )
-        return await _of(account_id, caller.now)
+        return await _load(account_id, caller.now)

@@ -1,11 +1,11 @@
-"""An account is a company or person that issues invoices; users enter it by grants.
+"""Accounts: companies and persons that issue invoices. Users enter an account by their grants.
 
-    open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription over)
+    open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription ended)
     open (at registration, or
           by a bureau) ------> PENDING_ACTIVATION --activate--^       derived from the date, not stored
-    CLOSED with its owner, when he erases himself: `models/privacy/erasure.py`
+    CLOSED when the owner erases their data: `models/privacy/erasure.py`
 
-A number that the law or a bank gives belongs to one owner: `models/accounts/registered_number.py`.
+An organization number and a bank account number belong to one owner: `models/accounts/registered_number.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -22,20 +22,21 @@ from database import db, keys
 from models.access.grant import Grant
 from models.accounts import registered_number
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.validation import Validation
 from models.billing import subscription
 
 
 class AccountKind(StrEnum):
-    """Whether an account only invoices, or also works for clients."""
+    """The kind of an account. A bureau also works for clients."""
 
     BUSINESS = "BUSINESS"
     BUREAU = "BUREAU"
 
 
 class AccountStatus(StrEnum):
-    """What can be done with an account."""
+    """The status of an account, derived from its dates."""
 
     PENDING_ACTIVATION = "PENDING_ACTIVATION"
     ACTIVE = "ACTIVE"
@@ -44,7 +45,7 @@ class AccountStatus(StrEnum):
 
 
 class Account(Model):
-    """A company or person, with its settings and the end of its subscription."""
+    """An account with its settings and the end of its subscription."""
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     number = fields.IntField()
@@ -70,13 +71,13 @@ class Account(Model):
     purchased_seats = fields.IntField()
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """The table of the rows."""
 
         table = "accounts"
 
 
 class AccountRow(db.Row):
-    """An account as it is listed."""
+    """An account as lists return it."""
 
     graphql_type = "Account"
 
@@ -102,27 +103,22 @@ class AccountRow(db.Row):
     requires_two_factor: bool
 
 
-COLUMNS: Final = db.columns(
-    "a",
-    "id number name kind owner_id country organization_number created_at activated_at closed_at subscription_until"
-    " invoice_prefix vat_number bank_account_number default_currency default_locale payment_term_days"
-    " simple_user_restrictions locks requires_two_factor",
-)
+COLUMNS: Final = db.columns_of("a", AccountRow)
 STATUS: Final = """CASE WHEN a.closed_at IS NOT NULL THEN 'CLOSED'
     WHEN a.activated_at IS NULL THEN 'PENDING_ACTIVATION'
     WHEN a.subscription_until <= {0} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
-"""The status at the instant {0}, as `status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.id = ANY($1::uuid[])"
-_BY_NUMBER: Final = f"SELECT {', '.join(COLUMNS.values())} FROM accounts a WHERE a.number = $1"
+"""The status at the instant {0} as SQL, for filters. It agrees with `status`."""
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM accounts a WHERE a.id = ANY($1::uuid[])"
+_BY_NUMBER: Final = f"SELECT {db.select_list(COLUMNS)} FROM accounts a WHERE a.number = $1"
 
 
 async def by_ids(ids: list[UUID]) -> list[AccountRow | None]:
-    """The accounts with these ids, in this order; whoever asks still checks the access."""
+    """The accounts with these ids, in this order. The caller checks the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=AccountRow))
 
 
 async def by_number(number: int) -> AccountRow | None:
-    """The account with a public number; whoever asks still checks the access."""
+    """The account with this public number. None if there is none. The caller checks the access."""
     return await db.fetch_one(_BY_NUMBER, number, row=AccountRow)
 
 
@@ -140,7 +136,7 @@ def status(row: AccountRow, now: datetime) -> AccountStatus:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What an account is opened with, checked."""
+    """The validated details of a new account."""
 
     name: str
     kind: AccountKind = AccountKind.BUSINESS
@@ -149,7 +145,7 @@ class Details:
     bank_account_number: str | None = None
 
 
-def checked(
+def check_details(
     check: Validation,
     *,
     name: str,
@@ -159,17 +155,21 @@ def checked(
     organization_number: str | None = None,
     bank_account_number: str | None = None,
 ) -> Details:
-    """The details of a new account, in the form in which they are stored."""
-    land = check.country("country", country) if country else None
+    """Validate the details of a new account and bring them into the stored form."""
+    country_code = check.country("country", country) if country else None
     return Details(
         name=check.line(name_field, name),
         kind=kind or AccountKind.BUSINESS,
-        country=land,
+        country=country_code,
         organization_number=(
-            check.organization_number("organization_number", organization_number, land) if organization_number else None
+            check.organization_number("organization_number", organization_number, country_code)
+            if organization_number
+            else None
         ),
         bank_account_number=(
-            check.bank_account("bank_account_number", bank_account_number, land) if bank_account_number else None
+            check.bank_account("bank_account_number", bank_account_number, country_code)
+            if bank_account_number
+            else None
         ),
     )
 
@@ -183,9 +183,9 @@ async def create(
     kind: AccountKind | None = None,
     bank_account_number: str | None = None,
 ) -> UUID:
-    """Open one more account of the caller's own, active at once. Returns its id."""
+    """Open another account for the caller. It is active at once. Returns its id."""
     with Validation() as check:
-        details = checked(
+        details = check_details(
             check,
             name=name,
             kind=kind,
@@ -198,27 +198,30 @@ async def create(
 
 
 async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
-    """The account of a registration: pending, like its owner. A second registration replaces it."""
-    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
-    if pending is None:
+    """Open the account of a registration, pending until its owner activates their login.
+
+    A second registration changes the details of the pending account.
+    """
+    pending_account = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending_account is None:
         await open_for(caller, user_id, details, activated_at=None)
         return
     await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
-    await Account.filter(id=pending.id).update(
+    await Account.filter(id=pending_account.id).update(
         name=details.name, country=details.country, organization_number=details.organization_number
     )
-    await registered_number.release(pending.country, pending.organization_number, None)
+    await registered_number.release(pending_account.country, pending_account.organization_number, None)
     await event.record(
         caller,
-        "account:account:update",
-        account_id=pending.id,
+        EventType.ACCOUNT_UPDATE,
+        account_id=pending_account.id,
         role=Role.OWNER,
-        before=_named(pending),
-        after=_named(details),
+        before=_identity(pending_account),
+        after=_identity(details),
     )
 
 
-def _named(account: Account | Details) -> dict[str, object]:
+def _identity(account: Account | Details) -> dict[str, object]:
     return {
         "name": account.name,
         "country": account.country,
@@ -234,9 +237,9 @@ async def open_for(
     activated_at: datetime | None,
     created_by_bureau_id: UUID | None = None,
 ) -> UUID:
-    """Open an account with its owner's grant and its trial days, within a transaction.
+    """Open an account with its owner's grant and its trial days, within a transaction. Returns its id.
 
-    The owner himself opens it, unless a bureau does for him.
+    The caller is the owner, or a user of the bureau `created_by_bureau_id`.
     """
     await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
     account_id = keys.uuid7()
@@ -267,7 +270,7 @@ async def open_for(
     by_bureau = created_by_bureau_id is not None
     await event.record(
         caller if by_bureau else replace(caller, user_id=user_id),
-        "account:account:create",
+        EventType.ACCOUNT_CREATE,
         account_id=account_id,
         role=None if by_bureau else Role.OWNER,
         after={"name": details.name, "kind": details.kind},
@@ -275,19 +278,19 @@ async def open_for(
     return account_id
 
 
-async def activate_owned(caller: Caller, user_id: UUID) -> None:
-    """The account opened at registration becomes active with its owner."""
-    pending = await Account.filter(owner_id=user_id, activated_at=None).first()
-    if pending is None:
+async def activate_first(caller: Caller, user_id: UUID) -> None:
+    """Activate the account of a registration, together with its owner's login."""
+    pending_account = await Account.filter(owner_id=user_id, activated_at=None).first()
+    if pending_account is None:
         return
-    await Account.filter(id=pending.id).update(activated_at=caller.now)
+    await Account.filter(id=pending_account.id).update(activated_at=caller.now)
     await event.record(
-        replace(caller, user_id=user_id), "account:account:activate", account_id=pending.id, role=Role.OWNER
+        replace(caller, user_id=user_id), EventType.ACCOUNT_ACTIVATE, account_id=pending_account.id, role=Role.OWNER
     )
 
 
 async def _free_number() -> int:
-    """A number that no account has; the constraint has the last word."""
+    """A random number that no account has. A unique constraint covers the race between two accounts."""
     while await Account.exists(number=(number := keys.account_number())):
         pass
     return number

@@ -1,11 +1,10 @@
-"""A link tells how another account stands to this one: it is computed from grants, and stored nowhere.
+"""Links between accounts: how another account is related to this one, computed from grants and not stored.
 
     X HAS_ACCESS to Y     the owner of X holds an active grant on Y         Y GIVES_ACCESS to X
-    X, Y MUTUAL           both do, each on the other's
+    X, Y MUTUAL           the owner of X holds an active grant on Y, and the owner of Y holds one on X
 
-Only grants that work now count, so that a link changes with the very grant, and ends with it to the
-second. Accounts of one owner are his, not shared; accounts that are closed are linked with none.
-Colleagues of an owner make no link: what they hold, they hold for themselves.
+Only active, unexpired grants count, so a link ends at the same second as its grant. Two accounts of the same owner are
+not linked. Closed accounts have no links. Grants of users who are not owners create no link.
 """
 
 from datetime import datetime
@@ -19,7 +18,7 @@ from models.access import access
 
 
 class AccountRelation(StrEnum):
-    """How another account stands to this one."""
+    """The relation of another account to this one."""
 
     HAS_ACCESS = "HAS_ACCESS"
     MUTUAL = "MUTUAL"
@@ -27,9 +26,9 @@ class AccountRelation(StrEnum):
 
 
 class AccountLinkRow(db.Row):
-    """The other account, as it is seen from the account `account_id`.
+    """The other account of a link, seen from the account `account_id`.
 
-    `subscription_until` is null where this side could not read it.
+    `subscription_until` is null if the owner of `account_id` may not read it.
     """
 
     graphql_type = "AccountLink"
@@ -48,17 +47,20 @@ class AccountLinkRow(db.Row):
 
 RELATION: Final = """CASE WHEN i.id IS NULL THEN 'HAS_ACCESS' WHEN o.id IS NULL THEN 'GIVES_ACCESS'
     ELSE 'MUTUAL' END"""
-COLUMNS: Final = {
-    **db.columns("y", "id number name owner_id activated_at"),
-    "account_id": "x.id AS account_id",
-    "relation": f"{RELATION} AS relation",
-    "subscription_until": f"CASE WHEN {access.holding(Permission.SUBSCRIPTION_READ, alias='o')}"
-    " THEN y.subscription_until END AS subscription_until",
-    "outgoing_id": "o.id AS outgoing_id",
-    "incoming_id": "i.id AS incoming_id",
-}
-_WORKS: Final = "{0}.status = 'ACTIVE' AND ({0}.valid_until IS NULL OR {0}.valid_until > {{now}})"
-_OUT, _IN = (_WORKS.format(alias) for alias in "oi")
+COLUMNS: Final = db.columns_of(
+    "y",
+    AccountLinkRow,
+    {
+        "account_id": "x.id",
+        "relation": RELATION,
+        "subscription_until": f"CASE WHEN {access.holder_condition(Permission.SUBSCRIPTION_READ, alias='o')}"
+        " THEN y.subscription_until END",
+        "outgoing_id": "o.id",
+        "incoming_id": "i.id",
+    },
+)
+_IS_ACTIVE: Final = "{0}.status = 'ACTIVE' AND ({0}.valid_until IS NULL OR {0}.valid_until > {{now}})"
+_OUT, _IN = (_IS_ACTIVE.format(alias) for alias in "oi")
 SOURCE: Final = f"""accounts x CROSS JOIN LATERAL (
     SELECT o.account_id AS id FROM grants o WHERE o.user_id = x.owner_id AND o.role <> 'OWNER' AND {_OUT}
     UNION SELECT a.id FROM grants i JOIN accounts a ON a.owner_id = i.user_id
@@ -66,5 +68,5 @@ SOURCE: Final = f"""accounts x CROSS JOIN LATERAL (
 JOIN accounts y ON y.id = other.id AND y.owner_id <> x.owner_id AND y.closed_at IS NULL
 LEFT JOIN grants o ON o.account_id = y.id AND o.user_id = x.owner_id AND {_OUT}
 LEFT JOIN grants i ON i.account_id = x.id AND i.user_id = y.owner_id AND {_IN}"""
-"""The account `x` and each account `y` that is linked with it at the instant `now`: found by the
-grants of one owner and on one account, however many there are in all."""
+"""The account `x` and each account `y` that is linked to it at the instant `now`. The query reads only the grants of
+the owner of `x` and the grants on `x`, so its cost does not depend on the number of all grants."""

@@ -1,4 +1,4 @@
-"""What of an account its people change: its name and numbers, and its settings."""
+"""Changes of an account's name, registered numbers and settings."""
 
 from uuid import UUID
 
@@ -9,40 +9,41 @@ from models.access import one_time_code
 from models.access.access import OperationContext, requires
 from models.accounts import registered_number
 from models.accounts.account import Account
+from models.audit.event_type import EventType
 from models.base.errors import UserErrorCode
 from models.base.unset import UNSET, Unset
 from models.base.validation import Validation
 
 
-@requires(Permission.SETTINGS_WRITE)
+@requires(Permission.SETTINGS_WRITE, EventType.ACCOUNT_UPDATE)
 async def update(
-    act: OperationContext,
+    context: OperationContext,
     account_id: UUID,
     *,
     name: str | None = None,
     organization_number: str | None | Unset = UNSET,
     country: str | None | Unset = UNSET,
 ) -> UUID:
-    """Change an account's name or its organization number; what is not given stays."""
+    """Change an account's name or organization number. Arguments that are not given change nothing."""
     account = await Account.get(id=account_id)
     with Validation() as check:
         changes: dict[str, object] = {}
         if name is not None:
             changes["name"] = check.line("name", name)
-        land = account.country
+        country_code = account.country
         if country is not UNSET:
-            land = changes["country"] = check.country("country", country) if country else None
+            country_code = changes["country"] = check.country("country", country) if country else None
         if (organization_number, country) != (UNSET, UNSET):
             number = account.organization_number if organization_number is UNSET else organization_number
             changes["organization_number"] = (
-                check.organization_number("organization_number", number, land) if number else None
+                check.organization_number("organization_number", number, country_code) if number else None
             )
-    return await _change(act, account, changes, "account:account:update")
+    return await _change(context, account, changes, EventType.ACCOUNT_UPDATE)
 
 
-@requires(Permission.SETTINGS_WRITE)
+@requires(Permission.SETTINGS_WRITE, EventType.SETTINGS_UPDATE)
 async def update_settings(
-    act: OperationContext,
+    context: OperationContext,
     account_id: UUID,
     *,
     invoice_prefix: str | None = None,
@@ -55,12 +56,15 @@ async def update_settings(
     locks: list[Permission] | None = None,
     requires_two_factor: bool | None = None,
 ) -> UUID:
-    """Change an account's settings; what is not given stays. Restrictions and locks act at once."""
+    """Change an account's settings. Arguments that are not given change nothing.
+
+    Restrictions and locks take effect at once.
+    """
     account = await Account.get(id=account_id)
     with Validation() as check:
         changes: dict[str, object] = {}
         if invoice_prefix is not None:
-            changes["invoice_prefix"] = _prefix(check, invoice_prefix)
+            changes["invoice_prefix"] = _check_prefix(check, invoice_prefix)
         if vat_number is not UNSET:
             changes["vat_number"] = check.vat_number("vat_number", vat_number, account.country) if vat_number else None
         if bank_account_number is not UNSET:
@@ -74,64 +78,68 @@ async def update_settings(
         if default_locale is not None:
             changes["default_locale"] = check.locale("default_locale", default_locale)
         if payment_term_days is not None:
-            changes["payment_term_days"] = check.whole_number("payment_term_days", payment_term_days, least=0, most=365)
+            changes["payment_term_days"] = check.whole_number(
+                "payment_term_days", payment_term_days, minimum=0, maximum=365
+            )
         if simple_user_restrictions is not None:
-            changes["simple_user_restrictions"] = _restrictable(
+            changes["simple_user_restrictions"] = _check_restrictable(
                 check, "simple_user_restrictions", simple_user_restrictions
             )
         if locks is not None:
-            changes["locks"] = _restrictable(check, "locks", locks)
+            changes["locks"] = _check_restrictable(check, "locks", locks)
         if requires_two_factor is not None:
-            changes["requires_two_factor"] = await _own_factor_first(check, act, demanded=requires_two_factor)
-    return await _change(act, account, changes, "account:settings:update")
+            changes["requires_two_factor"] = await _check_caller_factor(check, context, is_required=requires_two_factor)
+    return await _change(context, account, changes, EventType.SETTINGS_UPDATE)
 
 
-def _prefix(check: Validation, value: str) -> str:
-    return check.line("invoice_prefix", value, longest=20) if value.strip() else ""
+def _check_prefix(check: Validation, value: str) -> str:
+    return check.line("invoice_prefix", value, max_length=20) if value.strip() else ""
 
 
-async def _own_factor_first(check: Validation, act: OperationContext, *, demanded: bool) -> bool:
-    if demanded and not await one_time_code.is_demanded(act.user_id):
-        check.problem(
+async def _check_caller_factor(check: Validation, context: OperationContext, *, is_required: bool) -> bool:
+    if is_required and not await one_time_code.is_required(context.user_id):
+        check.add_problem(
             UserErrorCode.TWO_FACTOR_REQUIRED,
             "requires_two_factor",
-            mark("You would shut yourself out: set up a second factor of your own first."),
+            mark("You would lock yourself out. Set up your own second factor first."),
         )
-    return demanded
+    return is_required
 
 
-def _restrictable(check: Validation, field: str, taken: list[Permission]) -> int:
-    bits = policy.mask(taken)
+def _check_restrictable(check: Validation, field: str, permissions: list[Permission]) -> int:
+    bits = policy.mask(permissions)
     if bits & ~policy.RESTRICTABLE:
-        check.problem(
+        check.add_problem(
             UserErrorCode.INVALID,
             field,
-            mark("These cannot be taken away: %(permissions)s."),
+            mark("These permissions cannot be restricted: %(permissions)s."),
             permissions=", ".join(policy.permissions(bits & ~policy.RESTRICTABLE)),
         )
     return bits
 
 
-async def _change(act: OperationContext, account: Account, changes: dict[str, object], done: str) -> UUID:
+async def _change(
+    context: OperationContext, account: Account, changes: dict[str, object], event_type: EventType
+) -> UUID:
     before = {key: getattr(account, key) for key in changes}
-    changed = {key: value for key, value in changes.items() if before[key] != value}
-    if not changed:
+    changes = {key: value for key, value in changes.items() if before[key] != value}
+    if not changes:
         return account.id
     await registered_number.claim(
         account.owner_id,
-        _text(changed.get("country", account.country)),
-        _text(changed.get("organization_number", account.organization_number)),
-        _text(changed.get("bank_account_number", account.bank_account_number)),
+        _text(changes.get("country", account.country)),
+        _text(changes.get("organization_number", account.organization_number)),
+        _text(changes.get("bank_account_number", account.bank_account_number)),
     )
-    await Account.filter(id=account.id).update(**changed)
-    if "organization_number" in changed or "country" in changed:
+    await Account.filter(id=account.id).update(**changes)
+    if "organization_number" in changes or "country" in changes:
         await registered_number.release(account.country, account.organization_number, None)
-    if "bank_account_number" in changed:
+    if "bank_account_number" in changes:
         await registered_number.release(None, None, account.bank_account_number)
-    await act.record(
-        done,
-        before={key: _shown(key, before[key]) for key in changed},
-        after={key: _shown(key, value) for key, value in changed.items()},
+    await context.record(
+        event_type,
+        before={key: _event_value(key, before[key]) for key in changes},
+        after={key: _event_value(key, value) for key, value in changes.items()},
     )
     return account.id
 
@@ -140,7 +148,7 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _shown(key: str, value: object) -> object:
-    """Sets of permissions by their names: an event is read without the code."""
+def _event_value(key: str, value: object) -> object:
+    """A setting as events record it: permissions by name, because readers of events do not know the bits."""
     is_set = key in {"locks", "simple_user_restrictions"} and isinstance(value, int)
     return policy.permissions(value) if is_set and isinstance(value, int) else value

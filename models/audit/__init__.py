@@ -1,1 +1,1 @@
-"""Events: what changed, who changed it, and the hash chain that shows that nobody rewrote it."""
+"""Events, and the hash chains that prove that no event was changed."""

@@ -1,9 +1,8 @@
-"""Holding events against their chains: what was changed, left out, moved or put in between is found.
+"""Verification of the hash chains of events: find events that were changed, removed, moved or inserted.
 
-The hashes are computed here a second time, from nothing but the rows, so that a database whose
-functions were tampered with is found out too. Whoever may rewrite the whole database can compute
-every hash anew, or cut off a chain's end; that shows only against an anchor: heads of the chains
-that an earlier run found, kept elsewhere.
+The hashes are computed here again from the rows alone, so that tampered functions of the database are detected, too.
+An attacker who can rewrite the whole database can recompute every hash, or cut off the end of a chain. That shows only
+against an anchor: the heads of the chains from an earlier run, stored elsewhere.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far a chain reaches, and the hash of its last link."""
+    """The position and the hash of a chain's last link."""
 
     chain: UUID
     position: int
@@ -32,7 +31,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """The first place of a chain that is not what was written, the event there if any, and what is wrong."""
+    """The first broken position of a chain, with the reason. `event_id` is None if the position has no event."""
 
     position: int
     event_id: UUID | None
@@ -40,19 +39,19 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What came of one chain: its head, or its first break."""
+class ChainReport:
+    """The result of the verification of one chain: its head, or its first break."""
 
     chain: UUID
     head: Head | None
-    broken: Break | None
+    first_break: Break | None
     events: int
-    forgotten: int
-    """Events of which something personal was taken out; that part of them is vouched for no more."""
+    forgotten_events: int
+    """The number of events whose personal data was erased. The chain no longer proves that part of them."""
 
 
 class _Link(db.Row):
-    """A link, and its event, whose columns are None where it is gone."""
+    """A link with its event. All columns of the event are None if it was deleted."""
 
     chain: UUID
     position: int
@@ -73,31 +72,32 @@ class _Link(db.Row):
     personal_digest: bytes | None
 
 
-async def verify(anchor: Iterable[Head] = (), *, only: UUID | None = None) -> AsyncIterator[Checked]:
-    """Every chain, or `only` one, held against its events and the heads of an anchor.
+async def verify(anchor: Iterable[Head] = (), *, chain_id: UUID | None = None) -> AsyncIterator[ChainReport]:
+    """Verify all chains, or only the one with `chain_id`, against their events and the heads of an anchor.
 
-    In the order of their ids, in which the anchor has to be too; a batch of rows in memory at a time.
+    Chains are verified in the order of their ids; the anchor is in the same order. One batch of rows is in memory at a
+    time.
     """
-    kept = _Kept(iter(anchor))
-    walk: _Walk | None = None
-    async for link in _links(only):
-        if walk is None or walk.chain != link.chain:
-            if walk is not None:
-                yield walk.end()
-            for head in kept.before(link.chain):
-                yield _Walk(head.chain, head).end()
-            walk = _Walk(link.chain, kept.at(link.chain))
-        walk.step(link)
-    if walk is not None:
-        yield walk.end()
-    for head in kept.before(None):
-        yield _Walk(head.chain, head).end()
+    anchor_heads = _Anchor(iter(anchor))
+    check: _ChainCheck | None = None
+    async for link in _links(chain_id):
+        if check is None or check.chain != link.chain:
+            if check is not None:
+                yield check.report()
+            for head in anchor_heads.before(link.chain):
+                yield _ChainCheck(head.chain, head).report()
+            check = _ChainCheck(link.chain, anchor_heads.at(link.chain))
+        check.add(link)
+    if check is not None:
+        yield check.report()
+    for head in anchor_heads.before(None):
+        yield _ChainCheck(head.chain, head).report()
 
 
-async def unlinked(account_id: UUID | None = None) -> UUID | None:
-    """An event of all, or of one account, that is in no chain; None where each is."""
+async def find_unlinked(account_id: UUID | None = None) -> UUID | None:
+    """Find an event, of all or of one account, that is in no chain. None if there is none."""
     last = UUID(int=0)
-    while rows := await db.fetch(_EVENTS, last, account_id, row=_Place):
+    while rows := await db.fetch(_EVENTS, last, account_id, row=_EventLink):
         for row in rows:
             if row.event_id is None:
                 return row.id
@@ -105,77 +105,77 @@ async def unlinked(account_id: UUID | None = None) -> UUID | None:
     return None
 
 
-class _Kept:
-    """The heads of an anchor, taken one after the other."""
+class _Anchor:
+    """An iterator over the heads of an anchor."""
 
     def __init__(self, heads: Iterator[Head]) -> None:
         self._heads = heads
         self._next = next(heads, None)
 
     def before(self, chain: UUID | None) -> Iterator[Head]:
-        """Those that come before a chain, or all that are left."""
+        """Yield the heads before a chain, or all remaining ones if `chain` is None."""
         while self._next is not None and (chain is None or self._next.chain < chain):
             yield self._next
             self._next = next(self._heads, None)
 
     def at(self, chain: UUID) -> Head | None:
-        """The one of a chain."""
-        found = self._next if self._next is not None and self._next.chain == chain else None
-        if found is not None:
+        """The head of a chain; None if the anchor has none."""
+        head = self._next if self._next is not None and self._next.chain == chain else None
+        if head is not None:
             self._next = next(self._heads, None)
-        return found
+        return head
 
 
-class _Walk:
-    """A chain on the way from its first link to its last."""
+class _ChainCheck:
+    """The verification of one chain, from its first link to its last."""
 
-    def __init__(self, chain: UUID, kept: Head | None) -> None:
+    def __init__(self, chain: UUID, anchor_head: Head | None) -> None:
         self.chain = chain
-        self._kept = kept
+        self._anchor_head = anchor_head
         self._position = 0
         self._hash: bytes | None = None
-        self._broken: Break | None = None
+        self._first_break: Break | None = None
         self._events = 0
-        self._forgotten = 0
+        self._forgotten_events = 0
 
-    def step(self, link: _Link) -> None:
-        """The next link."""
+    def add(self, link: _Link) -> None:
+        """Verify the next link."""
         self._events += 1
-        self._forgotten += _has_forgotten(link)
-        if self._broken is None and (reason := self._fault(link)):
-            at = min(link.position, self._position + 1)
-            self._broken = Break(at, link.event_id if at == link.position else None, reason)
+        self._forgotten_events += _has_forgotten(link)
+        if self._first_break is None and (reason := self._fault(link)):
+            position = min(link.position, self._position + 1)
+            self._first_break = Break(position, link.event_id if position == link.position else None, reason)
         self._position, self._hash = link.position, link.hash
 
     def _fault(self, link: _Link) -> str | None:
         if link.position != self._position + 1:
-            return "the event at this place was taken out"
+            return "the event at this position is missing"
         if reason := _difference(link, self._hash):
             return reason
-        if self._kept and self._kept.position == link.position and self._kept.hash != link.hash:
-            return "the anchor saw another event at this place"
+        if self._anchor_head and self._anchor_head.position == link.position and self._anchor_head.hash != link.hash:
+            return "the anchor has another event at this position"
         return None
 
-    def end(self) -> Checked:
-        """What came of it."""
-        if self._broken is None and self._kept is not None and self._kept.position > self._position:
-            self._broken = Break(
-                self._position + 1, None, "the anchor saw events from this place on; they were cut off"
+    def report(self) -> ChainReport:
+        """The result, after the last link."""
+        if self._first_break is None and self._anchor_head is not None and self._anchor_head.position > self._position:
+            self._first_break = Break(
+                self._position + 1, None, "the anchor has events from this position on; they were cut off"
             )
-        head = None if self._broken or self._hash is None else Head(self.chain, self._position, self._hash)
-        return Checked(self.chain, head, self._broken, self._events, self._forgotten)
+        head = None if self._first_break or self._hash is None else Head(self.chain, self._position, self._hash)
+        return ChainReport(self.chain, head, self._first_break, self._events, self._forgotten_events)
 
 
 def _difference(link: _Link, previous: bytes | None) -> str | None:
-    """What is not as it was when the link was made."""
+    """The first difference between a link and its event; None if they match."""
     if link.id is None:
-        return "the event at this place was deleted"
+        return "the event at this position was deleted"
     if link.chain != _chain_of(link):
-        return "the event at this place is another chain's"
+        return "the event at this position belongs to another chain"
     if link.hash != _hash(link, previous):
-        return "the event at this place was changed, moved or put in"
+        return "the event at this position was changed, moved or inserted"
     if not _holds(link.origin, link.origin_digest) or not _holds(link.personal, link.personal_digest):
-        return "the personal part of the event at this place was changed"
+        return "the personal data of the event at this position was changed"
     return None
 
 
@@ -185,53 +185,49 @@ def _has_forgotten(link: _Link) -> bool:
 
 
 def _holds(part: str | None, digest: bytes | None) -> bool:
-    """Whether a personal part is what its digest was made of; one that was taken out may have been anything."""
+    """True if a personal part matches its digest, or was erased."""
     return part is None or hashlib.sha256(part.encode()).digest() == digest
 
 
 def _chain_of(link: _Link) -> UUID:
-    """As `event_chain` in the database has it."""
+    """The chain of an event, as the database function `event_chain` computes it."""
     return link.account_id or link.actor_id or UUID(int=link.event_id.int & 0xFF)
 
 
 def _hash(link: _Link, previous: bytes | None) -> bytes:
-    """As `event_hash` in the database has it."""
+    """The hash of a link, as the database function `event_hash` computes it."""
     instant = (link.occurred_at - _EPOCH) // _MICROSECOND
     texts = (link.type, link.actor_role, link.request_id, link.before, link.after)
     kind, role, request, before, after = (None if text is None else text.encode() for text in texts)
     actor, account = (None if key is None else key.bytes for key in (link.actor_id, link.account_id))
-    fixed = link.chain.bytes + struct.pack(">q", link.position) + link.event_id.bytes + struct.pack(">q", instant)
+    header = link.chain.bytes + struct.pack(">q", link.position) + link.event_id.bytes + struct.pack(">q", instant)
     parts = (kind, actor, role, account, request, before, after, link.origin_digest, link.personal_digest)
-    return hashlib.sha256(_field(previous) + fixed + b"".join(map(_field, parts))).digest()
+    return hashlib.sha256(_field(previous) + header + b"".join(map(_field, parts))).digest()
 
 
 def _field(value: bytes | None) -> bytes:
     return b"\0" if value is None else b"\1" + struct.pack(">i", len(value)) + value
 
 
-# ---- Reading ---------------------------------------------------------------------------------
+# ---- Queries ---------------------------------------------------------------------------------
 
-_COLUMNS: Final = {
-    **db.columns("l", "chain position event_id hash"),
-    **db.columns("e", "id type occurred_at actor_id actor_role account_id request_id before after"),
-    **db.columns("e", "origin origin_digest personal personal_digest"),
-}
+_COLUMNS: Final = db.columns_of("e", _Link, db.columns("l", "chain position event_id hash"))
 _LINKS: Final = f"""
-SELECT {", ".join(_COLUMNS.values())} FROM event_links l LEFT JOIN events e ON e.id = l.event_id
+SELECT {db.select_list(_COLUMNS)} FROM event_links l LEFT JOIN events e ON e.id = l.event_id
 WHERE (l.chain, l.position) > ($1, $2) AND ($3::uuid IS NULL OR l.chain = $3)
 ORDER BY l.chain, l.position LIMIT {BATCH}
 """
 
 
-async def _links(only: UUID | None) -> AsyncIterator[_Link]:
-    chain, position = only or UUID(int=0), 0
-    while rows := await db.fetch(_LINKS, chain, position, only, row=_Link):
+async def _links(chain_id: UUID | None) -> AsyncIterator[_Link]:
+    chain, position = chain_id or UUID(int=0), 0
+    while rows := await db.fetch(_LINKS, chain, position, chain_id, row=_Link):
         for row in rows:
             yield row
         chain, position = rows[-1].chain, rows[-1].position
 
 
-class _Place(db.Row):
+class _EventLink(db.Row):
     id: UUID
     event_id: UUID | None
 

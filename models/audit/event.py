@@ -1,19 +1,16 @@
-"""An event says what changed, who did it in which role, from where: written with the change itself.
+"""Events: an append-only record of each change, with its actor and role, written in the transaction of the change.
 
-Types read `source:subject:action`, for example `account:invitation:accept`; one that was forbidden
-reads `refused:invitation:issue`, and nothing else is written then. Nothing ever changes
-or deletes an event. No secret is in one: callers pass plain facts, never tokens or passwords.
+`event_type` lists the types. No event is ever changed or deleted, and none contains a secret: callers pass plain facts,
+never tokens or passwords.
 
     account:  event 1 <-hash- event 2 <-hash- event 3        also: a chain for each user, outside of accounts
 
-The database chains the events of an account as they are committed: each hash covers the event, its
-place, and the hash before it. Where a person may be named, in free text and in the address that he
-came from, it covers a salted digest instead, so that `forget` can take the text out and leave the
-chain whole. Ids, roles, numbers and instants stay.
+The database chains the events of an account when they are committed. Each hash covers the event, its position, and the
+previous hash. Free text and IP addresses may identify a person: the hash covers only a salted digest of them, so that
+`forget` can erase them without breaking the chain. Ids, roles, numbers and timestamps stay.
 """
 
-import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -27,6 +24,7 @@ from tortoise.models import Model
 from auth.policy import Role
 from database import db, keys
 from models import throttle
+from models.audit.event_type import EventType, of_refusal
 from models.base.caller import Caller
 from models.base.errors import Forbidden
 from models.base.validation import email_key
@@ -35,7 +33,7 @@ R = TypeVar("R", bound=db.Row)
 
 
 class Event(Model):
-    """One change."""
+    """A change that was recorded."""
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     type = fields.TextField()
@@ -50,7 +48,7 @@ class Event(Model):
     personal = fields.JSONField[dict[str, object]](null=True)
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """The table."""
 
         table = "events"
 
@@ -60,13 +58,13 @@ INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, req
                     before, after, origin, personal)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::jsonb)
 """
-PARAMETERS: Final = 11
-"""Those of an event; a change that `changing` writes with it numbers its own from the next one on."""
+PARAMETER_COUNT: Final = 11
+"""The number of parameters of `_INSERT`. The SQL of `record_change` numbers its own parameters after them."""
 
 
 async def record(
     caller: Caller,
-    type: str,  # noqa: A002 - the field's own name
+    event_type: EventType,
     *,
     account_id: UUID | None = None,
     role: Role | None = None,
@@ -74,93 +72,87 @@ async def record(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write down a change, inside its transaction; the actor is the caller unless given."""
-    facts = _values(caller, type, account_id, role, actor_id, before, after)
-    await db.execute(_INSERT, *facts)
+    """Record a change, inside its transaction. The actor is the caller if `actor_id` is None."""
+    values = _values(caller, event_type, account_id, role, actor_id, before, after)
+    await db.execute(_INSERT, *values)
 
 
-async def changing(
+async def record_change(
     caller: Caller,
-    type: str,  # noqa: A002 - the field's own name
+    event_type: EventType,
     change: str,
-    *values: object,
-    row: builtins.type[R],
+    *arguments: object,
+    row: type[R],
     account_id: UUID,
     role: Role,
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> R:
-    """Make a change and write it down in one statement, which gives the changed row.
+    """Make a change and record it in one statement. Returns the changed row.
 
-    `change` is an UPDATE and what is read of it: `WITH changed AS (UPDATE ... RETURNING ...) SELECT ...`.
+    `change` is an UPDATE and a SELECT of its result: `WITH changed AS (UPDATE ... RETURNING ...) SELECT ...`.
     """
-    facts = _values(caller, type, account_id, role, None, before, after)
-    (changed,) = await db.fetch(_beside(change), *facts, *values, row=row)
-    return changed
+    values = _values(caller, event_type, account_id, role, None, before, after)
+    (result,) = await db.fetch(_with_event(change), *values, *arguments, row=row)
+    return result
 
 
 @cache
-def _beside(change: str) -> str:
-    return change.replace("WITH ", f"WITH told AS ({_INSERT}), ", 1)
+def _with_event(change: str) -> str:
+    return change.replace("WITH ", f"WITH new_event AS ({_INSERT}), ", 1)
 
 
 def _values(
     caller: Caller,
-    type: str,  # noqa: A002 - the field's own name
+    event_type: str,
     account_id: UUID | None,
     role: Role | None,
     actor_id: UUID | None,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
 ) -> tuple[object, ...]:
-    """An event's columns, in the order of the statement."""
-    known_before, told_before = _parted(before)
-    known_after, told_after = _parted(after)
+    """The values of an event's columns, in the order of the statement."""
+    plain_before, personal_before = _split_personal(before)
+    plain_after, personal_after = _split_personal(after)
     return (
         keys.uuid7(),
-        type,
+        event_type,
         caller.now,
         actor_id or caller.user_id,
         role,
         account_id,
         caller.request_id,
-        None if before is None else _json(known_before),
-        None if after is None else _json(known_after),
+        None if before is None else _json(plain_before),
+        None if after is None else _json(plain_after),
         _json({"ip_address": caller.ip_address}) if caller.ip_address else None,
-        _json(_personal(told_before, told_after)) if told_before or told_after else None,
+        _json(_personal(personal_before, personal_after)) if personal_before or personal_after else None,
     )
 
 
-async def record_refusal(caller: Caller, operation: Callable[..., object], refusal: Forbidden) -> None:
-    """Write down that somebody tried in his account what he may not do there, on its own: nothing else happened.
+async def record_refusal(caller: Caller, event_type: EventType, refusal: Forbidden) -> None:
+    """Record that the caller lacked the permission for an operation that writes events of `event_type`.
 
-    Its type is `refused:` with the operation's module and name: `refused:grant:update`. Of what he tries
-    without end in one account, the first hundred in an hour.
+    Nothing else is written then. Of one user's refusals in one account, the first hundred in an hour are recorded.
     """
-    counter = throttle.counter(caller, throttle.REFUSED, refusal.account_id, user_id=caller.user_id)
-    if await throttle.attempt_quietly(caller, counter) is None:
+    counter = throttle.counter(caller, throttle.REFUSAL, refusal.account_id, user_id=caller.user_id)
+    if await throttle.attempt_or_none(caller, counter) is None:
         return
-    subject = operation.__module__.rpartition(".")[2]
-    await record(
-        caller,
-        f"refused:{subject}:{operation.__name__}",
-        account_id=refusal.account_id,
-        role=refusal.role,
-        after={"permission": refusal.decision.permission},
-    )
+    after = {"permission": refusal.decision.permission}
+    values = _values(caller, of_refusal(event_type), refusal.account_id, refusal.role, None, None, after)
+    await db.execute(_INSERT, *values)
 
 
-def _parted(facts: Mapping[str, object] | None) -> tuple[dict[str, object], dict[str, object]]:
-    """What can stay for ever, and what may name a person: free text."""
-    known: dict[str, object] = {}
-    told: dict[str, object] = {}
+def _split_personal(facts: Mapping[str, object] | None) -> tuple[dict[str, object], dict[str, object]]:
+    """Split facts into those that are stored for ever and free text, which may identify a person."""
+    plain: dict[str, object] = {}
+    personal: dict[str, object] = {}
     for name, value in (facts or {}).items():
-        (known if _is_impersonal(value) else told)[name] = value
-    return known, told
+        (plain if _is_impersonal(value) else personal)[name] = value
+    return plain, personal
 
 
 def _is_impersonal(value: object) -> bool:
-    """Whether a value can name nobody: an id, a word of an enum, a number, an instant, or a list of these."""
+    """True if a value cannot identify a person: an id, enum value, number or timestamp, or a list of these."""
     if isinstance(value, list | tuple):
         return all(map(_is_impersonal, value))
     if isinstance(value, str) and not isinstance(value, Enum):
@@ -176,14 +168,14 @@ def _is_id(text: str) -> bool:
 
 
 def _personal(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
-    """The free text of an event, with the addresses in it in the form by which they are found."""
+    """The free text of an event, and the keys of the e-mail addresses in it, by which `forget` finds them."""
     facts: dict[str, object] = {name: part for name, part in (("before", before), ("after", after)) if part}
     addresses = {email_key(text) for text in {*_texts(facts)} if "@" in text}
     return facts | ({"addresses": sorted(addresses)} if addresses else {})
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text in facts, however deep."""
+    """Yield each text in nested facts."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -195,10 +187,10 @@ def _texts(value: object) -> Iterator[str]:
 
 
 async def forget(user_id: UUID, names: Sequence[str]) -> None:
-    """Take out of all events what names a user who has just been marked as erased.
+    """Erase from all events the personal data of a user who has just been marked as erased.
 
-    Where he came from, what he was called, his address wherever it is, one of his `names` in accounts
-    that he had to do with, and all free text of accounts that were closed with him.
+    This is the user's IP addresses, names and e-mail address in any event, each of `names` in the events of accounts
+    that the user had a grant on, and all free text in the events of accounts that were closed with the user.
     """
     await db.execute("SELECT forget_person($1, $2)", user_id, names)
 
@@ -208,7 +200,7 @@ def _json(facts: Mapping[str, object]) -> str:
 
 
 class EventRow(db.Row):
-    """An event as it is listed; `before` and `after` are JSON text."""
+    """An event as it is read. `before` and `after` are JSON texts, or None."""
 
     graphql_type = "Event"
 
@@ -224,15 +216,18 @@ class EventRow(db.Row):
     after: str | None
 
 
-COLUMNS: Final = {
-    **db.columns("e", "id type occurred_at actor_id actor_role account_id request_id"),
-    "ip_address": "e.origin ->> 'ip_address' AS ip_address",
-    "before": "e.before || COALESCE(e.personal -> 'before', '{}') AS before",
-    "after": "e.after || COALESCE(e.personal -> 'after', '{}') AS after",
-}
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM events e WHERE e.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns_of(
+    "e",
+    EventRow,
+    {
+        "ip_address": "e.origin ->> 'ip_address'",
+        "before": "e.before || COALESCE(e.personal -> 'before', '{}')",
+        "after": "e.after || COALESCE(e.personal -> 'after', '{}')",
+    },
+)
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM events e WHERE e.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[EventRow | None]:
-    """These events, in this order; whoever asks still checks the access."""
+    """The events with these ids, in this order, with None for an unknown id. Callers check the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=EventRow))

@@ -1,1 +1,1 @@
-"""What every operation uses: the caller, the error tree, validation of input, account locks."""
+"""The foundation of all operations: the caller, the error tree, validation of input, locks on accounts."""

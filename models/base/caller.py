@@ -1,4 +1,4 @@
-"""Who asks for an operation, from where, and when."""
+"""The caller of an operation."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from models.base.errors import Unauthenticated
 
 @dataclass(frozen=True, slots=True)
 class OperationConfig:
-    """What operations need to know of the installation."""
+    """The configuration that operations read."""
 
     link_key: str = field(repr=False)
     trial_days: int = 30
@@ -18,7 +18,10 @@ class OperationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The origin of an operation; `user_id` is None while nobody is signed in."""
+    """The user, session and client that call an operation, and the time of the call.
+
+    `user_id` is None if the caller is not signed in.
+    """
 
     now: datetime
     config: OperationConfig
@@ -26,12 +29,12 @@ class Caller:
     user_id: UUID | None = None
     session_id: UUID | None = None
     in_cookie: bool = False
-    """Whether a browser keeps the session's token, or will keep that of one that starts now."""
+    """True if the token of the session, or of a session that starts now, is in a browser's cookie."""
     ip_address: str | None = None
     user_agent: str | None = None
     request_id: str | None = None
-    queued: list[str] = field(default_factory=list[str], compare=False, repr=False)
-    """The mails that its operations put into the outbox, by kind: somebody may want to send them."""
+    queued_kinds: list[str] = field(default_factory=list[str], compare=False, repr=False)
+    """The kinds of the messages that the operations added to the outbox. The server starts a delivery for them."""
 
     def user(self) -> UUID:
         """The signed-in user. Raises Unauthenticated."""

@@ -1,12 +1,12 @@
-"""Everything that an operation can say no with.
+"""The errors of operations.
 
-Refused                    -> top of the tree, never raised itself
+OperationError             -> base class, never raised itself
 |-- Refusal                -> `errors` of the payload: the caller can act on it
-|-- Forbidden              -> FORBIDDEN: the caller sees the account, but may not do this
-|-- Unauthenticated        -> UNAUTHENTICATED: nobody is signed in
-|-- AccountRequired        -> ACCOUNT_REQUIRED: the X-Account header names no account to enter
-|-- RateLimited            -> RATE_LIMITED: too many tries; it says when to try again
-`-- BadInput               -> BAD_USER_INPUT: a request that no front end of ours would send
+|-- Forbidden              -> FORBIDDEN: the caller may see the account, but lacks the permission
+|-- Unauthenticated        -> UNAUTHENTICATED: the caller is not signed in
+|-- AccountRequired        -> ACCOUNT_REQUIRED: the caller cannot enter the account in the X-Account header
+|-- RateLimited            -> RATE_LIMITED: too many attempts; says when to try again
+`-- BadInput               -> BAD_USER_INPUT: a mistake of the client's developer
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from i18n import mark
 
 
 class UserErrorCode(StrEnum):
-    """What went wrong, for programs; the text beside it is for people."""
+    """The code of a user error, for programs. The text is for people."""
 
     INVALID = "INVALID"
     REQUIRED = "REQUIRED"
@@ -57,10 +57,10 @@ class UserErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that the caller can mend.
+    """One error that the caller can correct.
 
-    `field` is the input field, in snake case, or None where the whole input is meant; `text` is
-    English, translated when shown, with `params` filled in.
+    `field` is the input field, in snake case, or None for the whole input. `text` is English; it is translated when it
+    is shown, with `params` filled in.
     """
 
     code: UserErrorCode
@@ -69,14 +69,14 @@ class Problem:
     params: dict[str, object] = dataclasses.field(default_factory=dict[str, object])
 
     def __str__(self) -> str:
-        """The English sentence."""
+        """The English text, with `params` filled in."""
         return self.text % self.params if self.params else self.text
 
 
-class Refused(Exception):
-    """An operation said no, and changed nothing.
+class OperationError(Exception):
+    """An operation was refused and changed nothing.
 
-    `text` is English, translated when shown, with `params` filled in.
+    `text` is English; it is translated when it is shown, with `params` filled in.
     """
 
     def __init__(self, text: str = "", **params: object) -> None:
@@ -85,7 +85,7 @@ class Refused(Exception):
         self.params = params
 
 
-class Refusal(Refused):
+class Refusal(OperationError):
     """One or more problems that the caller can act on."""
 
     def __init__(self, *problems: Problem) -> None:
@@ -93,10 +93,10 @@ class Refusal(Refused):
         self.problems = problems
 
 
-class Forbidden(Refused):
-    """The caller's role or its restrictions do not allow it; `decision` says which and why.
+class Forbidden(OperationError):
+    """The caller lacks a permission. `decision` has the permission and the reason.
 
-    `account_id` is the account of an operation that was refused, None for a field.
+    `account_id` is the account of the refused operation, or None for a field.
     """
 
     def __init__(self, decision: Decision, role: Role | None, account_id: UUID | None = None) -> None:
@@ -106,12 +106,12 @@ class Forbidden(Refused):
         self.account_id = account_id
 
 
-class Unauthenticated(Refused):
-    """Nobody is signed in."""
+class Unauthenticated(OperationError):
+    """The caller is not signed in."""
 
 
-class AccountRequired(Refused):
-    """The request names an account that its caller cannot enter; or could, if he had a second factor."""
+class AccountRequired(OperationError):
+    """The caller cannot enter the account in the X-Account header, or only with a second factor (`lacks_factor`)."""
 
     def __init__(self, *, lacks_factor: bool = False) -> None:
         super().__init__(
@@ -122,23 +122,23 @@ class AccountRequired(Refused):
         self.reason = DecisionReason.TWO_FACTOR_REQUIRED if lacks_factor else None
 
 
-class RateLimited(Refused):
-    """Too many tries; the next one counts again in `retry_after_seconds`."""
+class RateLimited(OperationError):
+    """Too many attempts. The next one is allowed after `retry_after_seconds`."""
 
     def __init__(self, *, retry_after_seconds: int) -> None:
         super().__init__(mark("Too many tries. Try again in %(seconds)s seconds."), seconds=retry_after_seconds)
         self.retry_after_seconds = retry_after_seconds
 
 
-class BadInput(Refused):
-    """Input that no front end of ours would send; the text is English, for developers."""
+class BadInput(OperationError):
+    """Input that a correct client never sends. The text is English, for developers of clients."""
 
 
 def refuse(code: UserErrorCode, field: str | None, text: str, **params: object) -> Refusal:
-    """A refusal with a single problem."""
+    """Make a refusal with one problem."""
     return Refusal(Problem(code, field, text, params))
 
 
 def not_found(field: str) -> Refusal:
-    """The one answer to foreign, unknown and malformed ids alike."""
+    """Make the refusal for an id that is unknown, malformed, or of a row that the caller may not see."""
     return refuse(UserErrorCode.NOT_FOUND, field, mark("Not found."))

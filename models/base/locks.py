@@ -1,6 +1,6 @@
-"""Locks of accounts: whoever changes something of an account holds its row until his transaction ends.
+"""Locks on accounts. An operation that changes an account locks the account's row until its transaction ends.
 
-Several are always locked in the order of their ids, so that operations that cross never deadlock.
+Several accounts are always locked in the order of their ids, so that concurrent operations never deadlock.
 """
 
 from collections.abc import Awaitable, Callable
@@ -24,38 +24,39 @@ class _Key(db.Row):
 _LOCK: Final = "SELECT id FROM accounts WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE"
 
 
-async def accounts(*account_ids: UUID) -> None:
-    """Lock accounts."""
+async def lock_accounts(*account_ids: UUID) -> None:
+    """Lock accounts, in the order of their ids."""
     await db.fetch(_LOCK, list(account_ids), row=_Key)
 
 
 _LOCK_NUMBER: Final = "SELECT id FROM accounts WHERE number = $1 FOR NO KEY UPDATE"
 
 
-async def number(given: int) -> UUID:
+async def lock_by_number(number: int) -> UUID:
     """Lock the account with a public number, for the operator. Returns its id. Raises Refusal NOT_FOUND."""
-    locked = await db.fetch_one(_LOCK_NUMBER, given, row=_Key)
-    if locked is None:
+    account = await db.fetch_one(_LOCK_NUMBER, number, row=_Key)
+    if account is None:
         raise refuse(UserErrorCode.NOT_FOUND, "account_number", mark("No account has this number."))
-    return locked.id
+    return account.id
 
 
-async def for_each(overdue: str, now: datetime, deed: Callable[[UUID], Awaitable[int]]) -> int:
-    """Do something to each account whose id the statement `overdue` finds at `now`, in a transaction of its own.
+async def for_each(overdue_sql: str, now: datetime, job: Callable[[UUID], Awaitable[int]]) -> int:
+    """Run `job` for each account that `overdue_sql` returns at `now`. Returns the sum of the results.
 
-    Returns the sum of what the deeds return; under the lock they look again, for another process may have come first.
+    Each run has its own transaction and holds the lock on its account. `job` checks again whether there is work:
+    another process may have done it before the lock.
     """
-    done = 0
-    for found in await db.fetch(overdue, now, row=_Key):
+    count = 0
+    for account in await db.fetch(overdue_sql, now, row=_Key):
         async with db.transaction():
-            await accounts(found.id)
-            done += await deed(found.id)
-    return done
+            await lock_accounts(account.id)
+            count += await job(account.id)
+    return count
 
 
-# ---- What is tied ----------------------------------------------------------------------------
+# ---- The accounts of a grant -----------------------------------------------------------------
 
-_TIED: Final = """
+_GRANT_ACCOUNTS: Final = """
 WITH t AS (SELECT account_id, user_id, engagement_id FROM grants WHERE id = $1)
 SELECT account_id AS id FROM t
 UNION SELECT e.bureau_id FROM t JOIN engagements e ON e.id = t.engagement_id
@@ -65,30 +66,31 @@ UNION SELECT e.client_id FROM t JOIN engagements e ON e.bureau_id = t.account_id
 """
 
 
-class _Moved(Exception):
-    """The accounts that a change concerns are others than those that were locked: start over."""
+class _AccountsChanged(Exception):
+    """A grant got more accounts before they were locked. The operation has to start again."""
 
 
-async def tied(grant_id: UUID) -> None:
-    """Lock the accounts that a change of a grant concerns: its own, its bureau, and those of what hangs on it.
+async def lock_grant_accounts(grant_id: UUID) -> None:
+    """Lock all accounts that a change of a grant concerns.
 
-    Only within an operation that starts over: what is tied may change before it is locked.
+    These are the grant's account, the bureau of its engagement, and the accounts of the grants derived from it. Call it
+    only inside an operation with `retry_if_accounts_change`: the accounts may change before they are locked.
     """
-    found = {row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}
-    await accounts(*found)
-    if not found.issuperset({row.id for row in await db.fetch(_TIED, grant_id, row=_Key)}):
-        raise _Moved
+    account_ids = {row.id for row in await db.fetch(_GRANT_ACCOUNTS, grant_id, row=_Key)}
+    await lock_accounts(*account_ids)
+    if not account_ids.issuperset({row.id for row in await db.fetch(_GRANT_ACCOUNTS, grant_id, row=_Key)}):
+        raise _AccountsChanged
 
 
-def starting_over(run: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Run an operation again when it turns out that it has to lock more accounts: see `tied`."""
+def retry_if_accounts_change(operation: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Decorate an operation: run it again if it has to lock more accounts than it did. See `lock_grant_accounts`."""
 
-    @wraps(run)
-    async def patiently(*args: P.args, **kwargs: P.kwargs) -> T:
+    @wraps(operation)
+    async def with_retries(*args: P.args, **kwargs: P.kwargs) -> T:
         while True:
             try:
-                return await run(*args, **kwargs)
-            except _Moved:
-                continue  # somebody else has just changed what is tied: of those who meet, one gets on
+                return await operation(*args, **kwargs)
+            except _AccountsChanged:
+                continue  # A concurrent operation committed a change, so each retry means progress elsewhere.
 
-    return patiently
+    return with_retries

@@ -1,11 +1,11 @@
-"""The difference between "not given" and "given as nothing", for changes that clear a value."""
+"""A marker for omitted input fields, so that null can clear a value."""
 
 from enum import Enum
 from typing import Final
 
 
 class Unset(Enum):
-    """Stands where an input field was left out: what is there stays."""
+    """The value of an omitted input field: the stored value stays."""
 
     KEEP = "KEEP"
 

@@ -1,6 +1,6 @@
-"""What a name, an address or a number must look like before it is stored.
+"""Validation and normalization of input: names, addresses, numbers and languages.
 
-`Checks` collects every problem of an input, so that a form shows all of them at once.
+`Validation` collects all problems of an input, so that a form shows all of them at once.
 """
 
 import re
@@ -32,12 +32,12 @@ from models.base.errors import Problem, Refusal, UserErrorCode
 MAX_NAME: Final = 200
 MAX_MESSAGE: Final = 2000
 MAX_ADDRESS: Final = 1000
-"""In any form, with blanks: an address has 254 characters at most."""
+"""Maximum length of an e-mail address before normalization, with blanks. A valid address has at most 254 characters."""
 MAX_END: Final = timedelta(days=3660)
-LEAST_NUMBER: Final = 100_000
+MIN_ACCOUNT_NUMBER: Final = 100_000
 
-# Text that reorders or hides what stands beside it: a name must not rewrite a sentence.
-_DECEIVING: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+# Characters that reorder or hide the text around them: a name must not change the sentence that contains it.
+_INVISIBLE: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _ORGANIZATION: Final[dict[str, ModuleType]] = {
     "PL": nip,
     "FR": siren,
@@ -52,124 +52,126 @@ _COUNTRIES: Final = {
 _CURRENCIES: Final = list_currencies(locale="en")
 
 
-def composed(text: str, longest: int) -> str:
-    """The one form of a text, without blanks around it; of one that is too long in any form, itself.
+def normalize(text: str, max_length: int) -> str:
+    """Normalize a text to NFC and strip it. A text that is too long in any form is only stripped.
 
-    Putting marks in order takes the square of their number: a body full of them would take seconds.
+    Normalization sorts combining marks in quadratic time: a long text of them would take seconds.
     """
     text = text.strip()
-    return unicodedata.normalize("NFC", text).strip() if len(text) <= 4 * longest else text
+    return unicodedata.normalize("NFC", text).strip() if len(text) <= 4 * max_length else text
 
 
 def email_key(email: str) -> str:
-    """What two spellings of one address have in common: case and Unicode form do not count."""
+    """The canonical form of an e-mail address. Spellings that differ in case or Unicode form have the same key."""
     if len(email) > MAX_ADDRESS:
         return email.casefold()
     try:
-        found = validate_email(email.strip(), check_deliverability=False)
-    except EmailNotValidError:  # the key is only looked up, and will not be found
+        address = validate_email(email.strip(), check_deliverability=False)
+    except EmailNotValidError:  # such a key is only looked up, and matches no user
         return unicodedata.normalize("NFC", email.casefold())
-    # The domain as name servers know it: folded, straße.de would be strasse.de, which is another's.
-    return unicodedata.normalize("NFC", f"{found.local_part}@{found.ascii_domain}".casefold())
+    # The ASCII form of the domain, because case folding would turn straße.de into strasse.de, another domain.
+    return unicodedata.normalize("NFC", f"{address.local_part}@{address.ascii_domain}".casefold())
 
 
 class Validation:
-    """Collects problems; leaving the block raises them together as one Refusal."""
+    """Collects problems. The end of the block raises them together as one Refusal."""
 
     def __init__(self) -> None:
         self._problems: list[Problem] = []
 
     def __enter__(self) -> Self:
-        """Start collecting."""
+        """Start to collect."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        """Raise Refusal with everything found."""
+        """Raise Refusal with all problems, if there are any."""
         if error is None and self._problems:
             raise Refusal(*self._problems)
 
-    def problem(self, code: UserErrorCode, field: str, text: str, **params: object) -> None:
-        """Note one more problem; twice the same is one."""
-        found = Problem(code, field, text, params)
-        if found not in self._problems:
-            self._problems.append(found)
+    def add_problem(self, code: UserErrorCode, field: str, text: str, **params: object) -> None:
+        """Add a problem, unless it was added before."""
+        problem = Problem(code, field, text, params)
+        if problem not in self._problems:
+            self._problems.append(problem)
 
-    def line(self, field: str, value: str, *, longest: int = MAX_NAME) -> str:
-        """A single line of text: trimmed, NFC, nothing invisible in it."""
-        text = composed(value, longest)
+    def line(self, field: str, value: str, *, max_length: int = MAX_NAME) -> str:
+        """Validate one line of text. Returns it stripped and in NFC. Control and invisible characters are invalid."""
+        text = normalize(value, max_length)
         if not text:
-            self.problem(UserErrorCode.REQUIRED, field, mark("This cannot be empty."))
-        elif len(text) > longest:
-            self._too_long(field, longest)
-        elif _DECEIVING.search(text) or any(unicodedata.category(c) == "Cc" for c in text):
-            self.problem(UserErrorCode.INVALID, field, mark("Line breaks and invisible characters do not belong here."))
+            self.add_problem(UserErrorCode.REQUIRED, field, mark("This cannot be empty."))
+        elif len(text) > max_length:
+            self._too_long(field, max_length)
+        elif _INVISIBLE.search(text) or any(unicodedata.category(c) == "Cc" for c in text):
+            self.add_problem(
+                UserErrorCode.INVALID, field, mark("Line breaks and invisible characters do not belong here.")
+            )
         return text
 
     def prose(self, field: str, value: str | None) -> str | None:
-        """Several lines of text, or None; nothing that reorders what stands around it."""
-        text = composed((value or "").replace("\r\n", "\n"), MAX_MESSAGE)
+        """Validate a text of several lines. Returns None if it is empty. Invisible characters are invalid."""
+        text = normalize((value or "").replace("\r\n", "\n"), MAX_MESSAGE)
         if len(text) > MAX_MESSAGE:
             self._too_long(field, MAX_MESSAGE)
-        elif _DECEIVING.search(text):
-            self.problem(UserErrorCode.INVALID, field, mark("Invisible characters do not belong here."))
+        elif _INVISIBLE.search(text):
+            self.add_problem(UserErrorCode.INVALID, field, mark("Invisible characters do not belong here."))
         return text or None
 
     def email(self, field: str, value: str) -> str:
-        """A deliverable-looking address, as it should be shown."""
+        """Validate the syntax of an e-mail address. Returns it in the form to show."""
         try:
             if len(value) <= MAX_ADDRESS:
                 return validate_email(value.strip(), check_deliverability=False).normalized
         except EmailNotValidError:
             pass
-        self.problem(UserErrorCode.INVALID, field, mark("This is not an e-mail address."))
+        self.add_problem(UserErrorCode.INVALID, field, mark("This is not an e-mail address."))
         return value
 
     def password(self, field: str, value: str, *, about: Iterable[str]) -> None:
-        """Long enough, not common, not the user's own name or address."""
-        found = passwords.weakness(value, about=about)
-        if found is Weakness.TOO_SHORT:
-            self.problem(
+        """Validate a password. It is long enough, not common, and contains no text of `about`: the name and address."""
+        weakness = passwords.weakness(value, about=about)
+        if weakness is Weakness.TOO_SHORT:
+            self.add_problem(
                 UserErrorCode.TOO_SHORT,
                 field,
-                mark("A password has at least %(shortest)d characters."),
-                shortest=passwords.MIN_LENGTH,
+                mark("A password has at least %(min_length)d characters."),
+                min_length=passwords.MIN_LENGTH,
             )
-        elif found is Weakness.TOO_LONG:
+        elif weakness is Weakness.TOO_LONG:
             self._too_long(field, passwords.MAX_LENGTH)
-        elif found is Weakness.GUESSABLE:
-            self.problem(UserErrorCode.TOO_WEAK, field, mark("This password is too easy to guess."))
-        elif found is Weakness.PERSONAL:
-            self.problem(UserErrorCode.TOO_WEAK, field, mark("A password cannot contain your name or address."))
+        elif weakness is Weakness.GUESSABLE:
+            self.add_problem(UserErrorCode.TOO_WEAK, field, mark("This password is too easy to guess."))
+        elif weakness is Weakness.PERSONAL:
+            self.add_problem(UserErrorCode.TOO_WEAK, field, mark("A password cannot contain your name or address."))
 
     def locale(self, field: str, value: str) -> str:
-        """One of the languages that Fullmakt speaks."""
-        known = i18n.match(value)
-        if known is None:
-            self.problem(UserErrorCode.INVALID, field, mark("This language is not supported."))
-        return known or i18n.DEFAULT
+        """Validate a supported language. Returns its locale, or the default locale if it is not supported."""
+        locale = i18n.match(value)
+        if locale is None:
+            self.add_problem(UserErrorCode.INVALID, field, mark("This language is not supported."))
+        return locale or i18n.DEFAULT
 
     def country(self, field: str, value: str) -> str:
-        """An ISO 3166-1 alpha-2 code, in capitals."""
+        """Validate an ISO 3166-1 alpha-2 code. Returns it in capitals."""
         code = value.strip().upper()
         if code not in _COUNTRIES:
-            self.problem(UserErrorCode.INVALID, field, mark("This is not a country code."))
+            self.add_problem(UserErrorCode.INVALID, field, mark("This is not a country code."))
         return code
 
     def currency(self, field: str, value: str) -> str:
-        """An ISO 4217 code, in capitals."""
+        """Validate an ISO 4217 code. Returns it in capitals."""
         code = value.strip().upper()
         if code not in _CURRENCIES:
-            self.problem(UserErrorCode.INVALID, field, mark("This is not a currency code."))
+            self.add_problem(UserErrorCode.INVALID, field, mark("This is not a currency code."))
         return code
 
     def organization_number(self, field: str, value: str, country: str | None) -> str:
-        """A company's number by the rules of its country, without spaces and dashes.
+        """Validate an organization number by the rules of its country. Returns it without spaces and dashes.
 
-        Poland NIP, France SIREN, Norway organisasjonsnummer, Italy partita IVA, Sweden
-        organisationsnummer by check digit; elsewhere 2 to 20 letters and digits.
+        The check digit is verified for Poland (NIP), France (SIREN), Norway (organisasjonsnummer), Italy (partita IVA)
+        and Sweden (organisationsnummer). Numbers of other countries have 2 to 20 letters and digits.
         """
         if country is None:
-            self.problem(UserErrorCode.REQUIRED, "country", mark("An organization number needs its country."))
+            self.add_problem(UserErrorCode.REQUIRED, "country", mark("An organization number needs its country."))
             return value
         module = _ORGANIZATION.get(country)
         plain = re.sub(r"[\s.\-/]", "", value).upper()
@@ -180,13 +182,13 @@ class Validation:
         return plain
 
     def account_number(self, field: str, value: int) -> int:
-        """The public number of an account: six digits or more."""
-        if value < LEAST_NUMBER:
+        """Validate the public number of an account: six digits or more."""
+        if value < MIN_ACCOUNT_NUMBER:
             self._bad_number(field)
         return value
 
     def vat_number(self, field: str, value: str, country: str | None) -> str:
-        """A VAT number with its country's prefix: of the European Union, or Norway's MVA."""
+        """Validate a VAT number of the European Union or Norway (MVA). Returns it with the prefix of its country."""
         plain = re.sub(r"[\s.\-]", "", value).upper()
         if country == "NO":
             return self._number(field, plain.removeprefix("NO"), mva.validate)
@@ -195,28 +197,28 @@ class Validation:
         return self._number(field, plain, eu_vat.validate)
 
     def bank_account(self, field: str, value: str, country: str | None) -> str:
-        """An IBAN without spaces; a Polish account may leave its PL out."""
+        """Validate an IBAN. Returns it without spaces. The prefix PL may be omitted if the country is Poland."""
         plain = re.sub(r"[\s\-]", "", value).upper()
         if country == "PL" and plain.isdigit():
             plain = f"PL{plain}"
         return self._number(field, plain, iban.validate)
 
-    def whole_number(self, field: str, value: int, *, least: int, most: int) -> int:
-        """A number within `least` and `most`, both included."""
-        if not least <= value <= most:
-            self.problem(
+    def whole_number(self, field: str, value: int, *, minimum: int, maximum: int) -> int:
+        """Validate a number from `minimum` to `maximum`, both included."""
+        if not minimum <= value <= maximum:
+            self.add_problem(
                 UserErrorCode.OUT_OF_RANGE,
                 field,
-                mark("This must be from %(least)d to %(most)d."),
-                least=least,
-                most=most,
+                mark("This must be from %(minimum)d to %(maximum)d."),
+                minimum=minimum,
+                maximum=maximum,
             )
         return value
 
     def end(self, field: str, value: datetime | None, *, now: datetime) -> datetime | None:
-        """An instant to come, within ten years; None for no end."""
+        """Validate an end in the future, within ten years. None means no end."""
         if value is not None and not now < value <= now + MAX_END:
-            self.problem(UserErrorCode.OUT_OF_RANGE, field, mark("This must lie ahead, within ten years."))
+            self.add_problem(UserErrorCode.OUT_OF_RANGE, field, mark("This must be in the future, within ten years."))
         return value
 
     def _number(self, field: str, value: str, validate: Callable[[str], str]) -> str:
@@ -227,7 +229,9 @@ class Validation:
             return value
 
     def _bad_number(self, field: str) -> None:
-        self.problem(UserErrorCode.INVALID, field, mark("This number is not valid."))
+        self.add_problem(UserErrorCode.INVALID, field, mark("This number is not valid."))
 
-    def _too_long(self, field: str, longest: int) -> None:
-        self.problem(UserErrorCode.TOO_LONG, field, mark("This has at most %(longest)d characters."), longest=longest)
+    def _too_long(self, field: str, max_length: int) -> None:
+        self.add_problem(
+            UserErrorCode.TOO_LONG, field, mark("This has at most %(max_length)d characters."), max_length=max_length
+        )

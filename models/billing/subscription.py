@@ -1,9 +1,9 @@
-"""A subscription is the instant until which an account can be changed, and the ledger of its days.
+"""Subscriptions: the end of an account's paid time, and the ledger of its days.
 
-    TRIAL, VOUCHER, CREDIT  -> days appear          TRANSFER_OUT + TRANSFER_IN  -> days move
-    the sum of all entries is what was ever credited; nothing ever changes an entry
+    TRIAL, VOUCHER, CREDIT  -> days are added          TRANSFER_OUT + TRANSFER_IN  -> days move
 
-A day is 86,400 seconds: a transfer moves the very time that it takes from its payer.
+After the end of the subscription an account is read-only. Ledger entries never change. A transfer adds exactly the days
+that it takes from the payer. The sum of all entries is the number of days ever credited. A day is 86,400 seconds.
 """
 
 import hashlib
@@ -24,18 +24,19 @@ from i18n import mark
 from models.access import access
 from models.access.access import declares_permission, require
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.base.validation import MAX_END, Validation
 
-FEWEST_DAYS: Final = 10
-MOST_DAYS: Final = 365
-KEYS_KEPT: Final = timedelta(days=2)
+MIN_DAYS: Final = 10
+MAX_DAYS: Final = 365
+KEY_RETENTION: Final = timedelta(days=2)
 
 
 class SubscriptionEntryKind(StrEnum):
-    """Where days came from, or went."""
+    """The origin of the days of a ledger entry, or where they went."""
 
     TRIAL = "TRIAL"
     VOUCHER = "VOUCHER"
@@ -45,7 +46,7 @@ class SubscriptionEntryKind(StrEnum):
 
 
 class SubscriptionEntry(Model):
-    """One line of an account's ledger."""
+    """An entry of an account's ledger."""
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     account_id = fields.UUIDField()
@@ -59,13 +60,13 @@ class SubscriptionEntry(Model):
     valid_until_after = fields.DatetimeField()
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """The table of the rows."""
 
         table = "subscription_entries"
 
 
 class SubscriptionEntryRow(db.Row):
-    """A line of the ledger as it is listed."""
+    """A ledger entry as lists return it."""
 
     graphql_type = "SubscriptionEntry"
 
@@ -80,35 +81,32 @@ class SubscriptionEntryRow(db.Row):
     valid_until_after: datetime
 
 
-COLUMNS: Final = db.columns(
-    "e",
-    "id account_id days kind counterpart_id actor_id created_at valid_until_before valid_until_after",
-)
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM subscription_entries e WHERE e.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns_of("e", SubscriptionEntryRow)
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM subscription_entries e WHERE e.id = ANY($1::uuid[])"
 
 
 async def entries_by_ids(ids: list[UUID]) -> list[SubscriptionEntryRow | None]:
-    """These lines of ledgers, in this order; whoever asks still checks the access."""
+    """The ledger entries with these ids, in this order. The caller checks the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=SubscriptionEntryRow))
 
 
 def days_left(until: datetime, now: datetime) -> int:
-    """Whole days from `now` to `until`, never negative."""
+    """The whole days from `now` to `until`, never negative."""
     return max(0, (until - now) // timedelta(days=1))
 
 
 # ---- The ledger ------------------------------------------------------------------------------
 
 _EVENTS: Final = {
-    SubscriptionEntryKind.VOUCHER: "account:subscription:redeem",
-    SubscriptionEntryKind.TRANSFER_OUT: "account:subscription:give",
-    SubscriptionEntryKind.TRANSFER_IN: "account:subscription:extend",
-    SubscriptionEntryKind.CREDIT: "operator:subscription:credit",
+    SubscriptionEntryKind.VOUCHER: EventType.SUBSCRIPTION_REDEEM,
+    SubscriptionEntryKind.TRANSFER_OUT: EventType.SUBSCRIPTION_GIVE,
+    SubscriptionEntryKind.TRANSFER_IN: EventType.SUBSCRIPTION_EXTEND,
+    SubscriptionEntryKind.CREDIT: EventType.OPERATOR_SUBSCRIPTION_CREDIT,
 }
-"""What is recorded of a line; a trial is part of opening the account, which is recorded anyway."""
+"""The event that is recorded with an entry. A trial has none: it is part of opening the account."""
 
 
-class _End(db.Row):
+class _SubscriptionEnd(db.Row):
     subscription_until: datetime
 
 
@@ -116,10 +114,10 @@ _END: Final = "SELECT subscription_until FROM accounts WHERE id = $1"
 _SET_END: Final = "UPDATE accounts SET subscription_until = $2 WHERE id = $1"
 
 
-async def end(account_id: UUID) -> datetime:
-    """When an account's subscription ends, or ended."""
-    (found,) = await db.fetch(_END, account_id, row=_End)
-    return found.subscription_until
+async def load_end(account_id: UUID) -> datetime:
+    """The end of an account's subscription, past or future."""
+    (row,) = await db.fetch(_END, account_id, row=_SubscriptionEnd)
+    return row.subscription_until
 
 
 async def book(
@@ -133,16 +131,16 @@ async def book(
     reference: str | None = None,
     field: str = "days",
 ) -> SubscriptionEntry:
-    """Write a line of an account's ledger: its new end, the line, the event; within the account's lock.
+    """Add an entry to an account's ledger, with the new end and the event, under the account's lock.
 
-    Days that come are added to the later of now and the end; days that go are taken from the end.
+    Positive `days` are added to the later of now and the end. Negative `days` are subtracted from the end.
 
-    Raises Refusal: OUT_OF_RANGE, in the input's `field`, for an end more than ten years ahead.
+    Raises Refusal: OUT_OF_RANGE, for the input field `field`, if the new end is more than ten years ahead.
     """
-    before = await end(account_id)
+    before = await load_end(account_id)
     after = (before if days < 0 else max(caller.now, before)) + timedelta(days=days)
     if after > caller.now + MAX_END:
-        raise refuse(UserErrorCode.OUT_OF_RANGE, field, mark("A subscription ends within ten years at most."))
+        raise refuse(UserErrorCode.OUT_OF_RANGE, field, mark("A subscription cannot end more than ten years from now."))
     await db.execute(_SET_END, account_id, after)
     entry = await SubscriptionEntry.create(
         account_id=account_id,
@@ -168,15 +166,15 @@ async def book(
 
 
 async def start_trial(caller: Caller, account_id: UUID) -> None:
-    """The first line of a new account's ledger, within the transaction that opens it; nobody's doing."""
+    """Add the trial days of a new account, within the transaction that opens it. The entry has no actor."""
     if caller.config.trial_days:
         _ = await book(replace(caller, user_id=None), account_id, caller.config.trial_days, SubscriptionEntryKind.TRIAL)
 
 
-# ---- Moving days from one account to another -------------------------------------------------
+# ---- Transfers -------------------------------------------------------------------------------
 
 
-@declares_permission(Permission.SUBSCRIPTION_WRITE)
+@declares_permission(Permission.SUBSCRIPTION_WRITE, EventType.SUBSCRIPTION_GIVE)
 async def extend(
     caller: Caller,
     account_id: UUID,
@@ -185,48 +183,48 @@ async def extend(
     days: int,
     idempotency_key: str | None = None,
 ) -> UUID:
-    """Move `days` (10-365) from the payer's subscription to the account's. Returns the entry's id.
+    """Transfer `days` (10-365) from the payer's subscription to the account's. Returns the id of the account's entry.
 
-    The caller needs SUBSCRIPTION_WRITE in the payer, and an active grant on the receiver. They are
-    added to the later of now and the receiver's end. The same key with the same input gives the
-    first outcome again, at once or a day later; a call without a key is a transfer of its own.
+    The caller needs SUBSCRIPTION_WRITE in the payer account, and an active grant on the receiving account. The days are
+    added to the later of now and the receiving account's end. A repeated call with the same idempotency key and input
+    returns the first outcome, for at least a day. A call without a key is always a new transfer.
 
     Raises:
         Refusal: OUT_OF_RANGE, SAME_ACCOUNT, NOT_FOUND, INSUFFICIENT_DAYS, IDEMPOTENCY_KEY_REUSED.
-        Forbidden: no SUBSCRIPTION_WRITE in the payer.
+        Forbidden: no SUBSCRIPTION_WRITE in the payer account.
     """
     user_id = caller.user()
     with Validation() as check:
-        check.whole_number("days", days, least=FEWEST_DAYS, most=MOST_DAYS)
+        check.whole_number("days", days, minimum=MIN_DAYS, maximum=MAX_DAYS)
         if idempotency_key is not None:
             idempotency_key = check.line("idempotency_key", idempotency_key)
     async with db.transaction():
         if idempotency_key is not None:
-            asked = orjson.dumps([str(account_id), str(payer_account_id), days])
-            done = await _claim_key(user_id, idempotency_key, asked, now=caller.now)
-            if done is not None:
-                return done
+            arguments = orjson.dumps([str(account_id), str(payer_account_id), days])
+            first_entry_id = await _claim_key(user_id, idempotency_key, arguments, now=caller.now)
+            if first_entry_id is not None:
+                return first_entry_id
         entry_id = await _transfer(caller, user_id, payer_account_id, account_id, days)
         if idempotency_key is not None:
-            await db.execute(_KEEP_OUTCOME, user_id, idempotency_key, entry_id)
+            await db.execute(_STORE_OUTCOME, user_id, idempotency_key, entry_id)
         return entry_id
 
 
 async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID, days: int) -> UUID:
-    # Asked before the locks, so that nobody holds up accounts that he cannot enter, and again
-    # under them, because it may have been taken back while we waited.
-    await _check_access(caller, user_id, payer_id, account_id)
+    # Checked before the locks, so that a caller cannot lock accounts that they cannot enter, and again under the
+    # locks, because the access may have ended while the operation waited for them.
+    await _require_access(caller, user_id, payer_id, account_id)
     if payer_id == account_id:
         raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
-    await locks.accounts(payer_id, account_id)
-    payer, receiver = await _check_access(caller, user_id, payer_id, account_id)
-    left = days_left(await end(payer_id), caller.now)
-    if left < days:
+    await locks.lock_accounts(payer_id, account_id)
+    payer, receiver = await _require_access(caller, user_id, payer_id, account_id)
+    available_days = days_left(await load_end(payer_id), caller.now)
+    if available_days < days:
         raise refuse(
             UserErrorCode.INSUFFICIENT_DAYS,
             "days",
             mark("The paying account has only %(days)d days left."),
-            days=left,
+            days=available_days,
         )
     kinds = SubscriptionEntryKind
     _ = await book(caller, payer_id, -days, kinds.TRANSFER_OUT, role=payer.role, counterpart_id=account_id)
@@ -234,11 +232,11 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
     return entry.id
 
 
-async def _check_access(
+async def _require_access(
     caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID
 ) -> tuple[access.Access, access.Access]:
-    wanted = (("account_id", account_id), ("payer_account_id", payer_id))
-    receiver, payer = await access.entered(user_id, *wanted, now=caller.now)
+    accounts = (("account_id", account_id), ("payer_account_id", payer_id))
+    receiver, payer = await access.require_access(user_id, *accounts, now=caller.now)
     require(payer, extend.permission)
     return payer, receiver
 
@@ -251,47 +249,47 @@ class _Outcome(db.Row):
     entry_id: UUID | None
 
 
-# Waits for a transaction that is just claiming the same key, and finds what it left.
+# Waits for a concurrent transaction that claims the same key, and then conflicts with its row.
 _CLAIM_KEY: Final = """
 INSERT INTO idempotency_keys (user_id, key, input_digest, created_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (user_id, key) DO NOTHING
 """
 _READ_KEY: Final = "SELECT input_digest, entry_id FROM idempotency_keys WHERE user_id = $1 AND key = $2"
-_KEEP_OUTCOME: Final = "UPDATE idempotency_keys SET entry_id = $3 WHERE user_id = $1 AND key = $2"
-_FORGET: Final = "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at < $2"
+_STORE_OUTCOME: Final = "UPDATE idempotency_keys SET entry_id = $3 WHERE user_id = $1 AND key = $2"
+_DELETE_OLD_KEYS: Final = "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at < $2"
 
 
-async def _claim_key(user_id: UUID, key: str, asked: bytes, *, now: datetime) -> UUID | None:
-    """The outcome of an earlier call with this key, or None when this call is the first."""
-    digest = hashlib.sha256(asked).digest()
-    await db.execute(_FORGET, user_id, now - KEYS_KEPT)
+async def _claim_key(user_id: UUID, key: str, arguments: bytes, *, now: datetime) -> UUID | None:
+    """The entry id of an earlier call with this key. None if this call is the first."""
+    digest = hashlib.sha256(arguments).digest()
+    await db.execute(_DELETE_OLD_KEYS, user_id, now - KEY_RETENTION)
     if await db.execute(_CLAIM_KEY, user_id, key, digest, now):
         return None
-    found = await db.fetch_one(_READ_KEY, user_id, key, row=_Outcome)
-    if found is None or found.entry_id is None or found.input_digest != digest:
+    outcome = await db.fetch_one(_READ_KEY, user_id, key, row=_Outcome)
+    if outcome is None or outcome.entry_id is None or outcome.input_digest != digest:
         raise refuse(
             UserErrorCode.IDEMPOTENCY_KEY_REUSED,
             "idempotency_key",
             mark("This key was used for another transfer."),
         )
-    return found.entry_id
+    return outcome.entry_id
 
 
 # ---- The operator ----------------------------------------------------------------------------
 
 
 async def credit(caller: Caller, number: int, days: int, *, reference: str) -> datetime:
-    """Give an account `days` (1-3650) that the operator sold it. Returns its new end.
+    """Add `days` (1-3650) that the operator sold to an account. Returns the new end of its subscription.
 
     Raises:
-        Refusal: NOT_FOUND, OUT_OF_RANGE, or ALREADY_EXISTS for a reference that was used before.
+        Refusal: NOT_FOUND, OUT_OF_RANGE, ALREADY_EXISTS for a reference that was used before.
     """
     with Validation() as check:
-        check.whole_number("days", days, least=1, most=3650)
+        check.whole_number("days", days, minimum=1, maximum=3650)
         reference = check.line("reference", reference)
     try:
         async with db.transaction():
-            account_id = await locks.number(number)
+            account_id = await locks.lock_by_number(number)
             entry = await book(caller, account_id, days, SubscriptionEntryKind.CREDIT, reference=reference)
             return entry.valid_until_after
     except IntegrityError as error:

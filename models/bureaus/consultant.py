@@ -1,10 +1,10 @@
-"""Consultants: holders of a grant on a bureau, whom it assigns to its clients.
+"""Consultants: holders of a grant on a bureau, which assigns them to its clients.
 
-    assign --> ACTIVE (by who may give at the client)          unassign --> REVOKED
+    assign --> ACTIVE (if the caller may grant permissions at the client)    unassign --> REVOKED
        `-----> AWAITING_PERMISSIONS --update, by the client--> ACTIVE
 
-Each client is a transaction of its own, with its own outcome: what one refuses undoes nothing of the
-others. The grants hang on the engagement: `models/access/derived_grant.py`.
+Each client is changed in its own transaction and has its own outcome. A refusal for one client does not undo the
+changes for the others. The grants are derived from the engagement: `models/access/derived_grant.py`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,11 +16,12 @@ from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
-from models.access import access, derived_grant, grant, seat
+from models.access import access, derived_grant, grant, grant_rules, seat
 from models.access.access import Access, declares_permission
 from models.access.derived_grant import DerivedGrantRow
 from models.access.grant import Grant
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Forbidden, Problem, Refusal, UserErrorCode, not_found, refuse
@@ -31,7 +32,7 @@ from models.bureaus.engagement import EngagementRow
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one client: a grant, or problems."""
+    """The result for one client: a grant, or problems. `grant_id` is None if there are problems."""
 
     client_id: UUID
     grant_id: UUID | None
@@ -40,30 +41,30 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ClientAccess:
-    """An engagement under way, both accounts locked, and the caller's access to them."""
+    """An active engagement with both accounts locked, and the caller's access to these accounts."""
 
     caller: Caller
     engagement: EngagementRow
-    entered: dict[UUID, Access]
+    access_by_account: dict[UUID, Access]
 
     @property
     def client_id(self) -> UUID:
-        """Whose grants are changed."""
+        """The client account."""
         client_id: UUID = self.engagement.client_id
         return client_id
 
-    async def record(self, done: str, **after: object) -> None:
-        """Write `account:<done>` on the bureau's side, with what it is about beside the client."""
+    async def record(self, event_type: EventType, **after: object) -> None:
+        """Record an event on the bureau. It names the client and contains the facts in `after`."""
         bureau_id = self.engagement.bureau_id
         facts = {"client": str(self.client_id), **after}
-        role = self.entered[bureau_id].role
-        await event.record(self.caller, f"account:{done}", account_id=bureau_id, role=role, after=facts)
+        role = self.access_by_account[bureau_id].role
+        await event.record(self.caller, event_type, account_id=bureau_id, role=role, after=facts)
 
 
 # ---- Assigning -------------------------------------------------------------------------------
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN)
 async def assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -72,187 +73,194 @@ async def assign(
     client_account_ids: Sequence[UUID],
     permissions: list[Permission] | None = None,
 ) -> list[Outcome]:
-    """Let a consultant work for clients, 100 at most. Returns one outcome for each.
+    """Assign a consultant to at most 100 clients. Returns one outcome for each.
 
-    Where the caller himself may give `permissions`, they are given at once; elsewhere the grant waits
-    for somebody at the client to give some, and what was asked for here counts for nothing.
+    If the caller may grant `permissions` at the client, the grant is active at once. Otherwise the grant waits until
+    a user of the client grants permissions, and `permissions` is ignored.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau, or for a user without an active grant on it; what is wrong
-            with the input. In outcomes: NOT_FOUND, ALREADY_MEMBER, ROLE_TOO_HIGH.
-        Forbidden: no USERS_WRITE in the bureau.
+        Refusal: NOT_FOUND for the bureau, or for a user without an active grant on it; an error of the input. In
+            outcomes: NOT_FOUND, ALREADY_MEMBER, ROLE_TOO_HIGH.
+        Forbidden: the caller lacks USERS_WRITE in the bureau.
     """
-    await _lead(caller, bureau_account_id)
+    await _require_bureau_access(caller, bureau_account_id)
     with Validation() as check:
-        _demand_some(check, client_account_ids)
-        listed = grant.checked_list(check, Role.CONSULTANT, permissions)
-    await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
+        _require_clients(check, client_account_ids)
+        requested_allowlist = grant_rules.check_allowlist(check, Role.CONSULTANT, permissions)
+    await _require_consultant(caller, bureau_account_id, user_id, "user_id")
 
-    async def one(client_id: UUID) -> UUID:
-        place = await enter(caller, bureau_account_id, client_id)
-        await _demand_consultant(caller, bureau_account_id, user_id, "user_id")
-        giver, wanted, until = place.entered.get(client_id), None, None
-        if engagement.holds(giver) and giver is not None:
-            if not policy.may_give(giver.standing, Role.CONSULTANT, listed):
+    async def assign_to(client_id: UUID) -> UUID:
+        client = await lock_client(caller, bureau_account_id, client_id)
+        await _require_consultant(caller, bureau_account_id, user_id, "user_id")
+        caller_access, allowlist, own_until = client.access_by_account.get(client_id), None, None
+        if engagement.may_act(caller_access) and caller_access is not None:
+            if not policy.may_grant(caller_access.facts, Role.CONSULTANT, requested_allowlist):
                 raise refuse(
                     UserErrorCode.ROLE_TOO_HIGH, "permissions", mark("You cannot give more than you have yourself.")
                 )
-            # Nobody gives for longer than he has himself.
-            wanted, until = listed, giver.valid_until
-        status = grant.initial_status(Role.CONSULTANT, wanted)
-        made = await create_derived(
-            place.caller,
-            place.engagement,
+            # A grant may not outlast the access of the user who grants it.
+            allowlist, own_until = requested_allowlist, caller_access.valid_until
+        status = grant_rules.initial_status(Role.CONSULTANT, allowlist)
+        grant_id = await create_derived(
+            client.caller,
+            client.engagement,
             user_id,
             role=Role.CONSULTANT,
             status=status,
-            listed=wanted,
-            own_until=until,
+            allowlist=allowlist,
+            own_until=own_until,
         )
-        await place.record("consultant:assign", user=str(user_id), grant=str(made))
-        await derived_grant.tell_assigned(caller, made)
-        return made
+        await client.record(EventType.CONSULTANT_ASSIGN, user=str(user_id), grant=str(grant_id))
+        await derived_grant.mail_assigned(caller, grant_id)
+        return grant_id
 
-    return await _each(client_account_ids, one)
+    return await _run_per_client(client_account_ids, assign_to)
 
 
 async def create_derived(
     caller: Caller,
-    found: EngagementRow,
+    engagement_row: EngagementRow,
     user_id: UUID,
     *,
     role: Role,
     status: GrantStatus,
-    listed: int | None = None,
+    allowlist: int | None = None,
     own_until: datetime | None = None,
 ) -> UUID:
-    """Give a grant that hangs on an active engagement, both its accounts locked. Returns its id.
+    """Create a grant that is derived from an active engagement. Both accounts must be locked. Returns its id.
 
     Raises Refusal: ALREADY_MEMBER, SEATS_EXHAUSTED.
     """
-    if await grant.is_member(caller, user_id, found.client_id):
+    if await grant.is_member(caller, user_id, engagement_row.client_id):
         raise grant.already_member("client_account_ids")
-    made = await Grant.create(
-        account_id=found.client_id,
+    new_grant = await Grant.create(
+        account_id=engagement_row.client_id,
         user_id=user_id,
         role=role,
         status=status,
-        listed=listed,
-        valid_until=await derived_grant.earliest_end(found.id, user_id, own_until, now=caller.now),
+        listed=allowlist,
+        valid_until=await derived_grant.earliest_end(engagement_row.id, user_id, own_until, now=caller.now),
         own_until=own_until,
         created_at=caller.now,
         granted_by_id=caller.user_id,
-        engagement_id=found.id,
+        engagement_id=engagement_row.id,
     )
-    await seat.demand(found.client_id, role, "client_account_ids", now=caller.now)
-    facts = {"role": role, "status": status, "permissions": None if listed is None else policy.permissions(listed)}
-    giver = await access.load_one(caller.user(), found.client_id, now=caller.now)
+    await seat.require_available(engagement_row.client_id, role, "client_account_ids", now=caller.now)
+    facts = {
+        "role": role,
+        "status": status,
+        "permissions": None if allowlist is None else policy.permissions(allowlist),
+    }
+    caller_access = await access.load_one(caller.user(), engagement_row.client_id, now=caller.now)
     await event.record(
         caller,
-        "account:grant:give",
-        account_id=found.client_id,
-        role=giver.role if giver else None,
-        after={"grant": str(made.id), "user": str(user_id), "engagement": str(found.id), **facts},
+        EventType.GRANT_GIVE,
+        account_id=engagement_row.client_id,
+        role=caller_access.role if caller_access else None,
+        after={"grant": str(new_grant.id), "user": str(user_id), "engagement": str(engagement_row.id), **facts},
     )
-    return made.id
+    return new_grant.id
 
 
-# ---- Taking back, and putting another in his place ---------------------------------------------
+# ---- Unassigning and replacing ---------------------------------------------------------------
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_UNASSIGN)
 async def unassign(
     caller: Caller, bureau_account_id: UUID, *, user_id: UUID, client_account_ids: Sequence[UUID]
 ) -> list[Outcome]:
-    """End a consultant's grants at clients, 100 at most, at once. Returns one outcome for each.
+    """End a consultant's grants at no more than 100 clients. Returns one outcome for each.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau, or for a user who never worked there. In outcomes: NOT_FOUND
-            where he is not assigned.
-        Forbidden: no USERS_WRITE in the bureau.
+        Refusal: NOT_FOUND for the bureau, or for a user who never had a grant on it. In outcomes: NOT_FOUND for a
+            client to which the user is not assigned.
+        Forbidden: the caller lacks USERS_WRITE in the bureau.
     """
-    await _lead(caller, bureau_account_id)
+    await _require_bureau_access(caller, bureau_account_id)
     with Validation() as check:
-        _demand_some(check, client_account_ids)
-    await _demand_known(bureau_account_id, user_id, "user_id")
+        _require_clients(check, client_account_ids)
+    await _require_any_grant(bureau_account_id, user_id, "user_id")
 
-    async def one(client_id: UUID) -> UUID:
-        place = await enter(caller, bureau_account_id, client_id)
-        row = await _assigned(place, user_id)
-        await derived_grant.end(caller, [row])
-        await derived_grant.tell_ended(caller, [row])
-        await place.record("consultant:unassign", user=str(user_id), grant=str(row.id))
-        return row.id
+    async def unassign_from(client_id: UUID) -> UUID:
+        client = await lock_client(caller, bureau_account_id, client_id)
+        assignment = await _load_assignment(client, user_id)
+        await derived_grant.end(caller, [assignment])
+        await derived_grant.mail_ended(caller, [assignment])
+        await client.record(EventType.CONSULTANT_UNASSIGN, user=str(user_id), grant=str(assignment.id))
+        return assignment.id
 
-    return await _each(client_account_ids, one)
+    return await _run_per_client(client_account_ids, unassign_from)
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN)
 async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> list[Outcome]:
-    """Move all clients of one consultant to another, who gets what he had. Returns one outcome for each.
+    """Move all clients of one consultant to another consultant. Returns one outcome for each client.
 
-    At each client both happen or neither does.
+    The new grant copies the role, status, permissions and own end of the old one. At each client both grants change
+    or neither does.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau, for who never worked there, or for a receiver without an active
-            grant on it; INVALID for the same person twice. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
-        Forbidden: no USERS_WRITE in the bureau.
+        Refusal: NOT_FOUND for the bureau, for a user who never had a grant on it, or for a new consultant without an
+            active grant on it; INVALID if both are the same user. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
+        Forbidden: the caller lacks USERS_WRITE in the bureau.
     """
-    await _lead(caller, bureau_account_id)
+    await _require_bureau_access(caller, bureau_account_id)
     if from_user_id == to_user_id:
-        raise refuse(UserErrorCode.INVALID, "to_user_id", mark("Choose somebody else."))
-    await _demand_known(bureau_account_id, from_user_id, "from_user_id")
-    await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
-    rows = await derived_grant.of_consultant(from_user_id, bureau_account_id, now=caller.now)
+        raise refuse(UserErrorCode.INVALID, "to_user_id", mark("Choose a different user."))
+    await _require_any_grant(bureau_account_id, from_user_id, "from_user_id")
+    await _require_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
+    assignments = await derived_grant.of_consultant(from_user_id, bureau_account_id, now=caller.now)
 
-    async def one(client_id: UUID) -> UUID:
-        place = await enter(caller, bureau_account_id, client_id)
-        await _demand_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
-        row = await _assigned(place, from_user_id)
-        await derived_grant.end(caller, [row])  # first: his seat is free for the other one
-        made = await create_derived(
+    async def replace_at(client_id: UUID) -> UUID:
+        client = await lock_client(caller, bureau_account_id, client_id)
+        await _require_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
+        assignment = await _load_assignment(client, from_user_id)
+        await derived_grant.end(caller, [assignment])  # first, so that the seat is free for the new grant
+        grant_id = await create_derived(
             caller,
-            place.engagement,
+            client.engagement,
             to_user_id,
-            role=Role(row.role),
-            status=GrantStatus(row.status),
-            listed=row.listed,
-            own_until=row.own_until,
+            role=Role(assignment.role),
+            status=GrantStatus(assignment.status),
+            allowlist=assignment.listed,
+            own_until=assignment.own_until,
         )
-        await derived_grant.tell_ended(caller, [row])
-        await derived_grant.tell_assigned(caller, made)
-        await place.record("consultant:unassign", user=str(from_user_id), grant=str(row.id))
-        await place.record("consultant:assign", user=str(to_user_id), grant=str(made))
-        return made
+        await derived_grant.mail_ended(caller, [assignment])
+        await derived_grant.mail_assigned(caller, grant_id)
+        await client.record(EventType.CONSULTANT_UNASSIGN, user=str(from_user_id), grant=str(assignment.id))
+        await client.record(EventType.CONSULTANT_ASSIGN, user=str(to_user_id), grant=str(grant_id))
+        return grant_id
 
-    return await _each([row.account_id for row in rows], one)
-
-
-# ---- Small parts -----------------------------------------------------------------------------
+    return await _run_per_client([row.account_id for row in assignments], replace_at)
 
 
-async def _each(client_ids: Sequence[UUID], one: Callable[[UUID], Awaitable[UUID]]) -> list[Outcome]:
-    """One transaction a client, one outcome each."""
+# ---- Parts of operations ---------------------------------------------------------------------
+
+
+async def _run_per_client(client_ids: Sequence[UUID], operation: Callable[[UUID], Awaitable[UUID]]) -> list[Outcome]:
+    """Run `operation` in one transaction per client. Returns one outcome for each."""
     outcomes: list[Outcome] = []
     for client_id in client_ids:
         try:
             async with db.transaction():
-                outcomes.append(Outcome(client_id, await one(client_id)))
+                outcomes.append(Outcome(client_id, await operation(client_id)))
         except Refusal as refusal:
             outcomes.append(Outcome(client_id, None, refusal.problems))
         except Forbidden:
-            # Taken from the caller after he began; what is done already is still to be told.
+            # The caller lost the permission after the first clients: their outcomes must still be returned.
             outcomes.append(Outcome(client_id, None, not_found("client_account_ids").problems))
     return outcomes
 
 
-async def _lead(caller: Caller, bureau_id: UUID, permission: Permission = Permission.USERS_WRITE) -> None:
-    """Look at the caller's right before anything else is said."""
-    found = await access.load_one(caller.user(), bureau_id, now=caller.now)
-    _ = engagement.demanded(found, permission, "bureau_account_id")
+async def _require_bureau_access(
+    caller: Caller, bureau_id: UUID, permission: Permission = Permission.USERS_WRITE
+) -> None:
+    """Check the caller's permission before the input is checked. Raises Refusal NOT_FOUND, or Forbidden."""
+    bureau_access = await access.load_one(caller.user(), bureau_id, now=caller.now)
+    _ = engagement.require_access(bureau_access, permission, "bureau_account_id")
 
 
-async def enter(
+async def lock_client(
     caller: Caller,
     bureau_id: UUID,
     client_id: UUID,
@@ -260,45 +268,45 @@ async def enter(
     permission: Permission = Permission.USERS_WRITE,
     field: str = "client_account_ids",
 ) -> ClientAccess:
-    """The active engagement of a bureau, for which the caller acts, and a client, both locked.
+    """Lock a bureau and its client, and load their active engagement and the caller's access.
 
     Raises:
-        Refusal: NOT_FOUND for the bureau; for a client, by its `field`, that the bureau does not work for.
+        Refusal: NOT_FOUND for the bureau, or at `field` for a client without an active engagement with it.
         Forbidden: the caller lacks `permission` in the bureau.
     """
-    # Asked before the locks, so that nobody holds up accounts that he does not work for.
-    await _lead(caller, bureau_id, permission)
-    if await engagement.active(bureau_id, client_id) is None:
+    # Checked before the locks, so that a caller cannot block accounts of strangers.
+    await _require_bureau_access(caller, bureau_id, permission)
+    if await engagement.load_active(bureau_id, client_id) is None:
         raise not_found(field)
-    await locks.accounts(bureau_id, client_id)
-    found = await engagement.active(bureau_id, client_id)
-    entered = await engagement.entered_by(caller, bureau_id, client_id)
-    _ = engagement.demanded(entered.get(bureau_id), permission, "bureau_account_id")
-    if found is None:
+    await locks.lock_accounts(bureau_id, client_id)
+    engagement_row = await engagement.load_active(bureau_id, client_id)
+    access_by_account = await engagement.load_access(caller, bureau_id, client_id)
+    _ = engagement.require_access(access_by_account.get(bureau_id), permission, "bureau_account_id")
+    if engagement_row is None:
         raise not_found(field)
-    return ClientAccess(caller, found, entered)
+    return ClientAccess(caller, engagement_row, access_by_account)
 
 
-async def _demand_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
+async def _require_consultant(caller: Caller, bureau_id: UUID, user_id: UUID, field: str) -> None:
     if not await derived_grant.is_consultant(user_id, bureau_id, now=caller.now):
         raise not_found(field)
 
 
-async def _demand_known(bureau_id: UUID, user_id: UUID, field: str) -> None:
-    """Whom a bureau takes off its clients works there, or did."""
+async def _require_any_grant(bureau_id: UUID, user_id: UUID, field: str) -> None:
+    """Require that the user has, or had, a grant on the bureau."""
     if not await Grant.exists(account_id=bureau_id, user_id=user_id):
         raise not_found(field)
 
 
-async def _assigned(place: ClientAccess, user_id: UUID) -> DerivedGrantRow:
-    rows = await derived_grant.of_engagement(place.engagement.id, now=place.caller.now)
-    found = next((row for row in rows if row.user_id == user_id), None)
-    if found is None:
+async def _load_assignment(client: ClientAccess, user_id: UUID) -> DerivedGrantRow:
+    rows = await derived_grant.of_engagement(client.engagement.id, now=client.caller.now)
+    assignment = next((row for row in rows if row.user_id == user_id), None)
+    if assignment is None:
         raise not_found("client_account_ids")
-    return found
+    return assignment
 
 
-def _demand_some(check: Validation, client_ids: Sequence[UUID]) -> None:
-    """At least one client; no list of an input has more than 100."""
+def _require_clients(check: Validation, client_ids: Sequence[UUID]) -> None:
+    """Report a problem for an empty list. The maximum of 100 is checked for all lists of inputs."""
     if not client_ids:
-        check.problem(UserErrorCode.REQUIRED, "client_account_ids", mark("Choose at least one client."))
+        check.add_problem(UserErrorCode.REQUIRED, "client_account_ids", mark("Choose at least one client."))

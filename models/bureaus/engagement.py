@@ -1,13 +1,13 @@
-"""An engagement lets a bureau work for a client: one account asks, the other one accepts.
+"""Engagements let a bureau work for a client: one account requests, the other accepts.
 
     engage --> PENDING --accept--> ACTIVE --end--> ENDED
                   |------end-----> ENDED
                   |----decline---> DECLINED
 
-A pair of accounts has one open engagement; a client can have several bureaus. Who asks for an
-account that he cannot enter asks blindly: his answer is the same whether or not there is such an
-account, and he sees the engagement once the other side has answered it. Asking where the other side
-has asked already is an answer, too: it accepts.
+Two accounts have at most one open engagement with each other. A client can have several bureaus. A request is blind
+if the requester has no access to the other account: the response does not reveal whether that account exists, and the
+requester sees the engagement only after the other side has answered. A request to an account that has already
+requested the same engagement accepts it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,16 @@ from i18n import mark
 from models.access import access, derived_grant
 from models.access.access import Access, declares_permission
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.outbox import message
-from models.outbox.message import MessageKind
+from models.outbox.message_kind import MessageKind
 
 
 class EngagementStatus(StrEnum):
-    """Where an engagement stands; only an ACTIVE one lets a bureau work."""
+    """The status of an engagement. Only an ACTIVE engagement gives the bureau access."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -43,7 +44,7 @@ class EngagementStatus(StrEnum):
 
 
 class Engagement(Model):
-    """A bureau and its client."""
+    """An engagement of a bureau by a client."""
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     bureau_id = fields.UUIDField()
@@ -55,13 +56,13 @@ class Engagement(Model):
     ended_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """The table."""
 
         table = "engagements"
 
 
 class EngagementRow(db.Row):
-    """An engagement as it is listed."""
+    """An engagement, as lists read it."""
 
     graphql_type = "Engagement"
 
@@ -75,74 +76,74 @@ class EngagementRow(db.Row):
     ended_at: datetime | None
 
 
-COLUMNS: Final = db.columns("e", "id bureau_id client_id status asked_by_id is_blind created_at ended_at")
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM engagements e WHERE e.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns_of("e", EngagementRow)
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM engagements e WHERE e.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[EngagementRow | None]:
-    """These engagements, in this order; whoever asks still checks the access."""
+    """The engagements with these ids, in this order. None for an unknown id. Access is not checked."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=EngagementRow))
 
 
 _ACTIVE: Final = f"""
-SELECT {", ".join(COLUMNS.values())} FROM engagements e
+SELECT {db.select_list(COLUMNS)} FROM engagements e
 WHERE e.bureau_id = $1 AND e.client_id = $2 AND e.status = 'ACTIVE'
 """
 
 
-async def active(bureau_id: UUID, client_id: UUID) -> EngagementRow | None:
-    """The active engagement of a bureau and a client, if there is one."""
+async def load_active(bureau_id: UUID, client_id: UUID) -> EngagementRow | None:
+    """The active engagement of a bureau and a client, or None."""
     return await db.fetch_one(_ACTIVE, bureau_id, client_id, row=EngagementRow)
 
 
 _OPEN: Final = f"""
-SELECT {", ".join(COLUMNS.values())} FROM engagements e
+SELECT {db.select_list(COLUMNS)} FROM engagements e
 WHERE e.status IN ('PENDING', 'ACTIVE') AND (e.bureau_id = ANY($1::uuid[]) OR e.client_id = ANY($1::uuid[]))
 ORDER BY e.id
 """
 
 
-async def open_of(account_ids: Sequence[UUID]) -> list[EngagementRow]:
-    """What is asked for or under way with any of these accounts on either side."""
+async def load_open(account_ids: Sequence[UUID]) -> list[EngagementRow]:
+    """The pending and active engagements that have one of these accounts on either side."""
     return await db.fetch(_OPEN, account_ids, row=EngagementRow)
 
 
-def shown_to(row: db.Columns) -> list[UUID]:
-    """The accounts that an engagement exists for: both sides, or one until it has answered."""
+def visible_to(row: db.Columns) -> list[UUID]:
+    """The accounts that see an engagement: both sides, or only the side that has to answer a blind request."""
     sides: list[UUID] = [row["bureau_id"], row["client_id"]]
     if row["is_blind"] and row["status"] == EngagementStatus.PENDING:
         sides.remove(row["asked_by_id"])
     return sides
 
 
-NOBODY: Final = UUID(int=0)
-"""The id of no account."""
+NO_ACCOUNT_ID: Final = UUID(int=0)
+"""An id that no account has."""
 _USERS_WRITE: Final = policy.mask([Permission.USERS_WRITE])
 
 
 # ---- Answering and ending --------------------------------------------------------------------
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_ACCEPT)
 async def accept(caller: Caller, engagement_id: UUID) -> UUID:
-    """Let the bureau begin; only the side that was asked can. Returns the id."""
+    """Accept a pending engagement. Only the side that received the request can. Returns the id."""
     async with db.transaction():
-        found, entered = await _asked(caller, engagement_id)
-        await begin(caller, found, entered)
+        row, access_by_account = await _lock_for_answer(caller, engagement_id)
+        await activate(caller, row, access_by_account)
     return engagement_id
 
 
-async def begin(caller: Caller, found: EngagementRow, entered: dict[UUID, Access]) -> None:
-    """Make a pending engagement active, within the transaction that answers it, and tell both sides."""
-    await Engagement.filter(id=found.id).update(status=EngagementStatus.ACTIVE)
-    await _record_change(caller, "accept", found, entered, EngagementStatus.ACTIVE)
-    sides = (found.bureau_id, found.client_id)
-    await tell(caller, MessageKind.ENGAGEMENT_ACCEPTED, sides, to=sides)
+async def activate(caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access]) -> None:
+    """Make a pending engagement active and mail both owners. Runs in the transaction of the caller."""
+    await Engagement.filter(id=row.id).update(status=EngagementStatus.ACTIVE)
+    await _record_on_both_sides(caller, EventType.ENGAGEMENT_ACCEPT, row, access_by_account, EngagementStatus.ACTIVE)
+    sides = (row.bureau_id, row.client_id)
+    await mail_owners(caller, MessageKind.ENGAGEMENT_ACCEPTED, sides, recipient_ids=sides)
 
 
-async def begin_with(caller: Caller, bureau_id: UUID, client_id: UUID) -> EngagementRow:
-    """An active engagement of a bureau and the account that it has just opened for its client."""
-    made = await Engagement.create(
+async def create_active(caller: Caller, bureau_id: UUID, client_id: UUID) -> EngagementRow:
+    """Create an active engagement of a bureau and the client account that it has just opened."""
+    engagement = await Engagement.create(
         bureau_id=bureau_id,
         client_id=client_id,
         status=EngagementStatus.ACTIVE,
@@ -150,132 +151,144 @@ async def begin_with(caller: Caller, bureau_id: UUID, client_id: UUID) -> Engage
         is_blind=False,
         created_at=caller.now,
     )
-    (found,) = await db.fetch(_BY_IDS, [made.id], row=EngagementRow)
-    await record(caller, "begin", client_id, {}, after={"engagement": str(made.id), "status": made.status})
-    return found
+    (row,) = await db.fetch(_BY_IDS, [engagement.id], row=EngagementRow)
+    await record(
+        caller,
+        EventType.ENGAGEMENT_BEGIN,
+        client_id,
+        {},
+        after={"engagement": str(engagement.id), "status": engagement.status},
+    )
+    return row
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_DECLINE)
 async def decline(caller: Caller, engagement_id: UUID) -> UUID:
-    """Turn a bureau, or a client, down; only the side that was asked can. Returns the id."""
+    """Decline a pending engagement. Only the side that received the request can. Returns the id."""
     async with db.transaction():
-        found, entered = await _asked(caller, engagement_id)
-        await _finish(caller, "decline", found, entered, EngagementStatus.DECLINED)
-        sides = (found.bureau_id, found.client_id)
-        await tell(caller, MessageKind.ENGAGEMENT_DECLINED, sides, to=[found.asked_by_id])
+        row, access_by_account = await _lock_for_answer(caller, engagement_id)
+        await _set_final_status(caller, EventType.ENGAGEMENT_DECLINE, row, access_by_account, EngagementStatus.DECLINED)
+        sides = (row.bureau_id, row.client_id)
+        await mail_owners(caller, MessageKind.ENGAGEMENT_DECLINED, sides, recipient_ids=[row.asked_by_id])
     return engagement_id
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_END)
 async def end(caller: Caller, engagement_id: UUID) -> UUID:
-    """End an engagement, or take back that it was asked for; either side can. Returns the id."""
+    """End an active engagement, or withdraw or decline a pending one. Either side can. Returns the id."""
     async with db.transaction():
-        found, entered = await _enter(caller, engagement_id)
-        if found.status not in _OPEN_STATES:
-            raise _not_in_state(mark("This engagement has ended already."))
-        demanded(_best(found, entered), end.permission, "engagement_id")
-        await finish(caller, found, entered)
+        row, access_by_account = await _lock(caller, engagement_id)
+        if row.status not in _OPEN_STATES:
+            raise _invalid_state(mark("This engagement has ended already."))
+        require_access(_acting_access(row, access_by_account), end.permission, "engagement_id")
+        await finish(caller, row, access_by_account)
     return engagement_id
 
 
-async def finish(caller: Caller, found: EngagementRow, entered: dict[UUID, Access]) -> None:
-    """End an engagement and what hangs on it, both its accounts locked, and tell both sides."""
-    await _finish(caller, "end", found, entered, EngagementStatus.ENDED)
-    await derived_grant.end(caller, await derived_grant.of_engagement(found.id, now=caller.now))
-    sides = (found.bureau_id, found.client_id)
-    if found.status == EngagementStatus.ACTIVE:
-        await tell(caller, MessageKind.ENGAGEMENT_ENDED, sides, to=sides)
+async def finish(caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access]) -> None:
+    """End an engagement and its derived grants. Both accounts must be locked. Mails both owners if it was active."""
+    await _set_final_status(caller, EventType.ENGAGEMENT_END, row, access_by_account, EngagementStatus.ENDED)
+    await derived_grant.end(caller, await derived_grant.of_engagement(row.id, now=caller.now))
+    sides = (row.bureau_id, row.client_id)
+    if row.status == EngagementStatus.ACTIVE:
+        await mail_owners(caller, MessageKind.ENGAGEMENT_ENDED, sides, recipient_ids=sides)
 
 
 _OPEN_STATES: Final = (EngagementStatus.PENDING, EngagementStatus.ACTIVE)
 
 
-async def _finish(
-    caller: Caller, done: str, found: EngagementRow, entered: dict[UUID, Access], status: EngagementStatus
+async def _set_final_status(
+    caller: Caller,
+    event_type: EventType,
+    row: EngagementRow,
+    access_by_account: dict[UUID, Access],
+    status: EngagementStatus,
 ) -> None:
-    await Engagement.filter(id=found.id).update(status=status, ended_at=caller.now)
-    await _record_change(caller, done, found, entered, status)
+    await Engagement.filter(id=row.id).update(status=status, ended_at=caller.now)
+    await _record_on_both_sides(caller, event_type, row, access_by_account, status)
 
 
-async def _asked(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
-    """A pending engagement whose asked side the caller may answer for, both accounts locked."""
-    found, entered = await _enter(caller, engagement_id)
-    asked_id = found.client_id if found.asked_by_id == found.bureau_id else found.bureau_id
-    if found.status != EngagementStatus.PENDING:
-        raise _not_in_state(mark("This engagement has been answered already."))
-    if asked_id not in entered:
-        raise _not_in_state(mark("Only the side that was asked can answer."))
-    demanded(entered[asked_id], accept.permission, "engagement_id")
-    return found, entered
+async def _lock_for_answer(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
+    """Lock a pending engagement that the caller may answer, and its accounts. Returns it and the caller's access."""
+    row, access_by_account = await _lock(caller, engagement_id)
+    asked_id = row.client_id if row.asked_by_id == row.bureau_id else row.bureau_id
+    if row.status != EngagementStatus.PENDING:
+        raise _invalid_state(mark("This engagement has been answered already."))
+    if asked_id not in access_by_account:
+        raise _invalid_state(mark("Only the side that was asked can answer."))
+    require_access(access_by_account[asked_id], accept.permission, "engagement_id")
+    return row, access_by_account
 
 
-async def _enter(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
-    """An engagement that exists for the caller, its accounts locked, and his access to them."""
-    found = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
-    # Asked before the locks, so that nobody holds up accounts that he cannot enter, and for
-    # made-up ids too.
-    shown = await entered_by(caller, *(shown_to(found) if found else [NOBODY]))
-    if found is None or not shown:
+async def _lock(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
+    """Lock the accounts of an engagement that the caller sees. Returns it and the caller's access to the accounts."""
+    row = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
+    # Checked before the locks, so that a caller cannot block accounts of strangers. An unknown id costs the same
+    # statements.
+    access_by_account = await load_access(caller, *(visible_to(row) if row else [NO_ACCOUNT_ID]))
+    if row is None or not access_by_account:
         raise not_found("engagement_id")
-    demanded(_best(found, shown), Permission.USERS_WRITE, "engagement_id")
-    await locks.accounts(found.bureau_id, found.client_id)
-    found = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
-    assert found is not None  # noqa: S101 - engagements are never deleted
-    return found, await entered_by(caller, found.bureau_id, found.client_id)
+    require_access(_acting_access(row, access_by_account), Permission.USERS_WRITE, "engagement_id")
+    await locks.lock_accounts(row.bureau_id, row.client_id)
+    row = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
+    assert row is not None  # noqa: S101 - engagements are never deleted
+    return row, await load_access(caller, row.bureau_id, row.client_id)
 
 
-# ---- Small parts -----------------------------------------------------------------------------
+# ---- Parts of operations ---------------------------------------------------------------------
 
 
-async def entered_by(caller: Caller, *account_ids: UUID) -> dict[UUID, Access]:
-    """The caller's access to those of the accounts that he can enter."""
-    found = await access.load(caller.user(), account_ids, now=caller.now)
-    return {entry.account_id: entry for entry in found}
+async def load_access(caller: Caller, *account_ids: UUID) -> dict[UUID, Access]:
+    """The caller's access by account id, for the accounts that the caller can enter."""
+    accesses = await access.load(caller.user(), account_ids, now=caller.now)
+    return {account_access.account_id: account_access for account_access in accesses}
 
 
-def holds(entry: Access | None) -> bool:
-    """Whether somebody's access is enough to act for an account here."""
-    return entry is not None and bool(entry.bits & _USERS_WRITE)
+def may_act(account_access: Access | None) -> bool:
+    """True if the access is enough to request, answer and end engagements of its account."""
+    return account_access is not None and bool(account_access.bits & _USERS_WRITE)
 
 
-def _best(found: EngagementRow, entered: dict[UUID, Access]) -> Access | None:
-    """The caller's access on the side for which he can act, or any that he has."""
-    sides = [entered[key] for key in shown_to(found) if key in entered]
-    return next(filter(holds, sides), sides[0] if sides else None)
+def _acting_access(row: EngagementRow, access_by_account: dict[UUID, Access]) -> Access | None:
+    """The caller's access to a side that sees the engagement; one with USERS_WRITE first. None if there is none."""
+    sides = [access_by_account[key] for key in visible_to(row) if key in access_by_account]
+    return next(filter(may_act, sides), sides[0] if sides else None)
 
 
-def demanded(entry: Access | None, permission: Permission, field: str) -> Access:
-    """The access, if it holds `permission`. Raises Refusal NOT_FOUND where there is none, or Forbidden."""
-    if entry is None:
+def require_access(account_access: Access | None, permission: Permission, field: str) -> Access:
+    """Return the access if it has `permission`. Raises Refusal NOT_FOUND if it is None, otherwise Forbidden."""
+    if account_access is None:
         raise not_found(field)
-    access.require(entry, permission)
-    return entry
+    access.require(account_access, permission)
+    return account_access
 
 
-async def _record_change(
-    caller: Caller, done: str, found: EngagementRow, entered: dict[UUID, Access], status: EngagementStatus
+async def _record_on_both_sides(
+    caller: Caller,
+    event_type: EventType,
+    row: EngagementRow,
+    access_by_account: dict[UUID, Access],
+    status: EngagementStatus,
 ) -> None:
-    """One event on each side."""
-    key = str(found.id)
-    before, after = {"engagement": key, "status": found.status}, {"engagement": key, "status": status}
-    for account_id in (found.bureau_id, found.client_id):
-        await record(caller, done, account_id, entered, before=before, after=after)
+    """Record one event on each side."""
+    key = str(row.id)
+    before, after = {"engagement": key, "status": row.status}, {"engagement": key, "status": status}
+    for account_id in (row.bureau_id, row.client_id):
+        await record(caller, event_type, account_id, access_by_account, before=before, after=after)
 
 
 async def record(
     caller: Caller,
-    done: str,
+    event_type: EventType,
     account_id: UUID,
-    entered: dict[UUID, Access],
+    access_by_account: dict[UUID, Access],
     *,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Write `account:engagement:<done>` on one side, in the role that the caller has there, if any."""
-    role = entered[account_id].role if account_id in entered else None
-    await event.record(
-        caller, f"account:engagement:{done}", account_id=account_id, role=role, before=before, after=after
-    )
+    """Record an event on one side, with the caller's role in that account, if any."""
+    role = access_by_account[account_id].role if account_id in access_by_account else None
+    await event.record(caller, event_type, account_id=account_id, role=role, before=before, after=after)
 
 
 class _Side(db.Row):
@@ -292,24 +305,22 @@ FROM accounts a JOIN users u ON u.id = a.owner_id WHERE a.id = ANY($1::uuid[])
 """
 
 
-async def tell(
-    caller: Caller, kind: MessageKind, sides: tuple[UUID, UUID], *, to: Sequence[UUID], **more: object
+async def mail_owners(
+    caller: Caller, kind: MessageKind, sides: tuple[UUID, UUID], *, recipient_ids: Sequence[UUID], **params: object
 ) -> None:
-    """Mail the owners of the accounts `to`, of a bureau and its client."""
+    """Mail the owners of the accounts in `recipient_ids`. `sides` are the bureau and the client, in this order."""
     rows = {row.id: row for row in await db.fetch(_SIDES, sides, row=_Side)}
     bureau, client = (rows[key] for key in sides)
-    for account_id in dict.fromkeys(to):
+    for account_id in dict.fromkeys(recipient_ids):
         owner = rows[account_id]
         await message.queue(
             caller,
             kind,
-            to=owner.email,
-            name=owner.name,
-            locale=owner.locale,
+            to=owner,
             account_id=account_id,
-            params={"bureau_name": bureau.account_name, "client_name": client.account_name, **more},
+            params={"bureau_name": bureau.account_name, "client_name": client.account_name, **params},
         )
 
 
-def _not_in_state(text: str) -> Refusal:
+def _invalid_state(text: str) -> Refusal:
     return refuse(UserErrorCode.INVALID_STATE, "engagement_id", text)

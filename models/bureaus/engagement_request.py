@@ -1,10 +1,9 @@
-"""Asking for an engagement: by the bureau or by the client, of an account that may not even exist.
+"""Requests for an engagement, by the bureau or by the client.
 
-The answer, the event on the asker's side and the time are the same where there is nobody to ask, or
-nobody that the asker can see.
+The requested account may not exist, or the requester may have no access to it. The response, the event on the
+requester's side and the response time are the same in both cases.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -16,50 +15,51 @@ from models import throttle
 from models.access.access import Access, declares_permission
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.base.validation import Validation
 from models.bureaus import engagement
 from models.bureaus.engagement import EngagementRow, EngagementStatus
-from models.outbox.message import MessageKind
+from models.outbox.message_kind import MessageKind
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """Which account asks, which one is asked for if there is such a one, and by what it was named."""
+class _Request:
+    """The requesting account, the target account (None if it does not exist), and the input that identified it."""
 
-    own: AccountRow
+    requester: AccountRow
     by_bureau: bool
-    other: AccountRow | None
-    named: dict[str, object]
+    target: AccountRow | None
+    target_input: dict[str, object]
 
     @property
     def sides(self) -> tuple[UUID, UUID]:
-        """The bureau and the client; NOBODY where there is none."""
-        other_id = self.other.id if self.other else engagement.NOBODY
-        return (self.own.id, other_id) if self.by_bureau else (other_id, self.own.id)
+        """The bureau and the client. NO_ACCOUNT_ID if the target does not exist."""
+        target_id = self.target.id if self.target else engagement.NO_ACCOUNT_ID
+        return (self.requester.id, target_id) if self.by_bureau else (target_id, self.requester.id)
 
     @property
     def bureau(self) -> AccountRow | None:
         """The side that must be a bureau."""
-        return self.own if self.by_bureau else self.other
+        return self.requester if self.by_bureau else self.target
 
 
-_WAYS: Final = [
+_INPUT_COMBINATIONS: Final = [
     {"client_account_id", "bureau_number"},
     {"client_account_id", "bureau_account_id"},
     {"bureau_account_id", "client_number"},
     {"bureau_account_id", "client_organization_number"},
 ]
-"""What an asker may give: his own account, and one thing that names the other."""
+"""The accepted combinations of inputs: the requester's account and one input that identifies the target."""
 _BY_ORGANIZATION: Final = f"""
-SELECT {", ".join(account.COLUMNS.values())} FROM accounts a
+SELECT {db.select_list(account.COLUMNS)} FROM accounts a
 WHERE a.country = $1 AND a.organization_number = $2 ORDER BY a.id = $3, a.id LIMIT 1
 """
 
 
-@declares_permission(Permission.USERS_WRITE)
+@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_ASK)
 async def engage(
     caller: Caller,
     *,
@@ -70,131 +70,144 @@ async def engage(
     client_number: int | None = None,
     bureau_number: int | None = None,
 ) -> UUID | None:
-    """Ask for an engagement. Returns its id where the caller can enter the other account, else None.
+    """Request an engagement. Returns its id if the caller can enter the target account, otherwise None.
 
-    A client gives its own id and the bureau's number or id. A bureau gives its own id and the
-    client's number, id, or organization number (of `client_country`, by default the bureau's own).
-    With both ids the side asks where the caller may, the client if he may on both.
+    A client gives its own id and the bureau's number or id. A bureau gives its own id and the client's number, id, or
+    organization number (in `client_country`; None means the bureau's own country). If both ids are given, the
+    requester is the account in which the caller has USERS_WRITE; the client if the caller has it in both.
 
     Raises:
-        Refusal: REQUIRED, SAME_ACCOUNT, NOT_FOUND or INVALID (no bureau) for the own account;
-            ALREADY_EXISTS and INVALID for another that the caller can enter.
-        RateLimited: the own account has asked as often as it may within a day.
-        Forbidden: no USERS_WRITE in the own account.
+        Refusal: REQUIRED, SAME_ACCOUNT; NOT_FOUND or INVALID (not a bureau) for the requesting account;
+            ALREADY_EXISTS or INVALID for a target that the caller can enter.
+        RateLimited: the requesting account has reached its daily limit.
+        Forbidden: the caller lacks USERS_WRITE in the requesting account.
     """
-    others = {
+    target_inputs = {
         "client_organization_number": client_organization_number,
         "client_number": client_number,
         "bureau_number": bureau_number,
     }
     async with db.transaction():
-        wish = await _wish(caller, client_account_id, bureau_account_id, client_country, others)
-        if wish.other is not None and wish.other.id == wish.own.id:
+        request = await _resolve_request(caller, client_account_id, bureau_account_id, client_country, target_inputs)
+        if request.target is not None and request.target.id == request.requester.id:
             raise refuse(UserErrorCode.SAME_ACCOUNT, None, mark("An account cannot be its own bureau."))
-        await locks.accounts(*wish.sides)
-        entered = await engagement.entered_by(caller, *wish.sides)
-        engagement.demanded(entered.get(wish.own.id), engage.permission, _own_field(by_bureau=wish.by_bureau))
-        sees = wish.other is not None and wish.other.id in entered
-        is_bureau = wish.bureau is not None and wish.bureau.kind == AccountKind.BUREAU
-        if not is_bureau and (wish.by_bureau or sees):
+        await locks.lock_accounts(*request.sides)
+        access_by_account = await engagement.load_access(caller, *request.sides)
+        requester_access = access_by_account.get(request.requester.id)
+        engagement.require_access(requester_access, engage.permission, _requester_field(by_bureau=request.by_bureau))
+        is_visible = request.target is not None and request.target.id in access_by_account
+        is_bureau = request.bureau is not None and request.bureau.kind == AccountKind.BUREAU
+        if not is_bureau and (request.by_bureau or is_visible):
             raise refuse(UserErrorCode.INVALID, None, mark("This account is not a bureau."))
-        _ = await throttle.attempt(caller, throttle.counter(caller, throttle.ENGAGEMENT, wish.own.id))
-        await engagement.record(caller, "ask", wish.own.id, entered, after=wish.named)
-        is_there = is_bureau and wish.other is not None and wish.other.closed_at is None
-        if is_there:
-            return await _ask(caller, wish, entered, sees=sees)
-        await _feign(caller, wish)
+        _ = await throttle.attempt(caller, throttle.counter(caller, throttle.ENGAGEMENT, request.requester.id))
+        await engagement.record(
+            caller, EventType.ENGAGEMENT_ASK, request.requester.id, access_by_account, after=request.target_input
+        )
+        is_target_open = is_bureau and request.target is not None and request.target.closed_at is None
+        if is_target_open:
+            return await _send(caller, request, access_by_account, is_visible=is_visible)
+        await _simulate(caller, request)
         return None
 
 
-async def _wish(
+async def _resolve_request(
     caller: Caller,
     client_id: UUID | None,
     bureau_id: UUID | None,
     country: str | None,
-    others: dict[str, str | int | None],
-) -> _Wish:
-    """Who asks for whom. The caller's own access is looked at before anything else is."""
-    named = {name: value for name, value in others.items() if value is not None}
-    own = {"client_account_id": client_id, "bureau_account_id": bureau_id}
-    keys_given = [key for key in own.values() if key is not None]
-    if named.keys() | {name for name, key in own.items() if key is not None} not in _WAYS:
+    target_inputs: dict[str, str | int | None],
+) -> _Request:
+    """Find the requesting account and the target. The caller's access is checked before the target is looked up."""
+    target_input = {name: value for name, value in target_inputs.items() if value is not None}
+    account_inputs = {"client_account_id": client_id, "bureau_account_id": bureau_id}
+    account_ids = [key for key in account_inputs.values() if key is not None]
+    account_names = {name for name, key in account_inputs.items() if key is not None}
+    if target_input.keys() | account_names not in _INPUT_COMBINATIONS:
         raise refuse(
-            UserErrorCode.REQUIRED, None, mark("Give the id of your own account, and one thing that names the other.")
+            UserErrorCode.REQUIRED,
+            None,
+            mark("Give the id of your own account and one input that identifies the other account."),
         )
-    entered = await engagement.entered_by(caller, *keys_given)
-    by_bureau = client_id is None or (bureau_id in entered and not engagement.holds(entered.get(client_id)))
-    own_id = bureau_id if by_bureau else client_id
-    engagement.demanded(entered.get(own_id or engagement.NOBODY), engage.permission, _own_field(by_bureau=by_bureau))
-    rows = await account.by_ids(keys_given)
-    asker = next(row for row in rows if row is not None and row.id == own_id)
-    if not named:
-        other = next((row for row in rows if row is not None and row.id != own_id), None)
-        return _Wish(asker, by_bureau, asker if client_id == bureau_id else other, {})
-    ((name, value),) = named.items()
+    access_by_account = await engagement.load_access(caller, *account_ids)
+    by_bureau = client_id is None or (
+        bureau_id in access_by_account and not engagement.may_act(access_by_account.get(client_id))
+    )
+    requester_id = bureau_id if by_bureau else client_id
+    requester_access = access_by_account.get(requester_id or engagement.NO_ACCOUNT_ID)
+    engagement.require_access(requester_access, engage.permission, _requester_field(by_bureau=by_bureau))
+    rows = await account.by_ids(account_ids)
+    requester = next(row for row in rows if row is not None and row.id == requester_id)
+    if not target_input:
+        target = next((row for row in rows if row is not None and row.id != requester_id), None)
+        return _Request(requester, by_bureau, requester if client_id == bureau_id else target, {})
+    ((name, value),) = target_input.items()
     if isinstance(value, int):
-        return _Wish(asker, by_bureau, await account.by_number(value), {name: value})
-    return await _by_organization(asker, value, country)
+        return _Request(requester, by_bureau, await account.by_number(value), {name: value})
+    return await _by_organization(requester, value, country)
 
 
-async def _by_organization(own: AccountRow, number: str, country: str | None) -> _Wish:
+async def _by_organization(requester: AccountRow, number: str, country: str | None) -> _Request:
     with Validation() as check:
-        land = check.country("client_country", country) if country else own.country
-        if land is None:
-            check.problem(UserErrorCode.REQUIRED, "client_country", mark("An organization number needs its country."))
+        country_code = check.country("client_country", country) if country else requester.country
+        if country_code is None:
+            check.add_problem(
+                UserErrorCode.REQUIRED, "client_country", mark("An organization number needs its country.")
+            )
         else:
-            number = check.organization_number("client_organization_number", number, land)
-    found = await db.fetch_one(_BY_ORGANIZATION, land, number, own.id, row=AccountRow)
-    return _Wish(own, True, found, {"client_organization_number": number, "client_country": land})
+            number = check.organization_number("client_organization_number", number, country_code)
+    target = await db.fetch_one(_BY_ORGANIZATION, country_code, number, requester.id, row=AccountRow)
+    return _Request(requester, True, target, {"client_organization_number": number, "client_country": country_code})
 
 
-_OPEN: Final = f"""
-SELECT {", ".join(engagement.COLUMNS.values())} FROM engagements e
+_FIND_OPEN: Final = f"""
+SELECT {db.select_list(engagement.COLUMNS)} FROM engagements e
 WHERE e.bureau_id = $1 AND e.client_id = $2 AND e.status IN ('PENDING', 'ACTIVE')
 """
-_OPEN_ONE: Final = """
+_INSERT: Final = """
 INSERT INTO engagements (id, bureau_id, client_id, status, asked_by_id, is_blind, created_at)
 VALUES ($1, $2, $3, 'PENDING', $4, $5, $6)
 ON CONFLICT (bureau_id, client_id) WHERE status IN ('PENDING', 'ACTIVE') DO NOTHING
 """
 
 
-async def _ask(caller: Caller, wish: _Wish, entered: dict[UUID, Access], *, sees: bool) -> UUID | None:
-    """Open the engagement, or answer the one that the other side has asked for."""
-    made, own = keys.uuid7(), wish.own
-    other_id = next(key for key in wish.sides if key != own.id)
-    if await db.execute(_OPEN_ONE, made, *wish.sides, own.id, not sees, caller.now):
-        # Without the actor: his own events would tell a blind asker that there was somebody to ask.
-        asker = caller if sees else replace(caller, user_id=None, ip_address=None)
-        asked = {"engagement": str(made), "asked_by": own.number}
-        await engagement.record(asker, "ask", other_id, entered, after=asked)
-        await engagement.tell(caller, MessageKind.ENGAGEMENT_ASKED, wish.sides, to=[other_id], asker_name=own.name)
-        return made if sees else None
-    there = await db.fetch_one(_OPEN, *wish.sides, row=EngagementRow)
-    assert there is not None  # noqa: S101 - both accounts are locked
-    if there.status == EngagementStatus.PENDING and there.asked_by_id == other_id:
-        await engagement.begin(caller, there, entered)
-        return there.id if sees else None
-    if sees:
-        raise refuse(UserErrorCode.ALREADY_EXISTS, None, mark("These two have an engagement already."))
-    await _feign(caller, wish)
+async def _send(
+    caller: Caller, request: _Request, access_by_account: dict[UUID, Access], *, is_visible: bool
+) -> UUID | None:
+    """Create a pending engagement, or accept the one that the target has already requested."""
+    engagement_id, requester = keys.uuid7(), request.requester
+    target_id = next(key for key in request.sides if key != requester.id)
+    if await db.execute(_INSERT, engagement_id, *request.sides, requester.id, not is_visible, caller.now):
+        # Without the actor: otherwise the requester's own events would reveal that the target exists.
+        actor = caller if is_visible else replace(caller, user_id=None, ip_address=None)
+        facts = {"engagement": str(engagement_id), "asked_by": requester.number}
+        await engagement.record(actor, EventType.ENGAGEMENT_ASK, target_id, access_by_account, after=facts)
+        await engagement.mail_owners(
+            caller, MessageKind.ENGAGEMENT_ASKED, request.sides, recipient_ids=[target_id], asker_name=requester.name
+        )
+        return engagement_id if is_visible else None
+    open_engagement = await db.fetch_one(_FIND_OPEN, *request.sides, row=EngagementRow)
+    assert open_engagement is not None  # noqa: S101 - both accounts are locked
+    if open_engagement.status == EngagementStatus.PENDING and open_engagement.asked_by_id == target_id:
+        await engagement.activate(caller, open_engagement, access_by_account)
+        return open_engagement.id if is_visible else None
+    if is_visible:
+        raise refuse(UserErrorCode.ALREADY_EXISTS, None, mark("These accounts already have an engagement."))
+    await _simulate(caller, request)
     return None
 
 
-class _Feigned(Exception):
-    """Rolls a savepoint back."""
+async def _simulate(caller: Caller, request: _Request) -> None:
+    """Run the statements of a request and roll them back. The response time must not reveal a missing target."""
+    requester = request.requester
+    sides = (requester.id, requester.id)
+    async with db.rolled_back():
+        await db.fetch(_FIND_OPEN, *sides, row=EngagementRow)
+        facts = {"asked_by": requester.number}
+        await engagement.record(caller, EventType.ENGAGEMENT_ASK, requester.id, {}, after=facts)
+        await engagement.mail_owners(
+            caller, MessageKind.ENGAGEMENT_ASKED, sides, recipient_ids=sides, asker_name=requester.name
+        )
 
 
-async def _feign(caller: Caller, wish: _Wish) -> None:
-    """Take the time of asking, and leave nothing: nobody learns that there was nobody to ask."""
-    sides = (wish.own.id, wish.own.id)
-    with suppress(_Feigned):
-        async with db.transaction():
-            await db.fetch(_OPEN, *sides, row=EngagementRow)
-            await engagement.record(caller, "ask", wish.own.id, {}, after={"asked_by": wish.own.number})
-            await engagement.tell(caller, MessageKind.ENGAGEMENT_ASKED, sides, to=sides, asker_name=wish.own.name)
-            raise _Feigned
-
-
-def _own_field(*, by_bureau: bool) -> str:
+def _requester_field(*, by_bureau: bool) -> str:
     return "bureau_account_id" if by_bureau else "client_account_id"

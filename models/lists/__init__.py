@@ -1,7 +1,7 @@
-"""The lists of the graph: whose rows they hold, how they are filtered and sorted.
+"""The connections of the graph: their rows, filters and orders.
 
-Everything that decides what a list shows is in its SQL, so that counts, cursors and `hasNextPage`
-tell nothing of rows that the caller may not see.
+The SQL of a connection decides everything that it shows. Counts, cursors and `hasNextPage` therefore reveal nothing
+about rows that the caller may not see.
 """
 
 from models.lists.accounts import AccountFilter, AccountOrder, accounts
@@ -10,7 +10,7 @@ from models.lists.grants import (
     GrantOrder,
     grants_of_accounts,
     grants_of_user,
-    grants_seen_by,
+    grants_visible_to,
     grants_without_factor,
 )
 from models.lists.partners import (
@@ -49,7 +49,7 @@ __all__ = [
     "events_of_user",
     "grants_of_accounts",
     "grants_of_user",
-    "grants_seen_by",
+    "grants_visible_to",
     "grants_without_factor",
     "invitations_for_user",
     "invitations_of_accounts",

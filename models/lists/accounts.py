@@ -1,4 +1,4 @@
-"""Lists of accounts."""
+"""Connections of accounts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from models.lists.sql import LAST_USED, LIVE, search_pattern
 
 
 class AccountOrder(StrEnum):
-    """How accounts are sorted; LAST_USED has the latest first."""
+    """The orders of accounts. LAST_USED has the latest first."""
 
     NAME = "NAME"
     NUMBER = "NUMBER"
@@ -26,7 +26,7 @@ class AccountOrder(StrEnum):
 
 
 class AccountFilter(TypedDict, total=False):
-    """Which accounts."""
+    """The filters of accounts. An omitted or null filter matches all."""
 
     search: str | None
     role: list[Role] | None
@@ -36,26 +36,26 @@ class AccountFilter(TypedDict, total=False):
     expires_before: datetime | None
 
 
-# What somebody may not read must not sort or filter for him either, nor stand in his cursors.
-_SEES_END: Final = access.holding(Permission.SUBSCRIPTION_READ, alias="g")
-_END: Final = (f"CASE WHEN {_SEES_END} THEN a.subscription_until ELSE 'epoch'::timestamptz END", "timestamptz")
+# A user may not sort or filter by a value that they may not read, and cursors must not contain it.
+_MAY_READ_END: Final = access.holder_condition(Permission.SUBSCRIPTION_READ, alias="g")
+_END: Final = (f"CASE WHEN {_MAY_READ_END} THEN a.subscription_until ELSE 'epoch'::timestamptz END", "timestamptz")
 _ACCOUNT_ORDERS: Final = {
     AccountOrder.NAME: Order((("lower(a.name)", "text"), ("a.id", "uuid"))),
     AccountOrder.NUMBER: Order((("a.number", "int"),)),
-    AccountOrder.LAST_USED: Order((LAST_USED, ("a.id", "uuid")), descending=True),
+    AccountOrder.LAST_USED: Order((LAST_USED, ("a.id", "uuid")), is_descending=True),
     AccountOrder.VALID_UNTIL: Order((_END, ("a.id", "uuid"))),
 }
-_HOLDS: Final = access.holding(Permission.USERS_READ, alias="b")
-# Who looks after which client is a bureau's matter: others find nothing, whomever they ask for.
-_ASSIGNED: Final = f"""EXISTS (
+_MAY_READ_USERS: Final = access.holder_condition(Permission.USERS_READ, alias="b")
+# Only users of the bureau learn which consultant works for which client. For all others this matches no account.
+_CONSULTANT_ASSIGNED: Final = f"""EXISTS (
     SELECT FROM grants c JOIN engagements e ON e.id = c.engagement_id
     WHERE c.account_id = a.id AND c.user_id = {{0}} AND {LIVE.format("{1}")} AND (c.user_id = g.user_id OR EXISTS (
         SELECT FROM grants b WHERE b.account_id = e.bureau_id AND b.user_id = g.user_id AND b.status = 'ACTIVE'
-            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_HOLDS})))"""
-# The grant that lets the user in comes with each account, so that his access need not be asked for again.
-_OWN_GRANT: Final = db.prefixed("grant", access.COLUMNS)
+            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_MAY_READ_USERS})))"""
+# Each account is read with the user's grant on it, so that no second statement is needed for the access.
+_OWN_GRANT: Final = db.prefix_columns("grant", access.COLUMNS)
 _ACCOUNT_COLUMNS: Final = account.COLUMNS | _OWN_GRANT
-_ACCOUNT_ALWAYS: Final = ("id", *_OWN_GRANT)
+_REQUIRED_COLUMNS: Final = ("id", *_OWN_GRANT)
 _ACCOUNT_PARTS: Final = {"grant": GrantRow}
 _IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, NULL::bigint AS listed,
     valid_until, last_used_at, created_at, granted_by_id FROM grants) g JOIN accounts a ON a.id = g.account_id"""
@@ -63,43 +63,43 @@ _IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, 
 
 def accounts(
     now: datetime,
-    wanted: AccountFilter | None = None,
+    filters: AccountFilter | None = None,
     order: AccountOrder | None = None,
     *,
     in_role: Role | None = None,
 ) -> ConnectionQuery[AccountRow]:
-    """The accounts that a user can enter, under his id; the most recently used first.
+    """The accounts that a user can enter, under the user's id, by default the most recently used first.
 
-    With `in_role` they are filtered and sorted as if that were his role in each.
+    With `in_role`, they are filtered and sorted as if the user had that role in each account.
     """
-    listing = ConnectionQuery(
+    query = ConnectionQuery(
         row=AccountRow,
         columns=_ACCOUNT_COLUMNS,
         parts=_ACCOUNT_PARTS,
-        always=_ACCOUNT_ALWAYS,
+        required_columns=_REQUIRED_COLUMNS,
         source=_IN_ROLE.format(role=in_role) if in_role else access.SOURCE,
         parent="g.user_id = {key}",
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
     )
-    listing.where(
+    query.where(
         "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
         f" AND NOT {factor_requirement.factor_missing(user='g.user_id', account='a')}",
         now,
     )
-    f = wanted or {}
-    if search := f.get("search"):
-        listing.where(
+    filters = filters or {}
+    if search := filters.get("search"):
+        query.where(
             "(a.name ILIKE {0} OR a.number::text LIKE {0} OR a.organization_number ILIKE {0})",
             search_pattern(search),
         )
-    if (roles := f.get("role")) is not None:
-        listing.where("g.role = ANY({}::text[])", roles)
-    if (kind := f.get("kind")) is not None:
-        listing.where("a.kind = {}", kind)
-    if (consultant_id := f.get("consultant_id")) is not None:
-        listing.where(_ASSIGNED, consultant_id, now)
-    if (before := f.get("expires_before")) is not None:
-        listing.where(f"a.subscription_until < {{}} AND {_SEES_END}", before)
-    if (states := f.get("status")) is not None:
-        listing.where(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
-    return listing
+    if (roles := filters.get("role")) is not None:
+        query.where("g.role = ANY({}::text[])", roles)
+    if (kind := filters.get("kind")) is not None:
+        query.where("a.kind = {}", kind)
+    if (consultant_id := filters.get("consultant_id")) is not None:
+        query.where(_CONSULTANT_ASSIGNED, consultant_id, now)
+    if (before := filters.get("expires_before")) is not None:
+        query.where(f"a.subscription_until < {{}} AND {_MAY_READ_END}", before)
+    if (states := filters.get("status")) is not None:
+        query.where(f"{account.STATUS} = ANY({{1}}::text[])", now, states)
+    return query

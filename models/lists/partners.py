@@ -1,4 +1,4 @@
-"""Lists of those who share an account, or are about to: invitations, requests, engagements, links."""
+"""Connections of invitations, access requests, engagements and account links."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -18,35 +18,35 @@ from models.sharing.invitation import InvitationRow, InvitationStatus
 
 
 class InvitationFilter(TypedDict, total=False):
-    """Which invitations."""
+    """The filters of invitations. An omitted or null filter matches all."""
 
     status: list[InvitationStatus] | None
     search: str | None
 
 
 class EngagementFilter(TypedDict, total=False):
-    """Which engagements."""
+    """The filters of engagements. An omitted or null filter matches all."""
 
     status: list[EngagementStatus] | None
     consultant_id: UUID | None
 
 
-def invitations_of_accounts(now: datetime, wanted: InvitationFilter | None = None) -> ConnectionQuery[InvitationRow]:
-    """All invitations of an account, under the account's id; the newest first."""
-    listing = newest_first(
+def invitations_of_accounts(now: datetime, filters: InvitationFilter | None = None) -> ConnectionQuery[InvitationRow]:
+    """All invitations of an account, under the account's id, the newest first."""
+    query = newest_first(
         InvitationRow, invitation.COLUMNS, invitation.SOURCE, "i.account_id = {key}", "account_id", "invitee_id"
     )
-    f = wanted or {}
-    if (states := f.get("status")) is not None:
-        listing.where(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
-    if search := f.get("search"):
-        listing.where("i.email ILIKE {}", search_pattern(search))
-    return listing
+    filters = filters or {}
+    if (states := filters.get("status")) is not None:
+        query.where(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
+    if search := filters.get("search"):
+        query.where("i.email ILIKE {}", search_pattern(search))
+    return query
 
 
 def invitations_for_user(now: datetime) -> ConnectionQuery[InvitationRow]:
-    """The pending invitations for a user's address, under his id; the newest first."""
-    listing = newest_first(
+    """The pending invitations to a user's address, under the user's id, the newest first."""
+    query = newest_first(
         InvitationRow,
         invitation.COLUMNS,
         f"{invitation.SOURCE} JOIN users u ON u.email_key = i.email_key",
@@ -54,17 +54,17 @@ def invitations_for_user(now: datetime) -> ConnectionQuery[InvitationRow]:
         "account_id",
         "invitee_id",
     )
-    listing.where("i.status = 'PENDING' AND i.expires_at > {}", now)
-    return listing
+    query.where("i.status = 'PENDING' AND i.expires_at > {}", now)
+    return query
 
 
 def access_requests_of_accounts() -> ConnectionQuery[AccessRequestRow]:
-    """Who has asked for access to an account, under the account's id; the newest first."""
+    """The access requests that reached an account, under the account's id, the newest first."""
     return _access_requests("r.account_id = {key}")
 
 
 def access_requests_of_user() -> ConnectionQuery[AccessRequestRow]:
-    """What a user has asked for, under his id, whether or not it reached anybody; the newest first."""
+    """The access requests of a user, including those that reached no account, under the user's id, the newest first."""
     return _access_requests("r.requester_id = {key}")
 
 
@@ -74,9 +74,12 @@ def _access_requests(parent: str) -> ConnectionQuery[AccessRequestRow]:
     )
 
 
-def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = None) -> ConnectionQuery[EngagementRow]:
-    """An account's bureaus and clients, under its id; without those it has asked for blindly. The newest first."""
-    listing = newest_first(
+def engagements_of_accounts(now: datetime, filters: EngagementFilter | None = None) -> ConnectionQuery[EngagementRow]:
+    """The engagements of an account as bureau or client, under the account's id, the newest first.
+
+    Its own pending blind requests are left out: they may not have reached any account.
+    """
+    query = newest_first(
         EngagementRow,
         engagement.COLUMNS,
         "engagements e",
@@ -88,28 +91,28 @@ def engagements_of_accounts(now: datetime, wanted: EngagementFilter | None = Non
         "asked_by_id",
         "is_blind",
     )
-    f = wanted or {}
-    if (states := f.get("status")) is not None:
-        listing.where("e.status = ANY({}::text[])", states)
-    if (consultant_id := f.get("consultant_id")) is not None:
-        listing.where(
+    filters = filters or {}
+    if (states := filters.get("status")) is not None:
+        query.where("e.status = ANY({}::text[])", states)
+    if (consultant_id := filters.get("consultant_id")) is not None:
+        query.where(
             f"EXISTS (SELECT FROM grants c WHERE c.engagement_id = e.id AND c.user_id = {{}} AND {LIVE})",
             consultant_id,
             now,
         )
-    return listing
+    return query
 
 
 def links_of_accounts(now: datetime, relation: AccountRelation | None = None) -> ConnectionQuery[AccountLinkRow]:
-    """The accounts that are linked with an account, under its id, by name."""
-    listing = ConnectionQuery(
+    """The accounts that are linked with an account, under its id, sorted by name."""
+    query = ConnectionQuery(
         row=AccountLinkRow,
         columns=link.COLUMNS,
-        always=("id", "account_id", "owner_id"),
+        required_columns=("id", "account_id", "owner_id"),
         source=link.SOURCE,
         parent="x.id = {key}",
         order=Order((("lower(y.name)", "text"), ("y.id", "uuid"))),
     )
     if relation is not None:
-        listing.where(f"{link.RELATION} = {{}}", relation)
-    return replace(listing, source=link.SOURCE.format(now=listing.params.add(now)))
+        query.where(f"{link.RELATION} = {{}}", relation)
+    return replace(query, source=link.SOURCE.format(now=query.params.add(now)))

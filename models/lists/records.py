@@ -1,4 +1,4 @@
-"""Lists of what has happened: sessions, days moved, mails, events."""
+"""Connections of sessions, ledger entries, messages and events."""
 
 from datetime import datetime
 from typing import Final, TypedDict
@@ -18,7 +18,7 @@ from models.people.session import SessionRow
 
 
 class EventFilter(TypedDict, total=False):
-    """Which events; `type` matches whole types and their beginnings, up to a colon."""
+    """The filters of events. `type` matches a whole type, or its beginning up to a colon."""
 
     type: str | None
     actor_id: UUID | None
@@ -27,53 +27,53 @@ class EventFilter(TypedDict, total=False):
 
 
 def sessions(now: datetime) -> ConnectionQuery[SessionRow]:
-    """A user's open sessions, under his id; the newest first."""
-    listing = newest_first(SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key}", "user_id")
-    listing.where(session.OPEN, now)
-    return listing
+    """The open sessions of a user, under the user's id, the newest first."""
+    query = newest_first(SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key}", "user_id")
+    query.where(session.OPEN, now)
+    return query
 
 
 def entries() -> ConnectionQuery[SubscriptionEntryRow]:
-    """The ledger of an account, under its id; the newest first."""
+    """The ledger entries of an account, under the account's id, the newest first."""
     return newest_first(
         SubscriptionEntryRow, subscription.COLUMNS, "subscription_entries e", "e.account_id = {key}", "account_id"
     )
 
 
 def messages() -> ConnectionQuery[MessageRow]:
-    """The mails of an account, under its id; the newest first."""
+    """The messages of an account, under the account's id, the newest first."""
     return newest_first(MessageRow, message.COLUMNS, "messages m", "m.account_id = {key}", "account_id")
 
 
-def events_of_accounts(wanted: EventFilter | None = None) -> ConnectionQuery[EventRow]:
-    """What happened in an account, under its id; the newest first."""
-    return _events("e.account_id = {key}", wanted)
+def events_of_accounts(filters: EventFilter | None = None) -> ConnectionQuery[EventRow]:
+    """The events of an account, under the account's id, the newest first."""
+    return _events("e.account_id = {key}", filters)
 
 
-# Not as one condition with OR, for which all events there are would be read.
-_OWN: Final = f"""e.id IN (
-    SELECT own.id FROM events own WHERE own.actor_id = {{key}}
-    UNION SELECT entry.id FROM accounts a
-        JOIN events entry ON entry.account_id = a.id AND entry.type = 'account:account:enter'
+# A union, not a condition with OR, for which PostgreSQL would read all events.
+_USER_EVENTS: Final = f"""e.id IN (
+    SELECT acted.id FROM events acted WHERE acted.actor_id = {{key}}
+    UNION SELECT entered.id FROM accounts a
+        JOIN events entered ON entered.account_id = a.id AND entered.type = 'account:account:enter'
     WHERE a.owner_id = {{key}} AND NOT {factor_requirement.factor_missing(user="a.owner_id", account="a")})"""
 
 
 def events_of_user(now: datetime) -> ConnectionQuery[EventRow]:
-    """What a user did, and who entered the accounts that he owns, under his id; the newest first."""
-    listing = _events(_OWN, None)
-    listing.where("e.occurred_at <= {}", now)
-    return listing
+    """A user's events, and the entries into accounts that the user owns, under the user's id, the newest first."""
+    query = _events(_USER_EVENTS, None)
+    query.where("e.occurred_at <= {}", now)
+    return query
 
 
-def _events(parent: str, wanted: EventFilter | None) -> ConnectionQuery[EventRow]:
-    listing = newest_first(EventRow, EVENT_COLUMNS, "events e", parent, "account_id", "actor_id")
-    f = wanted or {}
-    if kind := f.get("type"):
-        listing.where("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
-    if (actor_id := f.get("actor_id")) is not None:
-        listing.where("e.actor_id = {}", actor_id)
-    if (since := f.get("since")) is not None:
-        listing.where("e.occurred_at >= {}", since)
-    if (until := f.get("until")) is not None:
-        listing.where("e.occurred_at < {}", until)
-    return listing
+def _events(parent: str, filters: EventFilter | None) -> ConnectionQuery[EventRow]:
+    query = newest_first(EventRow, EVENT_COLUMNS, "events e", parent, "account_id", "actor_id")
+    filters = filters or {}
+    if kind := filters.get("type"):
+        query.where("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
+    if (actor_id := filters.get("actor_id")) is not None:
+        query.where("e.actor_id = {}", actor_id)
+    if (since := filters.get("since")) is not None:
+        query.where("e.occurred_at >= {}", since)
+    if (until := filters.get("until")) is not None:
+        query.where("e.occurred_at < {}", until)
+    return query

@@ -1,1 +1,1 @@
-"""Live streams: which events and access changes each open subscription gets."""
+"""Live streams: the events and access changes that each open subscription receives."""

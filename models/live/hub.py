@@ -1,11 +1,11 @@
-"""Open streams of one process, and the one loop that looks after all of them.
+"""The open streams of one process and the loop that polls the database for all of them.
 
-    a commit here ----> look        NOTIFY ----> look in every process        0.8 s gone ----> look
+    commit in this process ----> poll        NOTIFY ----> poll in every process        0.8 s passed ----> poll
 
-A look is a statement for all streams together: it ends those whose right is gone, by whatever took
-it, and gives the others what is new. Notifications hold nothing and are trusted with nothing. They
-make a look come at once where a server process wrote; for whoever writes otherwise (the operator, a
-process that was killed between commit and notification, the clock) the next look is early enough.
+A poll is one set of statements for all streams together. It ends the streams whose session or permission is gone and
+delivers new items to the others. Notifications carry no data and are not relied on. They only trigger an immediate
+poll after a commit of a server process. Other changes (by the operator, by a process that was killed between commit
+and notification, by the passing of time) are found by the next poll.
 """
 
 import asyncio
@@ -25,301 +25,303 @@ from models.base.errors import RateLimited
 from models.live import stream_state
 from models.live.stream_state import ChainedEvent, Change, EventRange, StreamKey, StreamState
 
-EVERY_SECONDS: Final = 0.8
-"""How long nobody looks at most; with the look itself, a stream ends within a second."""
-GAP_SECONDS: Final = 0.02
-LONGEST_GAP_SECONDS: Final = 0.5
-_SHARE: Final = 10
-"""A look that took long is followed by a pause that is so many times longer."""
+POLL_INTERVAL_SECONDS: Final = 0.8
+"""Maximum interval between polls. Including the poll, a stream ends within one second."""
+MIN_GAP_SECONDS: Final = 0.02
+MAX_GAP_SECONDS: Final = 0.5
+_PAUSE_FACTOR: Final = 10
+"""The pause after a poll is this many times the duration of the poll, between MIN_GAP and MAX_GAP."""
 CHANNEL: Final = "fullmakt_changed"
-ALIVE_SECONDS: Final = 30.0
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 5.0
-MOST: Final = 5000
-MOST_PER_USER: Final = 100
-MOST_CHANGES: Final = 10_000
-"""How many changes of his grants somebody may leave lying; each is a key and a word."""
+KEEPALIVE_SECONDS: Final = 30.0
+MIN_RETRY_SECONDS: Final = 0.1
+MAX_RETRY_SECONDS: Final = 5.0
+MAX_STREAMS: Final = 5000
+MAX_STREAMS_PER_USER: Final = 100
+MAX_QUEUED_CHANGES: Final = 10_000
+"""Maximum of undelivered changes in one stream, each of about 100 bytes. The stream is ended beyond it."""
 
 T = TypeVar("T")
 log = structlog.get_logger("live")
 
 
 class ShuttingDown(OSError):
-    """No stream is opened or kept here any more; elsewhere, or later, it is."""
+    """This process ends its streams. The client can reconnect, to another process or later."""
 
 
 class Stream(AsyncIterator[T], Generic[T]):
-    """What is new, one after the other, until somebody closes it or its right is gone."""
+    """New items, one after the other, until the stream is closed or its session or permission ends."""
 
-    def __init__(self, hub: "Hub", watch: StreamKey, user_id: UUID, place: int) -> None:
-        self.watch = watch
+    def __init__(self, hub: "Hub", key: StreamKey, user_id: UUID, position: int) -> None:
+        self.key = key
         self.user_id = user_id
-        self.place = place
-        """Up to where an account's chain was read."""
-        self.head = place
+        self.position = position
+        """The last position of the account's chain that was read."""
+        self.head = position
         self.items: deque[T] = deque()
         self._hub = hub
-        self._ended: Exception | None = None
-        self._stirred = asyncio.Event()
+        self._end_error: Exception | None = None
+        self._wake = asyncio.Event()
 
     @property
     def is_behind(self) -> bool:
-        """Whether there is more than was read."""
-        return self.head > self.place
+        """True if the chain has positions that were not read."""
+        return self.head > self.position
 
-    def give(self, items: list[T]) -> None:
-        """Hand over what is new."""
+    def push(self, items: list[T]) -> None:
+        """Add new items and wake the reader."""
         self.items.extend(items)
-        self._stirred.set()
+        self._wake.set()
 
-    def end(self, why: Exception) -> None:
-        """Let it end at once; what was not taken is not shown any more."""
-        self._ended = why
-        self._stirred.set()
-        self._hub.leave(self)
+    def end(self, error: Exception) -> None:
+        """End the stream with `error` at once. Items that were not read are not delivered."""
+        self._end_error = error
+        self._wake.set()
+        self._hub.remove(self)
 
-    async def over(self) -> Exception:
-        """Why it has ended, once it has."""
-        while self._ended is None:
-            self._stirred.clear()
-            await self._stirred.wait()
-        return self._ended
+    async def wait_for_end(self) -> Exception:
+        """Wait until the stream ends. Returns the reason."""
+        while self._end_error is None:
+            self._wake.clear()
+            await self._wake.wait()
+        return self._end_error
 
     async def __anext__(self) -> T:
-        """The next one. Raises what ended it: Refused where a right is gone, Away when the process ends."""
+        """The next item. Raises the reason of the end: Unauthenticated, Forbidden or ShuttingDown."""
         while True:
-            if self._ended is not None:
-                raise self._ended
+            if self._end_error is not None:
+                raise self._end_error
             if self.items:
                 item = self.items.popleft()
                 if self.is_behind and not self.items:
                     self._hub.wake()
                 return item
-            self._stirred.clear()
-            await self._stirred.wait()
+            self._wake.clear()
+            await self._wake.wait()
 
     async def aclose(self) -> None:
-        """Follow no longer."""
-        self._hub.leave(self)
+        """Remove the stream from the hub."""
+        self._hub.remove(self)
 
 
 class Hub:
-    """Every open stream of this process."""
+    """The open streams of this process."""
 
-    def __init__(self, clock: Callable[[], datetime], *, every_seconds: float = EVERY_SECONDS) -> None:
+    def __init__(self, clock: Callable[[], datetime], *, poll_interval_seconds: float = POLL_INTERVAL_SECONDS) -> None:
         self._clock = clock
-        self._every_seconds = every_seconds
-        self._events: set[Stream[ChainedEvent]] = set()
-        self._changes: set[Stream[Change]] = set()
-        self._sessions: set[Stream[None]] = set()
-        self._of_user: Counter[UUID] = Counter()
-        self._since = ""
-        self._reading = asyncio.Lock()
+        self._poll_interval_seconds = poll_interval_seconds
+        self._event_streams: set[Stream[ChainedEvent]] = set()
+        self._change_streams: set[Stream[Change]] = set()
+        self._session_streams: set[Stream[None]] = set()
+        self._count_by_user: Counter[UUID] = Counter()
+        self._snapshot = ""
+        self._changes_lock = asyncio.Lock()
         self._is_closed = False
         self._wake = asyncio.Event()
-        self._news = asyncio.Event()
+        self._has_committed = asyncio.Event()
 
     def __len__(self) -> int:
-        """How many streams are open."""
-        return self._of_user.total()
+        """The number of open streams."""
+        return self._count_by_user.total()
 
     # ---- Opening and closing -----------------------------------------------------------------
 
-    async def events(self, caller: Caller, account_id: UUID) -> Stream[ChainedEvent]:
-        """The events of an account, from now on. Raises Refused as for reading them, RateLimited, Away."""
-        watch = StreamKey(self._session(caller), account_id)
-        seen = await self._seen(watch)
-        return self._opened(self._events, Stream(self, watch, caller.user(), seen.head))
+    async def follow_events(self, caller: Caller, account_id: UUID) -> Stream[ChainedEvent]:
+        """New events of an account. Raises Unauthenticated, Forbidden, RateLimited, ShuttingDown."""
+        key = StreamKey(self._require_session(caller), account_id)
+        state = await self._load_state(key)
+        return self._add(self._event_streams, Stream(self, key, caller.user(), state.head))
 
-    async def changes(self, caller: Caller) -> Stream[Change]:
-        """What becomes of the caller's grants, from now on. Raises Unauthenticated, RateLimited, Away."""
-        watch = StreamKey(self._session(caller))
-        _ = await self._seen(watch)
-        async with self._reading:  # a reading that is under way would not look for his
-            if self._changes:
+    async def follow_changes(self, caller: Caller) -> Stream[Change]:
+        """New changes of the caller's grants. Raises Unauthenticated, RateLimited, ShuttingDown."""
+        key = StreamKey(self._require_session(caller))
+        _ = await self._load_state(key)
+        async with self._changes_lock:  # a read in progress does not include this user
+            if self._change_streams:
                 await self._read_changes()
             else:
-                self._since = await stream_state.snapshot()
-            return self._opened(self._changes, Stream(self, watch, caller.user(), 0))
+                self._snapshot = await stream_state.load_snapshot()
+            return self._add(self._change_streams, Stream(self, key, caller.user(), 0))
 
-    async def session(self, caller: Caller) -> Stream[None]:
-        """Nothing but the end of the caller's session. Raises as the others do."""
-        watch = StreamKey(self._session(caller))
-        _ = await self._seen(watch)
-        return self._opened(self._sessions, Stream(self, watch, caller.user(), 0))
+    async def follow_session(self, caller: Caller) -> Stream[None]:
+        """A stream without items that ends with the caller's session. Raises like `follow_changes`."""
+        key = StreamKey(self._require_session(caller))
+        _ = await self._load_state(key)
+        return self._add(self._session_streams, Stream(self, key, caller.user(), 0))
 
-    def _session(self, caller: Caller) -> UUID:
-        self._demand_room(caller.user())
-        assert caller.session_id is not None  # noqa: S101 - who is signed in is so by a session
+    def _require_session(self, caller: Caller) -> UUID:
+        self._require_capacity(caller.user())
+        assert caller.session_id is not None  # noqa: S101 - a signed-in caller has a session
         return caller.session_id
 
-    def _demand_room(self, user_id: UUID) -> None:
+    def _require_capacity(self, user_id: UUID) -> None:
         if self._is_closed:
             raise ShuttingDown
-        if self._of_user[user_id] >= MOST_PER_USER or len(self) >= MOST:
+        if self._count_by_user[user_id] >= MAX_STREAMS_PER_USER or len(self) >= MAX_STREAMS:
             raise RateLimited(retry_after_seconds=60)
 
-    async def _seen(self, watch: StreamKey) -> StreamState:
-        (seen,) = await stream_state.load_states([watch], self._clock())
-        if seen.refused is not None:
-            raise seen.refused
-        return seen
+    async def _load_state(self, key: StreamKey) -> StreamState:
+        (state,) = await stream_state.load_states([key], self._clock())
+        if state.error is not None:
+            raise state.error
+        return state
 
-    def _opened(self, kind: set[Stream[T]], stream: Stream[T]) -> Stream[T]:
-        self._demand_room(stream.user_id)  # again: others were opened meanwhile
-        kind.add(stream)
-        self._of_user[stream.user_id] += 1
-        self._wake.set()  # what happened while it was opened
+    def _add(self, streams: set[Stream[T]], stream: Stream[T]) -> Stream[T]:
+        self._require_capacity(stream.user_id)  # again: other streams may have been opened since
+        streams.add(stream)
+        self._count_by_user[stream.user_id] += 1
+        self._wake.set()  # finds changes that were committed while it was opened
         return stream
 
-    def leave(self, stream: Stream[Any]) -> None:
-        """Look after a stream no longer."""
-        for kind in (self._events, self._changes, self._sessions):
-            if stream in kind:
-                kind.discard(stream)
-                self._of_user[stream.user_id] -= 1
-                if not self._of_user[stream.user_id]:
-                    del self._of_user[stream.user_id]
+    def remove(self, stream: Stream[Any]) -> None:
+        """Stop polling for a stream."""
+        for streams in (self._event_streams, self._change_streams, self._session_streams):
+            if stream in streams:
+                streams.discard(stream)
+                self._count_by_user[stream.user_id] -= 1
+                if not self._count_by_user[stream.user_id]:
+                    del self._count_by_user[stream.user_id]
 
     def close(self) -> None:
-        """End every stream, and open no more: this process goes."""
+        """End every stream and accept no new ones. Called at shutdown."""
         self._is_closed = True
-        for stream in self._all():
+        for stream in self._streams():
             stream.end(ShuttingDown())
 
-    def _all(self) -> list[Stream[Any]]:
-        return [*self._events, *self._changes, *self._sessions]
+    def _streams(self) -> list[Stream[Any]]:
+        return [*self._event_streams, *self._change_streams, *self._session_streams]
 
-    # ---- Looking -----------------------------------------------------------------------------
+    # ---- Polling -----------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Look soon."""
+        """Trigger a poll."""
         self._wake.set()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Look after the streams for as long as the block lasts, which has the database; then close them."""
-        loops = [asyncio.create_task(self._watch()), asyncio.create_task(self._listen())]
+        """Poll while the block runs, then close all streams. The database must be connected."""
+        tasks = [asyncio.create_task(self._poll_forever()), asyncio.create_task(self._keep_connection())]
         try:
-            with db.telling(self._committed):
+            with db.after_commit(self._on_commit):
                 yield
         finally:
             self.close()
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _committed(self) -> None:
+    def _on_commit(self) -> None:
         self._wake.set()
-        self._news.set()
+        self._has_committed.set()
 
-    async def _watch(self) -> None:
+    async def _poll_forever(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._every_seconds if len(self) else None)
+                await asyncio.wait_for(self._wake.wait(), self._poll_interval_seconds if len(self) else None)
             self._wake.clear()
             if not len(self):
                 continue
-            started = clock()
+            started_at = clock()
             try:
                 await self.poll()
             except db.UNAVAILABLE as error:
-                log.warning("nobody could look", type=type(error).__name__)
-                await asyncio.sleep(LONGEST_GAP_SECONDS)
-            except Exception as error:  # noqa: BLE001 - who is not looked after does not stay open
-                log.error("looking failed", type=type(error).__name__)  # noqa: TRY400 - its text may hold anything
-                for stream in self._all():
+                log.warning("poll skipped", type=type(error).__name__)
+                await asyncio.sleep(MAX_GAP_SECONDS)
+            except Exception as error:  # noqa: BLE001 - a stream without polls must not stay open
+                log.error("poll failed", type=type(error).__name__)  # noqa: TRY400 - the text may contain personal data
+                for stream in self._streams():
                     stream.end(ShuttingDown())
-            await asyncio.sleep(min(max(GAP_SECONDS, (clock() - started) * _SHARE), LONGEST_GAP_SECONDS))
+            await asyncio.sleep(min(max(MIN_GAP_SECONDS, (clock() - started_at) * _PAUSE_FACTOR), MAX_GAP_SECONDS))
 
     async def poll(self) -> None:
-        """End the streams whose right is gone, and give the others what is new."""
-        streams = self._all()
-        watches = list({stream.watch: None for stream in streams})
-        found = dict(zip(watches, await stream_state.load_states(watches, self._clock()), strict=True))
+        """End the streams whose session or permission is gone, and deliver new items to the others."""
+        streams = self._streams()
+        keys = list({stream.key: None for stream in streams})
+        states = dict(zip(keys, await stream_state.load_states(keys, self._clock()), strict=True))
         for stream in streams:
-            seen = found[stream.watch]
-            if seen.refused is not None:
-                stream.end(seen.refused)
-            elif stream.watch.account_id is not None:
-                stream.head = seen.head
+            state = states[stream.key]
+            if state.error is not None:
+                stream.end(state.error)
+            elif stream.key.account_id is not None:
+                stream.head = state.head
         await self._read_events()
-        if self._changes:
-            async with self._reading:
+        if self._change_streams:
+            async with self._changes_lock:
                 await self._read_changes()
 
     async def _read_events(self) -> None:
-        """The next events for who has taken those before: who is slow costs a batch of memory, and loses nothing."""
-        behind = [stream for stream in self._events if stream.is_behind and not stream.items]
-        if not behind:
+        """Load the next events for streams whose items are all read. A slow reader holds one batch at most."""
+        ready = [stream for stream in self._event_streams if stream.is_behind and not stream.items]
+        if not ready:
             return
-        heads = {(stream.watch.account_id, stream.place): stream.head for stream in behind}
-        stretches = [EventRange(account_id, place, head) for (account_id, place), head in heads.items() if account_id]
-        read: dict[tuple[UUID | None, int], list[ChainedEvent]] = {}
-        for row in await stream_state.load_events(stretches):
-            read.setdefault((row.account_id, row.behind), []).append(row)
-        for stream in behind:
-            rows = read[stream.watch.account_id, stream.place]
-            stream.place = rows[-1].position
-            stream.give(rows)
+        heads = {(stream.key.account_id, stream.position): stream.head for stream in ready}
+        ranges = [
+            EventRange(account_id, position, head) for (account_id, position), head in heads.items() if account_id
+        ]
+        rows_by_range: dict[tuple[UUID | None, int], list[ChainedEvent]] = {}
+        for row in await stream_state.load_events(ranges):
+            rows_by_range.setdefault((row.account_id, row.after_position), []).append(row)
+        for stream in ready:
+            rows = rows_by_range[stream.key.account_id, stream.position]
+            stream.position = rows[-1].position
+            stream.push(rows)
 
     async def _read_changes(self) -> None:
-        """What became of grants since somebody looked last."""
-        users = list({stream.user_id for stream in self._changes})
-        self._since, found = await stream_state.changes(self._since, users)
-        if not found:
+        """Deliver the changes of grants since the last read."""
+        user_ids = list({stream.user_id for stream in self._change_streams})
+        self._snapshot, changes = await stream_state.load_changes(self._snapshot, user_ids)
+        if not changes:
             return
-        of_user: dict[UUID, list[Change]] = {}
-        for change in found:
-            of_user.setdefault(change.user_id, []).append(change)
-        for stream in list(self._changes):
-            stream.give(of_user.get(stream.user_id, []))
-            if len(stream.items) > MOST_CHANGES:
+        changes_by_user: dict[UUID, list[Change]] = {}
+        for change in changes:
+            changes_by_user.setdefault(change.user_id, []).append(change)
+        for stream in list(self._change_streams):
+            stream.push(changes_by_user.get(stream.user_id, []))
+            if len(stream.items) > MAX_QUEUED_CHANGES:
                 stream.end(ShuttingDown())
 
-    # ---- Telling others, and being told ------------------------------------------------------
+    # ---- Notifications -----------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        """Keep a connection that tells and is told; while it is away, looking goes on all the same."""
-        pause = FIRST_PAUSE_SECONDS
+    async def _keep_connection(self) -> None:
+        """Keep a database connection for LISTEN and NOTIFY. Polls continue while it is lost."""
+        retry_seconds = MIN_RETRY_SECONDS
         while True:
             try:
-                connection = await db.dedicated()
+                connection = await db.dedicated_connection()
                 try:
-                    await self._begin(connection)
-                    pause = FIRST_PAUSE_SECONDS  # however the connection is lost one day
-                    await self._talk(connection)
+                    await self._start_listening(connection)
+                    retry_seconds = MIN_RETRY_SECONDS  # connected: reset the delay
+                    await self._notify_commits(connection)
                 finally:
                     connection.terminate()
             except (asyncpg.PostgresError, *db.UNAVAILABLE) as error:
-                log.warning("not listening", type=type(error).__name__)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                log.warning("listener lost", type=type(error).__name__)
+            await asyncio.sleep(retry_seconds)
+            retry_seconds = min(retry_seconds * 2, MAX_RETRY_SECONDS)
 
-    async def _begin(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Be told of what other processes commit."""
-        own = connection.get_server_pid()
+    async def _start_listening(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Trigger a poll after each notification of another process."""
+        own_pid = connection.get_server_pid()
 
-        def told(_: object, sender: int, __: str, ___: object) -> None:
-            if sender != own:
+        def on_notification(_: object, sender_pid: int, __: str, ___: object) -> None:
+            if sender_pid != own_pid:
                 self._wake.set()
 
-        connection.add_termination_listener(lambda _: self._news.set())
-        await connection.add_listener(CHANNEL, told)
-        # A notification is written like a change and waits for the disk, while no other can commit: not this one.
+        connection.add_termination_listener(lambda _: self._has_committed.set())
+        await connection.add_listener(CHANNEL, on_notification)
+        # NOTIFY commits like a change. It holds a lock until the commit is flushed to disk, unless this is off.
         await connection.execute("SET synchronous_commit = off")
-        self._wake.set()  # what was told while nobody listened
+        self._wake.set()  # finds changes that were committed before LISTEN
 
-    async def _talk(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Tell what this process commits, at most once in GAP_SECONDS, until the connection is lost."""
+    async def _notify_commits(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        """Notify after commits of this process, at most once in MIN_GAP_SECONDS, until the connection is lost."""
         while not connection.is_closed():
             try:
-                await asyncio.wait_for(self._news.wait(), ALIVE_SECONDS)
+                await asyncio.wait_for(self._has_committed.wait(), KEEPALIVE_SECONDS)
             except TimeoutError:
                 await connection.execute("SELECT 1")
                 continue
-            await asyncio.sleep(GAP_SECONDS)
-            self._news.clear()
+            await asyncio.sleep(MIN_GAP_SECONDS)
+            self._has_committed.clear()
             if not connection.is_closed():
                 await connection.execute(f"NOTIFY {CHANNEL}")

@@ -1,9 +1,8 @@
-"""What open streams look at: whether they may go on, and what has happened since they last looked.
+"""Statements that poll for open streams: whether each may continue, and its new items.
 
-A stream of an account's events follows the account's chain, whose places leave no gap and are taken
-in the order of commits. A stream of one's own grants follows `grant_changes` from snapshot to
-snapshot. Both places are read from the database and trusted alone: a notification only says when to
-look. Everything here is for many streams at once: one statement, however many there are.
+A stream of an account's events follows the account's chain. Its positions have no gap and are assigned in commit
+order. A stream of a user's own grants follows `grant_changes` from snapshot to snapshot. Only the database is trusted
+for both; a notification only triggers a poll. Each function takes all streams at once and runs one statement.
 """
 
 from collections.abc import Sequence
@@ -19,17 +18,17 @@ from database import db
 from models.access import access
 from models.audit import event
 from models.audit.event import EventRow
-from models.base.errors import Forbidden, Refused, Unauthenticated
+from models.base.errors import Forbidden, OperationError, Unauthenticated
 from models.people import session
 
-EVENTS: Final = Permission.EVENTS_READ
-"""What somebody needs in an account to follow its events."""
-BATCH: Final = 100
-"""How many events of a chain are read at once."""
+EVENTS_PERMISSION: Final = Permission.EVENTS_READ
+"""The permission to follow the events of an account."""
+BATCH_SIZE: Final = 100
+"""Maximum number of events of a chain that one poll reads."""
 
 
 class AccessChangeKind(StrEnum):
-    """What became of a grant."""
+    """The kind of a change of a grant."""
 
     GIVEN = "GIVEN"
     CHANGED = "CHANGED"
@@ -40,7 +39,7 @@ class AccessChangeKind(StrEnum):
 
 
 class StreamKey(NamedTuple):
-    """By what a stream lives: a session, and the right to an account's events where it is of one."""
+    """A stream's session, and its account. `account_id` is None unless the stream follows an account's events."""
 
     session_id: UUID
     account_id: UUID | None = None
@@ -48,85 +47,89 @@ class StreamKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """What a look shows of a watch: why it ends, if it does; whose it is; how far the account's chain reaches."""
+    """The polled state of a stream.
 
-    refused: Refused | None
+    `error` is the reason to end the stream, or None. `user_id` is the session's user, or None if the session has ended.
+    `head` is the last position of the account's chain, 0 without an account.
+    """
+
+    error: OperationError | None
     user_id: UUID | None
     head: int
 
 
-_GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
-_LOOK: Final = f"""
-SELECT s.user_id AS holder_id, {", ".join(f"{sql} AS {name}" for name, sql in _GRANT.items())},
+_GRANT: Final = {f"grant_{name}": sql for name, sql in access.COLUMNS.items()}
+_LOAD_STATES: Final = f"""
+SELECT s.user_id AS holder_id, {db.select_list(_GRANT)},
     (SELECT max(l.position) FROM event_links l WHERE l.chain = w.account_id) AS head
-FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS w (session_id, account_id, place)
+FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS w (session_id, account_id, ordinal)
 LEFT JOIN sessions s ON s.id = w.session_id AND {session.OPEN.format("$1")}
 LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
     ON g.user_id = s.user_id AND g.account_id = w.account_id AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > $1)
-ORDER BY w.place
+ORDER BY w.ordinal
 """
 
 
-async def load_states(watches: Sequence[StreamKey], now: datetime) -> list[StreamState]:
-    """What is true of each watch now, in their order; rights and places as of one instant."""
-    sessions, accounts = [one.session_id for one in watches], [one.account_id for one in watches]
-    rows = await db.fetch(_LOOK, now, sessions, accounts, row=db.Row)
+async def load_states(keys: Sequence[StreamKey], now: datetime) -> list[StreamState]:
+    """The state of each stream, in the order of `keys`. Access and chain heads are read from one snapshot."""
+    session_ids, account_ids = [key.session_id for key in keys], [key.account_id for key in keys]
+    rows = await db.fetch(_LOAD_STATES, now, session_ids, account_ids, row=db.Row)
     return [
-        StreamState(_refused(watch, row, now), row.holder_id, row.head or 0)
-        for watch, row in zip(watches, rows, strict=True)
+        StreamState(_end_reason(key, row, now), row.holder_id, row.head or 0)
+        for key, row in zip(keys, rows, strict=True)
     ]
 
 
-def _refused(watch: StreamKey, row: db.Row, now: datetime) -> Refused | None:
-    """Why a watch may not go on."""
+def _end_reason(key: StreamKey, row: db.Row, now: datetime) -> OperationError | None:
+    """The reason to end a stream, or None."""
     if row.holder_id is None:
         return Unauthenticated()
-    if watch.account_id is None:
+    if key.account_id is None:
         return None
     grant = {name: row[f"grant_{name}"] for name in access.COLUMNS}
-    standing = access.grant_facts(grant, now) if grant["id"] else None
-    decision = policy.decide(EVENTS, standing)
-    return None if decision.allowed else Forbidden(decision, standing.role if standing else None)
+    facts = access.grant_facts(grant, now) if grant["id"] else None
+    decision = policy.decide(EVENTS_PERMISSION, facts)
+    return None if decision.allowed else Forbidden(decision, facts.role if facts else None)
 
 
 # ---- Events of accounts ----------------------------------------------------------------------
 
 
 class ChainedEvent(EventRow):
-    """An event at its place in its account's chain, read from the place `behind` on."""
+    """An event with its position in its account's chain, and the `after_position` of the range it was read for."""
 
-    behind: int
+    after_position: int
     position: int
 
 
 class EventRange(NamedTuple):
-    """A part of an account's chain: the places from `behind` on, up to `until`."""
+    """A range of an account's chain: after `after_position`, up to and including `last_position`."""
 
     account_id: UUID
-    behind: int
-    until: int
+    after_position: int
+    last_position: int
 
 
-_WRITTEN: Final = f"""
-SELECT w.behind, l.position, {", ".join(event.COLUMNS.values())}
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS w (chain, behind, until)
-JOIN event_links l ON l.chain = w.chain AND l.position > w.behind
-    AND l.position <= LEAST(w.until, w.behind + {BATCH})
+_LOAD_EVENTS: Final = f"""
+SELECT w.after_position, l.position, {db.select_list(event.COLUMNS)}
+FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS w (chain, after_position, last_position)
+JOIN event_links l ON l.chain = w.chain AND l.position > w.after_position
+    AND l.position <= LEAST(w.last_position, w.after_position + {BATCH_SIZE})
 JOIN events e ON e.id = l.event_id ORDER BY l.chain, l.position
 """
 
 
-async def load_events(stretches: Sequence[EventRange]) -> list[ChainedEvent]:
-    """The events of parts of chains, each in its order, the first BATCH of each part."""
-    return await db.fetch(_WRITTEN, *map(list, zip(*stretches, strict=True)), row=ChainedEvent)
+async def load_events(ranges: Sequence[EventRange]) -> list[ChainedEvent]:
+    """The first BATCH_SIZE events of each range, in chain order."""
+    return await db.fetch(_LOAD_EVENTS, *map(list, zip(*ranges, strict=True)), row=ChainedEvent)
 
 
 # ---- Changes of grants -----------------------------------------------------------------------
 
 
 class Change(db.Row):
-    """What became of a grant, and whose it is."""
+    """A change of a grant. `user_id` is the grant's holder; `grant_id` is None in a row that has only the snapshot."""
 
     snapshot: str
     grant_id: UUID | None
@@ -134,8 +137,8 @@ class Change(db.Row):
     kind: str
 
 
-# A row that came by a dump has a number of another database: one that is not given out yet is none of ours.
-_CHANGES: Final = """
+# A restored dump has transaction ids of another database. Ids that this database has not assigned yet are skipped.
+_LOAD_CHANGES: Final = """
 SELECT pg_current_snapshot()::text AS snapshot, c.* FROM (VALUES (1)) AS always LEFT JOIN (
     SELECT c.id, c.grant_id, c.kind, g.user_id FROM grant_changes c JOIN grants g ON g.id = c.grant_id
     WHERE c.transaction >= pg_snapshot_xmin($1::text::pg_snapshot)
@@ -146,13 +149,13 @@ SELECT pg_current_snapshot()::text AS snapshot, c.* FROM (VALUES (1)) AS always 
 _SNAPSHOT: Final = "SELECT pg_current_snapshot()::text AS snapshot"
 
 
-async def snapshot() -> str:
-    """The place from which changes of grants are new from now on."""
+async def load_snapshot() -> str:
+    """The current snapshot. Changes that it does not see are new."""
     (row,) = await db.fetch(_SNAPSHOT, row=db.Row)
     return str(row.snapshot)
 
 
-async def changes(since: str, user_ids: Sequence[UUID]) -> tuple[str, list[Change]]:
-    """The next place, and what became of these users' grants up to it, in the order in which it was done."""
-    rows = await db.fetch(_CHANGES, since, user_ids, row=Change)
+async def load_changes(since: str, user_ids: Sequence[UUID]) -> tuple[str, list[Change]]:
+    """The current snapshot, and the changes of these users' grants since the snapshot `since`, oldest first."""
+    rows = await db.fetch(_LOAD_CHANGES, since, user_ids, row=Change)
     return rows[0].snapshot, [row for row in rows if row.grant_id is not None]

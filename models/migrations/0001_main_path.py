@@ -1,7 +1,7 @@
 """Users, accounts, grants, invitations, subscription days, events and messages."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
 USERS = """
 CREATE TABLE users (
@@ -14,7 +14,7 @@ CREATE TABLE users (
     activated_at timestamptz,
     created_at timestamptz NOT NULL,
     CONSTRAINT users_email_key UNIQUE (email_key),
-    -- Who can sign in has proved the address and has a password.
+    -- An activated user has confirmed the address and has a password.
     CONSTRAINT users_activated_with_password CHECK (activated_at IS NULL OR password_hash IS NOT NULL)
 );
 
@@ -28,12 +28,12 @@ CREATE TABLE user_tokens (
     used_at timestamptz,
     CONSTRAINT user_tokens_digest UNIQUE (token_digest)
 );
--- A new link ends the old one.
+-- A user has at most one open link of each purpose: a new link ends the old one.
 CREATE UNIQUE INDEX user_tokens_one_open ON user_tokens (user_id, purpose) WHERE used_at IS NULL;
 """
 
 ACCOUNTS = """
--- Who may use a number: all accounts that carry it have this one owner.
+-- The owner of an organization number: all accounts with the number have this owner.
 CREATE TABLE organization_numbers (
     country text NOT NULL,
     number text NOT NULL,
@@ -230,17 +230,17 @@ CREATE INDEX messages_due ON messages (next_attempt_at) WHERE status = 'QUEUED';
 CREATE INDEX messages_by_account ON messages (account_id, id);
 """
 
-BACK = """
+REVERT = """
 DROP TABLE messages, events, idempotency_keys, subscription_entries, invitations, grants, sessions,
     accounts, bank_accounts, organization_numbers, user_tokens, users;
 DROP FUNCTION events_are_append_only();
 """
 
 
-class Migration(Step):
-    """The tables of the main path."""
+class Migration(TortoiseMigration):
+    """Create the first tables."""
 
     initial = True
-    operations = [  # noqa: RUF012 - Tortoise's own shape
-        ops.RunSQL(USERS + ACCOUNTS + GRANTS + SUBSCRIPTIONS + RECORDS, reverse_sql=BACK)
+    operations = [  # noqa: RUF012 - the form that Tortoise requires
+        ops.RunSQL(USERS + ACCOUNTS + GRANTS + SUBSCRIPTIONS + RECORDS, reverse_sql=REVERT)
     ]

@@ -1,14 +1,14 @@
-"""The hash chain of events, and the parts of them that can be forgotten."""
+"""The hash chains of events, and the erasable parts of events."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
 COLUMNS = """
 DROP TRIGGER events_append_only ON events;
 DROP FUNCTION events_are_append_only();
 
--- What may name a person stands apart, so that it can be taken out later: the chain covers its
--- digest. Each part holds a salt, without which an address could be found by trying many.
+-- Personal data has its own columns, so that it can be erased later: the chain covers only its digest.
+-- Each part contains a salt, or an address could be guessed from its digest.
 ALTER TABLE events ADD COLUMN origin jsonb, ADD COLUMN origin_digest bytea,
     ADD COLUMN personal jsonb, ADD COLUMN personal_digest bytea;
 UPDATE events SET
@@ -25,7 +25,7 @@ CREATE INDEX events_by_address ON events USING gin ((personal -> 'addresses')) W
 """
 
 CHAIN = """
--- Which place each event has in which chain. Written when its transaction commits.
+-- The position of each event in its chain. Written when the transaction commits.
 CREATE TABLE event_links (
     chain uuid NOT NULL,
     position bigint NOT NULL CHECK (position > 0),
@@ -35,18 +35,18 @@ CREATE TABLE event_links (
     CONSTRAINT event_links_once UNIQUE (event_id)
 );
 
--- An account's events are one chain, and so are those of a user outside of accounts. Those of nobody
--- are spread over 256, lest who floods us with unknown addresses makes them slower than known ones.
+-- The events of an account form one chain, as do the events of a user outside of accounts. Events without
+-- a user are spread over 256 chains: a flood of unknown addresses must not slow them down measurably.
 CREATE FUNCTION event_chain(account_id uuid, actor_id uuid, id uuid) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT COALESCE(account_id, actor_id, ('00000000-0000-0000-0000-0000000000' || right(id::text, 2))::uuid)
 $$;
 
--- A field of a hashed row: its absence, or its length and bytes, so that no two rows read alike.
+-- Encodes a field of a hashed row: null, or its length and bytes. Different rows have different encodings.
 CREATE FUNCTION event_field(value bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN value IS NULL THEN '\\x00'::bytea ELSE '\\x01'::bytea || int4send(length(value)) || value END
 $$;
 
--- Not in SQL: PostgreSQL would plan that anew in every transaction.
+-- Not LANGUAGE sql: PostgreSQL would plan that again in each transaction.
 CREATE FUNCTION event_hash(e events, chain uuid, place bigint, previous bytea) RETURNS bytea
     LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -72,9 +72,9 @@ BEGIN
 END $$;
 CREATE TRIGGER events_sealed BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION events_seal();
 
--- Deferred to the commit, when a transaction takes no other lock any more: whoever holds a chain waits
--- for nothing but further chains, and all take them in one order, so that nobody can deadlock. The
--- number of a place is unique, so that a chain cannot fork even where the lock was forgotten.
+-- Deferred to the commit, after which a transaction takes no other locks. A transaction that holds a chain
+-- waits only for further chains, and all transactions lock chains in the same order, so they cannot deadlock.
+-- Positions are unique, so that a chain cannot fork even without the lock.
 CREATE FUNCTION events_link() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     chains text := current_setting('fullmakt.chains', true);
@@ -120,7 +120,7 @@ CREATE FUNCTION events_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'events are append-only';
 END $$;
--- The one change there is: what may name a person is taken out.
+-- The only allowed change: personal data is erased.
 CREATE FUNCTION events_can_forget() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF to_jsonb(NEW) - ARRAY['origin', 'personal'] IS DISTINCT FROM to_jsonb(OLD) - ARRAY['origin', 'personal']
@@ -146,7 +146,7 @@ CREATE TRIGGER event_links_never_truncated BEFORE TRUNCATE ON event_links
 FORGET = """
 ALTER TABLE users ADD COLUMN erased_at timestamptz;
 
--- For the role that serves, which cannot touch events: what names somebody who has just erased himself.
+-- Called by the role of the server, which cannot change events: erase the personal data of an erased user.
 CREATE FUNCTION forget_person(person uuid, names text[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -167,7 +167,7 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION forget_person(uuid, text[]) FROM PUBLIC;
 
--- Nobody comes back by what was under way while he erased himself: this waits for it, and sees it.
+-- An operation that runs during the erasure must not give the user a session or grant: this waits for its end.
 CREATE FUNCTION erased_users_stay_away() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM users WHERE id = NEW.user_id AND erased_at IS NULL FOR SHARE;
@@ -187,7 +187,7 @@ CREATE TRIGGER grants_not_again_to_erased BEFORE UPDATE OF status ON grants
     EXECUTE FUNCTION erased_users_stay_away();
 """
 
-BACK = """
+REVERT = """
 DROP TRIGGER grants_not_again_to_erased ON grants;
 DROP TRIGGER grants_not_to_erased ON grants;
 DROP TRIGGER sessions_not_of_erased ON sessions;
@@ -212,8 +212,8 @@ CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON events
 """
 
 
-class Migration(Step):
-    """The hash chain of events, and the parts of them that can be forgotten."""
+class Migration(TortoiseMigration):
+    """The hash chains of events, and the erasable parts of events."""
 
-    dependencies = [("models", "0001_main_path")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(COLUMNS + CHAIN + APPEND_ONLY + FORGET, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0001_main_path")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(COLUMNS + CHAIN + APPEND_ONLY + FORGET, reverse_sql=REVERT)]  # noqa: RUF012

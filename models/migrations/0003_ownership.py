@@ -1,10 +1,10 @@
-"""Transfers of ownership, and what the clock's jobs have done."""
+"""Transfers of ownership, reminders, and indexes for scheduled jobs."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
 OWNER = """
--- With the unique index grants_one_owner: every open account has exactly one owner, at every commit.
+-- Together with the unique index grants_one_owner: each open account has exactly one owner at each commit.
 CREATE FUNCTION accounts_have_one_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     key uuid := CASE TG_TABLE_NAME WHEN 'accounts' THEN to_jsonb(NEW) ->> 'id' ELSE to_jsonb(OLD) ->> 'account_id' END;
@@ -41,7 +41,7 @@ CREATE TABLE ownership_transfers (
 CREATE UNIQUE INDEX ownership_transfers_one_pending ON ownership_transfers (account_id) WHERE status = 'PENDING';
 CREATE INDEX ownership_transfers_pending_by_grant ON ownership_transfers (grant_id) WHERE status = 'PENDING';
 
--- An offer ends with the access of its receiver, and with the ownership of who made it, however these end.
+-- An offer ends with the receiver's grant, and when its sender is no longer the owner.
 CREATE FUNCTION ownership_transfers_lapse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'grants' THEN
@@ -60,7 +60,7 @@ CREATE TRIGGER accounts_end_offers AFTER UPDATE OF owner_id, closed_at ON accoun
 """
 
 CLOCK = """
--- Which end of a subscription or a grant was announced last, so many days before.
+-- The last announced end of each subscription and grant, and how many days before it was announced.
 CREATE TABLE reminders (
     subject_id uuid NOT NULL,
     days integer NOT NULL CHECK (days > 0),
@@ -75,7 +75,7 @@ CREATE INDEX ownership_transfers_ending ON ownership_transfers (expires_at) WHER
 CREATE INDEX messages_by_age ON messages (created_at);
 """
 
-BACK = """
+REVERT = """
 DROP INDEX messages_by_age, accounts_not_activated, accounts_ending, grants_ending;
 DROP TABLE reminders;
 DROP TRIGGER accounts_end_offers ON accounts;
@@ -88,8 +88,8 @@ DROP FUNCTION accounts_have_one_owner();
 """
 
 
-class Migration(Step):
-    """Transfers of ownership, and what the clock's jobs have done."""
+class Migration(TortoiseMigration):
+    """Add transfers of ownership, reminders, and indexes for scheduled jobs."""
 
-    dependencies = [("models", "0002_event_chain")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(OWNER + TRANSFERS + CLOCK, reverse_sql=BACK)]  # noqa: RUF012 - the same
+    dependencies = [("models", "0002_event_chain")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(OWNER + TRANSFERS + CLOCK, reverse_sql=REVERT)]  # noqa: RUF012

@@ -1,16 +1,16 @@
 """Engagements between bureaus and clients."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = """
+APPLY = """
 CREATE TABLE engagements (
     id uuid PRIMARY KEY,
     bureau_id uuid NOT NULL REFERENCES accounts,
     client_id uuid NOT NULL REFERENCES accounts,
     status text NOT NULL CHECK (status IN ('PENDING', 'ACTIVE', 'DECLINED', 'ENDED')),
     asked_by_id uuid NOT NULL REFERENCES accounts,
-    -- Whoever asked does not learn that there is another side until that side answers.
+    -- The requester does not learn whether the other account exists until it responds.
     is_blind boolean NOT NULL,
     created_at timestamptz NOT NULL,
     ended_at timestamptz,
@@ -23,8 +23,8 @@ CREATE UNIQUE INDEX engagements_one_open ON engagements (bureau_id, client_id)
 CREATE INDEX engagements_by_bureau ON engagements (bureau_id, id);
 CREATE INDEX engagements_by_client ON engagements (client_id, id);
 
--- A grant that hangs on an engagement ends with it, and with its holder's grant on the bureau.
--- Its end is the earlier one of that grant's end and of its own.
+-- A derived grant ends with its engagement, and with its holder's base grant on the bureau.
+-- Its end is the earlier one of the base grant's end and its own end.
 ALTER TABLE grants
     ADD COLUMN engagement_id uuid REFERENCES engagements,
     ADD COLUMN own_until timestamptz,
@@ -34,7 +34,7 @@ CREATE INDEX grants_by_engagement ON grants (engagement_id) WHERE engagement_id 
 
 ALTER TABLE accounts ADD COLUMN created_by_bureau_id uuid REFERENCES accounts;
 """
-BACK = """
+REVERT = """
 ALTER TABLE accounts DROP COLUMN created_by_bureau_id;
 ALTER TABLE grants
     DROP CONSTRAINT grants_ends_by_its_own_end, DROP COLUMN own_until, DROP COLUMN engagement_id;
@@ -42,8 +42,8 @@ DROP TABLE engagements;
 """
 
 
-class Migration(Step):
-    """Engagements between bureaus and clients."""
+class Migration(TortoiseMigration):
+    """Add engagements and derived grants."""
 
-    dependencies = [("models", "0003_ownership")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0003_ownership")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

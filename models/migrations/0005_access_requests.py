@@ -1,17 +1,17 @@
-"""Requests for access."""
+"""Access requests."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = """
+APPLY = """
 CREATE TABLE access_requests (
     id uuid PRIMARY KEY,
     requester_id uuid NOT NULL REFERENCES users,
-    -- What he typed: one of the two.
+    -- The number that the requester typed: one of the two.
     organization_number text,
     account_number integer,
     country text CHECK (length(country) = 2),
-    -- Whom it reached, which he must not learn; null where it reached nobody.
+    -- The account that the request reached; null if none. The requester must not learn which.
     account_id uuid REFERENCES accounts,
     on_behalf_of_id uuid REFERENCES accounts,
     role text NOT NULL CHECK (role IN ('COLLABORATOR', 'ACCOUNTANT', 'CONSULTANT', 'SIMPLE_USER')),
@@ -34,11 +34,11 @@ CREATE UNIQUE INDEX access_requests_one_pending_target
 CREATE INDEX access_requests_by_account ON access_requests (account_id, id);
 CREATE INDEX access_requests_by_requester ON access_requests (requester_id, id);
 """
-BACK = "DROP TABLE access_requests"
+REVERT = "DROP TABLE access_requests"
 
 
-class Migration(Step):
-    """Requests for access."""
+class Migration(TortoiseMigration):
+    """Add access requests."""
 
-    dependencies = [("models", "0004_bureaus")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0004_bureaus")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

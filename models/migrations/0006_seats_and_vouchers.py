@@ -1,12 +1,12 @@
 """Seats and vouchers."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
 SEATS = """
--- The default is for servers of the version before, which go on for a while.
+-- The default is for servers of the previous version, which still run during the migration.
 ALTER TABLE accounts ADD COLUMN purchased_seats integer NOT NULL DEFAULT 5 CHECK (purchased_seats >= 0);
--- Nobody is shut out: who was let in, or invited, before seats counted has one.
+-- All existing members and pending invitations keep a seat.
 UPDATE accounts a SET purchased_seats = greatest(purchased_seats,
     (SELECT count(*) FROM grants g WHERE g.account_id = a.id
         AND g.role IN ('ADMINISTRATOR', 'COLLABORATOR', 'SIMPLE_USER')
@@ -25,7 +25,7 @@ CREATE TABLE voucher_batches (
 CREATE TABLE vouchers (
     code_digest bytea PRIMARY KEY CHECK (length(code_digest) = 32),
     reference text NOT NULL REFERENCES voucher_batches,
-    -- What it became. A line of the ledger comes from one voucher.
+    -- The ledger entry of the redeemed voucher. An entry belongs to at most one voucher.
     entry_id uuid REFERENCES subscription_entries,
     CONSTRAINT vouchers_entry UNIQUE (entry_id)
 );
@@ -42,15 +42,15 @@ CREATE TABLE voucher_guesses (
 );
 """
 
-BACK = """
+REVERT = """
 DROP TABLE voucher_guesses, vouchers, voucher_batches;
 DROP FUNCTION voucher_is_redeemed_once();
 ALTER TABLE accounts DROP COLUMN purchased_seats;
 """
 
 
-class Migration(Step):
-    """Seats and vouchers."""
+class Migration(TortoiseMigration):
+    """Add seats and vouchers."""
 
-    dependencies = [("models", "0005_access_requests")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(SEATS + VOUCHERS, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0005_access_requests")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(SEATS + VOUCHERS, reverse_sql=REVERT)]  # noqa: RUF012

@@ -1,16 +1,16 @@
 """Second factors and recovery codes."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = """
+APPLY = """
 CREATE TABLE second_factors (
     user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
     -- The secret is derived from this and a key that is not in the database.
     seed bytea NOT NULL CHECK (length(seed) = 32),
     created_at timestamptz NOT NULL,
     confirmed_at timestamptz,
-    -- The time step of the last code that was accepted; none up to it is accepted again.
+    -- The time step of the last accepted code. No code of this or an earlier step is accepted again.
     last_step bigint,
     guesses integer NOT NULL CHECK (guesses BETWEEN 0 AND 10),
     guessing_since timestamptz,
@@ -25,11 +25,11 @@ CREATE TABLE recovery_codes (
     PRIMARY KEY (user_id, code_digest)
 );
 """
-BACK = "DROP TABLE recovery_codes, second_factors"
+REVERT = "DROP TABLE recovery_codes, second_factors"
 
 
-class Migration(Step):
-    """Second factors and recovery codes."""
+class Migration(TortoiseMigration):
+    """Add second factors and recovery codes."""
 
-    dependencies = [("models", "0006_seats_and_vouchers")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0006_seats_and_vouchers")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

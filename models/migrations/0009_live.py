@@ -1,11 +1,11 @@
-"""What lets open streams follow changes of grants."""
+"""The changes of grants, which open streams follow."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = """
--- What became of whose grant, for whoever follows it. A follower's place is a snapshot: what was not
--- visible in it is new. So nobody waits for a number in a row, and what commits late is not missed.
+APPLY = """
+-- The changes of grants, for the streams of their holders. The position of a stream is a snapshot: a change
+-- that is not visible in it is new. No stream waits for missing numbers, and late commits are not lost.
 CREATE TABLE grant_changes (
     transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -32,7 +32,7 @@ CREATE TRIGGER grants_told_when_changed AFTER UPDATE ON grants FOR EACH ROW
         IS DISTINCT FROM (NEW.user_id, NEW.role, NEW.status, NEW.listed, NEW.valid_until))
     EXECUTE FUNCTION grants_tell();
 """
-BACK = """
+REVERT = """
 DROP TRIGGER grants_told_when_changed ON grants;
 DROP TRIGGER grants_told_when_given ON grants;
 DROP FUNCTION grants_tell();
@@ -40,8 +40,8 @@ DROP TABLE grant_changes;
 """
 
 
-class Migration(Step):
-    """What lets open streams follow changes of grants."""
+class Migration(TortoiseMigration):
+    """Record changes of grants for open streams."""
 
-    dependencies = [("models", "0008_keys_stay")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0008_keys_stay")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

@@ -1,13 +1,13 @@
-"""Documents that clients have registered."""
+"""Persisted operations."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = """
+APPLY = """
 CREATE TABLE documents (
     digest bytea NOT NULL,
     client text NOT NULL CHECK (length(client) BETWEEN 1 AND 100),
-    -- What the client calls it, where that is not its digest.
+    -- The id that the client uses, or null if that is the digest.
     alias text CHECK (alias ~ '^[A-Za-z0-9._~:-]{1,200}$' AND alias !~ '^(sha256:)?[0-9a-f]{64}$'),
     text text NOT NULL,
     added_at timestamptz NOT NULL,
@@ -16,11 +16,11 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_by_alias ON documents (alias) WHERE alias IS NOT NULL;
 """
-BACK = "DROP TABLE documents"
+REVERT = "DROP TABLE documents"
 
 
-class Migration(Step):
-    """Documents that clients have registered."""
+class Migration(TortoiseMigration):
+    """Add persisted operations."""
 
-    dependencies = [("models", "0009_live")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0009_live")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

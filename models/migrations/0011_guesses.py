@@ -1,10 +1,10 @@
-"""Guesses, counted in one place."""
+"""Counters of attempts in one table."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-# What was counted before is forgotten.
-FORTH = """
+# Attempts that were counted before are lost.
+APPLY = """
 CREATE TABLE guesses (
     kind text NOT NULL,
     -- A digest under a key that is not in the database.
@@ -18,7 +18,7 @@ CREATE INDEX guesses_by_user ON guesses (user_id) WHERE user_id IS NOT NULL;
 DROP TABLE voucher_guesses;
 ALTER TABLE second_factors DROP COLUMN guesses, DROP COLUMN guessing_since;
 """
-BACK = """
+REVERT = """
 ALTER TABLE second_factors
     ADD COLUMN guesses integer NOT NULL DEFAULT 0 CHECK (guesses BETWEEN 0 AND 10),
     ADD COLUMN guessing_since timestamptz,
@@ -32,8 +32,8 @@ DROP TABLE guesses;
 """
 
 
-class Migration(Step):
-    """Guesses, counted in one place."""
+class Migration(TortoiseMigration):
+    """Move all counters of attempts to one table."""
 
-    dependencies = [("models", "0010_documents")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0010_documents")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

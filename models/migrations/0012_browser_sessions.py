@@ -1,18 +1,18 @@
-"""Sessions of browsers, whose token lies in a cookie, are shorter than the others: the row says which it is."""
+"""A column for sessions whose token is in a browser's cookie. They are shorter than other sessions."""
 
 from tortoise.migrations import operations as ops
-from tortoise.migrations.migration import Migration as Step
+from tortoise.migrations.migration import Migration as TortoiseMigration
 
-FORTH = "ALTER TABLE sessions ADD COLUMN in_cookie boolean NOT NULL DEFAULT false"
-# Without the column a cookie's token would be a bearer token.
-BACK = """
+APPLY = "ALTER TABLE sessions ADD COLUMN in_cookie boolean NOT NULL DEFAULT false"
+# Without the column, the token of a cookie would be accepted as a bearer token.
+REVERT = """
 DELETE FROM sessions WHERE in_cookie;
 ALTER TABLE sessions DROP COLUMN in_cookie;
 """
 
 
-class Migration(Step):
-    """Sessions of browsers."""
+class Migration(TortoiseMigration):
+    """Add sessions of browsers."""
 
-    dependencies = [("models", "0011_guesses")]  # noqa: RUF012 - Tortoise's own shape
-    operations = [ops.RunSQL(FORTH, reverse_sql=BACK)]  # noqa: RUF012
+    dependencies = [("models", "0011_guesses")]  # noqa: RUF012 - the form that Tortoise requires
+    operations = [ops.RunSQL(APPLY, reverse_sql=REVERT)]  # noqa: RUF012

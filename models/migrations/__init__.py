@@ -1,5 +1,5 @@
-"""The schema's history, one file a step, SQL written by hand.
+"""The migrations of the database schema, one module each, in hand-written SQL.
 
-Tortoise's runner applies the steps in order and remembers them; its generated operations are not
-used, because they leave out CHECKs, partial unique indexes and triggers without a word.
+Tortoise applies the migrations in order and records them. Its generated operations are not used, because they silently
+omit CHECK constraints, partial unique indexes and triggers.
 """

@@ -1,1 +1,1 @@
-"""The outbox: mails as rows, written in the transaction of the operation that has something to tell."""
+"""The outbox: mails as rows, queued in the transaction of an operation and delivered by a worker."""

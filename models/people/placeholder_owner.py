@@ -2,10 +2,10 @@
 
     create --> PENDING_ACTIVATION, owned by a placeholder --take_over, by the mailed link--> ACTIVE, owned by the client
 
-The placeholder is a user with the name and address that the bureau gave. Nobody can sign in as a placeholder,
-because its key is not an address. So nothing shows whether the address has a login. The activation link gives the
-account to the login of that address. Without such a login, a new one is made. With one, its holder has to be signed
-in. The placeholder is deleted afterwards.
+The placeholder is a user with the name and address that the bureau gave. Sign-in as a placeholder is impossible,
+because its key is not an address. So the account does not reveal whether the address has a login. The activation link
+gives the account to the login of that address. Without such a login, a new one is created. With one, its user has to
+be signed in. The placeholder is deleted afterwards.
 """
 
 from typing import Final
@@ -18,13 +18,14 @@ from models.access.grant import Grant
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
 from models.outbox.message import LinkPurpose
-from models.people import session, user
-from models.people.session import SignedIn
+from models.people import mailed_link, registration, session, user_password
+from models.people.session import NewSession
 from models.people.user import User
 
 _KEY_PREFIX: Final = "STAND-IN "
@@ -32,7 +33,7 @@ _KEY_PREFIX: Final = "STAND-IN "
 
 
 async def create(caller: Caller, name: str, email: str) -> User:
-    """A new placeholder for an owner with this name and address."""
+    """Create a placeholder for an owner with this name and address."""
     key = keys.uuid7()
     return await User.create(
         id=key,
@@ -45,49 +46,51 @@ async def create(caller: Caller, name: str, email: str) -> User:
 
 
 def is_placeholder(owner: User) -> bool:
-    """Whether a user is the placeholder of an owner who has not activated the account yet."""
+    """True if a user is a placeholder, whose account the client has not activated yet."""
     return owner.email_key.startswith(_KEY_PREFIX)
 
 
-async def take_over(caller: Caller, placeholder: User, token: str, password_hash: str | None) -> SignedIn:
-    """Give the account to the login of the address to which the link was mailed, and sign its holder in.
+async def take_over(caller: Caller, placeholder: User, token: str, password_hash: str | None) -> NewSession:
+    """Give the placeholder's account to the login of the placeholder's address, and sign the user in.
 
-    Raises Refusal: TOKEN_INVALID; SIGN_IN_REQUIRED where there is a login already, and another one or
-    nobody asks; REQUIRED (a password) where there is none.
+    Raises Refusal: TOKEN_INVALID; SIGN_IN_REQUIRED if the address has a login and the caller is not signed in with
+    it; REQUIRED if the address has no login and no password is given.
     """
     async with db.transaction():
-        house = await Account.filter(owner_id=placeholder.id).first()
-        if house is None:
-            raise user.dead_link()
-        await locks.accounts(house.id)
-        await user.use_link(caller, LinkPurpose.ACTIVATION, token)
-        owner_id = await _login(caller, placeholder, password_hash)
-        await _end_former_access(caller, house.id, owner_id)
-        await registered_number.hand_over(house.id, placeholder.id, owner_id)
-        await Account.filter(id=house.id).update(owner_id=owner_id, activated_at=caller.now)
-        await Grant.filter(account_id=house.id, user_id=placeholder.id).update(user_id=owner_id)
+        account = await Account.filter(owner_id=placeholder.id).first()
+        if account is None:
+            raise mailed_link.invalid_link()
+        await locks.lock_accounts(account.id)
+        await mailed_link.consume(caller, LinkPurpose.ACTIVATION, token)
+        owner_id = await _get_or_create_login(caller, placeholder, password_hash)
+        await _end_former_access(caller, account.id, owner_id)
+        await registered_number.hand_over(account.id, placeholder.id, owner_id)
+        await Account.filter(id=account.id).update(owner_id=owner_id, activated_at=caller.now)
+        await Grant.filter(account_id=account.id, user_id=placeholder.id).update(user_id=owner_id)
         await User.filter(id=placeholder.id).delete()
-        await event.record(caller, "account:account:activate", account_id=house.id, actor_id=owner_id, role=Role.OWNER)
-        # Who was asked to sign in first has shown his second factor then, if he has one.
+        await event.record(
+            caller, EventType.ACCOUNT_ACTIVATE, account_id=account.id, actor_id=owner_id, role=Role.OWNER
+        )
+        # A caller who is signed in has already verified the second factor, if the user has one.
         has_signed_in = caller.user_id == owner_id
-        return await session.start(caller, owner_id, account_id=house.id, factor_shown=has_signed_in)
+        return await session.start(caller, owner_id, account_id=account.id, has_verified_factor=has_signed_in)
 
 
-async def _login(caller: Caller, placeholder: User, password_hash: str | None) -> UUID:
-    """The login of the placeholder's address: the caller's own, or a new one with a password."""
-    there = await User.filter(email_key=email_key(placeholder.email)).first()
-    if there is not None and there.activated_at is not None:
-        if caller.user_id != there.id:
+async def _get_or_create_login(caller: Caller, placeholder: User, password_hash: str | None) -> UUID:
+    """The id of the login of the placeholder's address: the caller's own login, or a new one with the password."""
+    login = await User.filter(email_key=email_key(placeholder.email)).first()
+    if login is not None and login.activated_at is not None:
+        if caller.user_id != login.id:
             raise _sign_in_required()
-        return there.id
+        return login.id
     if password_hash is None:
-        raise user.password_required()
-    made = await user.new_login(
+        raise user_password.missing_password()
+    login_id = await registration.create_login(
         caller, email=placeholder.email, name=placeholder.name, password_hash=password_hash, locale=placeholder.locale
     )
-    if made is None:
+    if login_id is None:
         raise _sign_in_required()
-    return made
+    return login_id
 
 
 def _sign_in_required() -> Refusal:
@@ -96,14 +99,14 @@ def _sign_in_required() -> Refusal:
     )
 
 
-_END_FORMER: Final = """
+_REVOKE_FORMER_GRANTS: Final = """
 UPDATE grants SET status = 'REVOKED', ended_at = $3
 WHERE account_id = $1 AND user_id = $2 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS') RETURNING id
 """
 
 
 async def _end_former_access(caller: Caller, account_id: UUID, owner_id: UUID) -> None:
-    """Whoever becomes the owner may have been a guest, or a consultant, of his own account."""
-    for row in await db.fetch(_END_FORMER, account_id, owner_id, caller.now, row=db.Row):
-        ended = {"grant": str(row["id"]), "status": GrantStatus.REVOKED}
-        await event.record(caller, "account:grant:revoke", account_id=account_id, actor_id=owner_id, after=ended)
+    """Revoke the new owner's grants on the account: they may have been a guest or a consultant there."""
+    for row in await db.fetch(_REVOKE_FORMER_GRANTS, account_id, owner_id, caller.now, row=db.Row):
+        grant_change = {"grant": str(row["id"]), "status": GrantStatus.REVOKED}
+        await event.record(caller, EventType.GRANT_REVOKE, account_id=account_id, actor_id=owner_id, after=grant_change)

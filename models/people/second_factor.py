@@ -1,12 +1,12 @@
-"""A second factor is an authenticator app whose codes a user's sign-in needs beside his password.
+"""A second factor is an authenticator app. Sign-in then needs a one-time code beside the password.
 
     none --enroll--> enrolling --confirm--> active --disable--> none
                       ^      |                ^  |
                       '------' enroll again   '--' renew the recovery codes
 
-An enrolment is worth nothing until a code of the app confirms it, within CONFIRM_WITHIN; a new one
-replaces it, and its secret dies. Confirming ends the user's other sessions, so that none goes on
-that was started without the factor: a session of a user who has one has always shown it.
+An enrolment has no effect until a code of the app confirms it within CONFIRM_WITHIN. A new enrolment replaces an
+unconfirmed one and its secret. Confirmation ends the user's other sessions. So every open session of a user with a
+second factor was started with it, or is the session that confirmed it.
 """
 
 from dataclasses import dataclass, field
@@ -19,11 +19,12 @@ from database import db
 from i18n import mark
 from models.access import one_time_code
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
-from models.outbox.message import MessageKind
-from models.people import session, user
+from models.outbox.message_kind import MessageKind
+from models.people import session, user, user_password
 from models.people.user import User
 
 ISSUER: Final = "Fullmakt"
@@ -35,7 +36,7 @@ CONFIRM_WITHIN: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """What a user sees of his own second factor; nobody else sees any of it."""
+    """The state of a user's second factor. Only that user sees it."""
 
     is_active: bool
     confirmed_at: datetime | None
@@ -47,7 +48,7 @@ class _Row(db.Row):
     recovery_codes_left: int
 
 
-_ACTIVE: Final = """
+_ACTIVE_FACTOR: Final = """
 SELECT f.confirmed_at, (SELECT count(*)::int FROM recovery_codes r
     WHERE r.user_id = f.user_id AND r.used_at IS NULL) AS recovery_codes_left
 FROM second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL
@@ -55,19 +56,19 @@ FROM second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL
 
 
 async def of_user(user_id: UUID) -> SecondFactor:
-    """A user's second factor; one that is not confirmed is none."""
-    row = await db.fetch_one(_ACTIVE, user_id, row=_Row)
+    """A user's second factor. An unconfirmed enrolment counts as no second factor."""
+    row = await db.fetch_one(_ACTIVE_FACTOR, user_id, row=_Row)
     if row is None:
         return SecondFactor(is_active=False, confirmed_at=None, recovery_codes_left=0)
     return SecondFactor(True, row.confirmed_at, row.recovery_codes_left)
 
 
-# ---- Setting it up ---------------------------------------------------------------------------
+# ---- Enrolment -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """The secret for the authenticator app, to type or as a QR code's content; shown this once."""
+    """The secret for the authenticator app, as text to type and as the URI of a QR code. Available only once."""
 
     secret: str = field(repr=False)
     uri: str = field(repr=False)
@@ -81,93 +82,116 @@ WHERE f.confirmed_at IS NULL
 
 
 async def enroll(caller: Caller, *, password: str) -> Enrolment:
-    """Give the caller the secret of a second factor to come; a former enrolment dies."""
-    proved = await user.proved(caller, password, field="password")
+    """Create a secret for a new second factor. Replaces an unconfirmed enrolment.
+
+    Raises:
+        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE if the caller has a second factor.
+        RateLimited: the user has entered too many wrong passwords.
+    """
+    login = await user_password.verify(caller, password, field="password")
     seed = tokens.seed()
     async with db.transaction():
-        await user.lock_proved(proved, field="password")
-        if not await db.execute(_ENROLL, proved.id, seed, caller.now):
-            raise _in_state(mark("You have a second factor. Disable it before you set up another."))
-        await event.record(caller, "user:second-factor:enroll")
+        await user_password.lock_unchanged(login, field="password")
+        if not await db.execute(_ENROLL, login.id, seed, caller.now):
+            raise _invalid_state(mark("You have a second factor. Disable it before you set up another."))
+        await event.record(caller, EventType.SECOND_FACTOR_ENROLL)
     secret = one_time_code.secret(caller, seed)
-    return Enrolment(totp.shown(secret), totp.uri(secret, account=proved.email, issuer=ISSUER))
+    return Enrolment(totp.encode_secret(secret), totp.uri(secret, account=login.email, issuer=ISSUER))
 
 
 _CONFIRM: Final = "UPDATE second_factors SET confirmed_at = $2 WHERE user_id = $1"
 
 
 async def confirm(caller: Caller, *, code: str) -> list[str]:
-    """Make the enrolled factor active by a first code of the app. Returns the recovery codes, this once.
+    """Activate the enrolled second factor with a code of the app. Returns the recovery codes, available only once.
 
-    Raises Refusal: INVALID_CREDENTIALS for a wrong code, INVALID_STATE where no enrolment waits for one.
+    Raises:
+        Refusal: INVALID_CREDENTIALS for a wrong code, INVALID_STATE without an open enrolment.
+        RateLimited: the user has entered too many wrong codes.
     """
     user_id = caller.user()
     async with db.transaction():
-        _ = await user.lock(user_id)  # as a sign-in does: none gets past the factor while it becomes active
-        factor = await one_time_code.lock(user_id)
-        if factor is None or factor.confirmed_at is not None or factor.created_at + CONFIRM_WITHIN <= caller.now:
-            raise _in_state(mark("There is nothing to confirm. Set up a second factor first."))
-        is_right = await one_time_code.consume(caller, factor, await one_time_code.attempt_code(caller, user_id), code)
-        made = await _become_active(caller, user_id) if is_right else []
-    if not is_right:
-        raise one_time_code.wrong("code")
-    return made
+        _ = await user.lock(user_id)  # a concurrent sign-in waits, and then needs the factor
+        enrolment = await one_time_code.lock(user_id)
+        if (
+            enrolment is None
+            or enrolment.confirmed_at is not None
+            or enrolment.created_at + CONFIRM_WITHIN <= caller.now
+        ):
+            raise _invalid_state(mark("There is nothing to confirm. Set up a second factor first."))
+        is_correct = await one_time_code.consume(
+            caller, enrolment, await one_time_code.attempt_code(caller, user_id), code
+        )
+        recovery_codes = await _activate(caller, user_id) if is_correct else []
+    if not is_correct:
+        raise one_time_code.wrong_code("code")
+    return recovery_codes
 
 
-async def _become_active(caller: Caller, user_id: UUID) -> list[str]:
+async def _activate(caller: Caller, user_id: UUID) -> list[str]:
     await db.execute(_CONFIRM, user_id, caller.now)
     await session.end_others(caller, user_id)
-    await event.record(caller, "user:second-factor:confirm")
-    await one_time_code.tell(caller, user_id, MessageKind.SECOND_FACTOR_ENABLED)
+    await event.record(caller, EventType.SECOND_FACTOR_CONFIRM)
+    await one_time_code.mail_user(caller, user_id, MessageKind.SECOND_FACTOR_ENABLED)
     return await one_time_code.renew_recovery_codes(user_id)
 
 
-# ---- Changing it -----------------------------------------------------------------------------
+# ---- Changes ---------------------------------------------------------------------------------
 
 _DISABLE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL"
 
 
 async def disable(caller: Caller, *, password: str) -> None:
-    """Take the second factor away, with its recovery codes; the password is enough from now on."""
-    proved = await user.proved(caller, password, field="password")
+    """Remove the caller's second factor and its recovery codes. Sign-in then needs the password alone.
+
+    Raises:
+        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE without a second factor.
+        RateLimited: the user has entered too many wrong passwords.
+    """
+    login = await user_password.verify(caller, password, field="password")
     async with db.transaction():
-        await user.lock_proved(proved, field="password")
-        if not await db.execute(_DISABLE, proved.id):
-            raise _none()
-        await event.record(caller, "user:second-factor:disable")
-        await one_time_code.tell(caller, proved.id, MessageKind.SECOND_FACTOR_DISABLED)
+        await user_password.lock_unchanged(login, field="password")
+        if not await db.execute(_DISABLE, login.id):
+            raise _not_enabled()
+        await event.record(caller, EventType.SECOND_FACTOR_DISABLE)
+        await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
 
 
-async def take_away(caller: Caller, email: str) -> None:
-    """Disable the second factor of a user who has lost it, and end his sessions: the operator knows him.
+async def disable_lost(caller: Caller, email: str) -> None:
+    """Disable a lost second factor and end the user's sessions. The operator has verified the user's identity.
 
     Raises Refusal NOT_FOUND.
     """
     async with db.transaction():
-        found = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
-        if found is None or not await db.execute(_DISABLE, found.id):
+        login = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
+        if login is None or not await db.execute(_DISABLE, login.id):
             raise refuse(UserErrorCode.NOT_FOUND, "email", mark("No login with this address has a second factor."))
-        await session.end_others(caller, found.id)
-        await event.record(caller, "operator:second-factor:disable", after={"user": str(found.id)})
-        await one_time_code.tell(caller, found.id, MessageKind.SECOND_FACTOR_DISABLED)
+        await session.end_others(caller, login.id)
+        await event.record(caller, EventType.OPERATOR_SECOND_FACTOR_DISABLE, after={"user": str(login.id)})
+        await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
 
 
 async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[str]:
-    """New recovery codes, shown this once; the former ones die."""
-    proved = await user.proved(caller, password, field="password")
+    """Replace the caller's recovery codes. Returns the new codes, available only once.
+
+    Raises:
+        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE without a second factor.
+        RateLimited: the user has entered too many wrong passwords.
+    """
+    login = await user_password.verify(caller, password, field="password")
     async with db.transaction():
-        await user.lock_proved(proved, field="password")
-        if not await one_time_code.is_demanded(proved.id):
-            raise _none()
-        made = await one_time_code.renew_recovery_codes(proved.id)
-        await event.record(caller, "user:recovery-code:renew")
-        await one_time_code.tell(caller, proved.id, MessageKind.RECOVERY_CODES_RENEWED)
-    return made
+        await user_password.lock_unchanged(login, field="password")
+        if not await one_time_code.is_required(login.id):
+            raise _not_enabled()
+        recovery_codes = await one_time_code.renew_recovery_codes(login.id)
+        await event.record(caller, EventType.RECOVERY_CODE_RENEW)
+        await one_time_code.mail_user(caller, login.id, MessageKind.RECOVERY_CODES_RENEWED)
+    return recovery_codes
 
 
-def _none() -> Refusal:
-    return _in_state(mark("You have no second factor."))
+def _not_enabled() -> Refusal:
+    return _invalid_state(mark("You have no second factor."))
 
 
-def _in_state(text: str) -> Refusal:
+def _invalid_state(text: str) -> Refusal:
     return refuse(UserErrorCode.INVALID_STATE, None, text)

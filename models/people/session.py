@@ -1,9 +1,9 @@
-"""A session is one sign-in of one user on one device; its token is in no row, only its digest.
+"""A session is one sign-in of a user on one device. The database stores the digest of its token, not the token.
 
-    start --> open --end--> ended           also ended: idle for 14 days, or 30 days old;
-                                            in a browser's cookie, for 30 minutes, or 12 hours old
+    start --> open --end--> ended           also ended: unused for 14 days, or 30 days old;
+                                            in a cookie: unused for 30 minutes, or 12 hours old
 
-Every request reads its session from the database, so that an ended one is refused at once.
+Each request reads its session from the database, so an ended session is refused at once.
 """
 
 from dataclasses import dataclass, field
@@ -23,15 +23,16 @@ from models import throttle
 from models.access import access, factor_requirement, one_time_code
 from models.access.access import Access
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, not_found, refuse
 
-LASTS: Final = timedelta(days=30)
-IDLE_AFTER: Final = timedelta(days=14)
-LASTS_IN_COOKIE: Final = timedelta(hours=12)
-IDLE_IN_COOKIE_AFTER: Final = timedelta(minutes=30)
-MOST_PER_USER: Final = 20
-_NOTED_EVERY: Final = timedelta(minutes=1)
+LIFETIME: Final = timedelta(days=30)
+IDLE_TIMEOUT: Final = timedelta(days=14)
+COOKIE_LIFETIME: Final = timedelta(hours=12)
+COOKIE_IDLE_TIMEOUT: Final = timedelta(minutes=30)
+MAX_PER_USER: Final = 20
+_USE_WRITE_INTERVAL: Final = timedelta(minutes=1)
 
 
 class Session(Model):
@@ -50,13 +51,13 @@ class Session(Model):
     ip_address: str | None = fields.TextField(null=True)
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """Table mapping."""
 
         table = "sessions"
 
 
 class SessionRow(db.Row):
-    """An open session, without its digest."""
+    """An open session, without the token digest."""
 
     graphql_type = "Session"
 
@@ -71,8 +72,8 @@ class SessionRow(db.Row):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
-    """What signing in gives: the session, and its token, which is shown this once."""
+class NewSession:
+    """A session that was just started, with its token. The token is available only here."""
 
     session: SessionRow
     access_token: str = field(repr=False)
@@ -80,40 +81,40 @@ class SignedIn:
 
 _ENDS_AT: Final = """LEAST(s.expires_at,
     s.last_used_at + CASE WHEN s.in_cookie THEN interval '30 minutes' ELSE interval '14 days' END)"""
-COLUMNS: Final = {
-    **db.columns("s", "id user_id account_id created_at last_used_at user_agent ip_address"),
-    "expires_at": f"{_ENDS_AT} AS expires_at",
-}
-_ALL: Final = ", ".join(COLUMNS.values())
+COLUMNS: Final = db.columns_of("s", SessionRow, {"expires_at": _ENDS_AT})
+_COLUMNS_SQL: Final = db.select_list(COLUMNS)
 OPEN: Final = f"s.ended_at IS NULL AND {_ENDS_AT} > {{0}}"
-"""The condition that a session is open at the instant {0}."""
+"""SQL condition: the session is open at the time {0}."""
 _OPEN: Final = OPEN.format("$2")
-_GRANT: Final = {f"grant_{name}": sql.partition(" AS ")[0] for name, sql in access.COLUMNS.items()}
-# The session, its user, and his grant on the account that the request is in: one round trip.
-_BEARER: Final = f"""
-SELECT {_ALL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_created_at,
-    {", ".join(f"{sql} AS {name}" for name, sql in _GRANT.items())}
+_GRANT: Final = {f"grant_{name}": sql for name, sql in access.COLUMNS.items()}
+# The session, its user, and the user's grant on the request's account: one round trip.
+_REQUEST_SESSION: Final = f"""
+SELECT {_COLUMNS_SQL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_created_at,
+    {db.select_list(_GRANT)}
 FROM sessions s JOIN users u ON u.id = s.user_id
 LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
     ON g.user_id = s.user_id AND g.account_id = COALESCE({{account}}, s.account_id) AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > {{now}})
-WHERE {{which}} AND {OPEN.format("{now}")}
+WHERE {{condition}} AND {OPEN.format("{now}")}
 """
-_BY_ID: Final = _BEARER.format(which="s.id = $1", now="$2", account="$3::uuid")
-_SHOWN: Final = "s.token_digest = w.digest AND s.in_cookie = w.in_cookie"
-# For many requests at once, each looked up by itself, whatever the planner expects of their number.
+_BY_ID: Final = _REQUEST_SESSION.format(condition="s.id = $1", now="$2", account="$3::uuid")
+_LOOKUP_CONDITION: Final = "s.token_digest = w.digest AND s.in_cookie = w.in_cookie"
+# For many requests at once. LATERAL makes one index lookup for each, however many rows the planner expects.
 _BY_TOKENS: Final = f"""
 SELECT w.place, b.* FROM unnest($1::bytea[], $2::timestamptz[], $3::uuid[], $4::boolean[])
     WITH ORDINALITY AS w (digest, now, account_id, in_cookie, place)
 CROSS JOIN LATERAL (
-    {_BEARER.format(which=_SHOWN, now="w.now", account="w.account_id")}
+    {_REQUEST_SESSION.format(condition=_LOOKUP_CONDITION, now="w.now", account="w.account_id")}
     LIMIT 1) b
 """
-_BY_IDS: Final = f"SELECT {_ALL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
+_BY_IDS: Final = f"SELECT {_COLUMNS_SQL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
 
 
-class Bearer(SessionRow):
-    """The session that a request came with, its user, and his grant on the account it is in."""
+class RequestSession(SessionRow):
+    """The session of a request, its user, and the user's grant on the request's account.
+
+    The grant's columns are null if the user has no active grant on that account.
+    """
 
     name: str
     email: str
@@ -123,17 +124,17 @@ class Bearer(SessionRow):
     grant_id: UUID | None
 
     def user(self) -> db.Columns:
-        """The user, with the columns that a row of users has."""
-        own = {name: self[name] for name in ("name", "email", "locale", "activated_at")}
-        return own | {"id": self["user_id"], "created_at": self["user_created_at"]}
+        """The user, with the columns of a UserRow."""
+        columns = {name: self[name] for name in ("name", "email", "locale", "activated_at")}
+        return columns | {"id": self["user_id"], "created_at": self["user_created_at"]}
 
     @property
     def lacks_factor(self) -> bool:
-        """Whether nothing but a second factor keeps the user out of the account that the request is in."""
+        """True if only the second factor keeps the user out of the request's account."""
         return self["grant_id"] is not None and bool(self["grant_factor_missing"])
 
-    def entered(self, now: datetime) -> Access | None:
-        """The user's access to the account that the request is in, or None."""
+    def effective_access(self, now: datetime) -> Access | None:
+        """The user's access to the request's account. None without access."""
         if self["grant_id"] is None:
             return None
         return access.effective_access({name: self[f"grant_{name}"] for name in access.COLUMNS}, now)
@@ -141,70 +142,72 @@ class Bearer(SessionRow):
 
 async def by_token(
     token: str, *, now: datetime, in_cookie: bool = False, account_id: UUID | None = None
-) -> Bearer | None:
-    """The open session of a token that came as it is kept, or None; in an account, by default the session's own.
+) -> RequestSession | None:
+    """The open session of a token, or None. Loads the grant on `account_id`, by default the session's account.
 
-    What leaks from a cookie is no bearer token, and a bearer token planted as a cookie signs nobody in.
+    `in_cookie` has to match the session. So a leaked cookie does not work as a bearer token, and a bearer token
+    planted as a cookie does not sign in.
     """
-    return await _bearer((tokens.digest(token), now, account_id, in_cookie))
+    return await _load_by_token((tokens.digest(token), now, account_id, in_cookie))
 
 
-async def _by_tokens(shown: list[tuple[bytes, datetime, UUID | None, bool]]) -> list[Bearer | None]:
-    """The same for requests that came at the same moment: one statement."""
-    found: list[Bearer | None] = [None] * len(shown)
-    for row in await db.fetch(_BY_TOKENS, *zip(*shown, strict=True), row=Bearer):
-        found[row["place"] - 1] = row
-    return found
+async def _by_tokens(lookups: list[tuple[bytes, datetime, UUID | None, bool]]) -> list[RequestSession | None]:
+    """The same for concurrent requests, in one statement."""
+    sessions: list[RequestSession | None] = [None] * len(lookups)
+    for row in await db.fetch(_BY_TOKENS, *zip(*lookups, strict=True), row=RequestSession):
+        sessions[row["place"] - 1] = row
+    return sessions
 
 
-_bearer: Final = Coalescer(_by_tokens)
+_load_by_token: Final = Coalescer(_by_tokens)
 
 
-async def by_id(session_id: UUID, *, now: datetime, account_id: UUID | None = None) -> Bearer | None:
-    """The same of a session that is known already."""
-    return await db.fetch_one(_BY_ID, session_id, now, account_id, row=Bearer)
+async def by_id(session_id: UUID, *, now: datetime, account_id: UUID | None = None) -> RequestSession | None:
+    """The open session of an id, or None. Loads the grant as `by_token` does."""
+    return await db.fetch_one(_BY_ID, session_id, now, account_id, row=RequestSession)
 
 
 async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:
-    """The open ones of these sessions, in this order."""
+    """The sessions with these ids, in this order. None for a session that is not open."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, now, row=SessionRow))
 
 
 async def start(
-    caller: Caller, user_id: UUID, *, account_id: UUID | None = None, factor_shown: bool = False
-) -> SignedIn:
-    """Open a session with a new token, within the caller's transaction, which has locked the user.
+    caller: Caller, user_id: UUID, *, account_id: UUID | None = None, has_verified_factor: bool = False
+) -> NewSession:
+    """Open a session with a new token. Runs in the caller's transaction, which has locked the user.
 
-    It begins in `account_id`, or in the account that the user was in last. A user has at most
-    MOST_PER_USER sessions; the one used longest ago makes room. A browser's cookie holds one: the one
-    that it held, whoever's it was, ends. Every way to a session ends here:
-    raises Refusal SIGN_IN_REQUIRED for one that went round the user's second factor.
+    The session starts in `account_id`, by default in the account that the user used last. A user has at most
+    MAX_PER_USER open sessions; the least recently used one ends. A browser's cookie holds one session, so the
+    session that the cookie held ends, even if it is another user's.
+
+    Every session starts here. Raises Refusal SIGN_IN_REQUIRED if the user has a second factor and it was not verified.
     """
-    if not factor_shown and await one_time_code.is_demanded(user_id):
+    if not has_verified_factor and await one_time_code.is_required(user_id):
         raise refuse(UserErrorCode.SIGN_IN_REQUIRED, None, mark("Sign in with your second factor."))
     if caller.in_cookie and caller.session_id is not None:
-        await _end_own(caller)
+        await _end_current(caller)
     token = tokens.random_token()
     session_id = keys.uuid7()
-    last = await db.fetch_one(_LAST_ACCOUNT, user_id, caller.now, row=_Account)
+    last_account = await db.fetch_one(_LAST_ACCOUNT, user_id, caller.now, row=_Account)
     _ = await Session.create(
         id=session_id,
         user_id=user_id,
-        account_id=account_id or (last and last.account_id),
+        account_id=account_id or (last_account and last_account.account_id),
         in_cookie=caller.in_cookie,
         token_digest=tokens.digest(token),
         created_at=caller.now,
         last_used_at=caller.now,
-        expires_at=caller.now + (LASTS_IN_COOKIE if caller.in_cookie else LASTS),
+        expires_at=caller.now + (COOKIE_LIFETIME if caller.in_cookie else LIFETIME),
         user_agent=caller.user_agent,
         ip_address=caller.ip_address,
     )
-    await db.execute(_MAKE_ROOM, user_id, caller.now, MOST_PER_USER)
+    await db.execute(_END_LEAST_RECENT, user_id, caller.now, MAX_PER_USER)
     await throttle.trust_network(caller, user_id)
-    await event.record(caller, "user:session:start", actor_id=user_id)
+    await event.record(caller, EventType.SESSION_START, actor_id=user_id)
     row = await db.fetch_one(_BY_IDS, [session_id], caller.now, row=SessionRow)
     assert row is not None  # just written  # noqa: S101
-    return SignedIn(row, token)
+    return NewSession(row, token)
 
 
 class _Account(db.Row):
@@ -213,60 +216,60 @@ class _Account(db.Row):
 
 _LAST_ACCOUNT: Final = f"""
 SELECT g.account_id FROM grants g WHERE g.user_id = $1 AND g.status = 'ACTIVE'
-    AND (g.valid_until IS NULL OR g.valid_until > $2) AND NOT {factor_requirement.by_grant("g")}
+    AND (g.valid_until IS NULL OR g.valid_until > $2) AND NOT {factor_requirement.missing_by_grant("g")}
 ORDER BY g.last_used_at DESC NULLS LAST, g.id LIMIT 1
 """
-# Those that are over take no room: a browser leaves many, and would push a telephone out that is still signed in.
-_MAKE_ROOM: Final = f"""
+# Only open sessions count. A browser leaves many expired ones; counting them would end an open session on a phone.
+_END_LEAST_RECENT: Final = f"""
 UPDATE sessions SET ended_at = $2 WHERE id IN (
     SELECT s.id FROM sessions s WHERE s.user_id = $1 AND {_OPEN}
     ORDER BY s.last_used_at DESC, s.id DESC OFFSET $3)
 """
 
 
-async def note_use(row: SessionRow, *, now: datetime) -> None:
-    """Remember that a session is in use; at most one write a minute."""
-    if now - row.last_used_at >= _NOTED_EVERY:
+async def update_last_used(row: SessionRow, *, now: datetime) -> None:
+    """Store when a session was used; at most one write a minute."""
+    if now - row.last_used_at >= _USE_WRITE_INTERVAL:
         await Session.filter(id=row.id, last_used_at__lt=now).update(last_used_at=now)
 
 
 async def end_current(caller: Caller) -> None:
-    """Sign out: end the session that asks."""
+    """Sign out: end the current session."""
     async with db.transaction():
-        await _end_own(caller)
+        await _end_current(caller)
 
 
-async def _end_own(caller: Caller) -> None:
-    if await _open(caller.user()).filter(id=caller.session_id).update(ended_at=caller.now):
-        await event.record(caller, "user:session:end")
+async def _end_current(caller: Caller) -> None:
+    if await _open_sessions(caller.user()).filter(id=caller.session_id).update(ended_at=caller.now):
+        await event.record(caller, EventType.SESSION_END)
 
 
 async def revoke(caller: Caller, session_id: UUID) -> UUID:
-    """End one session of the caller's own. Returns its id."""
+    """End one of the caller's sessions. Returns its id. Raises Refusal NOT_FOUND."""
     user_id = caller.user()
     async with db.transaction():
-        if not await _open(user_id).filter(id=session_id).update(ended_at=caller.now):
+        if not await _open_sessions(user_id).filter(id=session_id).update(ended_at=caller.now):
             raise not_found("session_id")
-        await event.record(caller, "user:session:revoke", after={"session": str(session_id)})
+        await event.record(caller, EventType.SESSION_REVOKE, after={"session": str(session_id)})
     return session_id
 
 
 async def revoke_others(caller: Caller) -> int:
-    """End all sessions of the caller but the one that asks. Returns how many."""
+    """End the caller's sessions except the current one. Returns the number ended."""
     async with db.transaction():
         return await end_others(caller, caller.user())
 
 
 async def end_others(caller: Caller, user_id: UUID) -> int:
-    """End all sessions of a user but the caller's, within a transaction. Returns how many."""
-    others = _open(user_id)
+    """End a user's sessions except the current one, within the caller's transaction. Returns the number ended."""
+    open_sessions = _open_sessions(user_id)
     if caller.session_id is not None:
-        others = others.exclude(id=caller.session_id)
-    ended = await others.update(ended_at=caller.now)
-    if ended:
-        await event.record(caller, "user:session:revoke-others", actor_id=user_id, after={"sessions": ended})
-    return ended
+        open_sessions = open_sessions.exclude(id=caller.session_id)
+    count = await open_sessions.update(ended_at=caller.now)
+    if count:
+        await event.record(caller, EventType.SESSION_REVOKE_OTHERS, actor_id=user_id, after={"sessions": count})
+    return count
 
 
-def _open(user_id: UUID) -> QuerySet[Session]:
+def _open_sessions(user_id: UUID) -> QuerySet[Session]:
     return Session.filter(user_id=user_id, ended_at=None)

@@ -1,9 +1,10 @@
-"""A person erases himself: his login, and everything that names him. What he did stays, done by an id.
+"""Erasure of the viewer's personal data: the login and everything that names the user.
 
-    active --erase--> erased        refused while he owns an account that others use
+    active --erase--> erased        refused while the user owns an account that other users have access to
 
-Accounts that he alone uses are closed with him, and lose their names and numbers: a one-man firm is
-named after its man. An account that he gave to somebody else keeps its name, whatever it is.
+Events stay; their actor is an id without a name. Accounts that only the erased user uses are closed. They lose their
+names and numbers, because a sole proprietorship often has its owner's name. An account whose ownership the user
+transferred keeps its name.
 """
 
 from collections.abc import Sequence
@@ -19,58 +20,62 @@ from auth.policy import GrantStatus, Role
 from database import db
 from i18n import mark
 from models.access import derived_grant
-from models.access.grant import Grant, record_resigned
+from models.access.grant import Grant
+from models.access.grant_operation import record_resigned
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.bureaus import engagement
-from models.outbox.message import SUBJECTS, MessageKind
-from models.people import user
-from models.people.user import User, UserToken
+from models.outbox.message_kind import MessageKind
+from models.people import user_password
+from models.people.mailed_link import UserToken
+from models.people.user import User
 from models.privacy import personal_data
-from models.privacy.personal_data import Person
+from models.privacy.personal_data import DataSubject
 from models.sharing.invitation import Invitation, InvitationStatus
 
-CLOSED: Final = "Closed account"
-"""The name of an account that was closed with its owner."""
+CLOSED_ACCOUNT_NAME: Final = "Closed account"
+"""The name of an account that was closed with the erasure of its owner."""
 
 
 async def erase(caller: Caller, *, password: str) -> None:
-    """Erase the caller, with his password again. His address can be registered anew, by a stranger.
+    """Erase the caller. Requires the password. The e-mail address can be registered again, by any user.
 
-    Raises Refusal: INVALID_CREDENTIALS, or INVALID_STATE while he owns an account that others use.
+    Raises Refusal: INVALID_CREDENTIALS; INVALID_STATE while the caller owns an account that other users have access
+        to; CONFLICT if the caller's accounts changed at the same time.
     """
-    me = await user.proved(caller, password, field="password")
-    # His own address goes too.
+    user_row = await user_password.verify(caller, password, field="password")
+    # The IP address is personal data too.
     caller = replace(caller, ip_address=None)
     async with db.transaction():
-        # In the order in which others take them: links, accounts, the user.
-        _ = await UserToken.filter(user_id=me.id).select_for_update()
-        touched = await _touched(me)
-        await locks.accounts(*touched)
-        await user.lock_proved(me, field="password")
-        if not {*await _touched(me)} <= {*touched}:
+        # The lock order of all operations: links, accounts, the user.
+        _ = await UserToken.filter(user_id=user_row.id).select_for_update()
+        account_ids = await _affected_account_ids(user_row)
+        await locks.lock_accounts(*account_ids)
+        await user_password.lock_unchanged(user_row, field="password")
+        if not {*await _affected_account_ids(user_row)} <= {*account_ids}:
             raise refuse(UserErrorCode.CONFLICT, None, mark("Your accounts have just changed. Try again."))
-        await _demand_alone(me, caller.now)
-        await User.filter(id=me.id).update(erased_at=caller.now)
-        names = [me.name, *await _close_accounts(caller, me)]
-        await _end_invitations(caller, me)
-        await _resign(caller, me)
-        await event.record(caller, "user:login:erase")
-        await event.forget(me.id, names)
-        person = Person(me.id, (me.email_key, me.email.lower()))
-        await _rename_in_messages(person, names)
-        await personal_data.erase(person)
+        await _require_no_shared_accounts(user_row, caller.now)
+        await User.filter(id=user_row.id).update(erased_at=caller.now)
+        names = [user_row.name, *await _close_accounts(caller, user_row)]
+        await _end_invitations(caller, user_row)
+        await _resign(caller, user_row)
+        await event.record(caller, EventType.USER_ERASE)
+        await event.forget(user_row.id, names)
+        subject = DataSubject(user_row.id, (user_row.email_key, user_row.email.lower()))
+        await _redact_messages(subject, names)
+        await personal_data.erase(subject)
 
 
-class _Key(db.Row):
+class _AccountId(db.Row):
     id: UUID
 
 
-_TOUCHED: Final = """
+_AFFECTED_ACCOUNTS: Final = """
 SELECT id FROM accounts WHERE owner_id = $1 AND closed_at IS NULL
 UNION SELECT account_id FROM grants WHERE user_id = $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
 UNION SELECT account_id FROM invitations WHERE status = 'PENDING' AND (invited_by_id = $1 OR email_key = $2)
@@ -81,17 +86,17 @@ UNION SELECT e.bureau_id FROM engagements e JOIN accounts a ON a.id = e.client_i
 """
 
 
-async def _touched(me: User) -> list[UUID]:
-    """The accounts in which something ends with him."""
-    return [row.id for row in await db.fetch(_TOUCHED, me.id, me.email_key, row=_Key)]
+async def _affected_account_ids(user_row: User) -> list[UUID]:
+    """The accounts in which the erasure ends a grant, an invitation or an engagement, or which it closes."""
+    return [row.id for row in await db.fetch(_AFFECTED_ACCOUNTS, user_row.id, user_row.email_key, row=_AccountId)]
 
 
-class _Shared(db.Row):
+class _SharedAccount(db.Row):
     name: str
     number: int
 
 
-_SHARED: Final = """
+_SHARED_ACCOUNTS: Final = """
 SELECT a.name, a.number FROM accounts a WHERE a.owner_id = $1 AND a.closed_at IS NULL AND EXISTS (
     SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id <> $1
         AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (g.valid_until IS NULL OR g.valid_until > $2))
@@ -99,106 +104,119 @@ ORDER BY a.number
 """
 
 
-async def _demand_alone(me: User, now: datetime) -> None:
-    """Refuse while others use what he owns."""
-    if shared := await db.fetch(_SHARED, me.id, now, row=_Shared):
+async def _require_no_shared_accounts(user_row: User, now: datetime) -> None:
+    """Raise Refusal INVALID_STATE if other users have access to accounts of the user."""
+    if shared_accounts := await db.fetch(_SHARED_ACCOUNTS, user_row.id, now, row=_SharedAccount):
         raise refuse(
             UserErrorCode.INVALID_STATE,
             None,
             mark(
-                "Others use accounts that you own: %(accounts)s. Transfer their ownership first, or close them to"
-                " others by taking back their access."
+                "Other users have access to accounts that you own: %(accounts)s. Transfer their ownership first, or"
+                " revoke the access of the other users."
             ),
-            accounts=", ".join(f"{row.name} ({row.number})" for row in shared),
+            accounts=", ".join(f"{row.name} ({row.number})" for row in shared_accounts),
         )
 
 
-async def _close_accounts(caller: Caller, me: User) -> list[str]:
-    """Close the accounts that he owns, and end what hangs on them. Returns their names."""
-    owned = await Account.filter(owner_id=me.id, closed_at=None).order_by("id")
-    keys = [account.id for account in owned]
-    for found in await engagement.open_of(keys):
-        await engagement.finish(caller, found, await engagement.entered_by(caller, found.bureau_id, found.client_id))
-    await Account.filter(id__in=keys).update(
+async def _close_accounts(caller: Caller, user_row: User) -> list[str]:
+    """Close the user's accounts and end their engagements and derived grants. Returns the accounts' names."""
+    accounts = await Account.filter(owner_id=user_row.id, closed_at=None).order_by("id")
+    account_ids = [account.id for account in accounts]
+    for engagement_row in await engagement.load_open(account_ids):
+        await engagement.finish(
+            caller,
+            engagement_row,
+            await engagement.load_access(caller, engagement_row.bureau_id, engagement_row.client_id),
+        )
+    await Account.filter(id__in=account_ids).update(
         closed_at=caller.now,
-        name=CLOSED,
+        name=CLOSED_ACCOUNT_NAME,
         country=None,
         organization_number=None,
         vat_number=None,
         bank_account_number=None,
         invoice_prefix="",
     )
-    for account in owned:
+    for account in accounts:
         await registered_number.release(account.country, account.organization_number, account.bank_account_number)
-        await event.record(caller, "account:account:close", account_id=account.id, role=Role.OWNER)
-    return [account.name for account in owned]
+        await event.record(caller, EventType.ACCOUNT_CLOSE, account_id=account.id, role=Role.OWNER)
+    return [account.name for account in accounts]
 
 
-_LIVE: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
+_LIVE_STATUSES: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
 
 
-async def _resign(caller: Caller, me: User) -> None:
-    """Give all his grants up; whom he worked for as a consultant is told, and so is his bureau."""
-    grants = await Grant.filter(user_id=me.id, status__in=_LIVE)
+async def _resign(caller: Caller, user_row: User) -> None:
+    """Resign all grants of the user. For a consultant, mail the clients and the bureau."""
+    grants = await Grant.filter(user_id=user_row.id, status__in=_LIVE_STATUSES)
     await Grant.filter(id__in=[grant.id for grant in grants]).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
     for grant in grants:
         await record_resigned(caller, grant)
         if grant.engagement_id is not None:
-            await derived_grant.tell_both(caller, [grant.id])
+            await derived_grant.mail_both_sides(caller, [grant.id])
 
 
-async def _end_invitations(caller: Caller, me: User) -> None:
-    """Those from him are taken back, those to him turned down."""
-    pending = Invitation.filter(status=InvitationStatus.PENDING)
+async def _end_invitations(caller: Caller, user_row: User) -> None:
+    """Revoke the pending invitations from the user and decline those to the user."""
+    pending_invitations = Invitation.filter(status=InvitationStatus.PENDING)
     ends = (
-        (await pending.filter(email_key=me.email_key), InvitationStatus.DECLINED, "account:invitation:decline"),
-        (await pending.filter(invited_by_id=me.id), InvitationStatus.REVOKED, "account:invitation:revoke"),
+        (
+            await pending_invitations.filter(email_key=user_row.email_key),
+            InvitationStatus.DECLINED,
+            EventType.INVITATION_DECLINE,
+        ),
+        (
+            await pending_invitations.filter(invited_by_id=user_row.id),
+            InvitationStatus.REVOKED,
+            EventType.INVITATION_REVOKE,
+        ),
     )
-    for found, status, done in ends:
-        await Invitation.filter(id__in=[one.id for one in found]).update(status=status)
-        for one in found:
+    for invitations, status, event_type in ends:
+        await Invitation.filter(id__in=[invitation.id for invitation in invitations]).update(status=status)
+        for invitation in invitations:
             await event.record(
                 caller,
-                done,
-                account_id=one.account_id,
-                before={"invitation": str(one.id), "status": one.status},
-                after={"invitation": str(one.id), "status": status},
+                event_type,
+                account_id=invitation.account_id,
+                before={"invitation": str(invitation.id), "status": invitation.status},
+                after={"invitation": str(invitation.id), "status": status},
             )
 
 
-class _Mail(db.Row):
+class _MessageRow(db.Row):
     id: UUID
     kind: str
     locale: str
     params: str
 
 
-# Addresses wherever they are; a name is many people's, so only where he had to do with the account.
-_NAMED: Final = """
+# Addresses are redacted in all messages. A name can belong to several people: it is redacted only in messages of
+# accounts on which the user had a grant.
+_NAMING_MESSAGES: Final = """
 SELECT m.id, m.kind, m.locale, m.params FROM messages m WHERE lower(m.to_address) = ANY($2::text[]) OR EXISTS (
     SELECT FROM jsonb_each_text(m.params) p WHERE lower(p.value) = ANY($2::text[])
         OR p.value = ANY($3::text[]) AND m.account_id IN (SELECT account_id FROM grants WHERE user_id = $1))
 """
-_RENAME: Final = """
+_UPDATE_MESSAGES: Final = """
 UPDATE messages m SET subject = n.subject, params = n.params::jsonb
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, subject, params) WHERE m.id = n.id
 """
 
 
-async def _rename_in_messages(person: Person, names: Sequence[str]) -> None:
-    """Mails that tell others of him tell of nobody."""
-    told = {*names, *person.addresses}
-    changed: list[tuple[UUID, str, str]] = []
-    for row in await db.fetch(_NAMED, person.id, list(person.addresses), list(names), row=_Mail):
+async def _redact_messages(subject: DataSubject, names: Sequence[str]) -> None:
+    """Remove the erased user's name and address from messages to other users."""
+    identifiers = {*names, *subject.addresses}
+    updates: list[tuple[UUID, str, str]] = []
+    for row in await db.fetch(_NAMING_MESSAGES, subject.id, list(subject.addresses), list(names), row=_MessageRow):
         facts: dict[str, object] = orjson.loads(row.params)
-        params = {name: _renamed(value, told) for name, value in facts.items()}
+        params = {name: _redact(value, identifiers) for name, value in facts.items()}
         if "message" in params:
-            params["message"] = None  # what he wrote, or somebody to him
-        subject = i18n.translate(row.locale, SUBJECTS[MessageKind(row.kind)], **params)
-        changed.append((row.id, subject, orjson.dumps(params).decode()))
-    ids, subjects, written = zip(*changed, strict=True) if changed else ((), (), ())
-    await db.execute(_RENAME, ids, subjects, written)
+            params["message"] = None  # written by the user or to the user
+        subject_line = i18n.translate(row.locale, MessageKind(row.kind).subject, **params)
+        updates.append((row.id, subject_line, orjson.dumps(params).decode()))
+    ids, subject_lines, params_json = zip(*updates, strict=True) if updates else ((), (), ())
+    await db.execute(_UPDATE_MESSAGES, ids, subject_lines, params_json)
 
 
-def _renamed(value: object, told: set[str]) -> object:
-    return personal_data.ERASED if isinstance(value, str) and {value, value.lower()} & told else value
+def _redact(value: object, identifiers: set[str]) -> object:
+    return personal_data.ERASED_USER_NAME if isinstance(value, str) and {value, value.lower()} & identifiers else value

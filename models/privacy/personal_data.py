@@ -1,7 +1,7 @@
-"""Where the database holds something about a person, and what becomes of it when he is erased.
+"""The rows and columns that contain personal data, and their erasure.
 
-One description, from which exporting and erasing are both made. Every table stands here: in HELD,
-or in IMPERSONAL with the reason; a test holds the database to it, column by column.
+Export and erasure both use this one description. Every table is either in PERSONAL_DATA or, with the reason, in
+IMPERSONAL_TABLES. A test compares the description with the database, column by column.
 """
 
 from collections.abc import Mapping
@@ -13,32 +13,34 @@ from database import db
 from models.audit import event
 
 DELETE: Final = "DELETE"
-ERASED: Final = "Erased user"
-"""The name of who has erased himself. Data, like any name: the same in every language."""
+ERASED_USER_NAME: Final = "Erased user"
+"""The name of an erased user. It is data like any name and is not translated."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """Rows of a table that are about a person.
+    """One category of personal data: rows of a table that are about a person.
 
-    `of` says which, and `erased` what then becomes of them: DELETE, assignments, or None where they
-    stay, because they name him by his id only. Both speak of {user}, {addresses} (keys of his
-    addresses), {pseudonym} and {name}. `columns` are the columns by which they are his; an
-    export shows every column but `hidden`.
+    `condition` selects the rows. `erasure` is DELETE, or SQL assignments, or None if the rows stay because they
+    identify the person only by id. Both can contain {user}, {addresses} (keys of the addresses), {pseudonym} and
+    {name}. `identifying_columns` link the rows to the person. An export contains every column that is not in
+    `excluded_columns`.
     """
 
     name: str
     table: str
-    of: str
-    columns: tuple[str, ...]
-    erased: str | None
-    hidden: tuple[str, ...] = ()
+    condition: str
+    identifying_columns: tuple[str, ...]
+    erasure: str | None
+    excluded_columns: tuple[str, ...] = ()
 
 
-# As models/bureaus/client.py writes their keys; only there a key is no address.
-_STAND_INS: Final = "SELECT s.id FROM users s WHERE s.email_key LIKE 'STAND-IN %' AND lower(s.email) = ANY({addresses})"
+# The format of the keys that models/people/placeholder_owner.py writes. All other keys are addresses.
+_PLACEHOLDER_OWNERS: Final = (
+    "SELECT s.id FROM users s WHERE s.email_key LIKE 'STAND-IN %' AND lower(s.email) = ANY({addresses})"
+)
 
-HELD: Final = (
+PERSONAL_DATA: Final = (
     PersonalData("sessions", "sessions", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
     PersonalData("links", "user_tokens", "t.user_id = {user}", ("user_id",), DELETE, ("token_digest",)),
     PersonalData("recoveryCodes", "recovery_codes", "t.user_id = {user}", ("user_id",), DELETE, ("code_digest",)),
@@ -62,7 +64,7 @@ HELD: Final = (
         "t.invited_by_id = {user}",
         ("invited_by_id",),
         "message = NULL",
-        ("token_digest", "email", "email_key"),  # another's address
+        ("token_digest", "email", "email_key"),  # the address of another person
     ),
     PersonalData(
         "accessRequests",
@@ -70,7 +72,7 @@ HELD: Final = (
         "t.requester_id = {user}",
         ("requester_id",),
         "message = NULL, status = CASE t.status WHEN 'PENDING' THEN 'WITHDRAWN' ELSE t.status END",
-        ("account_id",),  # whether anybody was there
+        ("account_id",),  # would reveal whether the account exists
     ),
     PersonalData("ownershipOffered", "ownership_transfers", "t.owner_id = {user}", ("owner_id",), None),
     PersonalData("ownershipOfferedToMe", "ownership_transfers", "t.receiver_id = {user}", ("receiver_id",), None),
@@ -87,7 +89,7 @@ HELD: Final = (
         ("link_seed",),
     ),
     PersonalData("guesses", "guesses", "t.user_id = {user}", ("user_id",), DELETE, ("subject",)),
-    # What may name him in events is taken out by `event.forget`.
+    # Names and addresses in events are removed by `event.forget`.
     PersonalData("events", "events", "t.actor_id = {user}", ("actor_id",), None, ("origin_digest", "personal_digest")),
     PersonalData(
         "eventsAboutMe",
@@ -95,21 +97,26 @@ HELD: Final = (
         "t.personal ? 'addresses' AND t.personal -> 'addresses' ?| {addresses} AND t.actor_id IS DISTINCT FROM {user}",
         ("personal",),
         None,
-        ("origin_digest", "personal_digest", "origin"),  # where another came from
+        ("origin_digest", "personal_digest", "origin"),  # the IP address of another person
     ),
-    # Who stands in for him at accounts that bureaus have opened: his links there die with him.
+    # Placeholder owners of client accounts with the address of the erased person. Their links become invalid too.
     PersonalData(
-        "linksToClientAccounts", "user_tokens", f"t.user_id IN ({_STAND_INS})", ("user_id",), DELETE, ("token_digest",)
+        "linksToClientAccounts",
+        "user_tokens",
+        f"t.user_id IN ({_PLACEHOLDER_OWNERS})",
+        ("user_id",),
+        DELETE,
+        ("token_digest",),
     ),
     PersonalData(
         "clientAccounts",
         "users",
-        f"t.id IN ({_STAND_INS})",
+        f"t.id IN ({_PLACEHOLDER_OWNERS})",
         ("email",),
         "email = {pseudonym}, name = {name}, erased_at = now()",
         ("password_hash", "email_key"),
     ),
-    # Last: the others are found by his address.
+    # Last, because the conditions above use the address.
     PersonalData(
         "profile",
         "users",
@@ -120,43 +127,45 @@ HELD: Final = (
         ("password_hash",),
     ),
 )
-IMPERSONAL: Final[Mapping[str, str]] = {
+IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
     "event_links": "hashes, and ids of events",
-    "grant_changes": "ids of grants, and what became of them",
-    "engagements": "accounts, none of which is a person",
-    "reminders": "which ends were announced",
-    "voucher_batches": "what the operator sold, by his own reference",
-    "vouchers": "digests of codes, and the lines that they became, which name who redeemed them",
-    "documents": "what clients ask, without what they ask it with",
-    "tortoise_migrations": "names of steps",
+    "grant_changes": "ids of grants, and the kinds of their changes",
+    "engagements": "ids of accounts, which are not people",
+    "reminders": "the ends that were announced",
+    "voucher_batches": "sales of the operator, with the operator's own reference",
+    "vouchers": "digests of codes, and ids of ledger entries; the entries refer to the user who redeemed the voucher",
+    "documents": "texts of GraphQL operations, without variables",
+    "tortoise_migrations": "names of migrations",
 }
-"""Tables in which nobody can be found."""
+"""Tables without personal data, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Of whom things are held."""
+class DataSubject:
+    """The person whose data is exported or erased. `addresses` are lower-case e-mail addresses and keys of them."""
 
     id: UUID
     addresses: tuple[str, ...]
 
     @property
     def pseudonym(self) -> str:
-        """What takes his address's place: unique, and nobody's."""
+        """The replacement for the address. It is unique and cannot be registered."""
         return f"{self.id}@erased.invalid"
 
-    def bound(self, sql: str) -> tuple[str, list[object]]:
-        """SQL that speaks of him, and its arguments."""
+    def bind(self, sql: str) -> tuple[str, list[object]]:
+        """Replace the placeholders of `sql` by parameters. Returns the SQL and its arguments."""
         params = db.Params()
         values = {
             "user": ("uuid", self.id),
             "addresses": ("text[]", list(self.addresses)),
             "pseudonym": ("text", self.pseudonym),
-            "name": ("text", ERASED),
+            "name": ("text", ERASED_USER_NAME),
         }
-        used = {name: f"{params.add(value)}::{kind}" for name, (kind, value) in values.items() if f"{{{name}}}" in sql}
-        for name, place in used.items():
-            sql = sql.replace(f"{{{name}}}", place)
+        parameters = {
+            name: f"{params.add(value)}::{kind}" for name, (kind, value) in values.items() if f"{{{name}}}" in sql
+        }
+        for name, parameter in parameters.items():
+            sql = sql.replace(f"{{{name}}}", parameter)
         return sql, params.values
 
 
@@ -164,21 +173,27 @@ class _Row(db.Row):
     row: str
 
 
-async def rows(held: PersonalData, person: Person) -> list[str]:
-    """What one entry of HELD has of somebody, each row as JSON; events as they are shown."""
-    shown = f"to_jsonb(t) - ARRAY{[*held.hidden]}::text[]"
-    if held.table == "events":
-        facts = {name: event.COLUMNS[name].replace("e.", "t.").partition(" AS ")[0] for name in ("before", "after")}
-        shown += f" - ARRAY['personal'] || jsonb_build_object('before', {facts['before']}, 'after', {facts['after']})"
-    sql, args = person.bound(f"SELECT ({shown})::text AS row FROM {held.table} t WHERE {held.of} ORDER BY 1")
-    return [found.row for found in await db.fetch(sql, *args, row=_Row)]
+async def load_rows(category: PersonalData, subject: DataSubject) -> list[str]:
+    """The person's rows of one category, each as JSON. Events have `before` and `after` as the API shows them."""
+    row_sql = f"to_jsonb(t) - ARRAY{[*category.excluded_columns]}::text[]"
+    if category.table == "events":
+        facts = {name: event.COLUMNS[name].replace("e.", "t.") for name in ("before", "after")}
+        row_sql += f" - ARRAY['personal'] || jsonb_build_object('before', {facts['before']}, 'after', {facts['after']})"
+    sql, args = subject.bind(
+        f"SELECT ({row_sql})::text AS row FROM {category.table} t WHERE {category.condition} ORDER BY 1"
+    )
+    return [row.row for row in await db.fetch(sql, *args, row=_Row)]
 
 
-async def erase(person: Person) -> None:
-    """Take out, everywhere, what names somebody, within the transaction in which he is erased."""
-    for held in HELD:
-        if held.erased is None:
+async def erase(subject: DataSubject) -> None:
+    """Erase all categories of a person's data. Runs in the transaction of the caller."""
+    for category in PERSONAL_DATA:
+        if category.erasure is None:
             continue
-        verb = f"DELETE FROM {held.table} t" if held.erased == DELETE else f"UPDATE {held.table} t SET {held.erased}"
-        sql, args = person.bound(f"{verb} WHERE {held.of}")
+        verb = (
+            f"DELETE FROM {category.table} t"
+            if category.erasure == DELETE
+            else f"UPDATE {category.table} t SET {category.erasure}"
+        )
+        sql, args = subject.bind(f"{verb} WHERE {category.condition}")
         await db.execute(sql, *args)

@@ -1,1 +1,1 @@
-"""What happens because time passes: the list of jobs, reminders and retention."""
+"""Scheduled jobs: their list, reminders and retention."""

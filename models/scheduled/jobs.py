@@ -1,7 +1,7 @@
-"""What happens because time passes: each job does what is due and remembers it with the deed.
+"""The scheduled jobs. Each stores its result in the transaction that does the work.
 
-Any number of processes may run them, at any time: a job finds its work by what the rows say, locks
-what it changes, and looks again. So nothing is done twice, and nothing is lost while none runs.
+Any number of processes may run the jobs at any time. A job selects its work from the rows, locks the rows that it
+changes, and checks them again. So no work is done twice, and a missed run only delays it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,15 +17,15 @@ Job = Callable[[Caller], Awaitable[int]]
 
 JOBS: Final[Mapping[str, Job]] = {
     "grants expired": expiry.run,
-    "offers of ownership expired": ownership.run,
-    "subscriptions announced to end": reminder.of_subscriptions,
-    "grants announced to end": reminder.of_grants,
+    "offers of ownership expired": ownership.expire_all,
+    "subscriptions announced to end": reminder.announce_subscriptions,
+    "grants announced to end": reminder.announce_grants,
     "abandoned numbers given free": registered_number.release_abandoned,
     "old rows deleted": retention.run,
 }
-"""Each job by what it has done when it is done; it tells how many."""
+"""Each job by its public name, a metric label. A job returns the number of rows it changed or mails it sent."""
 
 
 async def run(caller: Caller) -> dict[str, int]:
-    """Do everything that is due at the caller's `now`, once. Returns how much of each."""
-    return {done: await job(caller) for done, job in JOBS.items()}
+    """Run every job once for the caller's `now`. Returns the count of each job by name."""
+    return {name: await job(caller) for name, job in JOBS.items()}

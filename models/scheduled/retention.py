@@ -1,6 +1,6 @@
-"""What is deleted, and when: rows that nobody needs any more, some of them about people.
+"""Retention periods and the deletion of old rows, some of them with personal data.
 
-Nothing here is history: grants, invitations, the ledger and events stay.
+History is not deleted: grants, invitations, the ledger and events stay.
 """
 
 from datetime import timedelta
@@ -8,35 +8,35 @@ from typing import Final
 
 from database import db
 from models.base.caller import Caller
-from models.billing.subscription import KEYS_KEPT
+from models.billing.subscription import KEY_RETENTION
 
-SESSIONS_KEPT: Final = timedelta(days=30)
-"""How long an ended session, with its address and browser, can still be asked about."""
-LINKS_KEPT: Final = timedelta(days=30)
-"""How long a dead link of activation or reset is remembered, to be told from a made-up one."""
-MESSAGES_KEPT: Final = timedelta(days=400)
-"""How long a sent or failed mail stays in its account's list."""
+SESSION_RETENTION: Final = timedelta(days=30)
+"""For ended sessions, with their IP address and browser."""
+LINK_RETENTION: Final = timedelta(days=30)
+"""For expired activation and reset links, so that the error can say that a link has expired."""
+MESSAGE_RETENTION: Final = timedelta(days=400)
+"""For sent and failed messages in an account's list."""
 
-CHANGES_KEPT: Final = timedelta(days=1)
-"""How long it is known what became of grants, for whoever follows them; he looks every second."""
+GRANT_CHANGE_RETENTION: Final = timedelta(days=1)
+"""For changes of grants. Live streams read them within a second."""
 
-_BATCH: Final = 10_000  # rows of a statement: more wait for the next one
-_OLD: Final = {
-    "idempotency_keys": ("created_at < $1", KEYS_KEPT),
-    "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSIONS_KEPT),
-    "user_tokens": ("expires_at < $1", LINKS_KEPT),
+_BATCH_SIZE: Final = 10_000  # maximum number of rows that one statement deletes
+_EXPIRED_ROWS: Final = {
+    "idempotency_keys": ("created_at < $1", KEY_RETENTION),
+    "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSION_RETENTION),
+    "user_tokens": ("expires_at < $1", LINK_RETENTION),
     "guesses": ("kept_until < $1", timedelta(0)),
-    "grant_changes": ("created_at < $1", CHANGES_KEPT),
-    "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGES_KEPT),
+    "grant_changes": ("created_at < $1", GRANT_CHANGE_RETENTION),
+    "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGE_RETENTION),
 }
 _DELETE: Final = "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {old} LIMIT $2))"
 
 
 async def run(caller: Caller) -> int:
-    """The clock's job: delete what is older than it is kept. Returns how many rows."""
-    done = 0
-    for table, (old, kept) in _OLD.items():
-        statement = _DELETE.format(table=table, old=old)
-        while deleted := await db.execute(statement, caller.now - kept, _BATCH):
-            done += deleted
-    return done
+    """Scheduled job: delete rows that are older than their retention. Returns their number."""
+    count = 0
+    for table, (condition, retention) in _EXPIRED_ROWS.items():
+        statement = _DELETE.format(table=table, old=condition)
+        while batch_count := await db.execute(statement, caller.now - retention, _BATCH_SIZE):
+            count += batch_count
+    return count

@@ -1,7 +1,7 @@
-"""What the receiver of an invitation can do: look at it, accept it, decline it.
+"""Preview, acceptance and decline of an invitation by the invitee.
 
-An offer is looked up by its link's token, or by its id for the user whose address it is for. It is
-decided under its account's lock, where it is read again, and with it the right of who vouches for it.
+An invitation is found by the token of its link, or by its id if it is for the caller's address. It is accepted or
+declined under the account's lock. The invitation and the inviter's rights are read again under the lock.
 """
 
 from dataclasses import dataclass, replace
@@ -14,25 +14,26 @@ from auth.policy import Role
 from database import db
 from i18n import mark
 from models import throttle
-from models.access import access, grant
+from models.access import access, grant_operation, grant_rules
 from models.accounts import account
 from models.accounts.account import Account
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.base.validation import Validation
 from models.outbox import message
-from models.outbox.message import MessageKind
-from models.people import session, user
-from models.people.session import SignedIn
+from models.outbox.message_kind import MessageKind
+from models.people import registration, session
+from models.people.session import NewSession
 from models.people.user import User
 from models.sharing.invitation import Invitation, InvitationStatus, not_pending, status
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the holder of a link sees before he signs in."""
+    """The part of an invitation that its link shows without signing in."""
 
     status: InvitationStatus
     account_name: str
@@ -63,40 +64,40 @@ WHERE i.token_digest = $1
 
 
 async def preview(token: str, *, caller: Caller) -> Preview | None:
-    """The invitation behind a link while it is pending or expired; None for any other token.
+    """The invitation of a link's token. None unless the invitation is pending or expired.
 
-    Raises RateLimited: too many tokens of no link came from the caller's network.
+    Raises RateLimited: the caller's network has sent too many invalid tokens.
     """
-    guess = await throttle.attempt_link(caller)
+    attempt = await throttle.attempt_link(caller)
     row = await db.fetch_one(_PREVIEW, tokens.digest(token), row=_PreviewRow)
     if row is None or row.status not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         return None
-    await guess.refund()
+    await attempt.refund()
     return Preview(
         status=InvitationStatus.EXPIRED if row.expires_at <= caller.now else InvitationStatus.PENDING,
         account_name=row.account_name,
         invited_by_name=row.invited_by_name,
-        email=masked(row.email),
+        email=mask_email(row.email),
         role=Role(row.role),
         expires_at=row.expires_at,
         has_login=row.has_login,
     )
 
 
-def masked(email: str) -> str:
-    """An address that its holder recognises and nobody else learns: j***@example.com."""
+def mask_email(email: str) -> str:
+    """Hide all but the first letter and the domain of an address: j***@example.com."""
     local, _, domain = email.rpartition("@")
     return f"{local[:1]}***@{domain}"
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """What accepting gives; `signed_in` only where a session was started for it."""
+class Acceptance:
+    """The outcome of an acceptance. `new_session` is None if the caller was signed in already."""
 
     grant_id: UUID
     user_id: UUID
     account_id: UUID
-    signed_in: SignedIn | None
+    new_session: NewSession | None
 
 
 async def accept(
@@ -107,122 +108,129 @@ async def accept(
     name: str | None = None,
     password: str | None = None,
     own_account_name: str | None = None,
-) -> Accepted:
-    """Take the offer: with the login that is signed in, or with a new one for the invited address.
+) -> Acceptance:
+    """Accept an invitation with the caller's login, or with a new login for the invited address.
 
-    A new login is made of `name` and `password`, needs the link's token, and is active at once. With
-    `own_account_name` the user gets an account of his own besides.
+    `name` and `password` create a new login, which needs the link's token and is active at once. `own_account_name`
+    also opens an account that the user owns.
 
-    Raises Refusal: TOKEN_INVALID, TOKEN_EXPIRED, INVITATION_NOT_PENDING, SIGN_IN_REQUIRED,
-    EMAIL_MISMATCH, ALREADY_MEMBER, ROLE_TOO_HIGH (the inviter has lost the right to offer it),
-    SEATS_EXHAUSTED (more seats are used than the account has, or was to have).
+    Raises:
+        Refusal: TOKEN_INVALID, TOKEN_EXPIRED, INVITATION_NOT_PENDING, SIGN_IN_REQUIRED, EMAIL_MISMATCH, ALREADY_MEMBER,
+            ROLE_TOO_HIGH if the inviter may no longer give the role, SEATS_EXHAUSTED if more seats are used or
+            reserved than the account has, or an invalid input field.
+        RateLimited: the caller's network has sent too many invalid tokens.
     """
-    offer = await _guessed(caller, token, invitation_id)
-    wants_login = name is not None or password is not None
-    if wants_login and token is None:
+    offer = await _find_offer_with_attempt(caller, token, invitation_id)
+    needs_login = name is not None or password is not None
+    if needs_login and token is None:
         raise refuse(UserErrorCode.REQUIRED, "token", mark("A new login needs the link of the mail."))
     with Validation() as check:
-        if wants_login:
+        if needs_login:
             name = check.line("name", name or "")
             check.password("password", password or "", about=(name, offer.email))
         if own_account_name is not None:
             own_account_name = check.line("own_account_name", own_account_name)
-    hashed = await passwords.hash_password(password) if wants_login and password else None
+    password_hash = await passwords.hash_password(password) if needs_login and password else None
     async with db.transaction():
-        await locks.accounts(offer.account_id)
-        offer = await _offered(caller, token, invitation_id)
-        await _check_inviter(caller, offer)
-        if hashed is not None and name is not None:
-            guest_id = await user.new_login(
-                caller, email=offer.email, name=name, password_hash=hashed, locale=offer.locale
-            )
-            if guest_id is None:
-                raise _sign_in_required()
+        await locks.lock_accounts(offer.account_id)
+        offer = await _find_offer(caller, token, invitation_id)
+        await _require_inviter_may_give(caller, offer)
+        if password_hash is not None and name is not None:
+            guest_id = await _create_login(caller, offer, name, password_hash)
         else:
-            guest_id = await _signed_in_guest(caller, offer)
-        guest = replace(caller, user_id=guest_id)
-        grant_id = await grant.give(
-            guest,
+            guest_id = await _require_caller_as_guest(caller, offer)
+        guest_caller = replace(caller, user_id=guest_id)
+        grant_id = await grant_operation.give(
+            guest_caller,
             account_id=offer.account_id,
             user_id=guest_id,
             role=offer.role,
-            listed=offer.listed,
+            allowlist=offer.listed,
             valid_until=offer.grant_valid_until,
             granted_by_id=offer.invited_by_id,
-            seat_reserved=True,
+            has_reservation=True,
         )
         await Invitation.filter(id=offer.id).update(status=InvitationStatus.ACCEPTED, grant_id=grant_id)
         await event.record(
-            guest,
-            "account:invitation:accept",
+            guest_caller,
+            EventType.INVITATION_ACCEPT,
             account_id=offer.account_id,
             role=offer.role,
             after={"invitation": str(offer.id), "grant": str(grant_id)},
         )
         if own_account_name is not None:
-            await account.open_for(guest, guest_id, account.Details(own_account_name), activated_at=caller.now)
-        await _tell_accepted(guest, offer, guest_id)
+            await account.open_for(guest_caller, guest_id, account.Details(own_account_name), activated_at=caller.now)
+        await _mail_accepted(guest_caller, offer, guest_id)
         is_new_session = caller.user_id != guest_id
-        signed_in = await session.start(caller, guest_id, account_id=offer.account_id) if is_new_session else None
-    return Accepted(grant_id, guest_id, offer.account_id, signed_in)
+        new_session = await session.start(caller, guest_id, account_id=offer.account_id) if is_new_session else None
+    return Acceptance(grant_id, guest_id, offer.account_id, new_session)
 
 
 async def decline(caller: Caller, *, token: str | None = None, invitation_id: UUID | None = None) -> UUID:
-    """Turn the offer down; needs no login with the link's token. Returns the invitation's id."""
-    offer = await _guessed(caller, token, invitation_id)
+    """Decline an invitation. With the link's token no login is needed. Returns the invitation's id."""
+    offer = await _find_offer_with_attempt(caller, token, invitation_id)
     async with db.transaction():
-        await locks.accounts(offer.account_id)
-        offer = await _offered(caller, token, invitation_id)
+        await locks.lock_accounts(offer.account_id)
+        offer = await _find_offer(caller, token, invitation_id)
         await Invitation.filter(id=offer.id).update(status=InvitationStatus.DECLINED)
         await event.record(
             caller,
-            "account:invitation:decline",
+            EventType.INVITATION_DECLINE,
             account_id=offer.account_id,
-            # Without the address: whoever had the link reads his own events, and sees it masked.
+            # Without the address: the caller reads this event, and the preview shows the address masked.
             before={"invitation": str(offer.id), "role": offer.role},
         )
-        await _tell_inviter(caller, offer, MessageKind.INVITATION_DECLINED, offer.email)
+        await _mail_inviter(caller, offer, MessageKind.INVITATION_DECLINED, offer.email)
     return offer.id
 
 
-async def _guessed(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
-    """The same as `_offered`; a token that is wrong is counted. Raises RateLimited."""
-    guess = await throttle.attempt_link(caller) if token is not None else None
-    offer = await _offered(caller, token, invitation_id)
-    if guess is not None:
-        await guess.refund()
+async def _find_offer_with_attempt(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
+    """Find an offer as `_find_offer` does, and count an invalid token. Raises RateLimited."""
+    attempt = await throttle.attempt_link(caller) if token is not None else None
+    offer = await _find_offer(caller, token, invitation_id)
+    if attempt is not None:
+        await attempt.refund()
     return offer
 
 
-async def _offered(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
-    """The pending invitation that a link's token, or the invited user himself, names."""
+async def _find_offer(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
+    """The pending invitation of a link's token, or of an id if the invitation is for the caller's address."""
     if (token is None) == (invitation_id is None):
         raise refuse(UserErrorCode.REQUIRED, "token", mark("Give either the link's token or the invitation's id."))
     if token is not None:
-        return _usable_link(caller, await Invitation.filter(token_digest=tokens.digest(token)).first())
-    guest = await User.get(id=caller.user())
-    found = await Invitation.filter(id=invitation_id, email_key=guest.email_key).first()
-    if found is None:
+        return _require_usable_link(caller, await Invitation.filter(token_digest=tokens.digest(token)).first())
+    invitee = await User.get(id=caller.user())
+    offer = await Invitation.filter(id=invitation_id, email_key=invitee.email_key).first()
+    if offer is None:
         raise not_found("invitation_id")
-    if status(found, caller.now) is not InvitationStatus.PENDING:
+    if status(offer, caller.now) is not InvitationStatus.PENDING:
         raise not_pending()
-    return found
+    return offer
 
 
-def _usable_link(caller: Caller, found: Invitation | None) -> Invitation:
-    usable = {InvitationStatus.PENDING, InvitationStatus.EXPIRED}
-    if found is None or found.status not in usable:
-        raise refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer."))
-    if status(found, caller.now) is InvitationStatus.EXPIRED:
+def _require_usable_link(caller: Caller, offer: Invitation | None) -> Invitation:
+    usable_statuses = {InvitationStatus.PENDING, InvitationStatus.EXPIRED}
+    if offer is None or offer.status not in usable_statuses:
+        raise refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer works."))
+    if status(offer, caller.now) is InvitationStatus.EXPIRED:
         raise refuse(
             UserErrorCode.TOKEN_EXPIRED,
             "token",
             mark("This invitation has expired. Ask for a new one."),
         )
-    return found
+    return offer
 
 
-async def _signed_in_guest(caller: Caller, offer: Invitation) -> UUID:
+async def _create_login(caller: Caller, offer: Invitation, name: str, password_hash: str) -> UUID:
+    login_id = await registration.create_login(
+        caller, email=offer.email, name=name, password_hash=password_hash, locale=offer.locale
+    )
+    if login_id is None:
+        raise _sign_in_required()
+    return login_id
+
+
+async def _require_caller_as_guest(caller: Caller, offer: Invitation) -> UUID:
     if caller.user_id is None:
         raise _sign_in_required()
     guest = await User.get(id=caller.user_id)
@@ -235,44 +243,40 @@ async def _signed_in_guest(caller: Caller, offer: Invitation) -> UUID:
     return guest.id
 
 
-async def _check_inviter(caller: Caller, offer: Invitation) -> None:
-    """The inviter's right as it is now, not as it was when he invited."""
+async def _require_inviter_may_give(caller: Caller, offer: Invitation) -> None:
+    """Refuse an offer that the inviter may not make now, even if they could when inviting."""
     inviter = await access.load_one(offer.invited_by_id, offer.account_id, now=caller.now)
-    if inviter is None or not grant.may_give(inviter, offer.role, offer.listed, offer.grant_valid_until):
+    if inviter is None or not grant_rules.may_give(inviter, offer.role, offer.listed, offer.grant_valid_until):
         raise refuse(
             UserErrorCode.ROLE_TOO_HIGH,
             None,
-            mark("Whoever invited you may no longer do so. Ask for a new invitation."),
+            mark("The inviter may no longer invite you. Ask for a new invitation."),
         )
     if offer.grant_valid_until is not None and offer.grant_valid_until <= caller.now:
-        raise refuse(UserErrorCode.TOKEN_EXPIRED, None, mark("The access that it offered has already ended."))
+        raise refuse(UserErrorCode.TOKEN_EXPIRED, None, mark("The offered access has already ended."))
 
 
-async def _tell_accepted(caller: Caller, offer: Invitation, guest_id: UUID) -> None:
-    guest, house = await User.get(id=guest_id), await Account.get(id=offer.account_id)
-    await _tell_inviter(caller, offer, MessageKind.INVITATION_ACCEPTED, guest.email)
+async def _mail_accepted(caller: Caller, offer: Invitation, guest_id: UUID) -> None:
+    guest, account_row = await User.get(id=guest_id), await Account.get(id=offer.account_id)
+    await _mail_inviter(caller, offer, MessageKind.INVITATION_ACCEPTED, guest.email)
     await message.queue(
         caller,
         MessageKind.INVITATION_JOINED,
-        to=guest.email,
-        name=guest.name,
-        locale=guest.locale,
+        to=guest,
         account_id=offer.account_id,
-        params={"account_name": house.name, "role": offer.role},
+        params={"account_name": account_row.name, "role": offer.role},
     )
 
 
-async def _tell_inviter(caller: Caller, offer: Invitation, kind: MessageKind, invitee_email: str) -> None:
-    inviter, house = await User.get(id=offer.invited_by_id), await Account.get(id=offer.account_id)
+async def _mail_inviter(caller: Caller, offer: Invitation, kind: MessageKind, invitee_email: str) -> None:
+    inviter, account_row = await User.get(id=offer.invited_by_id), await Account.get(id=offer.account_id)
     await message.queue(
         caller,
         kind,
-        to=inviter.email,
-        name=inviter.name,
-        locale=inviter.locale,
+        to=inviter,
         account_id=offer.account_id,
         params={
-            "account_name": house.name,
+            "account_name": account_row.name,
             "invitee_email": invitee_email,
             "invited_email": offer.email,
             "role": offer.role,

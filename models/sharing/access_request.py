@@ -1,14 +1,14 @@
-"""A request asks for a role in an account, by a number that the requester knows, for thirty days.
+"""A request asks for a role in an account that has a number. It is pending for thirty days.
 
-    ask --> PENDING --approve---> APPROVED (gives a grant)
-               |-----decline----> DECLINED
-               |-----withdraw---> WITHDRAWN      expired: derived from `expires_at`, then
-               `................> EXPIRED        stored when the same is asked again
+    submit --> PENDING --approve---> APPROVED (gives a grant)
+                  |-----decline----> DECLINED
+                  |-----withdraw---> WITHDRAWN      expired: derived from `expires_at`, then
+                  `................> EXPIRED        stored with the requester's next request
 
-Nobody learns from asking whether an account has the number. A request that reaches none, because
-there is none, or because he is in it or has asked it already, is stored all the same; to the one who
-asked it is a request that nobody answers. Both take the same statements. What he sees of either is
-what he typed. Deciding is in `models/sharing/approval.py`.
+A request does not reveal whether an account has the number. A request is stored even if it reaches no account: no
+account has the number, or the requester has access to it or a pending request. For the requester it looks like a
+request without a decision, and it takes the same SQL statements. The requester sees only what they entered. Approval
+and decline are in `models/sharing/approval.py`.
 """
 
 from collections.abc import Mapping
@@ -27,23 +27,25 @@ from i18n import mark
 from models import throttle
 from models.access import access
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.base.validation import Validation
 from models.outbox import message
-from models.outbox.message import MessageKind, Receiver
+from models.outbox.message import RecipientRow
+from models.outbox.message_kind import MessageKind
 
-LASTS: Final = timedelta(days=30)
-MOST_PER_DAY: Final = 20
-NOBODY: Final = UUID(int=0)
-"""The account of a request that reached none: as good as any that its requester cannot enter."""
-ROLES: Final = tuple(role for role in Role if role not in {Role.OWNER, Role.ADMINISTRATOR})
-"""What can be asked for; only the owner appoints administrators, whom he knows."""
+LIFETIME: Final = timedelta(days=30)
+MAX_PER_DAY: Final = 20
+NO_ACCOUNT: Final = UUID(int=0)
+"""The account id of a request that reached no account. Looked up like an account that the requester cannot enter."""
+REQUESTABLE_ROLES: Final = tuple(role for role in Role if role not in {Role.OWNER, Role.ADMINISTRATOR})
+"""The roles that can be requested. Administrators are only invited, by the owner."""
 
 
 class AccessRequestStatus(StrEnum):
-    """Where a request stands."""
+    """The status of a request."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -53,7 +55,7 @@ class AccessRequestStatus(StrEnum):
 
 
 class AccessRequest(Model):
-    """A request for a role, to the account that it reached, if any."""
+    """A request for a role. `account_id` is null if it reached no account."""
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     requester_id = fields.UUIDField()
@@ -70,13 +72,13 @@ class AccessRequest(Model):
     grant_id: UUID | None = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """Table mapping."""
 
         table = "access_requests"
 
 
 class AccessRequestRow(db.Row):
-    """A request as it is listed."""
+    """A request in lists. `account_id` is NO_ACCOUNT if it reached no account."""
 
     graphql_type = "AccessRequest"
 
@@ -94,60 +96,61 @@ class AccessRequestRow(db.Row):
     expires_at: datetime
 
 
-COLUMNS: Final = {
-    **db.columns("r", "id requester_id organization_number account_number country role message status"),
-    **db.columns("r", "created_at expires_at"),
-    # Never null, so that what looks up a request's account does so for each of them.
-    "account_id": f"COALESCE(r.account_id, '{NOBODY}') AS account_id",
-    "requester_account_name": "(SELECT b.name FROM accounts b WHERE b.id = r.on_behalf_of_id)"
-    " AS requester_account_name",
-}
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM access_requests r WHERE r.id = ANY($1::uuid[])"
+COLUMNS: Final = db.columns_of(
+    "r",
+    AccessRequestRow,
+    {
+        # Never null, so that the account of each request is looked up in the same way.
+        "account_id": f"COALESCE(r.account_id, '{NO_ACCOUNT}')",
+        "requester_account_name": "(SELECT b.name FROM accounts b WHERE b.id = r.on_behalf_of_id)",
+    },
+)
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM access_requests r WHERE r.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[AccessRequestRow | None]:
-    """These requests, in this order; whoever asks still checks the access."""
+    """The requests with these ids, in this order. The caller has to check the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=AccessRequestRow))
 
 
 def status(row: AccessRequestRow | AccessRequest, now: datetime) -> AccessRequestStatus:
     """A request's status at `now`."""
-    found = AccessRequestStatus(row.status)
-    over = found is AccessRequestStatus.PENDING and row.expires_at <= now
-    return AccessRequestStatus.EXPIRED if over else found
+    stored_status = AccessRequestStatus(row.status)
+    is_expired = stored_status is AccessRequestStatus.PENDING and row.expires_at <= now
+    return AccessRequestStatus.EXPIRED if is_expired else stored_status
 
 
-# ---- Asking ----------------------------------------------------------------------------------
+# ---- Submission ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The number by which an account is asked: its own, or its organization's with the country."""
+    """The number of the requested account: the account's own number, or an organization number with its country."""
 
     organization_number: str | None
     account_number: int | None
     country: str | None
 
 
-def checked_target(
+def validate_target(
     check: Validation, organization_number: str | None, account_number: int | None, country: str | None
 ) -> Target:
-    """One of the two numbers, in the form in which it is stored."""
-    land = check.country("country", country) if country else None
+    """Validate and normalize the number. Exactly one of the two numbers has to be given."""
+    country_code = check.country("country", country) if country else None
     if (organization_number is None) == (account_number is None):
-        check.problem(
+        check.add_problem(
             UserErrorCode.REQUIRED,
             "organization_number",
             mark("Give either the organization number or the account's number."),
         )
     elif organization_number is not None:
-        organization_number = check.organization_number("organization_number", organization_number, land)
+        organization_number = check.organization_number("organization_number", organization_number, country_code)
     elif account_number is not None:
         return Target(None, check.account_number("account_number", account_number), None)
-    return Target(organization_number, None, land)
+    return Target(organization_number, None, country_code)
 
 
-async def ask(
+async def submit(
     caller: Caller,
     *,
     role: Role,
@@ -157,32 +160,32 @@ async def ask(
     message: str | None = None,
     on_behalf_of_account_id: UUID | None = None,
 ) -> None:
-    """Ask whoever holds USERS_WRITE in the account with a number for a role in it; says nothing.
+    """Ask for a role in the account with a number. Mails the account's holders of USERS_WRITE. Returns nothing.
 
-    Of several accounts with one organization number it is the oldest that he is not in and has not
-    asked. Asking again while the same is pending changes nothing. On behalf of an account speaks who
-    holds USERS_WRITE in it.
+    If several accounts have the organization number, the request goes to the oldest one without access or a pending
+    request of the caller. Repeating a pending request changes nothing. A request on behalf of an account needs
+    USERS_WRITE in that account.
 
     Raises:
-        Refusal: what is wrong with the input; NOT_FOUND for an account that he cannot speak for;
-            OUT_OF_RANGE after MOST_PER_DAY requests, whatever became of them.
-        Forbidden: no USERS_WRITE in the account that he wants to speak for.
+        Refusal: an invalid input field; NOT_FOUND if the caller has no access to the represented account;
+            OUT_OF_RANGE after MAX_PER_DAY requests, including withdrawn and decided ones.
+        Forbidden: no USERS_WRITE in the represented account.
     """
     user_id = caller.user()
     with Validation() as check:
-        target = checked_target(check, organization_number, account_number, country)
+        target = validate_target(check, organization_number, account_number, country)
         text = check.prose("message", message)
-        if role not in ROLES:
-            check.problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This role cannot be asked for."))
+        if role not in REQUESTABLE_ROLES:
+            check.add_problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This role cannot be requested."))
     async with db.transaction():
         if on_behalf_of_account_id is not None:
-            await _demand_voice(caller, user_id, on_behalf_of_account_id)
-        # One request of a user at a time, or twenty at once would all find nineteen.
-        await db.execute(_ONE_AT_A_TIME, str(user_id))
-        await db.execute(_REST_EXPIRED, user_id, caller.now)
-        await _demand_moderation(user_id, caller.now)
-        made = await db.fetch_one(
-            _ASK,
+            await _require_representation(caller, user_id, on_behalf_of_account_id)
+        # One request of a user at a time. Otherwise concurrent requests would all count the same number of former ones.
+        await db.execute(_LOCK_REQUESTER, str(user_id))
+        await db.execute(_STORE_EXPIRED, user_id, caller.now)
+        await _require_daily_limit(user_id, caller.now)
+        new_request = await db.fetch_one(
+            _INSERT_REQUEST,
             keys.uuid7(),
             user_id,
             target.organization_number,
@@ -192,15 +195,17 @@ async def ask(
             role,
             text,
             caller.now,
-            caller.now + LASTS,
-            row=_Asked,
+            caller.now + LIFETIME,
+            row=_CreatedRequest,
         )
-        if made is not None:
-            await _tell_holders(caller, made)
-            await _record(caller, "ask", made.account_id, made.id, {"role": role, **_shown(target)})
+        if new_request is not None:
+            await _mail_deciders(caller, new_request)
+            await _record(
+                caller, _SUBMIT_EVENTS, new_request.account_id, new_request.id, {"role": role, **_number_facts(target)}
+            )
 
 
-class _Asked(db.Row):
+class _CreatedRequest(db.Row):
     id: UUID
     account_id: UUID | None
 
@@ -209,7 +214,7 @@ class _Count(db.Row):
     count: int
 
 
-class _Letter(db.Row):
+class _MailContent(db.Row):
     requester_name: str
     requester_email: str
     requester_account_name: str | None
@@ -218,13 +223,13 @@ class _Letter(db.Row):
     message: str | None
 
 
-_ONE_AT_A_TIME: Final = "SELECT pg_advisory_xact_lock(hashtext('access_requests'), hashtext($1))"
-_REST_EXPIRED: Final = """
+_LOCK_REQUESTER: Final = "SELECT pg_advisory_xact_lock(hashtext('access_requests'), hashtext($1))"
+_STORE_EXPIRED: Final = """
 UPDATE access_requests SET status = 'EXPIRED' WHERE requester_id = $1 AND status = 'PENDING' AND expires_at <= $2
 """
-_RECENT: Final = "SELECT count(*)::int AS count FROM access_requests WHERE requester_id = $1 AND created_at > $2"
-# Finding the account and storing the request are one statement, so that both cases are one.
-_ASK: Final = """
+_COUNT_RECENT: Final = "SELECT count(*)::int AS count FROM access_requests WHERE requester_id = $1 AND created_at > $2"
+# One statement finds the account and stores the request, so that both outcomes take the same time.
+_INSERT_REQUEST: Final = """
 INSERT INTO access_requests (id, requester_id, organization_number, account_number, country, on_behalf_of_id,
                              role, message, created_at, expires_at, status, account_id)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'PENDING', (
@@ -240,32 +245,34 @@ ON CONFLICT DO NOTHING RETURNING id, account_id
 """
 
 
-async def _demand_voice(caller: Caller, user_id: UUID, account_id: UUID) -> None:
-    (found,) = await access.entered(user_id, ("on_behalf_of_account_id", account_id), now=caller.now)
-    access.require(found, Permission.USERS_WRITE)
+async def _require_representation(caller: Caller, user_id: UUID, account_id: UUID) -> None:
+    (represented_access,) = await access.require_access(
+        user_id, ("on_behalf_of_account_id", account_id), now=caller.now
+    )
+    access.require(represented_access, Permission.USERS_WRITE)
 
 
-async def _demand_moderation(user_id: UUID, now: datetime) -> None:
-    found = await db.fetch(_RECENT, user_id, now - timedelta(days=1), row=_Count)
-    if found[0].count >= MOST_PER_DAY:
+async def _require_daily_limit(user_id: UUID, now: datetime) -> None:
+    rows = await db.fetch(_COUNT_RECENT, user_id, now - timedelta(days=1), row=_Count)
+    if rows[0].count >= MAX_PER_DAY:
         raise refuse(
             UserErrorCode.OUT_OF_RANGE,
             None,
             mark("You can ask for access %(most)d times a day. Try again tomorrow."),
-            most=MOST_PER_DAY,
+            most=MAX_PER_DAY,
         )
 
 
-# Who asks, withdraws and asks again is not heard twice on one day.
-_HOLDERS: Final = """
-SELECT u.email AS address, u.name, u.locale FROM grants g JOIN users u ON u.id = g.user_id
-WHERE g.account_id = $1 AND g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > $2) AND {holds}
+# A requester who withdraws and asks again causes no second mail within a day.
+_DECIDERS: Final = """
+SELECT u.email, u.name, u.locale FROM grants g JOIN users u ON u.id = g.user_id
+WHERE g.account_id = $1 AND g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > $2) AND {is_decider}
   AND NOT EXISTS (SELECT FROM access_requests r JOIN access_requests e
       ON e.requester_id = r.requester_id AND e.account_id = r.account_id AND e.id <> r.id
       WHERE r.id = $3 AND e.created_at > $4)
 ORDER BY g.id
 """
-_LETTER: Final = """
+_MAIL_CONTENT: Final = """
 SELECT u.name AS requester_name, u.email AS requester_email, b.name AS requester_account_name,
     a.name AS account_name, r.role, r.message
 FROM access_requests r JOIN users u ON u.id = r.requester_id
@@ -274,81 +281,93 @@ WHERE r.id = $1
 """
 
 
-async def _tell_holders(caller: Caller, made: _Asked) -> None:
-    """A mail to each who can decide; to nobody where nobody was reached, by the same statements.
+async def _mail_deciders(caller: Caller, request: _CreatedRequest) -> None:
+    """Mail every user who can decide the request. Runs the same statements if the request reached no account.
 
-    Where many ask on one day, the last ones only stand in the list.
+    An account gets a limited number of these mails a day. Further requests appear only in its list.
     """
-    reached = throttle.counter(caller, throttle.REQUESTED, made.account_id or caller.user_id)
-    if await throttle.attempt_quietly(caller, reached) is None:
+    mail_counter = throttle.counter(caller, throttle.ACCESS_REQUEST, request.account_id or caller.user_id)
+    if await throttle.attempt_or_none(caller, mail_counter) is None:
         return
-    holds = access.holding(Permission.USERS_WRITE, alias="g")
+    condition = access.holder_condition(Permission.USERS_WRITE, alias="g")
     yesterday = caller.now - timedelta(days=1)
-    holders = await db.fetch(
-        _HOLDERS.format(holds=holds), made.account_id, caller.now, made.id, yesterday, row=Receiver
+    deciders = await db.fetch(
+        _DECIDERS.format(is_decider=condition), request.account_id, caller.now, request.id, yesterday, row=RecipientRow
     )
-    letter = await db.fetch_one(_LETTER, made.id, row=_Letter)
-    assert letter is not None  # just written  # noqa: S101
+    content = await db.fetch_one(_MAIL_CONTENT, request.id, row=_MailContent)
+    assert content is not None  # just written  # noqa: S101
     await message.queue_all(
-        caller, MessageKind.ACCESS_REQUESTED, holders, account_id=made.account_id, params=dict(letter.items())
+        caller, MessageKind.ACCESS_REQUESTED, to=deciders, account_id=request.account_id, params=dict(content.items())
     )
+
+
+_SUBMIT_EVENTS: Final = (EventType.USER_ACCESS_REQUEST_ASK, EventType.ACCESS_REQUEST_ASK)
+_WITHDRAW_EVENTS: Final = (EventType.USER_ACCESS_REQUEST_WITHDRAW, EventType.ACCESS_REQUEST_WITHDRAW)
+"""The types of the requester's event and of the account's event."""
 
 
 async def _record(
-    caller: Caller, done: str, account_id: UUID | None, request_id: UUID, facts: Mapping[str, object]
+    caller: Caller,
+    event_types: tuple[EventType, EventType],
+    account_id: UUID | None,
+    request_id: UUID,
+    facts: Mapping[str, object],
 ) -> None:
-    """Two events: the requester's, which names no account, and the account's, which he cannot read.
+    """Record two events: the requester's names no account, and the requester cannot read the account's.
 
-    The second is written for nobody too: a commit takes the time that would tell the two apart.
+    The second is recorded even if the request reached no account: the time of the commit would reveal the difference.
     """
+    of_requester, of_account = event_types
     request = {"access_request": str(request_id)}
-    await event.record(caller, f"user:access-request:{done}", after={**request, **facts})
+    await event.record(caller, of_requester, after={**request, **facts})
     requester = {"requester": str(caller.user_id)}
     await event.record(
         replace(caller, user_id=None),
-        f"account:access-request:{done}",
+        of_account,
         account_id=account_id,
         after={**request, **requester, **facts},
     )
 
 
-def _shown(target: Target | AccessRequest) -> dict[str, object]:
-    """The number that was typed, as events show it."""
+def _number_facts(target: Target | AccessRequest) -> dict[str, object]:
+    """The entered number, for events."""
     if target.account_number is not None:
         return {"account_number": target.account_number}
     return {"organization_number": target.organization_number, "country": target.country}
 
 
 async def withdraw(caller: Caller, access_request_id: UUID) -> UUID:
-    """Take one's own pending request back. Returns its id.
+    """Withdraw a pending request of the caller. Returns its id.
 
-    Raises Refusal: NOT_FOUND unless it is the caller's own, INVALID_STATE once it is decided.
+    Raises Refusal: NOT_FOUND if it is not the caller's request, INVALID_STATE if it is not pending.
     """
     user_id = caller.user()
     async with db.transaction():
-        mine = await AccessRequest.filter(id=access_request_id, requester_id=user_id).first()
-        if mine is None:
+        request = await AccessRequest.filter(id=access_request_id, requester_id=user_id).first()
+        if request is None:
             raise not_found("access_request_id")
-        await locks.accounts(mine.account_id or NOBODY)
-        await leave_pending(mine, AccessRequestStatus.WITHDRAWN, caller.now)
-        await _record(caller, "withdraw", mine.account_id, mine.id, {"status": AccessRequestStatus.WITHDRAWN})
+        await locks.lock_accounts(request.account_id or NO_ACCOUNT)
+        await decide(request, AccessRequestStatus.WITHDRAWN, caller.now)
+        await _record(
+            caller, _WITHDRAW_EVENTS, request.account_id, request.id, {"status": AccessRequestStatus.WITHDRAWN}
+        )
     return access_request_id
 
 
-async def leave_pending(
-    asked: AccessRequest, to: AccessRequestStatus, now: datetime, *, grant_id: UUID | None = None
+async def decide(
+    request: AccessRequest, new_status: AccessRequestStatus, now: datetime, *, grant_id: UUID | None = None
 ) -> None:
-    """Decide a request; of several who do so at once, the first."""
-    pending = AccessRequest.filter(id=asked.id, status=AccessRequestStatus.PENDING, expires_at__gt=now)
-    if not await pending.update(status=to, grant_id=grant_id):
+    """Set the status of a pending request. Of concurrent decisions the first counts; others raise INVALID_STATE."""
+    pending_request = AccessRequest.filter(id=request.id, status=AccessRequestStatus.PENDING, expires_at__gt=now)
+    if not await pending_request.update(status=new_status, grant_id=grant_id):
         raise not_pending()
 
 
 def not_pending() -> Refusal:
-    """The refusal of a request that has been decided."""
-    return not_in_state(mark("This request is no longer pending."))
+    """The refusal for a request that is not pending."""
+    return invalid_state(mark("This request is no longer pending."))
 
 
-def not_in_state(text: str) -> Refusal:
-    """The refusal of a request that cannot be decided so any more."""
+def invalid_state(text: str) -> Refusal:
+    """The refusal for a request whose state does not allow the decision."""
     return refuse(UserErrorCode.INVALID_STATE, "access_request_id", text)

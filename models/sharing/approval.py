@@ -1,7 +1,6 @@
-"""What an account can do with a request for access: approve it, with less than asked, or decline it.
+"""Approval and decline of access requests by the account.
 
-It is decided under the account's lock, where the right of who decides is read, and what has become of
-the one who asked.
+The decision is made under the account's lock. The caller's rights and the requester's login are read under the lock.
 """
 
 from dataclasses import dataclass
@@ -11,106 +10,108 @@ from uuid import UUID
 from auth import policy
 from auth.policy import Permission, Role
 from i18n import mark
-from models.access import access, grant
+from models.access import access, grant, grant_operation, grant_rules
 from models.access.access import OperationContext, requires
 from models.accounts.account import Account
+from models.audit.event_type import EventType
 from models.base.errors import UserErrorCode
 from models.base.validation import Validation
 from models.outbox import message
-from models.outbox.message import MessageKind
+from models.outbox.message_kind import MessageKind
 from models.people.user import User
 from models.sharing import access_request
 from models.sharing.access_request import AccessRequest, AccessRequestStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
-    """What approving leaves: the request, and the grant that it gave."""
+class Approval:
+    """The outcome of an approval: the request and the new grant."""
 
     access_request_id: UUID
     grant_id: UUID
 
 
-@requires(Permission.USERS_WRITE, of="access_request")
+@requires(Permission.USERS_WRITE, EventType.ACCESS_REQUEST_APPROVE, of="access_request")
 async def approve(
-    act: OperationContext,
+    context: OperationContext,
     access_request_id: UUID,
     *,
     role: Role | None = None,
     permissions: list[Permission] | None = None,
     grant_valid_until: datetime | None = None,
-) -> Approved:
-    """Give what was asked for, or less: another role, a list, an end.
+) -> Approval:
+    """Give the requested role, or less: a lower role, an allowlist, an end.
 
-    Raises Refusal: INVALID_STATE, ALREADY_MEMBER, ROLE_TOO_HIGH (more than was asked, or than the
-    caller may give), or what is wrong with the input.
+    Raises Refusal: INVALID_STATE, ALREADY_MEMBER, ROLE_TOO_HIGH if it is more than requested or more than the caller
+    may give, or an invalid input field.
     """
-    asked = await AccessRequest.get(id=access_request_id)
-    given = role or asked.role
-    _demand_pending(asked, act.now)
+    request = await AccessRequest.get(id=access_request_id)
+    granted_role = role or request.role
+    _require_pending(request, context.now)
     with Validation() as check:
-        listed = grant.checked_list(check, given, permissions)
-        check.end("grant_valid_until", grant_valid_until, now=act.now)
-        if policy.granted(given, listed) & ~policy.ROLES[asked.role]:
-            check.problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This is more than was asked for."))
-    grant.demand_may_give(act.access, given, listed, until=grant_valid_until)
-    await _check_requester(asked, act.now)
-    if await grant.is_member(act.caller, asked.requester_id, act.account_id):
+        allowlist = grant_rules.check_allowlist(check, granted_role, permissions)
+        check.end("grant_valid_until", grant_valid_until, now=context.now)
+        if policy.granted_bits(granted_role, allowlist) & ~policy.ROLES[request.role]:
+            check.add_problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This is more than the requester asked for."))
+    grant_rules.require_may_give(context.access, granted_role, allowlist, until=grant_valid_until)
+    await _require_requester_is_valid(request, context.now)
+    if await grant.is_member(context.caller, request.requester_id, context.account_id):
         raise grant.already_member("access_request_id")
-    grant_id = await grant.give(
-        act.caller,
-        account_id=act.account_id,
-        user_id=asked.requester_id,
-        role=given,
-        listed=listed,
+    grant_id = await grant_operation.give(
+        context.caller,
+        account_id=context.account_id,
+        user_id=request.requester_id,
+        role=granted_role,
+        allowlist=allowlist,
         valid_until=grant_valid_until,
-        granted_by_id=act.user_id,
-        by_role=act.access.role,
+        granted_by_id=context.user_id,
+        by_role=context.access.role,
     )
-    await access_request.leave_pending(asked, AccessRequestStatus.APPROVED, act.now, grant_id=grant_id)
-    after = {"access_request": str(asked.id), "grant": str(grant_id), "role": given}
-    await act.record("account:access-request:approve", before={"role": asked.role}, after=after)
-    await _tell_requester(act, asked, MessageKind.ACCESS_APPROVED, role=given)
-    return Approved(asked.id, grant_id)
+    await access_request.decide(request, AccessRequestStatus.APPROVED, context.now, grant_id=grant_id)
+    after = {"access_request": str(request.id), "grant": str(grant_id), "role": granted_role}
+    await context.record(EventType.ACCESS_REQUEST_APPROVE, before={"role": request.role}, after=after)
+    await _mail_requester(context, request, MessageKind.ACCESS_APPROVED, role=granted_role)
+    return Approval(request.id, grant_id)
 
 
-@requires(Permission.USERS_WRITE, of="access_request")
-async def decline(act: OperationContext, access_request_id: UUID) -> UUID:
-    """Turn a pending request down; its requester is told. Returns its id."""
-    asked = await AccessRequest.get(id=access_request_id)
-    await access_request.leave_pending(asked, AccessRequestStatus.DECLINED, act.now)
-    after = {"access_request": str(asked.id), "status": AccessRequestStatus.DECLINED}
-    await act.record("account:access-request:decline", after=after)
-    await _tell_requester(act, asked, MessageKind.ACCESS_DECLINED, role=asked.role)
-    return asked.id
+@requires(Permission.USERS_WRITE, EventType.ACCESS_REQUEST_DECLINE, of="access_request")
+async def decline(context: OperationContext, access_request_id: UUID) -> UUID:
+    """Decline a pending request and mail the requester. Returns the request's id. Raises Refusal INVALID_STATE."""
+    request = await AccessRequest.get(id=access_request_id)
+    await access_request.decide(request, AccessRequestStatus.DECLINED, context.now)
+    after = {"access_request": str(request.id), "status": AccessRequestStatus.DECLINED}
+    await context.record(EventType.ACCESS_REQUEST_DECLINE, after=after)
+    await _mail_requester(context, request, MessageKind.ACCESS_DECLINED, role=request.role)
+    return request.id
 
 
-async def _check_requester(asked: AccessRequest, now: datetime) -> None:
-    """Who asked must still be there, and still speak for the account that he named."""
-    if not await User.exists(id=asked.requester_id, activated_at__not_isnull=True):
-        raise access_request.not_in_state(mark("Whoever asked has no login any more."))
-    if asked.on_behalf_of_id is None:
+async def _require_requester_is_valid(request: AccessRequest, now: datetime) -> None:
+    """Refuse a request if the requester has no login any more, or no longer represents the named account."""
+    if not await User.exists(id=request.requester_id, activated_at__not_isnull=True):
+        raise access_request.invalid_state(mark("The requester has no login any more."))
+    if request.on_behalf_of_id is None:
         return
-    voice = await access.load_one(asked.requester_id, asked.on_behalf_of_id, now=now)
-    if voice is None or not policy.decide(Permission.USERS_WRITE, voice.standing).allowed:
-        raise access_request.not_in_state(mark("Whoever asked no longer speaks for the account that he named."))
+    represented_access = await access.load_one(request.requester_id, request.on_behalf_of_id, now=now)
+    if represented_access is None or not policy.decide(Permission.USERS_WRITE, represented_access.facts).allowed:
+        raise access_request.invalid_state(mark("The requester no longer represents the named account."))
 
 
-def _demand_pending(asked: AccessRequest, now: datetime) -> None:
-    if access_request.status(asked, now) is not AccessRequestStatus.PENDING:
+def _require_pending(request: AccessRequest, now: datetime) -> None:
+    if access_request.status(request, now) is not AccessRequestStatus.PENDING:
         raise access_request.not_pending()
 
 
-async def _tell_requester(act: OperationContext, asked: AccessRequest, kind: MessageKind, *, role: Role) -> None:
-    requester, house = await User.get(id=asked.requester_id), await Account.get(id=act.account_id)
+async def _mail_requester(context: OperationContext, request: AccessRequest, kind: MessageKind, *, role: Role) -> None:
+    requester, account_row = await User.get(id=request.requester_id), await Account.get(id=context.account_id)
     await message.queue(
-        act.caller,
+        context.caller,
         kind,
-        to=requester.email,
-        name=requester.name,
-        locale=requester.locale,
-        account_id=act.account_id,
-        # Who is declined learns no name: only that somebody answers for the number that he typed.
-        params={"number": str(asked.account_number or f"{asked.country} {asked.organization_number}"), "role": role}
-        | ({"account_name": house.name} if kind is MessageKind.ACCESS_APPROVED else {}),
+        to=requester,
+        account_id=context.account_id,
+        # A decline does not reveal the account's name, only that an account has the number.
+        params={
+            "number": str(request.account_number or f"{request.country} {request.organization_number}"),
+            "role": role,
+        }
+        | ({"account_name": account_row.name} if kind is MessageKind.ACCESS_APPROVED else {}),
     )

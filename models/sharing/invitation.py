@@ -1,13 +1,13 @@
-"""An invitation offers a role in an account to an e-mail address, for seven days.
+"""An invitation offers a role in an account to an email address, for seven days.
 
     issue --> PENDING --accept--> ACCEPTED (gives a grant)
                  |----decline---> DECLINED
                  |----revoke----> REVOKED        expired: derived from `expires_at`, then
-                 `----resend----> PENDING        stored when a later invitation takes its place
+                 `----resend----> PENDING        stored when a new invitation to the address is issued
 
-Whoever issued, changed or resent it last vouches for it: his right is checked again when it is
-accepted, under the account's lock. The link's token is derived from a seed that only the mail's
-row holds; here lies its digest.
+The inviter is the user who last issued, changed or resent the invitation. Acceptance checks the inviter's rights
+again, under the account's lock. The link's token is derived from a seed. Only the message row holds the seed; the
+invitation's row holds the token's digest.
 """
 
 from datetime import datetime, timedelta
@@ -24,23 +24,25 @@ from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
 from models import throttle
-from models.access import grant, seat
+from models.access import grant, grant_rules, seat
 from models.access.access import OperationContext, requires
-from models.access.grant import demand_may_give
+from models.access.grant_rules import require_may_give
 from models.accounts.account import Account
+from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.unset import UNSET, Unset
 from models.base.validation import Validation, email_key
 from models.outbox import message
-from models.outbox.message import LinkPurpose, MessageKind
+from models.outbox.message import Contact, LinkPurpose
+from models.outbox.message_kind import MessageKind
 from models.people.user import User
 
-LASTS: Final = timedelta(days=7)
+LIFETIME: Final = timedelta(days=7)
 
 
 class InvitationStatus(StrEnum):
-    """Where an invitation stands."""
+    """The status of an invitation."""
 
     PENDING = "PENDING"
     ACCEPTED = "ACCEPTED"
@@ -70,13 +72,13 @@ class Invitation(Model):
     grant_id: UUID | None = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
-        """Where the rows are."""
+        """Table mapping."""
 
         table = "invitations"
 
 
 class InvitationRow(db.Row):
-    """An invitation as it is listed, without its digest."""
+    """An invitation in lists, without the token digest. `invitee_id` is null if the address has no login."""
 
     graphql_type = "Invitation"
 
@@ -95,37 +97,39 @@ class InvitationRow(db.Row):
     grant_valid_until: datetime | None
 
 
-COLUMNS: Final = {
-    **db.columns("i", "id account_id email email_key role listed status invited_by_id created_at expires_at"),
-    **db.columns("i", "grant_valid_until"),
-    "account_name": "a.name AS account_name",
-    "invitee_id": "(SELECT l.id FROM users l WHERE l.email_key = i.email_key) AS invitee_id",
-}
+COLUMNS: Final = db.columns_of(
+    "i",
+    InvitationRow,
+    {
+        "account_name": "a.name",
+        "invitee_id": "(SELECT l.id FROM users l WHERE l.email_key = i.email_key)",
+    },
+)
 SOURCE: Final = "invitations i JOIN accounts a ON a.id = i.account_id"
 STATUS: Final = """CASE WHEN i.status = 'PENDING' AND i.expires_at <= {0} THEN 'EXPIRED'
     ELSE i.status END"""
-"""The status at the instant {0}, as `status` tells it, for filters."""
-_BY_IDS: Final = f"SELECT {', '.join(COLUMNS.values())} FROM {SOURCE} WHERE i.id = ANY($1::uuid[])"
+"""SQL expression: the status at the time {0}, as `status` returns it. For filters."""
+_BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM {SOURCE} WHERE i.id = ANY($1::uuid[])"
 
 
 async def by_ids(ids: list[UUID]) -> list[InvitationRow | None]:
-    """These invitations, in this order; whoever asks still checks the access."""
+    """The invitations with these ids, in this order. The caller has to check the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=InvitationRow))
 
 
 def status(row: InvitationRow | Invitation, now: datetime) -> InvitationStatus:
     """An invitation's status at `now`."""
-    found = InvitationStatus(row.status)
-    over = found is InvitationStatus.PENDING and row.expires_at <= now
-    return InvitationStatus.EXPIRED if over else found
+    stored_status = InvitationStatus(row.status)
+    is_expired = stored_status is InvitationStatus.PENDING and row.expires_at <= now
+    return InvitationStatus.EXPIRED if is_expired else stored_status
 
 
-# ---- Offering --------------------------------------------------------------------------------
+# ---- Operations of the account ---------------------------------------------------------------
 
 
-@requires(Permission.USERS_WRITE)
+@requires(Permission.USERS_WRITE, EventType.INVITATION_ISSUE)
 async def issue(
-    act: OperationContext,
+    context: OperationContext,
     account_id: UUID,
     *,
     email: str,
@@ -136,157 +140,172 @@ async def issue(
     locale: str | None = None,
     allow_other_login: bool | None = None,
 ) -> UUID:
-    """Offer `role` to an address, and mail it the link. Returns the invitation's id.
+    """Offer `role` to an address and mail the link. Returns the invitation's id.
 
     Raises:
-        Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED, or what is wrong with
-            the input.
-        RateLimited: the account has mailed as many offers as it may within a day.
+        Refusal: ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED, or an invalid input field.
+        RateLimited: the account has mailed its maximum of offers a day.
     """
     with Validation() as check:
         email = check.email("email", email)
         text = check.prose("message", message)
-        listed = grant.checked_list(check, role, permissions)
-        check.end("grant_valid_until", grant_valid_until, now=act.now)
+        allowlist = grant_rules.check_allowlist(check, role, permissions)
+        check.end("grant_valid_until", grant_valid_until, now=context.now)
         language = check.locale("locale", locale) if locale is not None else None
-    demand_may_give(act.access, role, listed, grant_valid_until)
+    require_may_give(context.access, role, allowlist, grant_valid_until)
     invitee = await User.filter(email_key=email_key(email)).first()
-    if invitee and await grant.is_member(act.caller, invitee.id, account_id):
+    if invitee and await grant.is_member(context.caller, invitee.id, account_id):
         raise grant.already_member("email")
-    await _rest_expired(account_id, email_key(email), act.now)
+    await _store_expired(account_id, email_key(email), context.now)
     seed = tokens.seed()
     try:
-        made = await Invitation.create(
+        invitation = await Invitation.create(
             account_id=account_id,
             email=email,
             email_key=email_key(email),
             role=role,
-            listed=listed,
+            listed=allowlist,
             status=InvitationStatus.PENDING,
-            invited_by_id=act.user_id,
+            invited_by_id=context.user_id,
             message=text,
-            locale=language or (invitee.locale if invitee else act.caller.locale),
+            locale=language or (invitee.locale if invitee else context.caller.locale),
             allow_other_login=bool(allow_other_login),
             grant_valid_until=grant_valid_until,
-            token_digest=_digest(act.caller, seed),
-            created_at=act.now,
-            expires_at=act.now + LASTS,
+            token_digest=_token_digest(context.caller, seed),
+            created_at=context.now,
+            expires_at=context.now + LIFETIME,
         )
     except IntegrityError as error:
         raise _already_invited("email") from error
-    await seat.demand(account_id, role, "role", now=act.now)
-    await act.record("account:invitation:issue", after=terms(made))
-    await _mail(act, made, seed)
-    return made.id
+    await seat.require_available(account_id, role, "role", now=context.now)
+    await context.record(EventType.INVITATION_ISSUE, after=event_facts(invitation))
+    await _mail(context, invitation, seed)
+    return invitation.id
 
 
-@requires(Permission.USERS_WRITE, of="invitation")
+@requires(Permission.USERS_WRITE, EventType.INVITATION_UPDATE, of="invitation")
 async def update(
-    act: OperationContext,
+    context: OperationContext,
     invitation_id: UUID,
     *,
     role: Role | None = None,
     permissions: list[Permission] | None | Unset = UNSET,
     grant_valid_until: datetime | None | Unset = UNSET,
 ) -> UUID:
-    """Change what a pending invitation offers; what is not given stays. Returns its id."""
-    invitation = await _pending(act, invitation_id)
+    """Change the offer of a pending invitation. UNSET keeps a value, as None does for `role`. Returns its id.
+
+    A new role without `permissions` removes the allowlist.
+
+    Raises Refusal: INVITATION_NOT_PENDING, ROLE_TOO_HIGH, SEATS_EXHAUSTED, or an invalid input field.
+    """
+    invitation = await _require_pending(context, invitation_id)
     new_role = role or invitation.role
     with Validation() as check:
         if permissions is not UNSET:
-            listed = grant.checked_list(check, new_role, permissions)
+            allowlist = grant_rules.check_allowlist(check, new_role, permissions)
         else:
-            listed = invitation.listed if new_role is invitation.role else None
+            allowlist = invitation.listed if new_role is invitation.role else None
         if grant_valid_until is UNSET:
             grant_valid_until = invitation.grant_valid_until
         else:
-            check.end("grant_valid_until", grant_valid_until, now=act.now)
-    demand_may_give(act.access, new_role, listed, grant_valid_until)
-    grant.demand_may_manage(act.access, invitation.role, "invitation_id")
-    before, was = terms(invitation), invitation.role
+            check.end("grant_valid_until", grant_valid_until, now=context.now)
+    require_may_give(context.access, new_role, allowlist, grant_valid_until)
+    grant_rules.require_may_manage(context.access, invitation.role, "invitation_id")
+    before, former_role = event_facts(invitation), invitation.role
     await Invitation.filter(id=invitation.id).update(
         role=new_role,
-        listed=listed,
+        listed=allowlist,
         grant_valid_until=grant_valid_until,
-        invited_by_id=act.user_id,
+        invited_by_id=context.user_id,
     )
-    await seat.demand(act.account_id, new_role, "role", now=act.now, was=was)
+    await seat.require_available(context.account_id, new_role, "role", now=context.now, former_role=former_role)
     await invitation.refresh_from_db()
-    await act.record("account:invitation:update", before=before, after=terms(invitation))
+    await context.record(EventType.INVITATION_UPDATE, before=before, after=event_facts(invitation))
     return invitation.id
 
 
-@requires(Permission.USERS_WRITE, of="invitation")
-async def resend(act: OperationContext, invitation_id: UUID) -> UUID:
-    """Mail a new link with a new term of seven days; the old one dies. Returns the id.
+@requires(Permission.USERS_WRITE, EventType.INVITATION_RESEND, of="invitation")
+async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
+    """Mail a new link that works for seven days. The former link stops working. Returns the invitation's id.
 
-    Works for pending and expired invitations. Raises RateLimited as `issue` does.
+    The invitation has to be pending or expired.
+
+    Raises:
+        Refusal: INVITATION_NOT_PENDING, INVALID_STATE, ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED.
+        RateLimited: the account has mailed its maximum of offers a day.
     """
     invitation = await Invitation.get(id=invitation_id)
-    if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
+    if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise not_pending()
-    if invitation.grant_valid_until and invitation.grant_valid_until <= act.now:
+    if invitation.grant_valid_until and invitation.grant_valid_until <= context.now:
         raise refuse(
             UserErrorCode.INVALID_STATE,
             "invitation_id",
-            mark("The access that it offers has already ended. Change its end first."),
+            mark("The offered access has already ended. Change its end first."),
         )
-    demand_may_give(
-        act.access, invitation.role, invitation.listed, invitation.grant_valid_until, until_field="invitation_id"
+    require_may_give(
+        context.access, invitation.role, invitation.listed, invitation.grant_valid_until, until_field="invitation_id"
     )
     invitee = await User.filter(email_key=invitation.email_key).first()
-    if invitee and await grant.is_member(act.caller, invitee.id, invitation.account_id):
+    if invitee and await grant.is_member(context.caller, invitee.id, invitation.account_id):
         raise grant.already_member("invitation_id")
-    await _rest_expired(invitation.account_id, invitation.email_key, act.now, but=invitation.id)
-    seed, before = tokens.seed(), terms(invitation)
-    reserves = invitation.role if status(invitation, act.now) is InvitationStatus.PENDING else None
+    await _store_expired(invitation.account_id, invitation.email_key, context.now, except_id=invitation.id)
+    seed, before = tokens.seed(), event_facts(invitation)
+    reserved_role = invitation.role if status(invitation, context.now) is InvitationStatus.PENDING else None
     try:
         await Invitation.filter(id=invitation.id).update(
             status=InvitationStatus.PENDING,
-            token_digest=_digest(act.caller, seed),
-            expires_at=act.now + LASTS,
-            invited_by_id=act.user_id,
+            token_digest=_token_digest(context.caller, seed),
+            expires_at=context.now + LIFETIME,
+            invited_by_id=context.user_id,
         )
     except IntegrityError as error:
         raise _already_invited("invitation_id") from error
-    await seat.demand(act.account_id, invitation.role, "invitation_id", now=act.now, was=reserves)
+    await seat.require_available(
+        context.account_id, invitation.role, "invitation_id", now=context.now, former_role=reserved_role
+    )
     await invitation.refresh_from_db()
-    await act.record("account:invitation:resend", before=before, after=terms(invitation))
-    await _mail(act, invitation, seed)
+    await context.record(EventType.INVITATION_RESEND, before=before, after=event_facts(invitation))
+    await _mail(context, invitation, seed)
     return invitation.id
 
 
-@requires(Permission.USERS_WRITE, of="invitation")
-async def revoke(act: OperationContext, invitation_id: UUID) -> UUID:
-    """Take a pending or expired invitation back; its link dies. Returns its id."""
+@requires(Permission.USERS_WRITE, EventType.INVITATION_REVOKE, of="invitation")
+async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
+    """Revoke a pending or expired invitation. Its link stops working. Returns its id.
+
+    Raises Refusal: INVITATION_NOT_PENDING, ROLE_TOO_HIGH.
+    """
     invitation = await Invitation.get(id=invitation_id)
-    if status(invitation, act.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
+    if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise not_pending()
-    grant.demand_may_manage(act.access, invitation.role, "invitation_id")
+    grant_rules.require_may_manage(context.access, invitation.role, "invitation_id")
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
-    ended = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
-    await act.record("account:invitation:revoke", before=terms(invitation), after=ended)
+    change = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
+    await context.record(EventType.INVITATION_REVOKE, before=event_facts(invitation), after=change)
     return invitation.id
 
 
-# ---- The mail, and small parts -----------------------------------------------------------------
+# ---- Helpers ---------------------------------------------------------------------------------
 
 
-async def _mail(act: OperationContext, invitation: Invitation, seed: bytes) -> None:
-    await throttle.attempt_offer(act.caller, act.account_id, invitation.email_key)
-    inviter, house = await User.get(id=act.user_id), await Account.get(id=act.account_id)
+async def _mail(context: OperationContext, invitation: Invitation, seed: bytes) -> None:
+    await throttle.attempt_offer(context.caller, context.account_id, invitation.email_key)
+    inviter, account_row = await User.get(id=context.user_id), await Account.get(id=context.account_id)
     invitee = await User.filter(email_key=invitation.email_key).first()
     await message.queue(
-        act.caller,
+        context.caller,
         MessageKind.INVITATION,
-        to=invitation.email,
-        name=invitee.name if invitee and invitee.activated_at else None,
-        locale=invitation.locale,
-        account_id=act.account_id,
+        to=Contact(
+            email=invitation.email,
+            name=invitee.name if invitee and invitee.activated_at else None,
+            locale=invitation.locale,
+        ),
+        account_id=context.account_id,
         link=(LinkPurpose.INVITATION, seed),
         params={
             "inviter_name": inviter.name,
-            "account_name": house.name,
+            "account_name": account_row.name,
             "role": invitation.role,
             "message": invitation.message,
             "expires_at": invitation.expires_at.isoformat(),
@@ -294,27 +313,27 @@ async def _mail(act: OperationContext, invitation: Invitation, seed: bytes) -> N
     )
 
 
-async def _pending(act: OperationContext, invitation_id: UUID) -> Invitation:
-    found = await Invitation.get(id=invitation_id)
-    if status(found, act.now) is not InvitationStatus.PENDING:
+async def _require_pending(context: OperationContext, invitation_id: UUID) -> Invitation:
+    invitation = await Invitation.get(id=invitation_id)
+    if status(invitation, context.now) is not InvitationStatus.PENDING:
         raise not_pending()
-    return found
+    return invitation
 
 
-async def _rest_expired(account_id: UUID, key: str, now: datetime, *, but: UUID | None = None) -> None:
-    """Store that an earlier invitation has expired, so that a new one can take its place."""
+async def _store_expired(account_id: UUID, address_key: str, now: datetime, *, except_id: UUID | None = None) -> None:
+    """Store the expiry of former invitations to the address, so that the unique index allows a new one."""
     earlier = Invitation.filter(
-        account_id=account_id, email_key=key, status=InvitationStatus.PENDING, expires_at__lte=now
+        account_id=account_id, email_key=address_key, status=InvitationStatus.PENDING, expires_at__lte=now
     )
-    await (earlier.exclude(id=but) if but else earlier).update(status=InvitationStatus.EXPIRED)
+    await (earlier.exclude(id=except_id) if except_id else earlier).update(status=InvitationStatus.EXPIRED)
 
 
-def _digest(caller: Caller, seed: bytes) -> bytes:
+def _token_digest(caller: Caller, seed: bytes) -> bytes:
     return tokens.digest(tokens.derive(caller.config.link_key, LinkPurpose.INVITATION, seed))
 
 
 def not_pending() -> Refusal:
-    """The refusal of an invitation that has been decided."""
+    """The refusal for an invitation that is not pending."""
     return refuse(
         UserErrorCode.INVITATION_NOT_PENDING,
         "invitation_id",
@@ -326,8 +345,8 @@ def _already_invited(field: str) -> Refusal:
     return refuse(UserErrorCode.ALREADY_INVITED, field, mark("This address has a pending invitation already."))
 
 
-def terms(invitation: Invitation) -> dict[str, object]:
-    """What an invitation offers, as events show it."""
+def event_facts(invitation: Invitation) -> dict[str, object]:
+    """The facts of an invitation in events."""
     return {
         "invitation": str(invitation.id),
         "email": invitation.email,

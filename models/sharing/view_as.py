@@ -1,7 +1,7 @@
-"""Looking at an account as a role, or the holder of one of its grants, would see it.
+"""View-as: the viewer sees an account as a role or as the holder of a grant would see it.
 
-Only who has all of `policy.VIEW_AS` in the account may look so, and he sees no more than he himself
-may. It is read-only and recorded, at most once an hour for each role or grant.
+A view needs all permissions of `policy.VIEW_AS` in the account, and never shows more than the viewer may see. It is
+read-only. It is recorded, at most once an hour for each role or grant.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,21 @@ from database import db
 from models.access import access, grant
 from models.access.access import Access
 from models.audit import event
+from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import BadInput
 
-RECORDED_EVERY: Final = timedelta(hours=1)
-_LIVE: Final = {GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS}
+EVENT_INTERVAL: Final = timedelta(hours=1)
+_LIVE_STATUSES: Final = {GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS}
 
 
 @dataclass(frozen=True, slots=True)
 class ViewAs:
-    """Whose eyes a request looks through, in the one account that it then sees.
+    """The view of a request: the account, the viewer, and the role or grant holder whose view it is.
 
-    `viewer_id` really asks; `holder_id` has the grant that he looks through, None for a role;
-    `access` is what they give, None for nothing.
+    `viewer_id` is the user who sends the request. `holder_id` is the holder of the grant, None for a role. `access`
+    is the access in the view, None without any.
     """
 
     account_id: UUID
@@ -40,64 +41,83 @@ class ViewAs:
     access: Access | None
 
 
-async def of_role(caller: Caller, own: Access, role: Role) -> ViewAs:
-    """Look through a role that has no list of its own, in the account of `own`. Raises Forbidden."""
-    _demand(own)
-    mine = own.standing
-    standing = GrantFacts(role, GrantStatus.ACTIVE, None, mine.restrictions, mine.locks, mine.subscription_over)
-    await _record(caller, own, {"role": role})
-    seen = Access(own.grant, standing, policy.effective(standing))
-    return ViewAs(own.account_id, caller.user(), None, role, _within(own, seen))
+async def of_role(caller: Caller, viewer_access: Access, role: Role) -> ViewAs:
+    """View the viewer's account as a role without an allowlist. Raises Forbidden."""
+    _require_view_permissions(viewer_access)
+    viewer_facts = viewer_access.facts
+    role_facts = GrantFacts(
+        role, GrantStatus.ACTIVE, None, viewer_facts.restrictions, viewer_facts.locks, viewer_facts.subscription_over
+    )
+    await _record(caller, viewer_access, {"role": role})
+    role_access = Access(viewer_access.grant, role_facts, policy.effective_bits(role_facts))
+    return ViewAs(viewer_access.account_id, caller.user(), None, role, _limit_to_viewer(viewer_access, role_access))
 
 
-async def of_grant(caller: Caller, own: Access, grant_id: UUID) -> ViewAs:
-    """Look through a live grant on the account of `own`. Raises Forbidden, BadInput."""
-    _demand(own)
+async def of_grant(caller: Caller, viewer_access: Access, grant_id: UUID) -> ViewAs:
+    """View the viewer's account as the holder of a live grant. Raises Forbidden, BadInput."""
+    _require_view_permissions(viewer_access)
     row = (await grant.by_ids([grant_id]))[0]
-    if row is None or row.account_id != own.account_id or access.status(row, caller.now) not in _LIVE:
-        raise BadInput("X-View-As names no role, and no grant that counts in this account.")
-    await _record(caller, own, {"grant": str(row.id), "role": Role(row.role)})
-    seen = access.effective_access(row, caller.now) if access.status(row, caller.now) is GrantStatus.ACTIVE else None
-    return ViewAs(own.account_id, caller.user(), row.user_id, Role(row.role), _within(own, seen))
+    if (
+        row is None
+        or row.account_id != viewer_access.account_id
+        or access.status(row, caller.now) not in _LIVE_STATUSES
+    ):
+        raise BadInput("X-View-As names no role and no live grant of this account.")
+    await _record(caller, viewer_access, {"grant": str(row.id), "role": Role(row.role)})
+    holder_access = (
+        access.effective_access(row, caller.now) if access.status(row, caller.now) is GrantStatus.ACTIVE else None
+    )
+    return ViewAs(
+        viewer_access.account_id,
+        caller.user(),
+        row.user_id,
+        Role(row.role),
+        _limit_to_viewer(viewer_access, holder_access),
+    )
 
 
-def _demand(own: Access) -> None:
+def _require_view_permissions(viewer_access: Access) -> None:
     for permission in policy.VIEW_AS:
-        access.require(own, permission)
+        access.require(viewer_access, permission)
 
 
-def _within(own: Access, seen: Access | None) -> Access | None:
-    """What is seen, as far as the viewer sees it himself.
+def _limit_to_viewer(viewer_access: Access, target_access: Access | None) -> Access | None:
+    """The target's access, limited to the viewer's own permissions. None if nothing is left.
 
-    Where that is less, he is told his own reasons: only the owner has more than an administrator.
+    A limited access has the viewer's facts, so that refusals give the viewer's own reasons. This is the case when an
+    administrator views as the owner.
     """
-    if seen is None or not seen.bits & own.bits:
+    if target_access is None or not target_access.bits & viewer_access.bits:
         return None
-    if seen.bits & ~own.bits:
-        return Access(seen.grant, own.standing, seen.bits & own.bits)
-    return seen
+    if target_access.bits & ~viewer_access.bits:
+        return Access(target_access.grant, viewer_access.facts, target_access.bits & viewer_access.bits)
+    return target_access
 
 
-_RECORDED: Final = """
+_RECENT_EVENT: Final = """
 SELECT FROM events WHERE account_id = $1 AND actor_id = $2 AND type = 'account:account:view-as'
     AND occurred_at > $3 AND after = $4::jsonb LIMIT 1
 """
 
 
-async def _record(caller: Caller, own: Access, through: dict[str, object]) -> None:
-    asked = (own.account_id, caller.user(), caller.now - RECORDED_EVERY, orjson.dumps(through).decode())
-    if await db.fetch(_RECORDED, *asked, row=db.Row):
+async def _record(caller: Caller, viewer_access: Access, target: dict[str, object]) -> None:
+    arguments = (viewer_access.account_id, caller.user(), caller.now - EVENT_INTERVAL, orjson.dumps(target).decode())
+    if await db.fetch(_RECENT_EVENT, *arguments, row=db.Row):
         return
     async with db.transaction():
-        await locks.accounts(own.account_id)
-        # Of requests that come at once, one records it.
-        if not await db.fetch(_RECORDED, *asked, row=db.Row):
+        await locks.lock_accounts(viewer_access.account_id)
+        # Checked again under the lock, so that one of several concurrent requests records the view.
+        if not await db.fetch(_RECENT_EVENT, *arguments, row=db.Row):
             await event.record(
-                caller, "account:account:view-as", account_id=own.account_id, role=own.role, after=through
+                caller,
+                EventType.ACCOUNT_VIEW_AS,
+                account_id=viewer_access.account_id,
+                role=viewer_access.role,
+                after=target,
             )
 
 
-# ---- Whom one sees so --------------------------------------------------------------------------
+# ---- Visibility of users -----------------------------------------------------------------------
 
 
 class _Id(db.Row):
@@ -109,20 +129,23 @@ _REQUESTERS: Final = "SELECT requester_id FROM access_requests WHERE requester_i
 _USERS_READ: Final = policy.mask([Permission.USERS_READ])
 
 
-async def readable(ids: list[UUID], through: ViewAs) -> set[UUID]:
-    """Those users of whom all is seen: they have or had a grant on the account, or asked, and users are read there."""
-    return await _members(ids, through) if _reads_users(through) else set()
+async def ids_with_readable_profile(ids: list[UUID], view: ViewAs) -> set[UUID]:
+    """The ids of users with a current or former grant, or an access request, on the account. Needs USERS_READ."""
+    return await _member_ids(ids, view) if _may_read_users(view) else set()
 
 
-async def known(ids: list[UUID], through: ViewAs) -> set[UUID]:
-    """Those users whose name is come across: the holder, and whoever has or had a grant on the account, or asked."""
-    return (await _members(ids, through) if through.access else set()) | ({*ids} & {through.holder_id})
+async def ids_with_visible_name(ids: list[UUID], view: ViewAs) -> set[UUID]:
+    """The ids of users whose name the view shows: the holder, and users with a current or former grant.
+
+    With USERS_READ also users with an access request.
+    """
+    return (await _member_ids(ids, view) if view.access else set()) | ({*ids} & {view.holder_id})
 
 
-def _reads_users(through: ViewAs) -> bool:
-    return through.access is not None and bool(through.access.bits & _USERS_READ)
+def _may_read_users(view: ViewAs) -> bool:
+    return view.access is not None and bool(view.access.bits & _USERS_READ)
 
 
-async def _members(ids: list[UUID], through: ViewAs) -> set[UUID]:
-    sql = f"{_MEMBERS} UNION {_REQUESTERS}" if _reads_users(through) else _MEMBERS
-    return {row.id for row in await db.fetch(sql, ids, through.account_id, row=_Id)}
+async def _member_ids(ids: list[UUID], view: ViewAs) -> set[UUID]:
+    sql = f"{_MEMBERS} UNION {_REQUESTERS}" if _may_read_users(view) else _MEMBERS
+    return {row.id for row in await db.fetch(sql, ids, view.account_id, row=_Id)}

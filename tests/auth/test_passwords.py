@@ -1,4 +1,4 @@
-"""Passwords: hashing, checking, judging."""
+"""Password hashing, verification and strength rules."""
 
 import asyncio
 import time
@@ -17,72 +17,72 @@ STRONG = "kestrel orbit lantern"
 pytestmark = pytest.mark.usefixtures("costly_passwords")
 
 
-async def test_a_hash_is_argon2id_at_owasps_floor_and_salted() -> None:
-    one, other = await passwords.hash_password(STRONG), await passwords.hash_password(STRONG)
+async def test_hash_is_salted_argon2id_with_owasp_minimum() -> None:
+    first_hash, second_hash = await passwords.hash_password(STRONG), await passwords.hash_password(STRONG)
 
-    assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert one != other
-    assert await passwords.verify(STRONG, one)
+    assert first_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert first_hash != second_hash
+    assert await passwords.verify(STRONG, first_hash)
 
 
-async def test_only_the_right_password_matches() -> None:
-    hashed = await passwords.hash_password(STRONG)
+async def test_only_the_correct_password_matches() -> None:
+    password_hash = await passwords.hash_password(STRONG)
 
     wrong = [STRONG.upper(), f"{STRONG} ", "", "\0", "x" * 129, f"{STRONG}\0"]
-    assert [await passwords.verify(password, hashed) for password in wrong] == [False] * 6
+    assert [await passwords.verify(password, password_hash) for password in wrong] == [False] * 6
 
 
-@pytest.mark.parametrize("hashed", [None, "", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"])
-async def test_what_is_no_hash_matches_nothing(hashed: str | None) -> None:
-    assert not await passwords.verify(STRONG, hashed)
-    assert not await passwords.verify("the password of nobody", hashed)
+@pytest.mark.parametrize("invalid_hash", [None, "", "x", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"])
+async def test_invalid_hash_matches_no_password(invalid_hash: str | None) -> None:
+    assert not await passwords.verify(STRONG, invalid_hash)
+    assert not await passwords.verify("the password of no user", invalid_hash)
 
 
-async def test_the_form_of_the_text_does_not_count() -> None:
-    decomposed = unicodedata.normalize("NFD", "żółw gęśl jaźń")
+async def test_unicode_normalization_form_does_not_matter() -> None:
+    nfd_password = unicodedata.normalize("NFD", "żółw gęśl jaźń")
 
-    hashed = await passwords.hash_password(decomposed)
+    password_hash = await passwords.hash_password(nfd_password)
 
-    assert await passwords.verify("żółw gęśl jaźń", hashed)
-    assert await passwords.verify(decomposed, hashed)
+    assert await passwords.verify("żółw gęśl jaźń", password_hash)
+    assert await passwords.verify(nfd_password, password_hash)
 
 
-async def test_an_unknown_address_costs_what_a_known_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+async def test_missing_hash_costs_the_same_as_a_real_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes: list[str] = []
 
-    def watched(_: str, hashed: str) -> bool:
-        seen.append(hashed)
+    def record(_: str, password_hash: str) -> bool:
+        hashes.append(password_hash)
         return True
 
-    monkeypatch.setattr(passwords, "_verify", watched)
+    monkeypatch.setattr(passwords, "_verify", record)
 
     assert await passwords.verify(STRONG, "$hash") is True
     assert await passwords.verify(STRONG, None) is False
-    assert [argon2.extract_parameters(hashed) for hashed in seen[1:]] == [
+    assert [argon2.extract_parameters(password_hash) for password_hash in hashes[1:]] == [
         argon2.extract_parameters(await passwords.hash_password("x"))
     ]
 
 
-async def test_more_than_can_be_answered_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_MAX_WAITING", 3)
+async def test_full_queue_raises_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_MAX_QUEUED_CALLS", 3)
 
-    found = await asyncio.gather(*(passwords.hash_password(STRONG) for _ in range(5)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(passwords.hash_password(STRONG) for _ in range(5)), return_exceptions=True)
 
-    assert [isinstance(outcome, passwords.Busy) for outcome in found] == [False] * 3 + [True] * 2
+    assert [isinstance(outcome, passwords.Busy) for outcome in outcomes] == [False] * 3 + [True] * 2
     assert await passwords.hash_password(STRONG)
 
 
-async def test_hashing_leaves_the_loop_free() -> None:
-    hashing = asyncio.create_task(passwords.hash_password(STRONG))
+async def test_hashing_does_not_block_the_event_loop() -> None:
+    task = asyncio.create_task(passwords.hash_password(STRONG))
     turns = 0
-    while not hashing.done():
+    while not task.done():
         await asyncio.sleep(0.001)
         turns += 1
 
     assert turns > 3
 
 
-async def test_lower_parameters_are_outdated() -> None:
+async def test_hash_with_weaker_parameters_is_outdated() -> None:
     weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(STRONG)
 
     assert passwords.is_outdated(weak)
@@ -90,7 +90,7 @@ async def test_lower_parameters_are_outdated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "found"),
+    ("password", "weakness"),
     [
         ("kestrel orb", Weakness.TOO_SHORT),
         ("🦅🪐🏮 kestre", Weakness.TOO_SHORT),
@@ -106,36 +106,36 @@ async def test_lower_parameters_are_outdated() -> None:
         (f"{STRONG} fullmakt", None),
     ],
 )
-def test_judging(password: str, found: Weakness | None) -> None:
+def test_weakness_of_a_password(password: str, weakness: Weakness | None) -> None:
     about = ("Anna Nowak", "anna.nowak@example.com", unicodedata.normalize("NFD", "Żółw"))
 
-    assert passwords.weakness(password, about=about) is found
+    assert passwords.weakness(password, about=about) is weakness
 
 
 @given(st.text(max_size=200), st.text(max_size=30))
-def test_any_text_is_judged(password: str, name: str) -> None:
-    found = passwords.weakness(password, about=(name, f"{name}@example.com"))
+def test_weakness_follows_the_length_for_any_text(password: str, name: str) -> None:
+    weakness = passwords.weakness(password, about=(name, f"{name}@example.com"))
 
     length = len(unicodedata.normalize("NFC", password))
-    assert (found is Weakness.TOO_SHORT) == (length < passwords.MIN_LENGTH)
-    assert (found is Weakness.TOO_LONG) == (length > passwords.MAX_LENGTH)
+    assert (weakness is Weakness.TOO_SHORT) == (length < passwords.MIN_LENGTH)
+    assert (weakness is Weakness.TOO_LONG) == (length > passwords.MAX_LENGTH)
 
 
-async def test_a_password_of_a_megabyte_is_refused_before_it_is_composed_or_hashed() -> None:
-    """Putting so many marks in order would take an hour, on the loop."""
+async def test_huge_password_is_rejected_before_normalization_and_hashing() -> None:
+    """Normalizing so many combining marks would block the event loop for an hour."""
     marks = "\u0301" * 250_000 + "\u0323" * 250_000
 
-    started = time.perf_counter()
+    started_at = time.perf_counter()
     for text in ("a" * 1_000_000, marks):
         assert passwords.weakness(text, about=("Anna", "anna@example.com")) is Weakness.TOO_LONG
         assert not await passwords.verify(text, None)
 
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started_at < 2
 
 
-async def test_a_password_of_128_letters_is_one_however_they_are_composed() -> None:
-    composed = "ậ" * passwords.MAX_LENGTH
-    hashed = await passwords.hash_password(composed)
+async def test_length_limit_counts_normalized_characters() -> None:
+    nfc_password = "ậ" * passwords.MAX_LENGTH
+    password_hash = await passwords.hash_password(nfc_password)
 
-    assert await passwords.verify(unicodedata.normalize("NFD", composed), hashed)
-    assert passwords.weakness(unicodedata.normalize("NFD", composed) + "a", about=()) is Weakness.TOO_LONG
+    assert await passwords.verify(unicodedata.normalize("NFD", nfc_password), password_hash)
+    assert passwords.weakness(unicodedata.normalize("NFD", nfc_password) + "a", about=()) is Weakness.TOO_LONG

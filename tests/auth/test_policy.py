@@ -1,4 +1,4 @@
-"""The permission table and its formula, against a second telling of the rules with plain sets."""
+"""The permission table and its formula, compared with a second implementation that uses plain sets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,60 +24,65 @@ TABLE = {
     "OACKN": {P.DOCUMENTS_DELETE},
     "O": {P.OWNERSHIP},
 }
-LETTERS = dict(zip("OACKNS", Role, strict=True))
-AFTER_THE_END = {P.USERS_WRITE, P.SUBSCRIPTION_WRITE, P.EXPORTS_CREATE, P.OWNERSHIP}
+ROLE_BY_LETTER = dict(zip("OACKNS", Role, strict=True))
+AFTER_EXPIRY = {P.USERS_WRITE, P.SUBSCRIPTION_WRITE, P.EXPORTS_CREATE, P.OWNERSHIP}
 
-some = st.sets(st.sampled_from(list(Permission)))
-standings = st.builds(
+permission_sets = st.sets(st.sampled_from(list(Permission)))
+facts_strategy = st.builds(
     GrantFacts,
     role=st.sampled_from(list(Role)),
     status=st.sampled_from([GrantStatus.ACTIVE] * 5 + list(GrantStatus)),
-    listed=st.none() | some.map(policy.mask),
-    restrictions=some.map(policy.mask),
-    locks=some.map(policy.mask),
+    listed=st.none() | permission_sets.map(policy.mask),
+    restrictions=permission_sets.map(policy.mask),
+    locks=permission_sets.map(policy.mask),
     subscription_over=st.booleans(),
     factor_missing=st.sampled_from([False] * 5 + [True]),
 )
 
 
-def role_holds(role: Role) -> set[Permission]:
-    return {p for letters, held in TABLE.items() for p in held if role in {LETTERS[letter] for letter in letters}}
+def role_permissions(role: Role) -> set[Permission]:
+    return {
+        p
+        for letters, permissions in TABLE.items()
+        for p in permissions
+        if role in {ROLE_BY_LETTER[letter] for letter in letters}
+    }
 
 
-def without_orphans(held: set[Permission]) -> set[Permission]:
-    """P7: X_READ is what every other X permission rests on."""
+def without_orphans(permissions: set[Permission]) -> set[Permission]:
+    """Requirement P7: every X permission requires X_READ."""
     readings = {p.value.removesuffix("_READ"): p for p in Permission if p.value.count("_") == 1 and p.endswith("_READ")}
-    resting = {p: readings.get(p.value.split("_")[0]) for p in held}
-    return {p for p in held if resting[p] is None or resting[p] in held}
+    required_reads = {p: readings.get(p.value.split("_")[0]) for p in permissions}
+    return {p for p in permissions if required_reads[p] is None or required_reads[p] in permissions}
 
 
-def told_again(standing: GrantFacts) -> set[Permission]:
-    """P8, word for word."""
-    if standing.status is not GrantStatus.ACTIVE or standing.factor_missing:
+def expected_permissions(facts: GrantFacts) -> set[Permission]:
+    """Requirement P8, step by step."""
+    if facts.status is not GrantStatus.ACTIVE or facts.factor_missing:
         return set()
-    held = role_holds(standing.role)
-    if standing.role in {Role.CONSULTANT, Role.SIMPLE_USER} and standing.listed is not None:
-        held &= set(policy.permissions(standing.listed))
-    elif standing.role is Role.CONSULTANT:
-        held = set()
-    if standing.role is Role.SIMPLE_USER:
-        held -= set(policy.permissions(standing.restrictions))
-    held = without_orphans(held - set(policy.permissions(standing.locks)))
-    if standing.subscription_over:
-        held = {p for p in held if "_READ" in p.value or p in AFTER_THE_END}
-    return held
+    permissions = role_permissions(facts.role)
+    if facts.role in {Role.CONSULTANT, Role.SIMPLE_USER} and facts.allowlist is not None:
+        permissions &= set(policy.permissions(facts.allowlist))
+    elif facts.role is Role.CONSULTANT:
+        permissions = set()
+    if facts.role is Role.SIMPLE_USER:
+        permissions -= set(policy.permissions(facts.restrictions))
+    permissions = without_orphans(permissions - set(policy.permissions(facts.locks)))
+    if facts.subscription_over:
+        permissions = {p for p in permissions if "_READ" in p.value or p in AFTER_EXPIRY}
+    return permissions
 
 
 # ---- The table -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_role_holds_what_the_requirements_say(role: Role) -> None:
-    assert set(policy.permissions(policy.ROLES[role])) == role_holds(role)
+def test_role_has_the_permissions_of_the_requirements(role: Role) -> None:
+    assert set(policy.permissions(policy.ROLES[role])) == role_permissions(role)
 
 
-def test_the_place_of_a_permission_in_stored_sets_never_changes() -> None:
-    """A new permission goes to the end: the sets in the database are made of these places."""
+def test_bit_positions_of_permissions_never_change() -> None:
+    """Append new permissions: stored sets use these positions."""
     assert [p.value for p in Permission] == [
         *("ACCOUNT_READ", "SETTINGS_READ", "SETTINGS_WRITE", "USERS_READ", "USERS_WRITE"),
         *("SUBSCRIPTION_READ", "SUBSCRIPTION_WRITE", "EVENTS_READ", "MESSAGES_READ"),
@@ -87,22 +92,22 @@ def test_the_place_of_a_permission_in_stored_sets_never_changes() -> None:
     ]
 
 
-def test_the_table_says_so_once() -> None:
-    """Whoever wants to know who may do what has one place to read, and one to change."""
+def test_permission_table_is_the_only_source() -> None:
+    """Only the table and the labels mention a permission that no operation requires."""
     root = Path(__file__).resolve().parents[2]
-    rooms = ("auth", "models", "resolvers", "schema", "server", "mailer", "executor")
-    naming = {
+    packages = ("auth", "models", "resolvers", "schema", "server", "mailer", "executor")
+    files = {
         path.relative_to(root).as_posix()
-        for room in rooms
-        for path in (root / room).rglob("*.py")
+        for package in packages
+        for path in (root / package).rglob("*.py")
         if "migrations" not in path.parts and path.read_text().count("Permission.DOCUMENTS_DELETE")
     }
 
-    assert naming == {"auth/policy.py", "auth/labels.py"}
+    assert files == {"auth/policy.py", "auth/labels.py"}
 
 
-@given(some)
-def test_a_set_survives_being_stored(permissions: set[Permission]) -> None:
+@given(permission_sets)
+def test_permission_set_round_trips_through_bits(permissions: set[Permission]) -> None:
     bits = policy.mask(permissions)
 
     assert set(policy.permissions(bits)) == permissions
@@ -112,82 +117,88 @@ def test_a_set_survives_being_stored(permissions: set[Permission]) -> None:
 # ---- The formula -----------------------------------------------------------------------------
 
 
-@given(standings)
-def test_what_holds_is_what_the_rules_say(standing: GrantFacts) -> None:
-    assert set(policy.permissions(policy.effective(standing))) == told_again(standing)
+@given(facts_strategy)
+def test_effective_permissions_match_the_requirements(facts: GrantFacts) -> None:
+    assert set(policy.permissions(policy.effective_bits(facts))) == expected_permissions(facts)
 
 
-@given(standings, st.sampled_from(list(Permission)))
-def test_a_decision_agrees_with_what_holds_and_names_a_reason(standing: GrantFacts, permission: Permission) -> None:
-    found = policy.decide(permission, standing)
+@given(facts_strategy, st.sampled_from(list(Permission)))
+def test_decision_agrees_with_effective_permissions(facts: GrantFacts, permission: Permission) -> None:
+    decision = policy.decide(permission, facts)
 
-    assert found.allowed == bool(policy.effective(standing) & policy.mask([permission]))
-    assert found.allowed == (found.reason is DecisionReason.GRANTED) == (found.grantable_by == ())
+    assert decision.allowed == bool(policy.effective_bits(facts) & policy.mask([permission]))
+    assert decision.allowed == (decision.reason is DecisionReason.GRANTED) == (decision.grantable_by == ())
 
 
-def test_without_a_grant_there_is_nothing() -> None:
-    assert policy.effective(None) == 0
+def test_user_without_a_grant_has_no_permissions() -> None:
+    assert policy.effective_bits(None) == 0
     assert policy.decide(P.ACCOUNT_READ, None).reason is DecisionReason.NO_GRANT
 
 
-@given(standings, st.sampled_from(list(Permission)))
-def test_taking_more_never_gives_more(standing: GrantFacts, permission: Permission) -> None:
+@given(facts_strategy, st.sampled_from(list(Permission)))
+def test_tighter_rules_never_add_permissions(facts: GrantFacts, permission: Permission) -> None:
     bit = policy.mask([permission])
-    before = policy.effective(standing)
+    before = policy.effective_bits(facts)
     tighter = [
-        replace(standing, restrictions=standing.restrictions | bit),
-        replace(standing, locks=standing.locks | bit),
-        replace(standing, subscription_over=True),
-        replace(standing, factor_missing=True),
+        replace(facts, restrictions=facts.restrictions | bit),
+        replace(facts, locks=facts.locks | bit),
+        replace(facts, subscription_over=True),
+        replace(facts, factor_missing=True),
     ]
 
-    assert [policy.effective(other) & ~before for other in tighter] == [0, 0, 0, 0]
+    assert [policy.effective_bits(tighter_facts) & ~before for tighter_facts in tighter] == [0, 0, 0, 0]
 
 
-@given(standings)
-def test_the_owner_of_a_running_account_is_never_shut_out_by_what_can_be_taken(standing: GrantFacts) -> None:
-    locked = GrantFacts(Role.OWNER, GrantStatus.ACTIVE, None, standing.restrictions, policy.RESTRICTABLE, False)
+@given(facts_strategy)
+def test_locks_never_lock_out_the_owner(facts: GrantFacts) -> None:
+    owner_facts = GrantFacts(Role.OWNER, GrantStatus.ACTIVE, None, facts.restrictions, policy.RESTRICTABLE, False)
 
-    held = set(policy.permissions(policy.effective(locked)))
+    permissions = set(policy.permissions(policy.effective_bits(owner_facts)))
 
-    assert held >= {P.ACCOUNT_READ, P.SETTINGS_WRITE, P.USERS_WRITE, P.SUBSCRIPTION_WRITE, P.OWNERSHIP}
-
-
-# ---- What may be given -----------------------------------------------------------------------
+    assert permissions >= {P.ACCOUNT_READ, P.SETTINGS_WRITE, P.USERS_WRITE, P.SUBSCRIPTION_WRITE, P.OWNERSHIP}
 
 
-@given(standings, st.sampled_from(list(Role)), st.none() | some)
+# ---- Granting --------------------------------------------------------------------------------
+
+
+@given(facts_strategy, st.sampled_from(list(Role)), st.none() | permission_sets)
 @example(
     GrantFacts(Role.CONSULTANT, GrantStatus.ACTIVE, policy.mask([P.USERS_READ, P.USERS_WRITE]), 0, 0, False),
     Role.CONSULTANT,
     {P.USERS_WRITE, P.USERS_READ},
 )
-def test_nobody_gives_what_he_does_not_hold(giver: GrantFacts, role: Role, listed: set[Permission] | None) -> None:
-    bits = None if listed is None else policy.mask(listed)
-    mine = without_orphans(told_again(replace(giver, restrictions=0, locks=0, subscription_over=False)))
-    theirs = told_again(GrantFacts(role, GrantStatus.ACTIVE, bits, 0, 0, subscription_over=False))
+def test_grantor_cannot_grant_missing_permissions(
+    grantor: GrantFacts, role: Role, allowlist: set[Permission] | None
+) -> None:
+    bits = None if allowlist is None else policy.mask(allowlist)
+    grantor_permissions = without_orphans(
+        expected_permissions(replace(grantor, restrictions=0, locks=0, subscription_over=False))
+    )
+    granted_permissions = expected_permissions(
+        GrantFacts(role, GrantStatus.ACTIVE, bits, 0, 0, subscription_over=False)
+    )
 
-    allowed = policy.may_give(giver, role, bits)
+    is_allowed = policy.may_grant(grantor, role, bits)
 
-    assert allowed == (
-        P.USERS_WRITE in mine
+    assert is_allowed == (
+        P.USERS_WRITE in grantor_permissions
         and role is not Role.OWNER
-        and (role is not Role.ADMINISTRATOR or giver.role is Role.OWNER)
-        and theirs <= mine
+        and (role is not Role.ADMINISTRATOR or grantor.role is Role.OWNER)
+        and granted_permissions <= grantor_permissions
     )
 
 
-def test_nobody_is_no_giver() -> None:
-    assert not policy.may_give(None, Role.SIMPLE_USER, None)
+def test_user_without_a_grant_cannot_grant() -> None:
+    assert not policy.may_grant(None, Role.SIMPLE_USER, None)
 
 
 @pytest.mark.parametrize(
-    ("permission", "always", "where_given"),
+    ("permission", "always", "if_granted"),
     [
         (P.OWNERSHIP, [Role.OWNER], []),
         (P.USERS_WRITE, [Role.OWNER, Role.ADMINISTRATOR], [Role.CONSULTANT]),
         (P.DOCUMENTS_DELETE, [*list(Role)[:4]], [Role.CONSULTANT]),
     ],
 )
-def test_who_has_a_permission(permission: Permission, always: list[Role], where_given: list[Role]) -> None:
-    assert policy.holders(permission) == (always, where_given)
+def test_holders_of_a_permission(permission: Permission, always: list[Role], if_granted: list[Role]) -> None:
+    assert policy.holders(permission) == (always, if_granted)

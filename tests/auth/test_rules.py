@@ -1,15 +1,15 @@
-"""The rules that fields declare, as bits and as words."""
+"""Access rules of fields, as bits and in words."""
 
 import pytest
 
 from auth import policy, rules
 from auth.labels import PERMISSIONS, ROLE_NAMES, ROLES
 from auth.policy import Permission, Role
-from auth.rules import ANYONE, ONESELF, SIGNED_IN, Rule, needs
+from auth.rules import AUTHENTICATED, PUBLIC, SELF, Rule, needs
 
 
-def test_the_flags_are_no_permissions() -> None:
-    flags = [rules.PUBLIC, rules.AUTHENTICATED, rules.SELF]
+def test_rule_bits_do_not_overlap_permissions() -> None:
+    flags = [rules.PUBLIC_BIT, rules.AUTHENTICATED_BIT, rules.SELF_BIT]
 
     assert len({*flags}) == 3
     assert policy.mask(Permission) & sum(flags) == 0
@@ -19,45 +19,45 @@ def test_the_flags_are_no_permissions() -> None:
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        (ANYONE, "public"),
-        (SIGNED_IN, "authenticated"),
-        (ONESELF, "self"),
+        (PUBLIC, "public"),
+        (AUTHENTICATED, "authenticated"),
+        (SELF, "self"),
         (needs(Permission.SETTINGS_READ), "SETTINGS_READ"),
         (needs(Permission.USERS_READ, or_self=True), "USERS_READ or self"),
     ],
 )
-def test_a_rule_reads_as_people_say_it(rule: Rule, words: str) -> None:
+def test_rule_in_words(rule: Rule, words: str) -> None:
     assert str(rule) == words
 
 
 @pytest.mark.parametrize("permission", Permission)
-def test_holding_a_permission_satisfies_its_rule_and_no_other(permission: Permission) -> None:
+def test_permission_satisfies_only_its_own_rule(permission: Permission) -> None:
     rule = needs(permission)
 
     assert [p for p in Permission if policy.mask([p]) & rule.bits] == [permission]
-    assert not rule.bits & (rules.PUBLIC | rules.AUTHENTICATED | rules.SELF)
-    assert needs(permission, or_self=True).bits & rules.SELF
+    assert not rule.bits & (rules.PUBLIC_BIT | rules.AUTHENTICATED_BIT | rules.SELF_BIT)
+    assert needs(permission, or_self=True).bits & rules.SELF_BIT
 
 
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        (ANYONE, ""),
+        (PUBLIC, ""),
         (needs(Permission.OWNERSHIP), "Needs OWNERSHIP: owner."),
         (
             needs(Permission.USERS_READ, or_self=True),
-            "Needs USERS_READ: owner, administrator, collaborator; consultant where given. Everybody sees his own.",
+            "Needs USERS_READ: owner, administrator, collaborator; consultant if granted. Users always see their own.",
         ),
         (
             needs(Permission.DOCUMENTS_DELETE),
-            "Needs DOCUMENTS_DELETE: owner, administrator, collaborator, accountant; consultant where given.",
+            "Needs DOCUMENTS_DELETE: owner, administrator, collaborator, accountant; consultant if granted.",
         ),
     ],
 )
-def test_a_rule_is_explained_with_the_roles_that_have_it(rule: Rule, words: str) -> None:
+def test_explanation_names_the_roles(rule: Rule, words: str) -> None:
     assert rules.explain(rule) == words
 
 
-def test_every_role_and_permission_has_its_meaning() -> None:
+def test_every_role_and_permission_has_a_description() -> None:
     assert set(ROLE_NAMES) == set(ROLES) == set(Role)
     assert set(PERMISSIONS) == set(Permission)

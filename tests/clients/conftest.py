@@ -13,7 +13,7 @@ from settings import Settings
 from tests.api import KEY, Api
 from tests.clients.wire import Wire, taking_orders, wire
 from tests.conftest import administer, at
-from tests.serving import Served, serve
+from tests.serving import ServerProcess, run_process
 from web import packages
 
 HERE = Path(__file__).resolve().parent
@@ -58,14 +58,14 @@ async def site(postgres: str, template: str) -> AsyncIterator[Site]:
     await demo.write(Settings(database_url=database_url, secret_key=KEY))
 
     async with AsyncExitStack() as left, wire() as line:
-        running: list[Served] = []
+        running: list[ServerProcess] = []
 
         async def restart() -> None:
             line.upstream = None
             await line.cut()
             if running:
                 _ = await running.pop().stop()
-            served = await left.enter_async_context(serve(database_url, FULLMAKT_PUBLIC_URL=url))
+            served = await left.enter_async_context(run_process(database_url, FULLMAKT_PUBLIC_URL=url))
             line.upstream = served.port
             running.append(served)
 

@@ -1,58 +1,31 @@
-"""The operator's commands, each in a process of its own, on a database that a server uses too."""
-
-import asyncio
-import os
-import sys
-from pathlib import Path
+"""Tests of the commands for the operator. Each command runs in its own process."""
 
 import pytest
 
 from database import db
 from models.accounts.account import Account
 from models.billing import voucher
-from tests.api import KEY, Api
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-async def fullmakt(database_url: str, *arguments: str) -> tuple[int, str, str]:
-    """A command's exit code, and what it said on both outputs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "cli.py",
-        *arguments,
-        cwd=ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "FULLMAKT_DATABASE_URL": database_url,
-            "FULLMAKT_SECRET_KEY": KEY,
-            "FULLMAKT_PUBLIC_URL": "https://fullmakt.example.com",
-        },
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, said.decode(), complained.decode()
+from tests.api import Api
+from tests.commands.command_line import run_command
 
 
-async def number(api: Api) -> str:
-    """The public number of a new account."""
+async def account_number(api: Api) -> str:
+    """Register a user and return the number of the new account."""
     _ = await api.person("anna@example.com")
     return str((await Account.get()).number)
 
 
-async def test_seats_are_sold(api: Api, database_url: str) -> None:
-    account = await number(api)
+async def test_seats_are_set(api: Api, database_url: str) -> None:
+    account = await account_number(api)
 
-    done = await fullmakt(database_url, "seats", account, "3")
+    result = await run_command(database_url, "seats", account, "3")
 
-    assert done == (0, f"Account {account}: 3 seats, 0 used, 0 reserved, 3 available.\n", "")
+    assert result == (0, f"Account {account}: 3 seats, 0 used, 0 reserved, 3 available.\n", "")
     assert (await Account.get()).purchased_seats == 3
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "reason"),
+    ("arguments", "expected_code", "reason"),
     [
         (("99", "3"), 1, "Error: No account has this number.\n"),
         (("ACCOUNT", "-- -1"), 1, "Error: This must be from 0 to 100000.\n"),
@@ -61,41 +34,41 @@ async def test_seats_are_sold(api: Api, database_url: str) -> None:
         ((str(2**31), "3"), 2, "is not in the range"),
     ],
 )
-async def test_seats_are_refused(
-    api: Api, database_url: str, arguments: tuple[str, ...], code: int, reason: str
+async def test_invalid_seat_count_is_rejected(
+    api: Api, database_url: str, arguments: tuple[str, ...], expected_code: int, reason: str
 ) -> None:
-    account = await number(api)
-    given = " ".join(arguments).replace("ACCOUNT", account).split()
+    account = await account_number(api)
+    words = " ".join(arguments).replace("ACCOUNT", account).split()
 
-    found, said, complained = await fullmakt(database_url, "seats", *given)
+    exit_code, output, error_output = await run_command(database_url, "seats", *words)
 
-    assert (found, said) == (code, "")
-    assert reason in complained
+    assert (exit_code, output) == (expected_code, "")
+    assert reason in error_output
     assert (await Account.get()).purchased_seats == 1000
 
 
-async def test_vouchers_are_made_and_listed(api: Api, database_url: str) -> None:
+async def test_vouchers_are_created_and_listed(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
-    asked = ("--days", "30", "--count", "3", "--expires", "2099-12-31", "--reference", "spring")
+    options = ("--days", "30", "--count", "3", "--expires", "2099-12-31", "--reference", "spring")
 
-    code, said, complained = await fullmakt(database_url, "vouchers", "create", *asked)
+    exit_code, output, error_output = await run_command(database_url, "vouchers", "create", *options)
 
-    assert (code, complained) == (0, "")
-    made = said.split()
-    assert len(made) == 3
-    redeemed = await api.do("redeemVoucher", {"accountId": anna.account_id, "code": made[2]}, "entry { days }", by=anna)
-    assert redeemed == {"entry": {"days": 30}, "errors": []}
-    assert await fullmakt(database_url, "vouchers", "list") == (
+    assert (exit_code, error_output) == (0, "")
+    codes = output.split()
+    assert len(codes) == 3
+    payload = await api.do("redeemVoucher", {"accountId": anna.account_id, "code": codes[2]}, "entry { days }", by=anna)
+    assert payload == {"entry": {"days": 30}, "errors": []}
+    assert await run_command(database_url, "vouchers", "list") == (
         0,
-        "spring: 3 of 30 days, 1 redeemed, good to 2099-12-31\n",
+        "spring: 3 of 30 days, 1 redeemed, valid until 2099-12-31\n",
         "",
     )
-    again = await fullmakt(database_url, "vouchers", "create", *asked)
-    assert again == (1, "", "Error: This reference was used before.\n")
+    repetition = await run_command(database_url, "vouchers", "create", *options)
+    assert repetition == (1, "", "Error: This reference was used before.\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "expected_code"),
     [
         ("--days 0 --reference x", 1),
         ("--days 30 --count 20000 --reference x", 1),
@@ -105,19 +78,21 @@ async def test_vouchers_are_made_and_listed(api: Api, database_url: str) -> None
         ("--days 30", 2),
     ],
 )
-async def test_vouchers_are_refused(api: Api, database_url: str, arguments: str, code: int) -> None:
-    found, said, complained = await fullmakt(database_url, "vouchers", "create", *arguments.split())
+async def test_invalid_voucher_options_are_rejected(
+    api: Api, database_url: str, arguments: str, expected_code: int
+) -> None:
+    exit_code, output, error_output = await run_command(database_url, "vouchers", "create", *arguments.split())
 
-    assert (found, said) == (code, "")
-    assert complained.splitlines()[-1].startswith("Error: ")
-    assert await voucher.batches() == []
+    assert (exit_code, output) == (expected_code, "")
+    assert error_output.splitlines()[-1].startswith("Error: ")
+    assert await voucher.list_batches() == []
 
 
-async def test_jobs_are_done_by_hand(api: Api, database_url: str) -> None:
+async def test_jobs_command_runs_all_jobs(api: Api, database_url: str) -> None:
     _ = await api.person("anna@example.com")
     await db.execute("UPDATE sessions SET ended_at = created_at - interval '90 days'")
 
-    done = await fullmakt(database_url, "jobs")
+    result = await run_command(database_url, "jobs")
 
     lines = [
         "     0 grants expired",
@@ -127,4 +102,4 @@ async def test_jobs_are_done_by_hand(api: Api, database_url: str) -> None:
         "     0 abandoned numbers given free",
         "     1 old rows deleted",
     ]
-    assert done == (0, "\n".join(lines) + "\n", "")
+    assert result == (0, "\n".join(lines) + "\n", "")

@@ -1,4 +1,4 @@
-"""Questions of the same moment, asked as one: each has its own answer, and nothing of another's."""
+"""Request coalescing: concurrent calls share a statement, and each gets its own result."""
 
 import asyncio
 from datetime import timedelta
@@ -11,140 +11,144 @@ from models.people import session
 from tests.api import Api
 from tests.conftest import connect
 
-WHO = "{ viewer { user { email } currentAccount { id } } }"
-SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+VIEWER = "{ viewer { user { email } currentAccount { id } } }"
+SLEEPING_STATEMENTS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
 
 
-class Asked:
-    """Doubles numbers, and remembers which it was asked for together."""
+class Doubler:
+    """Doubles numbers, and records the batches."""
 
     def __init__(self) -> None:
-        self.turns: list[list[int]] = []
+        self.batches: list[list[int]] = []
 
     async def __call__(self, numbers: list[int]) -> list[int]:
-        self.turns.append(numbers)
+        self.batches.append(numbers)
         await asyncio.sleep(0)
         return [number * 2 for number in numbers]
 
 
-async def test_what_is_asked_in_one_turn_goes_together_and_the_next_turn_by_itself() -> None:
-    asked = Asked()
-    together = Coalescer(asked)
+async def test_calls_in_one_turn_of_the_event_loop_share_a_batch() -> None:
+    double = Doubler()
+    coalesce = Coalescer(double)
 
-    assert await asyncio.gather(*map(together, range(5))) == [0, 2, 4, 6, 8]
-    assert await together(7) == 14
-    assert asked.turns == [[0, 1, 2, 3, 4], [7]]
-
-
-async def test_a_question_that_comes_while_others_are_answered_waits_for_an_answer_of_its_own() -> None:
-    asked = Asked()
-    together = Coalescer(asked)
-
-    async def again() -> int:
-        return await together(await together(1))
-
-    assert [*await asyncio.gather(again(), together(5))] == [4, 10]
-    assert asked.turns == [[1, 5], [2]]
+    assert await asyncio.gather(*map(coalesce, range(5))) == [0, 2, 4, 6, 8]
+    assert await coalesce(7) == 14
+    assert double.batches == [[0, 1, 2, 3, 4], [7]]
 
 
-async def test_what_asking_raises_is_told_to_all_and_to_nobody_after_them() -> None:
-    is_broken = True
+async def test_call_during_a_batch_joins_the_next_batch() -> None:
+    double = Doubler()
+    coalesce = Coalescer(double)
 
-    async def ask(numbers: list[int]) -> list[int]:
-        if is_broken:
+    async def call_twice() -> int:
+        return await coalesce(await coalesce(1))
+
+    assert [*await asyncio.gather(call_twice(), coalesce(5))] == [4, 10]
+    assert double.batches == [[1, 5], [2]]
+
+
+async def test_exception_reaches_all_callers_of_its_batch_only() -> None:
+    is_failing = True
+
+    async def load(numbers: list[int]) -> list[int]:
+        if is_failing:
             raise ConnectionResetError
         return numbers
 
-    together = Coalescer(ask)
-    found = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
-    assert [type(one) for one in found] == [ConnectionResetError] * 3
-    is_broken = False
-    assert await together(4) == 4
+    coalesce = Coalescer(load)
+    results = await asyncio.gather(*map(coalesce, range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [ConnectionResetError] * 3
+    is_failing = False
+    assert await coalesce(4) == 4
 
 
-async def test_an_answer_too_few_leaves_nobody_waiting() -> None:
-    async def ask(numbers: list[int]) -> list[int]:
+async def test_missing_result_is_an_error_for_all_callers() -> None:
+    async def load(numbers: list[int]) -> list[int]:
         return numbers[1:]
 
-    together = Coalescer(ask)
+    coalesce = Coalescer(load)
     async with asyncio.timeout(5):
-        found = await asyncio.gather(*map(together, range(3)), return_exceptions=True)
+        results = await asyncio.gather(*map(coalesce, range(3)), return_exceptions=True)
 
-    assert [type(one) for one in found] == [ValueError] * 3
+    assert [type(result) for result in results] == [ValueError] * 3
 
 
-async def test_who_goes_takes_no_answer_away_from_the_others(api: Api) -> None:
-    asked = Asked()
-    together = Coalescer(asked)
-    gone, stays = asyncio.create_task(together(1)), asyncio.create_task(together(2))
+async def test_cancelled_call_does_not_affect_other_calls(api: Api) -> None:
+    double = Doubler()
+    coalesce = Coalescer(double)
+    cancelled_call, other_call = asyncio.create_task(coalesce(1)), asyncio.create_task(coalesce(2))
     await asyncio.sleep(0)
 
-    gone.cancel()
+    cancelled_call.cancel()
 
-    assert await stays == 4
+    assert await other_call == 4
     with pytest.raises(asyncio.CancelledError):
-        await gone
+        await cancelled_call
 
 
-async def test_a_statement_for_which_nobody_waits_any_more_is_cancelled(api: Api, database_url: str) -> None:
-    async def ask(numbers: list[int]) -> list[int]:
+async def test_statement_is_cancelled_with_its_last_caller(api: Api, database_url: str) -> None:
+    async def load(numbers: list[int]) -> list[int]:
         _ = await db.fetch("SELECT pg_sleep(5)", row=db.Row)
         return numbers
 
-    together = Coalescer(ask)
+    coalesce = Coalescer(load)
     watcher = await connect(database_url)
-    asking = [asyncio.create_task(together(number)) for number in range(2)]
-    while not await watcher.fetchval(SLEEPING):  # noqa: ASYNC110 - the database tells nobody
+    calls = [asyncio.create_task(coalesce(number)) for number in range(2)]
+    while not await watcher.fetchval(SLEEPING_STATEMENTS):  # noqa: ASYNC110 - the database sends no notification
         await asyncio.sleep(0.01)
 
-    asking[0].cancel()
+    calls[0].cancel()
     await asyncio.sleep(0.05)
-    assert await watcher.fetchval(SLEEPING) == 1
-    asking[1].cancel()
+    assert await watcher.fetchval(SLEEPING_STATEMENTS) == 1
+    calls[1].cancel()
 
     async with asyncio.timeout(2):
-        while await watcher.fetchval(SLEEPING):  # noqa: ASYNC110 - the same
+        while await watcher.fetchval(SLEEPING_STATEMENTS):  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.01)
-    assert not [task for task in asyncio.all_tasks() if "_Turn" in repr(task.get_coro())]
+    assert not [task for task in asyncio.all_tasks() if "_Batch" in repr(task.get_coro())]
     await watcher.close()
 
 
-async def test_requests_of_the_same_moment_are_each_their_own(api: Api) -> None:
+async def test_concurrent_requests_get_their_own_results(api: Api) -> None:
     people = [await api.person(f"person{number}@example.com") for number in range(6)]
-    out = await api.person("out@example.com")
-    assert (await api.do("signOut", None, by=out))["errors"] == []
+    signed_out = await api.person("out@example.com")
+    assert (await api.do("signOut", None, by=signed_out))["errors"] == []
 
-    asked = [*people, out, None, *reversed(people)]
-    found = await asyncio.gather(*(api.ask(WHO, by=one) for one in asked))
-    inside = await asyncio.gather(*(api.ask(WHO, by=one, account=one.account_id) for one in people))
-    foreign = await asyncio.gather(*(api.ask(WHO, by=one, account=people[0].account_id) for one in people))
+    callers = [*people, signed_out, None, *reversed(people)]
+    answers = await asyncio.gather(*(api.ask(VIEWER, by=caller) for caller in callers))
+    inside = await asyncio.gather(*(api.ask(VIEWER, by=person, account=person.account_id) for person in people))
+    foreign = await asyncio.gather(*(api.ask(VIEWER, by=person, account=people[0].account_id) for person in people))
 
-    emails = [answer.data["viewer"] and answer.data["viewer"]["user"]["email"] for answer in found]
-    assert emails == [one.email if one in people else None for one in asked]
-    assert [answer.data["viewer"]["currentAccount"]["id"] for answer in inside] == [one.account_id for one in people]
+    emails = [answer.data["viewer"] and answer.data["viewer"]["user"]["email"] for answer in answers]
+    assert emails == [caller.email if caller in people else None for caller in callers]
+    assert [answer.data["viewer"]["currentAccount"]["id"] for answer in inside] == [
+        person.account_id for person in people
+    ]
     assert [answer.codes for answer in foreign] == [[], *[["ACCOUNT_REQUIRED"]] * 5]
 
 
-async def test_the_sessions_of_many_requests_are_one_statement(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sessions_of_concurrent_requests_are_read_with_one_statement(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     people = [await api.person(f"person{number}@example.com") for number in range(3)]
-    asked: list[str] = []
+    statements: list[str] = []
     fetch = db.fetch
 
-    async def watched(sql: str, *args: object, row: type[db.Row]) -> list[db.Row]:
-        asked.append(sql)
+    async def record_and_fetch(sql: str, *args: object, row: type[db.Row]) -> list[db.Row]:
+        statements.append(sql)
         return await fetch(sql, *args, row=row)
 
-    monkeypatch.setattr(db, "fetch", watched)
+    monkeypatch.setattr(db, "fetch", record_and_fetch)
     now = api.clock()
-    shown = [people[0].token, "nobody's", people[1].token, people[2].token]
+    tokens = [people[0].token, "unknown", people[1].token, people[2].token]
     late = now + timedelta(days=20)
 
-    found = await asyncio.gather(
-        *(session.by_token(token, now=now) for token in shown),
+    bearers = await asyncio.gather(
+        *(session.by_token(token, now=now) for token in tokens),
         session.by_token(people[0].token, now=late),
         session.by_token(people[1].token, now=now, in_cookie=True),
     )
 
-    emails = [bearer and bearer["email"] for bearer in found]
+    emails = [bearer and bearer["email"] for bearer in bearers]
     assert emails == [people[0].email, None, people[1].email, people[2].email, None, None]
-    assert len(asked) == 1
+    assert len(statements) == 1

@@ -1,4 +1,4 @@
-"""Bringing a database up to date: from nothing, twice, at once, and back."""
+"""Migrations: up from an empty database, repeated, concurrent, down, and failing."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ NUMBERS = count(1)
 
 
 @pytest.fixture
-async def empty(postgres: str) -> AsyncIterator[str]:
-    """The address of a database without any table."""
+async def empty_database(postgres: str) -> AsyncIterator[str]:
+    """The URL of a database without tables."""
     name = f"empty_{next(NUMBERS)}"
     await administer(postgres, f"CREATE DATABASE {name}")
     yield at(postgres, name)
@@ -32,54 +32,58 @@ async def tables(url: str) -> set[str]:
     return {row["tablename"] for row in rows}
 
 
-async def test_what_is_missing_is_applied_once(empty: str) -> None:
-    missing = await migrate.pending(empty, SCHEMA)
-    assert missing[0] == "0001_main_path"
+async def test_pending_migrations_are_applied_once(empty_database: str) -> None:
+    names = await migrate.pending_migrations(empty_database, SCHEMA)
+    assert names[0] == "0001_main_path"
 
-    await migrate.migrate(empty, SCHEMA)
+    await migrate.migrate(empty_database, SCHEMA)
 
-    assert await migrate.pending(empty, SCHEMA) == []
-    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
-    await migrate.migrate(empty, SCHEMA)
-    assert await migrate.pending(empty, SCHEMA) == []
+    assert await migrate.pending_migrations(empty_database, SCHEMA) == []
+    assert await tables(empty_database) >= {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty_database, SCHEMA)
+    assert await migrate.pending_migrations(empty_database, SCHEMA) == []
 
 
-async def test_processes_that_come_at_once_wait_for_each_other(empty: str) -> None:
-    """In processes of their own: Tortoise knows one database a process."""
+async def test_concurrent_processes_wait_for_each_other(empty_database: str) -> None:
+    """Separate processes, because Tortoise supports one database in each process."""
     program = (
         "import asyncio, sys; from database import migrate; from models.tables import SCHEMA;"
         " asyncio.run(migrate.migrate(sys.argv[1], SCHEMA))"
     )
-    started = [
-        await asyncio.create_subprocess_exec(".venv/bin/python", "-c", program, empty, stderr=asyncio.subprocess.PIPE)
+    processes = [
+        await asyncio.create_subprocess_exec(
+            ".venv/bin/python", "-c", program, empty_database, stderr=asyncio.subprocess.PIPE
+        )
         for _ in range(3)
     ]
 
-    done = await asyncio.gather(*(process.communicate() for process in started))
+    outputs = await asyncio.gather(*(process.communicate() for process in processes))
 
-    assert [process.returncode for process in started] == [0, 0, 0], done
-    assert await migrate.pending(empty, SCHEMA) == []
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert await migrate.pending_migrations(empty_database, SCHEMA) == []
 
 
-async def test_the_way_back_leaves_nothing(empty: str) -> None:
-    await migrate.migrate(empty, SCHEMA)
+async def test_migrating_down_removes_all_tables(empty_database: str) -> None:
+    await migrate.migrate(empty_database, SCHEMA)
 
-    await migrate.migrate(empty, SCHEMA, target="models.__first__")
+    await migrate.migrate(empty_database, SCHEMA, target="models.__first__")
 
-    assert not await tables(empty) & {"users", "accounts", "grants", "events"}
-    await migrate.migrate(empty, SCHEMA)
-    assert await tables(empty) >= {"users", "accounts", "grants", "events"}
+    assert not await tables(empty_database) & {"users", "accounts", "grants", "events"}
+    await migrate.migrate(empty_database, SCHEMA)
+    assert await tables(empty_database) >= {"users", "accounts", "grants", "events"}
 
 
 @pytest.mark.parametrize(("colleagues", "seats"), [(2, 5), (7, 9)])
-async def test_who_was_let_in_before_seats_counted_has_one(empty: str, colleagues: int, seats: int) -> None:
-    """Two are invited besides; an accountant needs none."""
-    await migrate.migrate(empty, SCHEMA, target="models.0005_access_requests")
-    connection = await connect(empty)
+async def test_members_from_before_seats_were_counted_have_seats(
+    empty_database: str, colleagues: int, seats: int
+) -> None:
+    """Two pending invitations reserve seats, too. An accountant needs none."""
+    await migrate.migrate(empty_database, SCHEMA, target="models.0005_access_requests")
+    connection = await connect(empty_database)
     try:
         await connection.execute(BEFORE_SEATS.format(colleagues=colleagues))
 
-        await migrate.migrate(empty, SCHEMA)
+        await migrate.migrate(empty_database, SCHEMA)
 
         assert await connection.fetchval("SELECT purchased_seats FROM accounts") == seats
     finally:
@@ -108,22 +112,24 @@ COMMIT;
 """
 
 
-async def test_a_step_that_fails_leaves_nothing_behind(empty: str) -> None:
-    connection = await connect(empty)
+async def test_failed_migration_leaves_no_table(empty_database: str) -> None:
+    connection = await connect(empty_database)
     try:
-        await connection.execute("CREATE TABLE messages (id int)")  # the last table of the first step is in its way
+        await connection.execute(
+            "CREATE TABLE messages (id int)"
+        )  # conflicts with the last table of the first migration
     finally:
         await connection.close()
 
     with pytest.raises(Exception, match="messages"):
-        await migrate.migrate(empty, SCHEMA)
+        await migrate.migrate(empty_database, SCHEMA)
 
-    assert "users" not in await tables(empty)
-    await administer(empty, "DROP TABLE messages")
-    await migrate.migrate(empty, SCHEMA)
-    assert await migrate.pending(empty, SCHEMA) == []
+    assert "users" not in await tables(empty_database)
+    await administer(empty_database, "DROP TABLE messages")
+    await migrate.migrate(empty_database, SCHEMA)
+    assert await migrate.pending_migrations(empty_database, SCHEMA) == []
 
 
-async def test_a_database_that_is_away_is_said_so(postgres: str) -> None:
+async def test_missing_database_is_an_error(postgres: str) -> None:
     with pytest.raises((*db.UNAVAILABLE, asyncpg.InvalidCatalogNameError)):
-        await migrate.pending(at(postgres, "not_there"), SCHEMA)
+        await migrate.pending_migrations(at(postgres, "not_there"), SCHEMA)

@@ -35,7 +35,7 @@ from tests.executor import generate
 from tests.executor.compare import Told, in_reading_order, settled
 from tests.schema import world
 from tests.schema.mutations import CALLS
-from tests.schema.world import EVERYBODY, GUESTS, World
+from tests.schema.world import CALLERS, GUESTS, World
 
 QUERIES: Final = int(os.environ.get("FULLMAKT_DIFFERENTIAL", "2000"))
 SCHEMA: Final = build()
@@ -61,10 +61,10 @@ class Seen:
 @pytest.fixture(scope="module")
 async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
     """The world of the matrix, which nothing changes any more."""
-    name = f"differential_{next(world.NUMBERS)}"
+    name = f"differential_{next(world.DATABASE_NUMBERS)}"
     await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     async with world.application(at(postgres, name), "compiled", Clock()) as api:
-        made = Seen(await world.created(api))
+        made = Seen(await world.create_world(api))
         await mix(made.world)
         made.cursors = await cursors(made.world)
         await delivered()
@@ -74,10 +74,10 @@ async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
 
 async def mix(of: World) -> None:
     """Give everybody accounts in which he may different things, so that one list is partly refused."""
-    stranger = of.somebody("stranger")
+    stranger = of.person("stranger")
     names = [*GUESTS, "owner"]
     for place, name in enumerate(names):
-        person, role = of.somebody(name), list(Role)[1 + place % (len(Role) - 1)]
+        person, role = of.person(name), list(Role)[1 + place % (len(Role) - 1)]
         await of.api.do("createAccount", {"name": f"{name} AS"}, by=person)
         given = {"accountId": stranger.account_id, "email": person.email, "role": role}
         offered = await of.api.do("inviteUser", given, "invitation { id }", by=stranger)
@@ -122,10 +122,10 @@ async def delivered() -> None:
 
 async def opened(seen: Seen, name: str, account: str | None) -> Context:
     """The context of one request."""
-    await seen.world.begin()  # what the other executor has tried counts nothing
+    await seen.world.clear_attempts()  # what the other executor has tried counts nothing
     person = seen.world.people[name]
     return await open_context(
-        site=OperationConfig(KEY),
+        config=OperationConfig(KEY),
         now=seen.world.api.clock(),
         token=person.token if person else None,
         account_key=account,
@@ -152,7 +152,7 @@ def written(result: ExecutionResult) -> bytes:
 
 def told(result: ExecutionResult) -> list[Told]:
     """The errors as the server tells them."""
-    shown = errors.of_execution(result.errors or [], "one")
+    shown = errors.format_errors(result.errors or [], "one")
     return [(error.get("path"), orjson.dumps(error).decode()) for error in shown]
 
 
@@ -171,7 +171,7 @@ def values(seen: Seen) -> generate.Value:
         "before": [*seen.cursors, "nonsense"],
         "search": ["a", "owner", "%", "", "Storm", "example.com", "\x00"],
         "token": [of.invitation_token, "", "nonsense"],
-        "number": [of.number, 1, 10000000],
+        "number": [of.account_number, 1, 10000000],
         "type": ["account:invitation:issue", "account:*", ""],
         "DateTime": [(now + timedelta(days=days)).isoformat() for days in (-1, 0, 1, 400)],
         "JSON": [None, 1],
@@ -184,7 +184,7 @@ def values(seen: Seen) -> generate.Value:
             return (
                 random.choice(known)
                 if random.random() < 0.85
-                else random.choice(["", "a0", ids.encode("Grant", ids.NOBODY)])
+                else random.choice(["", "a0", ids.encode("Grant", ids.NIL_KEY)])
             )
         known_values = plain.get(name) or plain.get(type_name)
         return random.choice(known_values) if known_values else generate.of_scalars(random, name, type_name)
@@ -196,8 +196,8 @@ def values(seen: Seen) -> generate.Value:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", EVERYBODY)
-@generate.examples(-(-QUERIES // len(EVERYBODY)))
+@pytest.mark.parametrize("name", CALLERS)
+@generate.examples(-(-QUERIES // len(CALLERS)))
 @given(seed=st.integers(0, 2**60))
 async def test_queries(seen: Seen, name: str, *, seed: int) -> None:
     random = generate.chances(seed)
@@ -226,7 +226,7 @@ PARTLY = [
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", CALLERS)
 @pytest.mark.parametrize("text", PARTLY)
 async def test_lists_of_which_some_is_refused(seen: Seen, text: str, name: str) -> None:
     asked, tree = generate.Document(text, {}, None), parse(text)
@@ -241,7 +241,7 @@ async def test_lists_of_which_some_is_refused(seen: Seen, text: str, name: str) 
 
 
 def note(seen: Seen, asked: generate.Document, found: ExecutionResult) -> None:
-    shown = errors.of_execution(found.errors or [], "one")
+    shown = errors.format_errors(found.errors or [], "one")
     seen.texts.add(asked.text)
     seen.codes |= {error["extensions"]["code"] for error in shown}
     seen.types |= set(re.findall(r'"__typename":"(\w+)"', written(found).decode()))
@@ -266,7 +266,7 @@ class RolledBack(Exception):
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", CALLERS)
 @pytest.mark.parametrize("mutation", sorted(CALLS.keys() - SLOW))
 async def test_mutations(seen: Seen, mutation: str, name: str) -> None:
     asked = await called(seen, mutation, name)
@@ -296,11 +296,11 @@ async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
     No argument in it is wrong: where an error climbs, graphql-core cancels what runs beside it, and
     here that would be a statement of the one transaction that is rolled back.
     """
-    person = seen.world.people[name] or seen.world.somebody("stranger")
+    person = seen.world.people[name] or seen.world.person("stranger")
     # An owner is nobody's guest: where one is needed, somebody else's call is tried by him.
-    person = seen.world.somebody("accountant") if name == "owner" else person
-    await seen.world.begin()
-    given_ = await CALLS[mutation].make(seen.world, person)
+    person = seen.world.person("accountant") if name == "owner" else person
+    await seen.world.clear_attempts()
+    given_ = await CALLS[mutation].make_input(seen.world, person)
     type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
     shown = generate.selection(SCHEMA, type_, generate.chances(f"{mutation} {name}"), depth=4, value=values(seen))
     declared, passed = (
@@ -327,7 +327,7 @@ def renamed(answer: bytes) -> str:
 
 
 def test_enough_was_compared(seen: Seen) -> None:
-    if len(seen.texts) < QUERIES / 2 or seen.tried < len(EVERYBODY) * len(CALLS.keys() - SLOW):
+    if len(seen.texts) < QUERIES / 2 or seen.tried < len(CALLERS) * len(CALLS.keys() - SLOW):
         pytest.skip("not all of them ran here")
 
     assert seen.done == CALLS.keys() - SLOW

@@ -166,7 +166,7 @@ async def test_scalars_that_raise_or_write_nothing() -> None:
 
 async def test_a_type_that_is_written_just_so_is_left_to_the_writer() -> None:
     schema = toy(SDL)
-    scalar(schema, "Odd", lambda value: value.isoformat().replace("+00:00", "Z"), written=datetime)
+    scalar(schema, "Odd", lambda value: value.isoformat().replace("+00:00", "Z"), serialized_as=datetime)
     instant = datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC)
 
     left = await compiled(schema, "{ odds odd }", root={"odds": [instant, None], "odd": instant})

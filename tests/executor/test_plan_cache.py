@@ -5,7 +5,7 @@ from graphql import GraphQLSchema, OperationDefinitionNode, parse
 
 from executor import Engine
 from executor.compile import MOST_LEVELS, TOO_DEEP, TOO_MANY, compile_plan
-from executor.engine import MOST_BYTES
+from executor.engine import MAX_BYTES
 from executor.object_builder import builder
 from executor.plan import Plan
 from tests.executor.toy import both, compiled, guarded, toy
@@ -26,7 +26,7 @@ def planned(engine: Engine, source: str, **variables: object) -> Plan:
 
 
 def kept(engine: Engine) -> list[Plan]:
-    return [plan for known in engine._known.values() for plan in known.plans.values()]
+    return [plan for document in engine._documents.values() for plan in document.plans.values()]
 
 
 # ---- Bounds ----------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ async def test_each_operation_of_a_document_has_its_plan() -> None:
 
 
 def test_no_more_than_the_most_plans_are_kept() -> None:
-    engine = Engine(SCHEMA, most_plans=3)
+    engine = Engine(SCHEMA, max_plans=3)
     first = [planned(engine, f"{{ n(x: {number}) }}") for number in range(3)]
 
     planned(engine, "{ n(x: 0) }")
@@ -62,16 +62,14 @@ def test_no_more_than_the_most_plans_are_kept() -> None:
 
 
 def test_a_flood_of_documents_does_not_grow_the_cache() -> None:
-    engine = Engine(SCHEMA, most_plans=100, most_bytes=1000)
+    engine = Engine(SCHEMA, max_plans=100, max_bytes=1000)
 
     for number in range(2000):
         planned(engine, f"{{ n(x: {number}) }}")
 
-    texts = sum(map(len, engine._known))
-    assert len(engine._known) == len(kept(engine)) < 100
-    assert texts < 1000
-    assert engine._bytes <= 1000
-    assert engine._plans == len(kept(engine))
+    assert len(engine._documents) == len(kept(engine)) < 100
+    assert engine._documents.bytes <= 1000
+    assert engine._documents.count == len(kept(engine))
 
 
 def test_a_flood_of_documents_that_do_not_compile_leaves_nothing() -> None:
@@ -81,28 +79,28 @@ def test_a_flood_of_documents_that_do_not_compile_leaves_nothing() -> None:
         with pytest.raises(Exception, match="too deeply"):
             planned(engine, deep(MOST_LEVELS + number))
 
-    assert len(engine._known) == 0
+    assert len(engine._documents) == 0
 
 
 def test_a_document_beyond_the_bytes_is_not_kept() -> None:
-    engine = Engine(SCHEMA, most_bytes=100)
+    engine = Engine(SCHEMA, max_bytes=100)
     planned(engine, "{ n }")
 
     planned(engine, "{ n " + " " * 100 + "}")
 
     assert kept(engine) == []
-    assert (engine._plans, engine._bytes) == (0, 0)
+    assert (engine._documents.count, engine._documents.bytes) == (0, 0)
 
 
 def test_the_shapes_of_one_document_count_each() -> None:
-    engine = Engine(SCHEMA, most_plans=5)
+    engine = Engine(SCHEMA, max_plans=5)
     source = (
         "query ($a: Boolean!, $b: Boolean!, $c: Boolean!) { x: n @skip(if: $a) y: n @skip(if: $b) n @skip(if: $c) }"
     )
 
     for number in range(8):
         planned(engine, source, a=bool(number & 1), b=bool(number & 2), c=bool(number & 4))
-        assert len(kept(engine)) == engine._plans <= 5
+        assert len(kept(engine)) == engine._documents.count <= 5
 
 
 def test_what_is_selected_weighs_more_than_its_text() -> None:
@@ -110,11 +108,11 @@ def test_what_is_selected_weighs_more_than_its_text() -> None:
     planned(one, "{ n n n n n n }")
     planned(two, "{ a:n b:n c:n }")
 
-    assert one._bytes < two._bytes
+    assert one._documents.bytes < two._documents.bytes
 
 
 def test_the_bound_is_a_size_that_a_process_can_bear() -> None:
-    assert MOST_BYTES * 130 < 100 * 1024 * 1024
+    assert MAX_BYTES * 130 < 100 * 1024 * 1024
 
 
 async def test_conditions_that_are_no_variables_share_one_plan() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 import i18n
 from i18n import Catalogues
-from i18n.catalogue import LONGEST_HEADER
+from i18n.catalogue import MAX_HEADER_LENGTH
 
 POLISH = r"""
 msgid ""
@@ -58,26 +58,26 @@ def polish(tmp_path: Path) -> Catalogues:
     return Catalogues(tmp_path)
 
 
-def test_a_text_is_translated_and_its_places_filled(polish: Catalogues) -> None:
+def test_translation_fills_placeholders(polish: Catalogues) -> None:
     assert polish.translate("pl", "Hello %(name)s", name="100% Anna") == "Cześć 100% Anna"
 
 
 @pytest.mark.parametrize("locale", ["en", "sv", "fr"])
-def test_without_a_catalogue_a_text_is_english(polish: Catalogues, locale: str) -> None:
+def test_locale_without_catalogue_is_english(polish: Catalogues, locale: str) -> None:
     assert polish.translate(locale, "Hello %(name)s", name="Anna") == "Hello Anna"
 
 
 @pytest.mark.parametrize("text", ["Unknown", "Guessed", "Empty"])
-def test_what_a_catalogue_lacks_is_english(polish: Catalogues, text: str) -> None:
+def test_missing_translation_is_english(polish: Catalogues, text: str) -> None:
     assert polish.translate("pl", text) == text
 
 
 @pytest.mark.parametrize("text", ["Wrong place", "Wrong kind", "Half a place", "Bare percent"])
-def test_a_translation_whose_places_do_not_fit_is_english(polish: Catalogues, text: str) -> None:
+def test_translation_with_wrong_placeholders_is_english(polish: Catalogues, text: str) -> None:
     assert polish.translate("pl", f"{text} %(name)s", name="Anna") == f"{text} Anna"
 
 
-def test_a_translation_may_hold_an_escaped_percent_sign(polish: Catalogues) -> None:
+def test_translation_may_contain_an_escaped_percent_sign(polish: Catalogues) -> None:
     assert polish.translate("pl", "Escaped percent %(name)s", name="Anna") == "50% Anna"
 
 
@@ -92,25 +92,25 @@ def test_a_translation_may_hold_an_escaped_percent_sign(polish: Catalogues) -> N
         (22, "22 dni dla Anna (2-4)"),
     ],
 )
-def test_polish_has_three_plurals(polish: Catalogues, n: int, text: str) -> None:
-    one, many = "%(n)d day for %(name)s", "%(n)d days for %(name)s"
+def test_polish_has_three_plural_forms(polish: Catalogues, n: int, text: str) -> None:
+    singular, plural = "%(n)d day for %(name)s", "%(n)d days for %(name)s"
 
-    assert polish.translate_plural("pl", one, many, n, name="Anna") == text
+    assert polish.translate_plural("pl", singular, plural, n, name="Anna") == text
 
 
 @pytest.mark.parametrize(("n", "text"), [(1, "1 day for Anna"), (2, "2 days for Anna")])
-def test_english_has_two_plurals(polish: Catalogues, n: int, text: str) -> None:
-    one, many = "%(n)d day for %(name)s", "%(n)d days for %(name)s"
+def test_english_has_two_plural_forms(polish: Catalogues, n: int, text: str) -> None:
+    singular, plural = "%(n)d day for %(name)s", "%(n)d days for %(name)s"
 
-    assert polish.translate_plural("en", one, many, n, name="Anna") == text
+    assert polish.translate_plural("en", singular, plural, n, name="Anna") == text
 
 
 @pytest.mark.parametrize(("n", "text"), [(1, "1 seat"), (3, "3 seats"), (5, "5 miejsc")])
-def test_a_plural_whose_places_do_not_fit_is_english(polish: Catalogues, n: int, text: str) -> None:
+def test_plural_with_wrong_placeholders_is_english(polish: Catalogues, n: int, text: str) -> None:
     assert polish.translate_plural("pl", "%(n)d seat", "%(n)d seats", n) == text
 
 
-def test_a_locale_is_no_way_to_another_file(tmp_path: Path) -> None:
+def test_locale_cannot_reach_another_file(tmp_path: Path) -> None:
     (tmp_path / "outside.po").write_text('msgid "Yes"\nmsgstr "No"\n', encoding="utf-8")
     (tmp_path / "locales").mkdir()
 
@@ -133,7 +133,7 @@ def test_a_locale_is_no_way_to_another_file(tmp_path: Path) -> None:
         ("../pl", None),
     ],
 )
-def test_a_tag_means_a_language_of_ours_or_none(tag: str, language: str | None) -> None:
+def test_tag_matches_a_supported_language_or_none(tag: str, language: str | None) -> None:
     assert i18n.match(tag) == language
 
 
@@ -153,10 +153,10 @@ def test_a_tag_means_a_language_of_ours_or_none(tag: str, language: str | None) 
         ("pl;q=9, fr;q=0.1", "fr"),
         ("*", "en"),
         (";;;,,,=", "en"),
-        ("x," * LONGEST_HEADER + "pl", "en"),
+        ("x," * MAX_HEADER_LENGTH + "pl", "en"),
     ],
 )
-def test_the_heaviest_language_that_we_speak_wins(header: str | None, language: str) -> None:
+def test_supported_language_with_highest_weight_wins(header: str | None, language: str) -> None:
     assert i18n.negotiate(header) == language
 
 
@@ -171,13 +171,13 @@ def test_the_heaviest_language_that_we_speak_wins(header: str | None, language: 
         ("sv", "21 november 2026, 19:45 UTC"),
     ],
 )
-def test_an_instant_is_written_in_utc_in_the_readers_words(locale: str, text: str) -> None:
+def test_instant_is_formatted_in_utc_and_locale(locale: str, text: str) -> None:
     instant = datetime(2026, 11, 21, 20, 45, tzinfo=timezone(timedelta(hours=1)))
 
     assert i18n.format_instant(locale, instant) == text
 
 
-def test_the_day_is_that_of_utc() -> None:
+def test_instant_shows_the_utc_day() -> None:
     late = datetime(2026, 12, 31, 23, 59, tzinfo=UTC).astimezone(timezone(timedelta(hours=2)))
 
     assert i18n.format_instant("en", late) == "31 December 2026, 23:59 UTC"

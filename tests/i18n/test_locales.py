@@ -1,4 +1,4 @@
-"""The catalogues themselves: every translation has the places of its text, and the forms of its language."""
+"""The shipped catalogues: placeholders, plural forms and punctuation of the translations."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ import i18n
 from i18n import update
 
 LANGUAGES = [locale for locale in i18n.LOCALES if locale != i18n.DEFAULT]
-FORMS = {"pl": 3, "fr": 2, "nb": 2, "it": 2, "sv": 2}
-PLACE = re.compile(r"%(?:\(\w+\)[sd]|.)")
+PLURAL_COUNTS = {"pl": 3, "fr": 2, "nb": 2, "it": 2, "sv": 2}
+PLACEHOLDER = re.compile(r"%(?:\(\w+\)[sd]|.)")
 
 
 def catalogue(locale: str) -> Catalog:
@@ -20,28 +20,28 @@ def catalogue(locale: str) -> Catalog:
         return read_po(file, locale=locale)
 
 
-def test_every_language_that_can_be_chosen_has_its_catalogue() -> None:
+def test_every_locale_has_a_catalogue() -> None:
     assert sorted(path.stem for path in update.FOLDER.glob("*.po")) == sorted(LANGUAGES)
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_a_translation_has_the_places_of_its_text(locale: str) -> None:
-    found = catalogue(locale)
+def test_translation_has_the_placeholders_of_its_text(locale: str) -> None:
+    messages = catalogue(locale)
 
     wrong = [
         message.id
-        for message in found
+        for message in messages
         if isinstance(message.id, str) and message.id and message.string
-        if sorted(PLACE.findall(message.id)) != sorted(PLACE.findall(str(message.string)))
+        if sorted(PLACEHOLDER.findall(message.id)) != sorted(PLACEHOLDER.findall(str(message.string)))
     ]
 
     assert wrong == []
-    assert found.num_plurals == FORMS[locale]
+    assert messages.num_plurals == PLURAL_COUNTS[locale]
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_a_translation_ends_like_its_text(locale: str) -> None:
-    """A sentence stays a sentence, a subject a subject."""
+def test_translation_ends_like_its_text(locale: str) -> None:
+    """The translation of a sentence is a sentence, and the translation of a subject is a subject."""
     wrong = [
         message.id
         for message in catalogue(locale)
@@ -52,7 +52,7 @@ def test_a_translation_ends_like_its_text(locale: str) -> None:
     assert wrong == []
 
 
-def test_updating_keeps_what_is_there_adds_what_is_new_and_drops_what_is_gone(tmp_path: Path) -> None:
+def test_update_keeps_existing_adds_new_and_removes_old_texts(tmp_path: Path) -> None:
     template = tmp_path / "messages.pot"
     template.write_text(
         'msgid "Kept"\nmsgstr ""\n\nmsgid "New"\nmsgstr ""\n\nmsgid "%(n)d day"\nmsgid_plural "%(n)d days"\n'
@@ -62,13 +62,13 @@ def test_updating_keeps_what_is_there_adds_what_is_new_and_drops_what_is_gone(tm
 
     update.update("pl", folder=tmp_path, template=template)
 
-    assert update.lacking("pl", folder=tmp_path, template=template) == ["New", "%(n)d day"]
-    written = (tmp_path / "pl.po").read_text()
-    assert "Jest" in written
-    assert "Gone" not in written
-    assert "nplurals=3" in written
-    again = written.replace('msgid "New"\nmsgstr ""', 'msgid "New"\nmsgstr "Nowe"')
+    assert update.find_untranslated("pl", folder=tmp_path, template=template) == ["New", "%(n)d day"]
+    updated_text = (tmp_path / "pl.po").read_text()
+    assert "Jest" in updated_text
+    assert "Gone" not in updated_text
+    assert "nplurals=3" in updated_text
+    translated_text = updated_text.replace('msgid "New"\nmsgstr ""', 'msgid "New"\nmsgstr "Nowe"')
     (tmp_path / "pl.po").write_text(
-        again.replace('[0] ""', '[0] "a"').replace('[1] ""', '[1] "b"').replace('[2] ""', '[2] "c"')
+        translated_text.replace('[0] ""', '[0] "a"').replace('[1] ""', '[1] "b"').replace('[2] ""', '[2] "c"')
     )
-    assert update.lacking("pl", folder=tmp_path, template=template) == []
+    assert update.find_untranslated("pl", folder=tmp_path, template=template) == []

@@ -10,25 +10,25 @@ COMMAND = "-m babel.messages.frontend -q extract -F i18n/babel.cfg -k mark -k tr
 
 def texts(path: Path) -> set[str]:
     with path.open("rb") as file:
-        return {str(found.id) for found in read_po(file) if found.id}
+        return {str(message.id) for message in read_po(file) if message.id}
 
 
-def test_every_marked_text_is_in_the_list_for_translators(tmp_path: Path) -> None:
-    found = tmp_path / "messages.pot"
+def test_every_marked_text_is_in_messages_pot(tmp_path: Path) -> None:
+    extracted_file = tmp_path / "messages.pot"
 
-    subprocess.run([sys.executable, *COMMAND.split(), "-o", found, "."], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, *COMMAND.split(), "-o", extracted_file, "."], cwd=ROOT, check=True)
 
-    listed = texts(ROOT / "i18n" / "messages.pot")
-    assert texts(found) - listed == set(), "run `make messages`"
-    assert listed - texts(found) == set(), "run `make messages`"
+    listed_texts = texts(ROOT / "i18n" / "messages.pot")
+    assert texts(extracted_file) - listed_texts == set(), "run `make messages`"
+    assert listed_texts - texts(extracted_file) == set(), "run `make messages`"
 
 
-def test_subjects_errors_roles_and_templates_are_among_them() -> None:
-    listed = texts(ROOT / "i18n" / "messages.pot")
+def test_messages_pot_has_subjects_errors_roles_and_templates() -> None:
+    listed_texts = texts(ROOT / "i18n" / "messages.pot")
 
     assert {
         "%(inviter_name)s invites you to %(account_name)s",
         "This link has expired.",
         "Accountant",
         "Your role there would be: %(role)s.",
-    } <= listed
+    } <= listed_texts

@@ -1,4 +1,4 @@
-"""An outbox to fill, and a mail server that says what a test wants it to say."""
+"""Fixtures for the outbox, and a fake mail server with configurable replies."""
 
 import asyncio
 import socket
@@ -17,10 +17,12 @@ from database import db, keys
 from mailer import worker
 from mailer.smtp import Security, Server
 from models.base.caller import Caller, OperationConfig
-from models.outbox import message
-from models.outbox.message import LinkPurpose, MessageKind, OutgoingRow
+from models.outbox import delivery, message
+from models.outbox.delivery import OutgoingRow
+from models.outbox.message import Contact, LinkPurpose
+from models.outbox.message_kind import MessageKind
 from models.tables import SCHEMA
-from tests.smtp_peer import listening
+from tests.smtp_peer import smtp_server
 
 LINK_KEY = "a key for tests, which is long enough"
 PUBLIC_URL = "https://fullmakt.example.com"
@@ -29,24 +31,24 @@ NOW = datetime(2026, 11, 21, 19, 45, tzinfo=UTC)
 
 @dataclass
 class Clock:
-    """A time that stands still until it is moved."""
+    """A clock that stands still until a test advances it."""
 
     now: datetime = NOW
 
     def __call__(self) -> datetime:
         return self.now
 
-    def forward(self, by: timedelta) -> None:
-        self.now += by
+    def advance(self, duration: timedelta) -> None:
+        self.now += duration
 
 
 @dataclass
-class Peer:
-    """A mail server's handler: `replies` are its answers in order, then it takes everything."""
+class FakeMailServer:
+    """The handler of a fake mail server. It sends `replies` in order, then accepts every mail."""
 
     replies: list[str] = field(default_factory=list)
-    taken: list[EmailMessage] = field(default_factory=list)
-    receivers: list[list[str]] = field(default_factory=list)
+    mails: list[EmailMessage] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
     delay_seconds: float = 0
     port: int = 0
 
@@ -55,33 +57,33 @@ class Peer:
         reply = self.replies.pop(0) if self.replies else "250 taken"
         if reply.startswith("250"):
             assert isinstance(envelope.content, bytes)
-            self.taken.append(message_from_bytes(envelope.content, policy=policy.default))
-            self.receivers.append(list(envelope.rcpt_tos))
+            self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+            self.recipients.append(list(envelope.rcpt_tos))
         return reply
 
     @property
     def server(self) -> Server:
-        return Server("127.0.0.1", self.port, Security.NONE)
+        return Server("127.0.0.1", self.port, Security.PLAINTEXT)
 
 
 @contextmanager
-def serving(peer: Peer, **options: Any) -> Generator[Peer]:
+def serve(peer: FakeMailServer, **options: Any) -> Generator[FakeMailServer]:
     peer.port = free_port()
-    with listening(peer, peer.port, **options):
+    with smtp_server(peer, peer.port, **options):
         yield peer
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 @pytest.fixture
-def peer() -> Iterator[Peer]:
-    with serving(Peer()) as started:
-        yield started
+def peer() -> Iterator[FakeMailServer]:
+    with serve(FakeMailServer()) as server:
+        yield server
 
 
 @pytest.fixture
@@ -100,52 +102,52 @@ def caller() -> Caller:
     return Caller(now=NOW, config=OperationConfig(link_key=LINK_KEY))
 
 
-def office(server: Server | None, clock: Clock, **options: Any) -> worker.MailerConfig:
+def mailer_config(server: Server | None, clock: Clock, **options: Any) -> worker.MailerConfig:
     return worker.MailerConfig(
         server=server,
         link_key=LINK_KEY,
         public_url=PUBLIC_URL,
         mail_from="Fullmakt <no-reply@example.com>",
         clock=clock,
-        chance=lambda: 0.5,
+        random_fraction=lambda: 0.5,
         **options,
     )
 
 
 @asynccontextmanager
-async def at_work(*offices: worker.MailerConfig) -> AsyncGenerator[None]:
-    """Workers that run during the block, and have finished after it."""
+async def running_workers(*configs: worker.MailerConfig) -> AsyncGenerator[None]:
+    """Run workers during the block, and stop them after it."""
     stop = asyncio.Event()
-    running = [asyncio.create_task(worker.run(one, stop=stop)) for one in offices]
+    tasks = [asyncio.create_task(worker.run(config, stop=stop)) for config in configs]
     try:
         yield
     finally:
         stop.set()
         async with asyncio.timeout(10):
-            await asyncio.gather(*running)
+            await asyncio.gather(*tasks)
 
 
-async def until(is_so: Callable[[], bool], *, seconds: float = 8) -> None:
+async def wait_until(condition: Callable[[], bool], *, seconds: float = 8) -> None:
     async with asyncio.timeout(seconds):
-        while not is_so():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():  # noqa: ASYNC110 - the condition has no event
             await asyncio.sleep(0.01)
 
 
-async def until_rows(is_so: Callable[[list[Any]], bool]) -> list[Any]:
-    """The outbox, as soon as it is as wanted."""
+async def wait_for_rows(condition: Callable[[list[Any]], bool]) -> list[Any]:
+    """The rows of the outbox, as soon as they meet the condition."""
     async with asyncio.timeout(8):
-        while not is_so(rows := await rows_now()):  # noqa: ASYNC110 - the same
+        while not condition(rows := await fetch_rows()):  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.02)
     return rows
 
 
-async def rows_now() -> list[Any]:
+async def fetch_rows() -> list[Any]:
     return await db.fetch("SELECT * FROM messages ORDER BY id", row=db.Row)
 
 
 async def queue_plain(caller: Caller, to: str = "anna@example.com", name: str | None = "Anna") -> None:
-    """A mail that has no link."""
-    await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=to, name=name, locale="en")
+    """Queue a mail without a link."""
+    await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=Contact(to, name, "en"))
 
 
 PARAMS: dict[str, object] = {
@@ -179,25 +181,23 @@ LINKS = {
 }
 
 
-async def queued(
+async def queue_and_fetch(
     caller: Caller, kind: MessageKind, *, to: str = "anna@example.com", name: str | None = "Anna", **params: object
 ) -> OutgoingRow:
-    """A message of `kind` as the worker would get it."""
+    """Queue a message of `kind` and return it as the worker would claim it."""
     purpose = LINKS.get(kind)
     await message.queue(
         caller,
         kind,
-        to=to,
-        name=name,
-        locale=str(params.pop("locale", "en")),
+        to=Contact(to, name, locale=str(params.pop("locale", "en"))),
         link=(purpose, b"s" * 32) if purpose else None,
         params={**PARAMS, **params},
     )
-    return (await message.newest(1))[0]
+    return (await delivery.newest(1))[0]
 
 
-async def new_account() -> tuple[Any, Any]:
-    """The ids of a user and an account of his, as few columns as the database takes."""
+async def insert_account() -> tuple[Any, Any]:
+    """Insert a user with an account, with only the required columns. Returns both ids."""
     user_id, account_id = keys.uuid7(), keys.uuid7()
     await db.execute(
         "INSERT INTO users (id, email, email_key, name, locale, password_hash, activated_at, created_at)"

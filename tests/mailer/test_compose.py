@@ -4,10 +4,10 @@ from email.message import EmailMessage
 import pytest
 
 from mailer import render
-from mailer.compose import compose, receiver, sender
+from mailer.compose import compose, recipient_address, sender_address
 from models.base.caller import Caller
-from models.outbox.message import MessageKind
-from tests.mailer.conftest import LINK_KEY, NOW, PUBLIC_URL, queued
+from models.outbox.message_kind import MessageKind
+from tests.mailer.conftest import LINK_KEY, NOW, PUBLIC_URL, queue_and_fetch
 
 HEADERS = [
     "From",
@@ -22,9 +22,9 @@ HEADERS = [
 ]
 
 
-async def travelled(caller: Caller, **params: str) -> EmailMessage:
-    """The mail after it went through bytes, as its reader's program parses it."""
-    row = await queued(caller, MessageKind.INVITATION, **params)
+async def compose_and_parse(caller: Caller, **params: str) -> EmailMessage:
+    """The composed mail after serialization, as a mail program parses it."""
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, **params)
     mail = compose(row, render.render(row, LINK_KEY, PUBLIC_URL), public_url=PUBLIC_URL, mail_from="no-reply@localhost")
     raw = mail.as_bytes()
     assert raw.isascii()
@@ -46,8 +46,8 @@ async def travelled(caller: Caller, **params: str) -> EmailMessage:
         "Ł" * 200 + "\r\nBcc: all@example.com",
     ],
 )
-async def test_no_name_adds_a_header_or_a_receiver(outbox: None, caller: Caller, evil: str) -> None:
-    mail = await travelled(caller, name=evil, inviter_name=evil, account_name=evil)
+async def test_name_cannot_add_a_header_or_recipient(outbox: None, caller: Caller, evil: str) -> None:
+    mail = await compose_and_parse(caller, name=evil, inviter_name=evil, account_name=evil)
 
     assert mail.keys() == HEADERS
     assert [address.addr_spec for address in mail["To"].addresses] == ["anna@example.com"]
@@ -55,46 +55,46 @@ async def test_no_name_adds_a_header_or_a_receiver(outbox: None, caller: Caller,
     assert "\n" not in mail["Subject"]
 
 
-async def test_names_in_any_script_arrive(outbox: None, caller: Caller) -> None:
-    mail = await travelled(caller, name="Łucja Ødegård, 山田", inviter_name="Zoë", account_name="Çağ A.Ş.")
+async def test_non_ascii_names_arrive_unchanged(outbox: None, caller: Caller) -> None:
+    mail = await compose_and_parse(caller, name="Łucja Ødegård, 山田", inviter_name="Zoë", account_name="Çağ A.Ş.")
 
     assert mail["To"].addresses[0].display_name == "Łucja Ødegård, 山田"
     assert mail["Subject"] == "Zoë invites you to Çağ A.Ş."
 
 
-async def test_one_row_gives_the_same_id_and_date_each_time(outbox: None, caller: Caller) -> None:
-    row = await queued(caller, MessageKind.PASSWORD_CHANGED)
-    made = [
+async def test_same_row_gives_same_message_id_and_date(outbox: None, caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.PASSWORD_CHANGED)
+    mails = [
         compose(row, render.render(row, LINK_KEY, PUBLIC_URL), public_url=PUBLIC_URL, mail_from="no-reply@localhost")
         for _ in range(2)
     ]
 
-    assert {mail["Message-ID"] for mail in made} == {f"<{row.id}@fullmakt.example.com>"}
-    assert [mail["Date"].datetime for mail in made] == [NOW, NOW]
+    assert {mail["Message-ID"] for mail in mails} == {f"<{row.id}@fullmakt.example.com>"}
+    assert [mail["Date"].datetime for mail in mails] == [NOW, NOW]
 
 
 @pytest.mark.parametrize(
     "address",
     ["", "anna", "@example.com", "anna@", "a@example.com, b@example.com", "a@example.com\r\nBcc: b@example.com"],
 )
-def test_what_is_not_one_address_is_no_receiver(address: str) -> None:
+def test_invalid_recipient_address_is_rejected(address: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        receiver("Anna", address)
+        recipient_address("Anna", address)
 
 
-def test_a_host_outside_ascii_is_written_in_its_ascii_form() -> None:
-    assert receiver(None, "anna@straße.example.com").addr_spec == "anna@xn--strae-oqa.example.com"
+def test_non_ascii_host_is_written_in_ascii() -> None:
+    assert recipient_address(None, "anna@straße.example.com").addr_spec == "anna@xn--strae-oqa.example.com"
 
 
 @pytest.mark.parametrize(
-    ("given", "name", "address"),
+    ("mail_from", "name", "address"),
     [
         ("Fullmakt <no-reply@localhost>", "Fullmakt", "no-reply@localhost"),
         ("no-reply@example.com", "", "no-reply@example.com"),
         ('"Konto, Łódź" <no-reply@example.com>', "Konto, Łódź", "no-reply@example.com"),
     ],
 )
-def test_the_sender_may_have_a_name(given: str, name: str, address: str) -> None:
-    found = sender(given)
+def test_sender_address_may_have_a_name(mail_from: str, name: str, address: str) -> None:
+    sender = sender_address(mail_from)
 
-    assert (found.display_name, found.addr_spec) == (name, address)
+    assert (sender.display_name, sender.addr_spec) == (name, address)

@@ -3,10 +3,10 @@ import re
 import pytest
 
 from mailer import escape
-from mailer.escape import THIN_SPACE
+from mailer.escape import HAIR_SPACE
 
-# What mail programs make links of, and somewhat more.
-LINKIFIED = re.compile(
+# Matches everything that mail programs turn into links, and more.
+LINK_PATTERN = re.compile(
     r"(https?:|ftp:|www\.|//)\S|\w[.\u3002\uff0e\uff61][^\W\d_]{2,}|(\d+\.){3}\d|\bxn--", re.IGNORECASE
 )
 
@@ -32,15 +32,15 @@ LINKIFIED = re.compile(
         "www.\nevil.example",
     ],
 )
-def test_nothing_is_left_to_make_a_link_of(name: str) -> None:
-    assert not LINKIFIED.search(escape.line(name))
+def test_address_like_words_do_not_become_links(name: str) -> None:
+    assert not LINK_PATTERN.search(escape.line(name))
 
 
 @pytest.mark.parametrize("name", ["mailto:a@b", "tel:+48123456789", "javascript:alert(1)"])
-def test_a_scheme_comes_apart_from_what_it_points_to(name: str) -> None:
-    scheme, rest = name.split(":")
+def test_scheme_is_separated_from_its_target(name: str) -> None:
+    scheme, target = name.split(":")
 
-    assert escape.line(name) == f"{scheme}:{THIN_SPACE}{rest}"
+    assert escape.line(name) == f"{scheme}:{HAIR_SPACE}{target}"
 
 
 @pytest.mark.parametrize(
@@ -55,23 +55,23 @@ def test_a_scheme_comes_apart_from_what_it_points_to(name: str) -> None:
         "10.5 %",
     ],
 )
-def test_ordinary_names_stay_as_they_are(name: str) -> None:
+def test_ordinary_names_are_unchanged(name: str) -> None:
     assert escape.line(name) == name
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "escaped_name"),
     [
         ("Anna\r\nBcc: all@example", "Anna Bcc: all@example"),
         ("Anna\x00\x1b[31m", "Anna [31m"),
         ("A\u2028B\u2029C\u0085D", "A B C D"),
-        ("\u202egnp.exe\u2066", "gnp." + THIN_SPACE + "exe"),
+        ("\u202egnp.exe\u2066", "gnp." + HAIR_SPACE + "exe"),
         ("  a \t b  ", "a b"),
     ],
 )
-def test_line_breaks_and_invisible_characters_go(name: str, shown: str) -> None:
-    assert escape.line(name) == shown
+def test_line_breaks_and_invisible_characters_are_removed(name: str, escaped_name: str) -> None:
+    assert escape.line(name) == escaped_name
 
 
-def test_prose_keeps_its_lines() -> None:
-    assert escape.prose("Hi Anna,\n\nsee evil.example\u202e\r\nBo") == f"Hi Anna,\n\nsee evil.{THIN_SPACE}example\nBo"
+def test_prose_keeps_line_breaks() -> None:
+    assert escape.prose("Hi Anna,\n\nsee evil.example\u202e\r\nBo") == f"Hi Anna,\n\nsee evil.{HAIR_SPACE}example\nBo"

@@ -8,8 +8,9 @@ from auth import tokens
 from database import keys
 from mailer import mailbox
 from models.base.caller import Caller
-from models.outbox.message import LinkPurpose, MessageKind
-from tests.mailer.conftest import LINK_KEY, PUBLIC_URL, queued
+from models.outbox.message import LinkPurpose
+from models.outbox.message_kind import MessageKind
+from tests.mailer.conftest import LINK_KEY, PUBLIC_URL, queue_and_fetch
 
 pytestmark = pytest.mark.usefixtures("outbox")
 
@@ -22,38 +23,40 @@ async def browser() -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_the_newest_message_comes_first(browser: httpx2.AsyncClient, caller: Caller) -> None:
-    old = await queued(caller, MessageKind.INVITATION)
-    new = await queued(caller, MessageKind.PASSWORD_CHANGED, to="bo@example.com")
+async def test_newest_message_comes_first(browser: httpx2.AsyncClient, caller: Caller) -> None:
+    old = await queue_and_fetch(caller, MessageKind.INVITATION)
+    new = await queue_and_fetch(caller, MessageKind.PASSWORD_CHANGED, to="bo@example.com")
 
-    listed = (await browser.get("/mailbox.json")).json()
+    messages = (await browser.get("/mailbox.json")).json()
 
     link = f"{PUBLIC_URL}/invitation#{tokens.derive(LINK_KEY, LinkPurpose.INVITATION, b's' * 32)}"
-    assert [found["id"] for found in listed] == [str(new.id), str(old.id)]
-    assert set(listed[0]) == {"id", "to", "subject", "text", "html", "links", "status", "createdAt"}
-    assert [found["links"] for found in listed] == [[], [link]]
-    assert listed[1]["to"] == "anna@example.com"
-    assert listed[1]["status"] == "QUEUED"
-    assert listed[1]["createdAt"] == "2026-11-21T19:45:00Z"
-    assert link in listed[1]["text"]
-    assert link in listed[1]["html"]
+    assert [message["id"] for message in messages] == [str(new.id), str(old.id)]
+    assert set(messages[0]) == {"id", "to", "subject", "text", "html", "links", "status", "createdAt"}
+    assert [message["links"] for message in messages] == [[], [link]]
+    assert messages[1]["to"] == "anna@example.com"
+    assert messages[1]["status"] == "QUEUED"
+    assert messages[1]["createdAt"] == "2026-11-21T19:45:00Z"
+    assert link in messages[1]["text"]
+    assert link in messages[1]["html"]
 
 
 @pytest.mark.parametrize(
     ("to", "count"), [("bo@example.com", 1), ("BO@example.com", 1), ("x@example.com", 0), ("%00", 0)]
 )
-async def test_messages_to_one_address(browser: httpx2.AsyncClient, caller: Caller, to: str, count: int) -> None:
-    await queued(caller, MessageKind.PASSWORD_CHANGED)
-    await queued(caller, MessageKind.PASSWORD_CHANGED, to="bo@example.com")
+async def test_messages_are_filtered_by_recipient(
+    browser: httpx2.AsyncClient, caller: Caller, to: str, count: int
+) -> None:
+    await queue_and_fetch(caller, MessageKind.PASSWORD_CHANGED)
+    await queue_and_fetch(caller, MessageKind.PASSWORD_CHANGED, to="bo@example.com")
 
-    answer = await browser.get(f"/mailbox.json?to={to}")
+    response = await browser.get(f"/mailbox.json?to={to}")
 
-    assert len(answer.json()) == count
+    assert len(response.json()) == count
     assert (await browser.get(f"/mailbox?to={to}")).text.count("<article") == count
 
 
-async def test_the_page_shows_text_html_and_link_and_runs_nothing(browser: httpx2.AsyncClient, caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION, inviter_name="<script>alert(1)</script>")
+async def test_page_shows_text_html_and_link_without_scripts(browser: httpx2.AsyncClient, caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, inviter_name="<script>alert(1)</script>")
 
     page = await browser.get("/mailbox")
 
@@ -69,8 +72,8 @@ async def test_the_page_shows_text_html_and_link_and_runs_nothing(browser: httpx
     assert "script-src" not in policy
 
 
-async def test_one_mail_stands_in_a_sandbox(browser: httpx2.AsyncClient, caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION)
+async def test_single_mail_is_sandboxed(browser: httpx2.AsyncClient, caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION)
 
     page = await browser.get(f"/mailbox/{row.id}")
 
@@ -84,10 +87,10 @@ async def test_one_mail_stands_in_a_sandbox(browser: httpx2.AsyncClient, caller:
 
 
 @pytest.mark.parametrize("path", [f"/mailbox/{keys.uuid7()}", "/mailbox/x"])
-async def test_an_unknown_mail_is_not_found(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_unknown_mail_is_not_found(browser: httpx2.AsyncClient, path: str) -> None:
     assert (await browser.get(path)).status_code == 404
 
 
-async def test_an_empty_mailbox_says_so(browser: httpx2.AsyncClient) -> None:
+async def test_empty_mailbox_has_a_message(browser: httpx2.AsyncClient) -> None:
     assert "No messages yet." in (await browser.get("/mailbox")).text
     assert (await browser.get("/mailbox.json")).json() == []

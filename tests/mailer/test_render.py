@@ -10,16 +10,18 @@ from auth import tokens
 from database import db
 from mailer import render
 from models.base.caller import Caller
-from models.outbox import message
-from models.outbox.message import LinkPurpose, MessageKind, OutgoingRow
-from tests.mailer.conftest import LINK_KEY, PARAMS, PUBLIC_URL, queued
+from models.outbox import delivery
+from models.outbox.delivery import OutgoingRow
+from models.outbox.message import LinkPurpose
+from models.outbox.message_kind import MessageKind
+from tests.mailer.conftest import LINK_KEY, PARAMS, PUBLIC_URL, queue_and_fetch
 
 pytestmark = pytest.mark.usefixtures("outbox")
 PATHS = {LinkPurpose.INVITATION: "/invitation", LinkPurpose.ACTIVATION: "/activate", LinkPurpose.RESET: "/reset"}
 
 
-class Seen(HTMLParser):
-    """What a reader sees of a page, and where its links lead."""
+class ParsedPage(HTMLParser):
+    """The visible text, the tags and the links of an HTML page."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -36,44 +38,44 @@ class Seen(HTMLParser):
         self.text += data
 
 
-def rendered(row: OutgoingRow) -> render.Mail:
+def render_row(row: OutgoingRow) -> render.Mail:
     return render.render(row, LINK_KEY, PUBLIC_URL)
 
 
 @pytest.mark.parametrize("kind", list(MessageKind))
-async def test_every_kind_says_the_same_in_text_and_html(kind: MessageKind, caller: Caller) -> None:
-    row = await queued(caller, kind)
+async def test_text_and_html_have_the_same_content(kind: MessageKind, caller: Caller) -> None:
+    row = await queue_and_fetch(caller, kind)
 
-    mail = rendered(row)
+    mail = render_row(row)
 
-    seen = " ".join(Seen(mail.html).text.split("\n"))
+    html_text = " ".join(ParsedPage(mail.html).text.split("\n"))
     for line in filter(None, (line.strip(":") for line in mail.text.splitlines() if line != "--")):
-        assert line in seen, line
+        assert line in html_text, line
     assert mail.text.startswith("Hello Anna,\n\n")
     assert "{" not in mail.text
     assert "%(" not in mail.text + mail.subject
 
 
 @pytest.mark.parametrize("kind", list(MessageKind))
-async def test_the_only_links_are_made_of_the_public_address_and_the_token(kind: MessageKind, caller: Caller) -> None:
-    row = await queued(caller, kind)
+async def test_only_link_is_public_url_and_token(kind: MessageKind, caller: Caller) -> None:
+    row = await queue_and_fetch(caller, kind)
 
-    mail = rendered(row)
+    mail = render_row(row)
 
-    expected: tuple[str, ...] = ()
+    expected_links: tuple[str, ...] = ()
     if row.link_purpose is not None:
         purpose = LinkPurpose(row.link_purpose)
-        expected = (f"{PUBLIC_URL}{PATHS[purpose]}#{tokens.derive(LINK_KEY, purpose, b's' * 32)}",)
-    assert mail.links == expected
-    assert set(Seen(mail.html).links) == set(expected)
-    assert tuple(re.findall(r"https?:\S+", mail.text)) == expected
-    assert not expected or expected[0] not in repr(mail)
+        expected_links = (f"{PUBLIC_URL}{PATHS[purpose]}#{tokens.derive(LINK_KEY, purpose, b's' * 32)}",)
+    assert mail.links == expected_links
+    assert set(ParsedPage(mail.html).links) == set(expected_links)
+    assert tuple(re.findall(r"https?:\S+", mail.text)) == expected_links
+    assert not expected_links or expected_links[0] not in repr(mail)
 
 
-async def test_an_invitation_names_who_what_and_until_when(caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION, message="Have a look\nat the books.")
+async def test_invitation_names_inviter_account_role_and_expiry(caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, message="Have a look\nat the books.")
 
-    mail = rendered(row)
+    mail = render_row(row)
 
     assert mail.subject == "Olga Owner invites you to Kowalski Sp. z o.o."
     assert mail.to == "anna@example.com"
@@ -83,30 +85,34 @@ async def test_an_invitation_names_who_what_and_until_when(caller: Caller) -> No
     assert "The link works until 28 November 2026, 19:45 UTC.\n" in mail.text
 
 
-async def test_somebody_without_a_name_is_greeted_without_one(caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION, name=None)
+async def test_recipient_without_a_name_gets_a_greeting_without_a_name(caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, name=None)
 
-    assert rendered(row).text.startswith("Hello,\n\n")
+    assert render_row(row).text.startswith("Hello,\n\n")
 
 
-async def test_markup_in_names_arrives_as_text(caller: Caller) -> None:
+async def test_markup_in_names_is_escaped(caller: Caller) -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y>&amp;"
-    row = await queued(caller, MessageKind.INVITATION, name=evil, inviter_name=evil, account_name=evil, message=evil)
+    row = await queue_and_fetch(
+        caller, MessageKind.INVITATION, name=evil, inviter_name=evil, account_name=evil, message=evil
+    )
 
-    mail = rendered(row)
+    mail = render_row(row)
 
-    seen = Seen(mail.html)
-    assert not {"script", "img"} & set(seen.tags)
-    assert seen.text.count("alert(1)") == 7  # title twice, greeting, inviter twice, account, message
+    html_page = ParsedPage(mail.html)
+    assert not {"script", "img"} & set(html_page.tags)
+    assert html_page.text.count("alert(1)") == 7  # title twice, greeting, inviter twice, account, message
     assert "&amp;amp;" in mail.html
     assert "<script>" in mail.text
 
 
 async def test_addresses_in_names_do_not_become_links(caller: Caller) -> None:
     evil = "www.evil.example https://evil.example/login"
-    row = await queued(caller, MessageKind.INVITATION, name=evil, inviter_name=evil, account_name=evil, message=evil)
+    row = await queue_and_fetch(
+        caller, MessageKind.INVITATION, name=evil, inviter_name=evil, account_name=evil, message=evil
+    )
 
-    mail = rendered(row)
+    mail = render_row(row)
 
     for part in (mail.subject, mail.text, mail.html):
         assert "evil.example" not in part
@@ -114,35 +120,37 @@ async def test_addresses_in_names_do_not_become_links(caller: Caller) -> None:
         assert "https://evil" not in part
 
 
-async def test_addresses_that_were_checked_can_be_copied(caller: Caller) -> None:
-    mail = rendered(await queued(caller, MessageKind.INVITATION_ACCEPTED, invitee_email="bo@mail.example.com"))
+async def test_validated_addresses_are_not_broken_up(caller: Caller) -> None:
+    mail = render_row(
+        await queue_and_fetch(caller, MessageKind.INVITATION_ACCEPTED, invitee_email="bo@mail.example.com")
+    )
 
     assert mail.subject == "bo@mail.example.com now has access to Kowalski Sp. z o.o."
     assert "bo@mail.example.com accepted your invitation" in mail.text
 
 
-async def test_percent_signs_and_braces_in_names_are_only_text(caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION_JOINED, account_name="50% {{ 7 * 7 }} %(role)s")
+async def test_template_syntax_in_names_is_plain_text(caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION_JOINED, account_name="50% {{ 7 * 7 }} %(role)s")
 
-    assert "the account 50% {{ 7 * 7 }} %(role)s at" in rendered(row).text
-
-
-async def test_a_message_of_the_inviter_cannot_end_its_quotation(caller: Caller) -> None:
-    row = await queued(caller, MessageKind.INVITATION, message="a\r\n\r\nb\u2028c\x85d\x0be")
-
-    assert "> a\n> \n> b\n> c\n> d\n> e\n" in rendered(row).text
+    assert "the account 50% {{ 7 * 7 }} %(role)s at" in render_row(row).text
 
 
-async def test_a_param_that_is_missing_is_an_error(caller: Caller) -> None:
-    await queued(caller, MessageKind.INVITATION_JOINED)
+async def test_inviters_message_stays_inside_its_quotation(caller: Caller) -> None:
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, message="a\r\n\r\nb\u2028c\x85d\x0be")
+
+    assert "> a\n> \n> b\n> c\n> d\n> e\n" in render_row(row).text
+
+
+async def test_missing_param_is_an_error(caller: Caller) -> None:
+    await queue_and_fetch(caller, MessageKind.INVITATION_JOINED)
     await db.execute("UPDATE messages SET params = params - 'role'")
-    (row,) = await message.newest(1)
+    (row,) = await delivery.newest(1)
 
     with pytest.raises(UndefinedError):
-        rendered(row)
+        render_row(row)
 
 
-async def test_a_mail_speaks_its_readers_language(
+async def test_mail_is_rendered_in_the_recipients_language(
     caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pl.po").write_text(
@@ -151,22 +159,24 @@ async def test_a_mail_speaks_its_readers_language(
         'msgid "The link works until %(expires_at)s."\nmsgstr "Link działa do %(expires_on)s."\n',
         encoding="utf-8",
     )
-    ours = i18n.Catalogues(tmp_path)
-    monkeypatch.setattr(i18n, "OURS", ours)
-    monkeypatch.setattr(i18n, "translate", ours.translate)
-    row = await queued(caller, MessageKind.INVITATION, locale="pl", name="<Bo>")
+    catalogues = i18n.Catalogues(tmp_path)
+    monkeypatch.setattr(i18n, "CATALOGUES", catalogues)
+    monkeypatch.setattr(i18n, "translate", catalogues.translate)
+    row = await queue_and_fetch(caller, MessageKind.INVITATION, locale="pl", name="<Bo>")
 
-    mail = rendered(row)
+    mail = render_row(row)
 
     assert mail.text.startswith("Dzień dobry <Bo>,\n")
     assert "Dzień dobry &lt;Bo&gt;," in mail.html
     assert "Your role there would be: Księgowy.\n" in mail.text
-    assert "The link works until 28 listopada 2026, 19:45 UTC.\n" in mail.text  # its place did not fit
+    assert (
+        "The link works until 28 listopada 2026, 19:45 UTC.\n" in mail.text
+    )  # the translation has a wrong placeholder
     assert '<html lang="pl">' in mail.html
 
 
-async def test_the_style_is_in_the_elements_and_no_colour_is_forced_on_the_page(caller: Caller) -> None:
-    html = rendered(await queued(caller, MessageKind.INVITATION)).html
+async def test_styles_are_inlined_without_page_colours(caller: Caller) -> None:
+    html = render_row(await queue_and_fetch(caller, MessageKind.INVITATION)).html
 
     assert "<style" not in html
     assert '<meta name="color-scheme" content="light dark">' in html
@@ -176,8 +186,8 @@ async def test_the_style_is_in_the_elements_and_no_colour_is_forced_on_the_page(
     assert re.search(r'class="button"[^>]*background: #1f5fbf', html)
 
 
-def test_every_kind_has_its_templates_and_every_template_its_kind() -> None:
+def test_kinds_and_template_folders_match() -> None:
     folders = {path.name for path in render.TEMPLATES.iterdir() if path.is_dir()}
 
     assert folders == {kind.value for kind in MessageKind} | {"mailbox"}
-    assert set(PARAMS) >= set(render._SPOKEN)
+    assert set(PARAMS) >= set(render._FORMATTERS)

@@ -1,4 +1,4 @@
-"""What must be true of all ledgers at any moment."""
+"""Invariants of the ledgers of all accounts."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,13 +7,16 @@ from models.accounts.account import Account
 from models.billing.subscription import SubscriptionEntry, SubscriptionEntryKind
 
 
-async def reconciled(credited: int) -> None:
-    """All days are those ever credited; an account's end is what its lines say, each begins where another ended."""
+async def check_ledgers(expected_days: int) -> None:
+    """Check that the days of all entries are `expected_days` and that each account's entries are consecutive."""
     entries: list[Any] = await SubscriptionEntry.all()
-    assert sum(entry.days for entry in entries) == credited
+    assert sum(entry.days for entry in entries) == expected_days
     for row in await Account.all():
-        lines = [entry for entry in entries if entry.account_id == row.id]
-        (opened,) = [line.valid_until_before for line in lines if line.kind is SubscriptionEntryKind.TRIAL]
-        starts, ends = [line.valid_until_before for line in lines], [line.valid_until_after for line in lines]
-        assert row.subscription_until == opened + timedelta(days=sum(line.days for line in lines))
-        assert sorted([*starts, row.subscription_until]) == sorted([opened, *ends])
+        account_entries = [entry for entry in entries if entry.account_id == row.id]
+        (start,) = [entry.valid_until_before for entry in account_entries if entry.kind is SubscriptionEntryKind.TRIAL]
+        starts, ends = (
+            [line.valid_until_before for line in account_entries],
+            [line.valid_until_after for line in account_entries],
+        )
+        assert row.subscription_until == start + timedelta(days=sum(line.days for line in account_entries))
+        assert sorted([*starts, row.subscription_until]) == sorted([start, *ends])

@@ -1,111 +1,116 @@
-"""One-time codes and enrolments, when several requests come at once."""
+"""Races between uses of one-time codes, recovery codes and enrollments."""
 
 from database import db
 from models.throttle import CODE
 from tests.api import PASSWORD, Api, Person
-from tests.authenticator import enrolled, set_up
-from tests.races.racing import ROUNDS, Payload, at_once, outcomes
+from tests.authenticator import enable_second_factor, enroll
+from tests.races.rounds import ROUNDS, Payload, outcomes, run_concurrently
 
 
 async def sign_in(api: Api, person: Person, code: str | None = None) -> Payload:
-    given = {"email": person.email, "password": PASSWORD, "oneTimeCode": code}
-    return await api.do("signIn", given, "accessToken", by=None)
+    arguments = {"email": person.email, "password": PASSWORD, "oneTimeCode": code}
+    return await api.do("signIn", arguments, "accessToken", by=None)
 
 
-async def afresh() -> None:
-    """Forget the wrong guesses and the sessions of former rounds."""
+async def reset_codes() -> None:
+    """Reset the throttles and the used recovery codes of earlier rounds."""
     await db.execute("UPDATE guesses SET tried = '{}'")
     await db.execute("UPDATE recovery_codes SET used_at = NULL")
 
 
-async def test_of_several_with_one_code_one_is_signed_in(api: Api) -> None:
+async def test_one_time_code_signs_in_once(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    app = await set_up(api, anna)
+    app = await enable_second_factor(api, anna)
     for _ in range(ROUNDS):
-        await afresh()
+        await reset_codes()
         api.clock.forward(seconds=30)
 
-        done = await at_once(*(sign_in(api, anna, app.code()) for _ in range(4)))
+        payloads = await run_concurrently(*(sign_in(api, anna, app.code()) for _ in range(4)))
 
-        assert outcomes(done) == ["INVALID_CREDENTIALS"] * 3 + ["done"]
+        assert outcomes(payloads) == ["INVALID_CREDENTIALS"] * 3 + ["done"]
 
 
-async def test_of_several_with_one_recovery_code_one_is_signed_in(api: Api) -> None:
+async def test_recovery_code_signs_in_once(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    app = await set_up(api, anna)
-    for place in range(ROUNDS):
-        await afresh()
+    app = await enable_second_factor(api, anna)
+    for round_number in range(ROUNDS):
+        await reset_codes()
 
-        done = await at_once(*(sign_in(api, anna, app.recovery_codes[place % 10]) for _ in range(4)))
+        payloads = await run_concurrently(
+            *(sign_in(api, anna, app.recovery_codes[round_number % 10]) for _ in range(4))
+        )
 
-        assert outcomes(done) == ["INVALID_CREDENTIALS"] * 3 + ["done"]
+        assert outcomes(payloads) == ["INVALID_CREDENTIALS"] * 3 + ["done"]
 
 
-async def test_guesses_at_once_are_counted_one_by_one(api: Api) -> None:
+async def test_concurrent_wrong_codes_are_all_counted(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    app = await set_up(api, anna)
+    app = await enable_second_factor(api, anna)
     document = f"""mutation {{ signIn(input: {{email: "{anna.email}", password: "{PASSWORD}",
-        oneTimeCode: "{app.wrong()}"}}) {{ errors {{ code }} }} }}"""
+        oneTimeCode: "{app.wrong_code()}"}}) {{ errors {{ code }} }} }}"""
     for _ in range(max(1, ROUNDS // 5)):
-        await afresh()
+        await reset_codes()
 
         async def guess() -> Payload:
             answer = await api.ask(document)
             return {"errors": [{"code": code, "field": None} for code in answer.codes or ["INVALID_CREDENTIALS"]]}
 
-        done = await at_once(*(guess() for _ in range(CODE.most + 4)))
+        payloads = await run_concurrently(*(guess() for _ in range(CODE.max_attempts + 4)))
 
-        assert outcomes(done) == ["INVALID_CREDENTIALS"] * CODE.most + ["RATE_LIMITED"] * 4
+        assert outcomes(payloads) == ["INVALID_CREDENTIALS"] * CODE.max_attempts + ["RATE_LIMITED"] * 4
 
 
-async def test_no_session_without_the_factor_outlives_its_confirmation(api: Api) -> None:
+async def test_sessions_without_second_factor_end_at_its_confirmation(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for _ in range(ROUNDS):
         await db.execute("DELETE FROM second_factors")
-        app = await enrolled(api, anna)
+        app = await enroll(api, anna)
 
-        confirmed, *signed = await at_once(
+        confirm_payload, *sign_in_payloads = await run_concurrently(
             api.do("confirmSecondFactor", {"code": app.code()}, by=anna), *(sign_in(api, anna) for _ in range(3))
         )
 
-        assert confirmed["errors"] == []
-        for payload in signed:
+        assert confirm_payload["errors"] == []
+        for payload in sign_in_payloads:
             token = payload["accessToken"]
             assert token is None or (await api.ask("{ viewer { user { id } } }", by=token)).data["viewer"] is None
-        alive = await db.fetch("SELECT FROM sessions WHERE ended_at IS NULL", row=db.Row)
-        assert len(alive) == 1
+        open_sessions = await db.fetch("SELECT FROM sessions WHERE ended_at IS NULL", row=db.Row)
+        assert len(open_sessions) == 1
 
 
-async def test_of_two_enrolments_at_once_one_secret_is_left(api: Api) -> None:
+async def test_concurrent_enrollments_leave_one_secret(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for _ in range(ROUNDS):
-        await afresh()
+        await reset_codes()
         await db.execute("DELETE FROM second_factors")
-        apps = await at_once(*(_enrolled(api, anna) for _ in range(2)))
+        enrollments = await run_concurrently(*(_enroll(api, anna) for _ in range(2)))
 
-        done = [await api.do("confirmSecondFactor", {"code": app["app"].code()}, by=anna) for app in apps]
+        payloads = [
+            await api.do("confirmSecondFactor", {"code": enrollment["app"].code()}, by=anna)
+            for enrollment in enrollments
+        ]
 
-        assert sorted(payload["errors"][0]["code"] if payload["errors"] else "done" for payload in done) in (
+        assert sorted(payload["errors"][0]["code"] if payload["errors"] else "done" for payload in payloads) in (
             ["INVALID_CREDENTIALS", "done"],
             ["INVALID_STATE", "done"],
         )
 
 
-async def _enrolled(api: Api, person: Person) -> Payload:
-    return {"app": await enrolled(api, person)}
+async def _enroll(api: Api, person: Person) -> Payload:
+    return {"app": await enroll(api, person)}
 
 
-async def test_confirmed_twice_at_once_there_is_one_set_of_recovery_codes(api: Api) -> None:
+async def test_concurrent_confirmations_create_one_set_of_recovery_codes(api: Api) -> None:
     anna = await api.person("anna@example.com")
     for _ in range(ROUNDS):
-        await afresh()
+        await reset_codes()
         await db.execute("DELETE FROM second_factors")
-        app = await enrolled(api, anna)
+        app = await enroll(api, anna)
 
-        done = await at_once(
+        payloads = await run_concurrently(
             *(api.do("confirmSecondFactor", {"code": app.code()}, "recoveryCodes", by=anna) for _ in range(2))
         )
 
-        assert outcomes(done) == ["INVALID_STATE", "done"]
-        left = await db.fetch("SELECT FROM recovery_codes", row=db.Row)
-        assert len(left) == 10
+        assert outcomes(payloads) == ["INVALID_STATE", "done"]
+        recovery_codes = await db.fetch("SELECT FROM recovery_codes", row=db.Row)
+        assert len(recovery_codes) == 10

@@ -1,16 +1,16 @@
-"""Requests for access, when they are asked and decided at the same moment."""
+"""Races between access requests and decisions about them."""
 
 from database import db
-from models.sharing.access_request import MOST_PER_DAY
+from models.sharing.access_request import MAX_PER_DAY
 from resolvers import ids
 from tests.api import Api, Person
 from tests.models.refusals import events
-from tests.races.racing import ROUNDS, Payload, accept, at_once, invite, outcome, outcomes
+from tests.races.rounds import ROUNDS, Payload, accept, invite, outcome, outcomes, run_concurrently
 
 NUMBER = {"organizationNumber": "923609016", "country": "NO"}
 
 
-async def pair(api: Api) -> tuple[Person, Person]:
+async def register_pair(api: Api) -> tuple[Person, Person]:
     anna = await api.person("anna@example.com", **NUMBER)
     return anna, await api.person("bo@example.com")
 
@@ -19,105 +19,105 @@ async def ask(api: Api, by: Person) -> Payload:
     return await api.do("requestAccess", {"role": "ACCOUNTANT", **NUMBER}, by=by)
 
 
-async def pending(api: Api, by: Person) -> dict[str, str]:
-    """The input that names a new request."""
+async def create_request(api: Api, by: Person) -> dict[str, str]:
+    """Create an access request. Returns the input that identifies it."""
     assert (await ask(api, by))["errors"] == []
-    shown = await api.ask("{ viewer { accessRequests(first: 1) { nodes { id } } } }", by=by)
-    return {"accessRequestId": shown.data["viewer"]["accessRequests"]["nodes"][0]["id"]}
+    answer = await api.ask("{ viewer { accessRequests(first: 1) { nodes { id } } } }", by=by)
+    return {"accessRequestId": answer.data["viewer"]["accessRequests"]["nodes"][0]["id"]}
 
 
-async def live() -> int:
-    """How many guests are in."""
-    found = await db.fetch("SELECT FROM grants WHERE role <> 'OWNER' AND status = 'ACTIVE'", row=db.Row)
-    return len(found)
+async def count_guests() -> int:
+    """The number of active grants of guests."""
+    rows = await db.fetch("SELECT FROM grants WHERE role <> 'OWNER' AND status = 'ACTIVE'", row=db.Row)
+    return len(rows)
 
 
-async def again() -> None:
-    """Make room for the next round; requests go into the past, so that the day has room for more."""
+async def reset() -> None:
+    """End all grants and requests, and move the requests to an earlier day because of the daily limit."""
     await db.execute("UPDATE grants SET status = 'REVOKED' WHERE role <> 'OWNER'")
     await db.execute("UPDATE access_requests SET status = 'WITHDRAWN' WHERE status = 'PENDING'")
     await db.execute("UPDATE access_requests SET created_at = created_at - interval '2 days'")
 
 
-async def test_two_approvals_give_one_grant(api: Api) -> None:
-    anna, bo = await pair(api)
+async def test_concurrent_approvals_create_one_grant(api: Api) -> None:
+    anna, bo = await register_pair(api)
     for _ in range(ROUNDS):
-        given = await pending(api, bo)
+        arguments = await create_request(api, bo)
 
-        done = await at_once(*(api.do("approveAccessRequest", given, by=anna) for _ in range(2)))
+        payloads = await run_concurrently(*(api.do("approveAccessRequest", arguments, by=anna) for _ in range(2)))
 
-        assert outcomes(done) == ["INVALID_STATE", "done"]
-        assert await live() == 1
-        await again()
+        assert outcomes(payloads) == ["INVALID_STATE", "done"]
+        assert await count_guests() == 1
+        await reset()
     assert len(await events("account:access-request:approve")) == ROUNDS
 
 
-async def test_of_approving_declining_and_withdrawing_one_happens(api: Api) -> None:
-    anna, bo = await pair(api)
+async def test_one_of_approval_decline_and_withdrawal_succeeds(api: Api) -> None:
+    anna, bo = await register_pair(api)
     for _ in range(ROUNDS):
-        given = await pending(api, bo)
+        arguments = await create_request(api, bo)
 
-        done = await at_once(
-            api.do("approveAccessRequest", given, by=anna),
-            api.do("declineAccessRequest", given, by=anna),
-            api.do("withdrawAccessRequest", given, by=bo),
+        payloads = await run_concurrently(
+            api.do("approveAccessRequest", arguments, by=anna),
+            api.do("declineAccessRequest", arguments, by=anna),
+            api.do("withdrawAccessRequest", arguments, by=bo),
         )
 
-        assert outcomes(done) == ["INVALID_STATE", "INVALID_STATE", "done"]
-        assert await live() == (1 if outcome(done[0]) == "done" else 0)
-        await again()
+        assert outcomes(payloads) == ["INVALID_STATE", "INVALID_STATE", "done"]
+        assert await count_guests() == (1 if outcome(payloads[0]) == "done" else 0)
+        await reset()
 
 
-async def test_approved_and_invited_at_once_is_in_once(api: Api) -> None:
-    anna, bo = await pair(api)
+async def test_concurrent_approval_and_acceptance_create_one_grant(api: Api) -> None:
+    anna, bo = await register_pair(api)
     for _ in range(ROUNDS):
-        given = await pending(api, bo)
+        arguments = await create_request(api, bo)
         _, token = await invite(api, anna, bo.email)
 
-        done = await at_once(api.do("approveAccessRequest", given, by=anna), accept(api, token, bo))
+        payloads = await run_concurrently(api.do("approveAccessRequest", arguments, by=anna), accept(api, token, bo))
 
-        assert outcomes(done) == ["ALREADY_MEMBER", "done"]
-        assert await live() == 1
+        assert outcomes(payloads) == ["ALREADY_MEMBER", "done"]
+        assert await count_guests() == 1
         await db.execute("UPDATE invitations SET status = 'REVOKED' WHERE status = 'PENDING'")
-        await again()
+        await reset()
 
 
-async def test_the_same_asked_at_once_is_asked_once(api: Api) -> None:
-    _, bo = await pair(api)
+async def test_concurrent_equal_requests_create_one(api: Api) -> None:
+    _, bo = await register_pair(api)
     for _ in range(ROUNDS):
-        done = await at_once(*(ask(api, bo) for _ in range(3)))
+        payloads = await run_concurrently(*(ask(api, bo) for _ in range(3)))
 
-        assert outcomes(done) == ["done"] * 3
+        assert outcomes(payloads) == ["done"] * 3
         sql = "SELECT account_id FROM access_requests WHERE status = 'PENDING'"
         assert [row.account_id is None for row in await db.fetch(sql, row=db.Row)] == [False]
-        await again()
+        await reset()
 
 
-async def test_no_more_than_a_days_requests_are_made_at_once(api: Api) -> None:
-    _, bo = await pair(api)
+async def test_concurrent_requests_do_not_exceed_daily_limit(api: Api) -> None:
+    _, bo = await register_pair(api)
     for _ in range(ROUNDS // 10):
-        many = [{"role": "ACCOUNTANT", "accountNumber": 20_000_000 + place} for place in range(MOST_PER_DAY + 3)]
+        inputs = [{"role": "ACCOUNTANT", "accountNumber": 20_000_000 + index} for index in range(MAX_PER_DAY + 3)]
 
-        done = await at_once(*(api.do("requestAccess", given, by=bo) for given in many))
+        payloads = await run_concurrently(*(api.do("requestAccess", request_input, by=bo) for request_input in inputs))
 
-        assert outcomes(done) == ["OUT_OF_RANGE"] * 3 + ["done"] * MOST_PER_DAY
-        await again()
+        assert outcomes(payloads) == ["OUT_OF_RANGE"] * 3 + ["done"] * MAX_PER_DAY
+        await reset()
 
 
-async def test_who_loses_his_right_while_he_approves_gives_nothing_afterwards(api: Api) -> None:
-    anna, bo = await pair(api)
+async def test_approval_after_revocation_of_approver_is_refused(api: Api) -> None:
+    anna, bo = await register_pair(api)
     admin, _ = await api.guest(anna, "admin@example.com", "ADMINISTRATOR")
     sql = "SELECT id FROM grants WHERE role = 'ADMINISTRATOR'"
     grant = ids.encode("Grant", (await db.fetch(sql, row=db.Row))[0].id)
     for _ in range(ROUNDS // 2):
         await db.execute("UPDATE grants SET status = 'ACTIVE', ended_at = NULL WHERE role = 'ADMINISTRATOR'")
-        given = await pending(api, bo)
+        arguments = await create_request(api, bo)
 
-        approved, revoked = await at_once(
-            api.do("approveAccessRequest", given, by=admin), api.do("revokeGrant", {"grantId": grant}, by=anna)
+        approve_payload, revoke_payload = await run_concurrently(
+            api.do("approveAccessRequest", arguments, by=admin), api.do("revokeGrant", {"grantId": grant}, by=anna)
         )
 
-        assert outcome(revoked) == "done"
-        assert outcome(approved) in {"done", "NOT_FOUND"}
-        assert await live() == (1 if outcome(approved) == "done" else 0)
-        await again()
+        assert outcome(revoke_payload) == "done"
+        assert outcome(approve_payload) in {"done", "NOT_FOUND"}
+        assert await count_guests() == (1 if outcome(approve_payload) == "done" else 0)
+        await reset()

@@ -1,4 +1,4 @@
-"""Vouchers that several redeem at the same moment, and a ledger that must add up all the while."""
+"""Races between redemptions of vouchers, and the consistency of the ledger during them."""
 
 import random
 
@@ -9,8 +9,8 @@ from models.billing import subscription, voucher
 from models.billing.subscription import SubscriptionEntry
 from tests.api import KEY, Api, Person
 from tests.models.refusals import attempt
-from tests.races.ledger import reconciled
-from tests.races.racing import ROUNDS, Payload, at_once, outcomes
+from tests.races.ledger import check_ledgers
+from tests.races.rounds import ROUNDS, Payload, outcomes, run_concurrently
 
 
 def operator(api: Api) -> Caller:
@@ -18,38 +18,38 @@ def operator(api: Api) -> Caller:
 
 
 async def issue(api: Api, reference: str, *, days: int = 1, count: int = 1) -> list[str]:
-    made = voucher.new_codes(count)
-    await voucher.issue(operator(api), made, days=days, reference=reference)
-    return made
+    new_codes = voucher.new_codes(count)
+    await voucher.issue(operator(api), new_codes, days=days, reference=reference)
+    return new_codes
 
 
 async def redeem(api: Api, by: Person, code: str, account_id: str | None = None) -> Payload:
     return await api.do("redeemVoucher", {"accountId": account_id or by.account_id, "code": code}, by=by)
 
 
-async def test_one_voucher_redeemed_by_ten_gives_its_days_once(api: Api) -> None:
-    people = [await api.person(f"p{place}@example.com", accountName=f"Firm {place}") for place in range(10)]
-    for place in range(ROUNDS):
-        (code,) = await issue(api, str(place))
+async def test_voucher_redeemed_by_ten_users_counts_once(api: Api) -> None:
+    people = [await api.person(f"p{index}@example.com", accountName=f"Firm {index}") for index in range(10)]
+    for index in range(ROUNDS):
+        (code,) = await issue(api, str(index))
         await db.execute("UPDATE guesses SET tried = '{}'")
 
-        done = await at_once(*(redeem(api, person, code) for person in people))
+        payloads = await run_concurrently(*(redeem(api, person, code) for person in people))
 
-        assert outcomes(done) == ["VOUCHER_INVALID"] * 9 + ["done"]
+        assert outcomes(payloads) == ["VOUCHER_INVALID"] * 9 + ["done"]
     assert await SubscriptionEntry.filter(kind="VOUCHER").count() == ROUNDS
     days = [subscription.days_left(row.subscription_until, api.clock.now) for row in await Account.all()]
     assert sum(days) == 10 * 30 + ROUNDS
 
 
-async def test_one_voucher_redeemed_ten_times_by_one_gives_its_days_once(api: Api) -> None:
+async def test_voucher_redeemed_ten_times_by_one_user_counts_once(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    for place in range(ROUNDS // 5):
-        (code,) = await issue(api, str(place))
+    for index in range(ROUNDS // 5):
+        (code,) = await issue(api, str(index))
         await db.execute("UPDATE guesses SET tried = '{}'")
 
-        done = await at_once(*(redeem(api, anna, code) for _ in range(10)))
+        payloads = await run_concurrently(*(redeem(api, anna, code) for _ in range(10)))
 
-        assert outcomes(done) == ["VOUCHER_INVALID"] * 9 + ["done"]
+        assert outcomes(payloads) == ["VOUCHER_INVALID"] * 9 + ["done"]
     assert await SubscriptionEntry.filter(kind="VOUCHER").count() == ROUNDS // 5
 
 
@@ -58,50 +58,50 @@ async def guess(api: Api, by: Person, account_id: str) -> Payload:
     return {"code": answer.codes[0] if answer.errors else answer.data["redeemVoucher"]["errors"][0]["code"]}
 
 
-async def test_of_many_wrong_codes_at_once_ten_are_looked_at(api: Api) -> None:
+async def test_concurrent_wrong_codes_are_limited_to_ten(api: Api) -> None:
     anna = await api.person("anna@example.com")
     accounts = [anna.account_id]
-    for place in range(3):
-        done = await api.do("createAccount", {"name": f"Firm {place}"}, "account { id }", by=anna)
-        accounts.append(done["account"]["id"])
+    for index in range(3):
+        payload = await api.do("createAccount", {"name": f"Firm {index}"}, "account { id }", by=anna)
+        accounts.append(payload["account"]["id"])
     for _ in range(ROUNDS // 5):
         await db.execute("UPDATE guesses SET tried = '{}'")
 
-        answers = await at_once(*(guess(api, anna, accounts[place % 4]) for place in range(20)))
+        answers = await run_concurrently(*(guess(api, anna, accounts[index % 4]) for index in range(20)))
 
         assert sorted(answer["code"] for answer in answers) == ["RATE_LIMITED"] * 10 + ["VOUCHER_INVALID"] * 10
 
 
-async def test_days_are_conserved_while_they_come_and_go_from_all_sides(api: Api) -> None:
-    """Vouchers, credits and transfers of three accounts at once: what was credited is what is there."""
+async def test_sum_of_days_equals_credited_days_during_concurrent_changes(api: Api) -> None:
+    """Vouchers, credits and transfers of three accounts run concurrently."""
     anna = await api.person("anna@example.com", accountName="Firm 0")
     accounts = [anna.account_id]
-    for place in (1, 2):
-        opened = await api.do("createAccount", {"name": f"Firm {place}"}, "account { id }", by=anna)
-        accounts.append(opened["account"]["id"])
-    credited = 3 * 30
-    for place in range(min(ROUNDS, 140)):  # more would lead to the ten years of one account
-        worth = 1 + place % 20
-        codes = await issue(api, f"batch {place}", days=worth, count=2)
+    for index in (1, 2):
+        payload = await api.do("createAccount", {"name": f"Firm {index}"}, "account { id }", by=anna)
+        accounts.append(payload["account"]["id"])
+    expected_days = 3 * 30
+    for index in range(min(ROUNDS, 140)):  # more rounds would exceed the maximum of ten years for one account
+        voucher_days = 1 + index % 20
+        codes = await issue(api, f"batch {index}", days=voucher_days, count=2)
 
-        done = await at_once(
+        payloads = await run_concurrently(
             *(redeem(api, anna, code, random.choice(accounts)) for code in codes),  # noqa: S311 - not a secret
-            *(move(api, anna, *random.sample(accounts, 2)) for _ in range(4)),
-            sell(api, place, 3),
+            *(transfer(api, anna, *random.sample(accounts, 2)) for _ in range(4)),
+            sell(api, index, 3),
         )
 
-        credited += 3 + 2 * worth
-        assert {*outcomes(done)} <= {"done", "INSUFFICIENT_DAYS"}
-        assert outcomes(done[:2]) == ["done", "done"]
-        await reconciled(credited)
+        expected_days += 3 + 2 * voucher_days
+        assert {*outcomes(payloads)} <= {"done", "INSUFFICIENT_DAYS"}
+        assert outcomes(payloads[:2]) == ["done", "done"]
+        await check_ledgers(expected_days)
 
 
-async def move(api: Api, by: Person, payer: str, receiver: str) -> Payload:
+async def transfer(api: Api, by: Person, payer: str, receiver: str) -> Payload:
     days = random.randint(10, 40)  # noqa: S311 - not a secret
     return await api.do("extendSubscription", {"accountId": receiver, "payerAccountId": payer, "days": days}, by=by)
 
 
-async def sell(api: Api, place: int, days: int) -> Payload:
-    row = await Account.get(name=f"Firm {place % 3}")
-    await subscription.credit(operator(api), row.number, days, reference=f"order {place}")
+async def sell(api: Api, index: int, days: int) -> Payload:
+    row = await Account.get(name=f"Firm {index % 3}")
+    await subscription.credit(operator(api), row.number, days, reference=f"order {index}")
     return {"errors": []}

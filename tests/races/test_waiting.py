@@ -1,4 +1,4 @@
-"""What an operation sees that had to wait for an account: what those before it left there."""
+"""An operation that waited for the account's lock uses the state after the concurrent transaction."""
 
 import asyncio
 from typing import Any
@@ -9,64 +9,72 @@ from resolvers import ids
 from tests.api import Api, Person, codes
 from tests.conftest import connect
 
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+_LOCK_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
-async def after(database_url: str, change: str, api: Api, given: dict[str, Any], *, by: Person) -> dict[str, Any]:
-    """The payload of an updateGrant that waits for a transaction with `change`, which holds the account."""
-    other = await connect(database_url)
+async def update_grant_after(
+    database_url: str, change: str, api: Api, arguments: dict[str, Any], *, by: Person
+) -> dict[str, Any]:
+    """Run updateGrant while a transaction with `change` has locked the account. Returns its payload."""
+    blocker = await connect(database_url)
     try:
-        held = other.transaction()
-        await held.start()
-        await other.execute("SELECT FROM accounts FOR NO KEY UPDATE")
-        asking = asyncio.create_task(api.do("updateGrant", given, "grant { role }", by=by))
+        transaction = blocker.transaction()
+        await transaction.start()
+        await blocker.execute("SELECT FROM accounts FOR NO KEY UPDATE")
+        request = asyncio.create_task(api.do("updateGrant", arguments, "grant { role }", by=by))
         async with asyncio.timeout(10):
-            while not await other.fetchval(_WAITING):  # noqa: ASYNC110 - it happens in the database
+            while not await blocker.fetchval(_LOCK_WAITS):  # noqa: ASYNC110 - the state of another process
                 await asyncio.sleep(0.01)
-        await other.execute(change)
-        await held.commit()
-        return await asking
+        await blocker.execute(change)
+        await transaction.commit()
+        return await request
     finally:
-        await other.close()
+        await blocker.close()
 
 
-async def test_access_that_was_taken_back_while_it_was_waited_for_is_gone(api: Api, database_url: str) -> None:
+async def test_access_revoked_during_the_wait_is_refused(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
-    bo, own = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    _, grant = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
-    revoking = f"UPDATE grants SET status = 'REVOKED' WHERE id = '{ids.decode('Grant', own)}'"
+    bo, own_grant_id = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
+    _, grant_id = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
+    revoke_sql = f"UPDATE grants SET status = 'REVOKED' WHERE id = '{ids.decode('Grant', own_grant_id)}'"
 
-    done = await after(database_url, revoking, api, {"grantId": grant, "role": "SIMPLE_USER"}, by=bo)
+    payload = await update_grant_after(
+        database_url, revoke_sql, api, {"grantId": grant_id, "role": "SIMPLE_USER"}, by=bo
+    )
 
-    assert codes(done) == [("NOT_FOUND", ["grantId"])]
+    assert codes(payload) == [("NOT_FOUND", ["grantId"])]
 
 
-async def test_a_role_that_was_taken_meanwhile_gives_nothing_more(api: Api, database_url: str) -> None:
+async def test_role_demoted_during_the_wait_is_refused(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
-    bo, own = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    _, grant = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
-    demoting = f"UPDATE grants SET role = 'ACCOUNTANT' WHERE id = '{ids.decode('Grant', own)}'"
+    bo, own_grant_id = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
+    _, grant_id = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
+    demote_sql = f"UPDATE grants SET role = 'ACCOUNTANT' WHERE id = '{ids.decode('Grant', own_grant_id)}'"
 
     with pytest.raises(AssertionError, match="FORBIDDEN"):
-        await after(database_url, demoting, api, {"grantId": grant, "role": "SIMPLE_USER"}, by=bo)
+        await update_grant_after(database_url, demote_sql, api, {"grantId": grant_id, "role": "SIMPLE_USER"}, by=bo)
 
 
-async def test_a_grant_that_was_raised_meanwhile_is_judged_as_it_is(api: Api, database_url: str) -> None:
+async def test_grant_promoted_during_the_wait_is_protected_by_its_new_role(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    _, grant = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
-    raising = f"UPDATE grants SET role = 'ADMINISTRATOR' WHERE id = '{ids.decode('Grant', grant)}'"
+    _, grant_id = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
+    promote_sql = f"UPDATE grants SET role = 'ADMINISTRATOR' WHERE id = '{ids.decode('Grant', grant_id)}'"
 
-    done = await after(database_url, raising, api, {"grantId": grant, "role": "SIMPLE_USER"}, by=bo)
+    payload = await update_grant_after(
+        database_url, promote_sql, api, {"grantId": grant_id, "role": "SIMPLE_USER"}, by=bo
+    )
 
-    assert codes(done) == [("ROLE_TOO_HIGH", ["grantId"])]
+    assert codes(payload) == [("ROLE_TOO_HIGH", ["grantId"])]
 
 
-async def test_an_account_that_was_closed_meanwhile_is_not_there(api: Api, database_url: str) -> None:
+async def test_account_closed_during_the_wait_is_not_found(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
-    _, grant = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
-    closing = "UPDATE accounts SET closed_at = created_at"
+    _, grant_id = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    close_sql = "UPDATE accounts SET closed_at = created_at"
 
-    done = await after(database_url, closing, api, {"grantId": grant, "role": "SIMPLE_USER"}, by=anna)
+    payload = await update_grant_after(
+        database_url, close_sql, api, {"grantId": grant_id, "role": "SIMPLE_USER"}, by=anna
+    )
 
-    assert codes(done) == [("NOT_FOUND", ["grantId"])]
+    assert codes(payload) == [("NOT_FOUND", ["grantId"])]

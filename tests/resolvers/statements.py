@@ -1,4 +1,4 @@
-"""Counting what is sent to the database."""
+"""Recording of the SQL statements that a test sends to the database."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,30 +8,30 @@ from unittest import mock
 
 import asyncpg
 
-_here: ContextVar[bool] = ContextVar("_here", default=False)
+_is_recording: ContextVar[bool] = ContextVar("_is_recording", default=False)
 
 
 @contextmanager
-def counted() -> Generator[list[str]]:
-    """Every statement that the block asks the driver for, in order; those of other tasks are not its own."""
-    sent: list[str] = []
-    token = _here.set(True)
+def record_statements() -> Generator[list[str]]:
+    """The statements that the block sends to the driver, in order, without those of other tasks."""
+    statements: list[str] = []
+    token = _is_recording.set(True)
 
-    def noted(method: Any) -> Any:  # any of the driver's own
-        async def call(self: object, query: str, *args: Any, **more: Any) -> Any:
-            if _here.get():
-                sent.append(query)
-            return await method(self, query, *args, **more)
+    def record(method: Any) -> Any:  # an untyped method of the driver
+        async def call(self: object, query: str, *args: Any, **kwargs: Any) -> Any:
+            if _is_recording.get():
+                statements.append(query)
+            return await method(self, query, *args, **kwargs)
 
         return call
 
     driver = asyncpg.Connection
     with (
-        mock.patch.object(driver, "fetch", noted(driver.fetch)),
-        mock.patch.object(driver, "fetchrow", noted(driver.fetchrow)),
-        mock.patch.object(driver, "fetchval", noted(driver.fetchval)),
-        mock.patch.object(driver, "execute", noted(driver.execute)),
-        mock.patch.object(driver, "executemany", noted(driver.executemany)),
+        mock.patch.object(driver, "fetch", record(driver.fetch)),
+        mock.patch.object(driver, "fetchrow", record(driver.fetchrow)),
+        mock.patch.object(driver, "fetchval", record(driver.fetchval)),
+        mock.patch.object(driver, "execute", record(driver.execute)),
+        mock.patch.object(driver, "executemany", record(driver.executemany)),
     ):
-        yield sent
-    _here.reset(token)
+        yield statements
+    _is_recording.reset(token)

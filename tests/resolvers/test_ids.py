@@ -1,4 +1,4 @@
-"""One object has one id; every other spelling, and every id of another's, is that of nothing."""
+"""Global ids: malformed and foreign ids behave like unknown ids."""
 
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
@@ -10,21 +10,21 @@ from graphql import GraphQLInputObjectType, get_named_type
 from resolvers import ids
 from schema.build import build
 from tests.api import NOWHERE, PASSWORD, Api, Person, codes, counts
-from tests.models.bureaus.bureau_setup import bureau, engaged, number_of
+from tests.models.bureaus.bureau_setup import account_number, engage, register_bureau
 from tests.schema.mutations import CALLS
 
 KEY = UUID("0194a6b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
 
 
 def spellings(real: str) -> dict[str, str]:
-    """What is not an id, made of one that is."""
-    raw = ids.decode_any(real)
-    assert raw is not None
+    """Invalid ids derived from a valid id."""
+    type_and_key = ids.decode_any(real)
+    assert type_and_key is not None
     return {
         "made up": NOWHERE,
-        "raw key": str(raw[1]),
-        "base64 of the raw key": b64encode(f"Account:{raw[1]}".encode()).decode(),
-        "of another type": ids.encode("Session", raw[1]),
+        "raw key": str(type_and_key[1]),
+        "base64 of the raw key": b64encode(f"Account:{type_and_key[1]}".encode()).decode(),
+        "of another type": ids.encode("Session", type_and_key[1]),
         "upper case": real.upper(),
         "padded": real + "=",
         "spaced": f" {real}",
@@ -40,7 +40,7 @@ def spellings(real: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("type_name", ids.TYPES)
-def test_an_id_leads_back_to_its_type_and_key(type_name: str) -> None:
+def test_id_decodes_to_its_type_and_key(type_name: str) -> None:
     text = ids.encode(type_name, KEY)
 
     assert ids.decode_any(text) == (type_name, KEY)
@@ -48,60 +48,60 @@ def test_an_id_leads_back_to_its_type_and_key(type_name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in spellings(ids.encode("Account", KEY)) if kind != "made up"])
-def test_no_other_spelling_is_an_id(kind: str) -> None:
+def test_other_spellings_decode_to_nil_key(kind: str) -> None:
     text = spellings(ids.encode("Account", KEY))[kind]
 
-    assert ids.decode("Account", text) == ids.NOBODY
+    assert ids.decode("Account", text) == ids.NIL_KEY
 
 
-def test_no_two_types_share_a_mark() -> None:
+def test_types_have_distinct_prefixes() -> None:
     assert len({ids.encode(type_name, KEY) for type_name in ids.TYPES}) == len(ids.TYPES)
     assert urlsafe_b64encode(b"?" + KEY.bytes).decode() not in {ids.encode(name, KEY) for name in ids.TYPES}
 
 
-# ---- Through the graph -----------------------------------------------------------------------
+# ---- GraphQL ---------------------------------------------------------------------------------
 
 
-async def two(api: Api) -> tuple[Person, Person]:
-    """Somebody with an account, and a stranger with one of his own."""
+async def two_owners(api: Api) -> tuple[Person, Person]:
+    """Two unrelated users, each with an account."""
     return await api.person("anna@example.com"), await api.person("stig@example.com")
 
 
-async def test_node_answers_null_to_every_id_that_is_not_ones_own(api: Api) -> None:
-    anna, stig = await two(api)
+async def test_node_is_null_for_foreign_and_malformed_ids(api: Api) -> None:
+    anna, stig = await two_owners(api)
     foreign = {"foreign": anna.account_id, **spellings(anna.account_id)}
     query = "query($id: ID!, $ids: [ID!]!) { node(id: $id) { id } nodes(ids: $ids) { id } account(id: $id) { id } }"
 
     for kind, text in foreign.items():
-        answer = await api.ask(query, {"id": text, "ids": [text, stig.account_id]}, by=stig)
+        response = await api.ask(query, {"id": text, "ids": [text, stig.account_id]}, by=stig)
 
-        expected = {"node": None, "nodes": [None, {"id": stig.account_id}], "account": None}
-        assert answer.data == expected, kind
+        expected_data = {"node": None, "nodes": [None, {"id": stig.account_id}], "account": None}
+        assert response.data == expected_data, kind
 
 
-async def test_a_number_of_another_answers_as_one_that_nobody_has(api: Api) -> None:
-    anna, stig = await two(api)
-    own = await api.ask("{ viewer { currentAccount { number } } }", by=anna)
-    number = own.data["viewer"]["currentAccount"]["number"]
+async def test_foreign_account_number_looks_unknown(api: Api) -> None:
+    anna, stig = await two_owners(api)
+    account_response = await api.ask("{ viewer { currentAccount { number } } }", by=anna)
+    number = account_response.data["viewer"]["currentAccount"]["number"]
     query = "query($number: Int!) { account(number: $number) { id } }"
 
-    answers = [await api.ask(query, {"number": n}, by=stig) for n in (number, 99_999_999, 0, -1, 2**31 - 1)]
+    responses = [await api.ask(query, {"number": n}, by=stig) for n in (number, 99_999_999, 0, -1, 2**31 - 1)]
 
-    assert [answer.data for answer in answers] == [{"account": None}] * 5
+    assert [response.data for response in responses] == [{"account": None}] * 5
     assert (await api.ask(query, {"number": number}, by=anna)).data == {"account": {"id": anna.account_id}}
 
 
-@pytest.mark.parametrize("given", ["", "(id: null)", '(id: "x", number: 1)', "(id: null, number: null)"])
-async def test_an_account_is_asked_for_by_exactly_one_of_id_and_number(api: Api, given: str) -> None:
+@pytest.mark.parametrize("arguments", ["", "(id: null)", '(id: "x", number: 1)', "(id: null, number: null)"])
+async def test_account_requires_exactly_one_of_id_and_number(api: Api, arguments: str) -> None:
     anna = await api.person("anna@example.com")
 
-    answer = await api.ask(f"{{ account{given} {{ id }} }}", by=anna)
+    response = await api.ask(f"{{ account{arguments} {{ id }} }}", by=anna)
 
-    assert (answer.partial, answer.codes) == ({"account": None}, ["BAD_USER_INPUT"])
+    assert (response.partial, response.codes) == ({"account": None}, ["BAD_USER_INPUT"])
 
 
 def inputs() -> list[tuple[str, str]]:
-    """Every id that a mutation takes."""
+    """All id fields of mutation inputs, as mutation and field."""
     mutations = build().mutation_type
     assert mutations is not None
     types = {name: get_named_type(field.args["input"].type) for name, field in mutations.fields.items() if field.args}
@@ -114,7 +114,7 @@ def inputs() -> list[tuple[str, str]]:
     )
 
 
-PLAIN: dict[str, dict[str, Any]] = {
+EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "inviteUser": {"email": "new@example.com", "role": "ACCOUNTANT"},
     "updateAccount": {"name": "Mine now"},
     "updateAccountSettings": {"invoicePrefix": "MINE"},
@@ -128,23 +128,23 @@ PLAIN: dict[str, dict[str, Any]] = {
     "assignConsultant": {"clientAccountIds": [NOWHERE]},
     "unassignConsultant": {"clientAccountIds": [NOWHERE]},
 }
-ASKING = {"clientAccountId": {"bureauNumber": 10_000_000}, "bureauAccountId": {"clientNumber": 10_000_000}}
-"""Of the two accounts of engageBureau, one's own is given by its id; the other one is asked blindly."""
+ENGAGE_INPUTS = {"clientAccountId": {"bureauNumber": 10_000_000}, "bureauAccountId": {"clientNumber": 10_000_000}}
+"""Input of engageBureau: the id under test, and the other account by its number."""
 
 
 @pytest.mark.parametrize(("mutation", "key"), inputs())
-async def test_a_mutation_finds_nothing_by_an_id_of_another(api: Api, mutation: str, key: str) -> None:
-    anna, stig = await two(api)
+async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str, key: str) -> None:
+    anna, stig = await two_owners(api)
     _, grant = await api.guest(anna, "guest@example.com", "ACCOUNTANT")
-    given = {"accountId": anna.account_id, "email": "pending@example.com", "role": "ACCOUNTANT"}
-    invited = await api.do("inviteUser", given, "invitation { id }", by=anna)
+    invitation_input = {"accountId": anna.account_id, "email": "pending@example.com", "role": "ACCOUNTANT"}
+    invitation = await api.do("inviteUser", invitation_input, "invitation { id }", by=anna)
     sessions = await api.ask("{ viewer { session { id } } }", by=anna)
-    biuro = await bureau(api)
-    asking = {"accountNumber": await number_of(biuro), "role": "ACCOUNTANT"}
-    assert codes(await api.do("requestAccess", asking, by=anna)) == []
-    asked = await api.ask("{ viewer { accessRequests { nodes { id } } } }", by=anna)
-    theirs = {
-        "accessRequestId": asked.data["viewer"]["accessRequests"]["nodes"][0]["id"],
+    biuro = await register_bureau(api)
+    request_input = {"accountNumber": await account_number(biuro), "role": "ACCOUNTANT"}
+    assert codes(await api.do("requestAccess", request_input, by=anna)) == []
+    requests = await api.ask("{ viewer { accessRequests { nodes { id } } } }", by=anna)
+    foreign_ids = {
+        "accessRequestId": requests.data["viewer"]["accessRequests"]["nodes"][0]["id"],
         "onBehalfOfAccountId": anna.account_id,
         "accountId": anna.account_id,
         "payerAccountId": anna.account_id,
@@ -153,26 +153,28 @@ async def test_a_mutation_finds_nothing_by_an_id_of_another(api: Api, mutation: 
         "userId": anna.user_id,
         "fromUserId": anna.user_id,
         "toUserId": anna.user_id,
-        "engagementId": await engaged(api, biuro, anna),
+        "engagementId": await engage(api, biuro, anna),
         "grantId": grant,
-        "invitationId": invited["invitation"]["id"],
+        "invitationId": invitation["invitation"]["id"],
         "sessionId": sessions.data["viewer"]["session"]["id"],
     }
-    own = {name: stig.account_id for name in theirs if name.endswith("ccountId")}
-    own |= {name: stig.user_id for name in theirs if name.endswith("serId")}
-    wanted = {k: v for k, v in own.items() if (mutation, k) in inputs()} | PLAIN.get(mutation, {})
-    wanted = ASKING[key] if mutation == "engageBureau" else wanted
-    _ = await api.ask("{ viewer { user { id } } }", by=stig)  # his first step into his own account is an event
+    caller_ids = {name: stig.account_id for name in foreign_ids if name.endswith("ccountId")}
+    caller_ids |= {name: stig.user_id for name in foreign_ids if name.endswith("serId")}
+    valid_input = {k: v for k, v in caller_ids.items() if (mutation, k) in inputs()} | EXTRA_INPUTS.get(mutation, {})
+    valid_input = ENGAGE_INPUTS[key] if mutation == "engageBureau" else valid_input
+    _ = await api.ask(
+        "{ viewer { user { id } } }", by=stig
+    )  # the first access to the own account is recorded as an event
     before = await counts()
 
-    for kind, text in {"foreign": theirs[key], **spellings(theirs[key])}.items():
-        done = await api.do(mutation, {**wanted, key: text}, by=stig)
+    for kind, text in {"foreign": foreign_ids[key], **spellings(foreign_ids[key])}.items():
+        payload = await api.do(mutation, {**valid_input, key: text}, by=stig)
 
-        assert codes(done) == [("NOT_FOUND", [key])], kind
+        assert codes(payload) == [("NOT_FOUND", [key])], kind
     assert await counts() == before
 
 
-def test_no_id_of_a_mutation_is_left_out() -> None:
+def test_every_mutation_with_an_id_is_covered() -> None:
     assert {name for name, _ in inputs()} <= CALLS.keys()
     assert len(inputs()) >= 16
 
@@ -186,17 +188,17 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("field", "type_name"), FILTERS)
-async def test_a_filter_by_an_id_of_another_finds_nothing(api: Api, field: str, type_name: str) -> None:
-    anna, stig = await two(api)
+async def test_filter_by_a_foreign_id_is_empty(api: Api, field: str, type_name: str) -> None:
+    anna, stig = await two_owners(api)
     foreign = anna.account_id if type_name == "Account" else anna.user_id
     close = "}" if "viewer" in field else ""
     query = (
         f"query($id: ID!) {{ {field} {{ totalCount nodes {{ id }} pageInfo {{ hasNextPage endCursor }} }} {close} }}"
     )
-    nothing = {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    empty_connection = {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
 
     for kind, text in {"foreign": foreign, **spellings(foreign)}.items():
-        answer = await api.ask(query, {"id": text}, by=stig)
+        response = await api.ask(query, {"id": text}, by=stig)
 
-        found = answer.data["viewer"] if "viewer" in field else answer.data
-        assert found == {"grants": nothing}, kind
+        data = response.data["viewer"] if "viewer" in field else response.data
+        assert data == {"grants": empty_connection}, kind

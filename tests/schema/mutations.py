@@ -1,4 +1,4 @@
-"""How each mutation of the schema is called so that it succeeds, by whoever may."""
+"""For each mutation an input with which it succeeds for a caller with the permission."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,31 +7,32 @@ from typing import Any, Final
 from models.base.caller import Caller, OperationConfig
 from models.billing import voucher
 from tests.api import KEY, PASSWORD, Person
-from tests.authenticator import enrolled, set_up
+from tests.authenticator import enable_second_factor, enroll
 from tests.schema.world import World
 
 Input = dict[str, Any] | None
-Make = Callable[[World, Person], Awaitable[Input]]
+MakeInput = Callable[[World, Person], Awaitable[Input]]
 
 
 @dataclass(frozen=True)
 class Call:
-    """The input, made afresh for each call, and whether another session than the person's asks."""
+    """A call of a mutation: the function that makes a new input for each call, and the session."""
 
-    make: Make
-    aside: bool = False
-    newcomer: bool = False
-    """Whether somebody new asks in the place of whoever is signed in: who does it is no more."""
+    make_input: MakeInput
+    has_other_session: bool = False
+    """True if another session of the caller makes the request: the mutation ends its session."""
+    is_by_new_user: bool = False
+    """True if a new user is the caller: the mutation erases its caller."""
 
 
-def _account(**more: object) -> Make:
+def _account(**fields: object) -> MakeInput:
     async def make(world: World, _: Person) -> Input:
-        return {"accountId": world.owner.account_id, **more}
+        return {"accountId": world.owner.account_id, **fields}
 
     return make
 
 
-def _nothing() -> Make:
+def _no_input() -> MakeInput:
     async def make(_: World, __: Person) -> Input:
         return None
 
@@ -39,27 +40,27 @@ def _nothing() -> Make:
 
 
 async def _register(world: World, _: Person) -> Input:
-    return {"name": "Nils Ny", "email": world.address(), "password": PASSWORD}
+    return {"name": "Nils Ny", "email": world.new_address(), "password": PASSWORD}
 
 
-async def _somebody(_: World, __: Person) -> Input:
+async def _unknown_address(_: World, __: Person) -> Input:
     return {"email": "nobody@example.com"}
 
 
 async def _activation(world: World, person: Person) -> Input:
-    given = await _register(world, person)
-    assert given is not None
-    await world.api.do("register", given)
-    return {"token": await world.api.link(given["email"], "activation")}
+    values = await _register(world, person)
+    assert values is not None
+    await world.api.do("register", values)
+    return {"token": await world.api.link(values["email"], "activation")}
 
 
 async def _sign_in(world: World, person: Person) -> Input:
-    await world.without_factor(person)
+    await world.remove_second_factor(person)
     return {"email": person.email, "password": PASSWORD}
 
 
 async def _reset(world: World, _: Person) -> Input:
-    new = await world.api.person(world.address())
+    new = await world.api.person(world.new_address())
     await world.api.do("requestPasswordReset", {"email": new.email})
     return {"token": await world.api.link(new.email, "reset"), "password": PASSWORD + " anew"}
 
@@ -72,26 +73,26 @@ async def _profile(_: World, __: Person) -> Input:
     return {"locale": "en"}
 
 
-async def _session(world: World, person: Person) -> Input:
-    await world.without_factor(person)
-    given = {"email": person.email, "password": PASSWORD}
-    done = await world.api.do("signIn", given, "viewer { session { id } }")
-    return {"sessionId": done["viewer"]["session"]["id"]}
+async def _other_session(world: World, person: Person) -> Input:
+    await world.remove_second_factor(person)
+    values = {"email": person.email, "password": PASSWORD}
+    payload = await world.api.do("signIn", values, "viewer { session { id } }")
+    return {"sessionId": payload["viewer"]["session"]["id"]}
 
 
 async def _enrollment(world: World, person: Person) -> Input:
-    await world.without_factor(person)
+    await world.remove_second_factor(person)
     return {"password": PASSWORD}
 
 
-async def _code(world: World, person: Person) -> Input:
-    await world.without_factor(person)
-    return {"code": (await enrolled(world.api, person)).code()}
+async def _confirmation_code(world: World, person: Person) -> Input:
+    await world.remove_second_factor(person)
+    return {"code": (await enroll(world.api, person)).code()}
 
 
-async def _factor(world: World, person: Person) -> Input:
-    await world.without_factor(person)
-    _ = await set_up(world.api, person)
+async def _active_second_factor(world: World, person: Person) -> Input:
+    await world.remove_second_factor(person)
+    _ = await enable_second_factor(world.api, person)
     return {"password": PASSWORD}
 
 
@@ -100,25 +101,25 @@ async def _name(_: World, __: Person) -> Input:
 
 
 async def _invitation_for(world: World, _: Person) -> Input:
-    given = {"email": world.address(), "role": "SIMPLE_USER", "permissions": ["DOCUMENTS_READ"]}
-    return {"accountId": world.owner.account_id, **given}
+    values = {"email": world.new_address(), "role": "SIMPLE_USER", "permissions": ["DOCUMENTS_READ"]}
+    return {"accountId": world.owner.account_id, **values}
 
 
 async def _invitation(world: World, _: Person) -> Input:
-    return {"invitationId": await world.invited()}
+    return {"invitationId": await world.invite()}
 
 
 async def _changed_invitation(world: World, _: Person) -> Input:
-    return {"invitationId": await world.invited(), "permissions": ["DOCUMENTS_READ"]}
+    return {"invitationId": await world.invite(), "permissions": ["DOCUMENTS_READ"]}
 
 
-async def _offer(world: World, person: Person) -> Input:
-    return {"invitationId": await world.offered(person)}
+async def _invitation_of_caller(world: World, person: Person) -> Input:
+    return {"invitationId": await world.ensure_invitation(person)}
 
 
 async def _grant(world: World, _: Person) -> Input:
     permissions = ["DOCUMENTS_READ", "EXPENSES_READ"]
-    _, grant = await world.api.guest(world.owner, world.address(), "SIMPLE_USER", permissions=permissions)
+    _, grant = await world.api.guest(world.owner, world.new_address(), "SIMPLE_USER", permissions=permissions)
     return {"grantId": grant}
 
 
@@ -127,139 +128,141 @@ async def _changed_grant(world: World, person: Person) -> Input:
 
 
 async def _revoked_grant(world: World, person: Person) -> Input:
-    given = await _grant(world, person)
-    assert (await world.api.do("revokeGrant", given, by=world.owner))["errors"] == []
-    return given
+    values = await _grant(world, person)
+    assert (await world.api.do("revokeGrant", values, by=world.owner))["errors"] == []
+    return values
 
 
 async def _own_grant(world: World, person: Person) -> Input:
-    return {"grantId": await world.joined(person)}
+    return {"grantId": await world.ensure_grant(person)}
 
 
 async def _ownership(world: World, _: Person) -> Input:
-    receiver = world.somebody("collaborator")
+    receiver = world.person("collaborator")
     return {"accountId": world.owner.account_id, "userId": receiver.user_id, "password": PASSWORD}
 
 
-async def _offered_account(world: World, _: Person) -> Input:
+async def _account_with_offer(world: World, _: Person) -> Input:
     await world.api.do("transferOwnership", await _ownership(world, world.owner), by=world.owner)
     return {"accountId": world.owner.account_id}
 
 
 async def _account_for(world: World, person: Person) -> Input:
-    return {"accountId": await world.offered_account(person)}
+    return {"accountId": await world.offer_account(person)}
 
 
-async def _ask(world: World, _: Person) -> Input:
-    return {"accountNumber": 200_000 + next(world.fresh), "role": "ACCOUNTANT", "message": "Good day"}
+async def _access_request(world: World, _: Person) -> Input:
+    return {"accountNumber": 200_000 + next(world.counter), "role": "ACCOUNTANT", "message": "Good day"}
 
 
 async def _request(world: World, _: Person) -> Input:
-    return {"accessRequestId": await world.requested(await world.api.person(world.address()), world.number)}
+    return {
+        "accessRequestId": await world.request_access(await world.api.person(world.new_address()), world.account_number)
+    }
 
 
 async def _own_request(world: World, person: Person) -> Input:
-    return {"accessRequestId": await world.requested(person, 300_000 + next(world.fresh))}
+    return {"accessRequestId": await world.request_access(person, 300_000 + next(world.counter))}
 
 
 async def _days(world: World, person: Person) -> Input:
-    _ = await world.joined(person)
-    return {"accountId": world.side, "payerAccountId": world.owner.account_id, "days": 10}
+    _ = await world.ensure_grant(person)
+    return {"accountId": world.side_account_id, "payerAccountId": world.owner.account_id, "days": 10}
 
 
-async def _wish(world: World, _: Person) -> Input:
-    number = (await world.partners())[1]
+async def _engagement_request(world: World, _: Person) -> Input:
+    number = (await world.create_partner_account())[1]
     return {"bureauAccountId": world.owner.account_id, "clientNumber": number}
 
 
-async def _asked(world: World, _: Person) -> Input:
-    return {"engagementId": await world.asked()}
+async def _pending_engagement(world: World, _: Person) -> Input:
+    return {"engagementId": await world.request_engagement()}
 
 
 async def _voucher(world: World, _: Person) -> Input:
     (code,) = voucher.new_codes(1)
     caller = Caller(now=world.api.clock(), config=OperationConfig(KEY))
-    await voucher.issue(caller, [code], days=1, reference=world.address())
+    await voucher.issue(caller, [code], days=1, reference=world.new_address())
     return {"accountId": world.owner.account_id, "code": code}
 
 
-def _consultant(*, assigned: bool) -> Make:
+def _consultant(*, is_assigned: bool) -> MakeInput:
     async def make(world: World, _: Person) -> Input:
-        someone = world.somebody("collaborator").user_id
-        clients = [await world.client()]
-        given = {"bureauAccountId": world.owner.account_id, "userId": someone, "clientAccountIds": clients}
-        if assigned:
-            assert (await world.api.do("assignConsultant", given, by=world.owner))["errors"] == []
-        return given
+        user_id = world.person("collaborator").user_id
+        clients = [await world.create_client()]
+        values = {"bureauAccountId": world.owner.account_id, "userId": user_id, "clientAccountIds": clients}
+        if is_assigned:
+            assert (await world.api.do("assignConsultant", values, by=world.owner))["errors"] == []
+        return values
 
     return make
 
 
 async def _replacement(world: World, _: Person) -> Input:
-    given = await _consultant(assigned=True)(world, world.owner)
-    assert given is not None
-    users = {"fromUserId": given["userId"], "toUserId": world.somebody("administrator").user_id}
+    values = await _consultant(is_assigned=True)(world, world.owner)
+    assert values is not None
+    users = {"fromUserId": values["userId"], "toUserId": world.person("administrator").user_id}
     return {"bureauAccountId": world.owner.account_id, **users}
 
 
 async def _client_account(world: World, _: Person) -> Input:
-    owner = {"ownerName": "Kim Kunde", "ownerEmail": world.address()}
+    owner = {"ownerName": "Kim Kunde", "ownerEmail": world.new_address()}
     return {"bureauAccountId": world.owner.account_id, "name": "Kunde AS", **owner}
 
 
 async def _waiting_client(world: World, person: Person) -> Input:
-    given = await _client_account(world, person)
-    done = await world.api.do("createClientAccount", given, "account { id }", by=world.owner)
-    assert done["errors"] == []
-    return {"bureauAccountId": world.owner.account_id, "clientAccountId": done["account"]["id"]}
+    values = await _client_account(world, person)
+    payload = await world.api.do("createClientAccount", values, "account { id }", by=world.owner)
+    assert payload["errors"] == []
+    return {"bureauAccountId": world.owner.account_id, "clientAccountId": payload["account"]["id"]}
 
 
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
-    "resendActivation": Call(_somebody),
+    "resendActivation": Call(_unknown_address),
     "signIn": Call(_sign_in),
-    "signOut": Call(_nothing(), aside=True),
-    "requestPasswordReset": Call(_somebody),
+    "signOut": Call(_no_input(), has_other_session=True),
+    "requestPasswordReset": Call(_unknown_address),
     "resetPassword": Call(_reset),
     "changePassword": Call(_password),
     "updateProfile": Call(_profile),
-    "revokeSession": Call(_session),
-    "revokeOtherSessions": Call(_nothing()),
+    "revokeSession": Call(_other_session),
+    "revokeOtherSessions": Call(_no_input()),
     "enrollSecondFactor": Call(_enrollment),
-    "confirmSecondFactor": Call(_code),
-    "disableSecondFactor": Call(_factor),
-    "regenerateRecoveryCodes": Call(_factor),
+    "confirmSecondFactor": Call(_confirmation_code),
+    "disableSecondFactor": Call(_active_second_factor),
+    "regenerateRecoveryCodes": Call(_active_second_factor),
     "exportMyData": Call(_enrollment),
-    "eraseMe": Call(_enrollment, newcomer=True),
+    "eraseMe": Call(_enrollment, is_by_new_user=True),
     "createAccount": Call(_name),
     "updateAccount": Call(_account(name="Nowak AS")),
     "updateAccountSettings": Call(_account(invoicePrefix="N")),
     "switchAccount": Call(_account()),
     "transferOwnership": Call(_ownership),
-    "withdrawOwnership": Call(_offered_account),
+    "withdrawOwnership": Call(_account_with_offer),
     "acceptOwnership": Call(_account_for),
     "declineOwnership": Call(_account_for),
     "inviteUser": Call(_invitation_for),
     "updateInvitation": Call(_changed_invitation),
     "resendInvitation": Call(_invitation),
     "revokeInvitation": Call(_invitation),
-    "acceptInvitation": Call(_offer),
-    "declineInvitation": Call(_offer),
+    "acceptInvitation": Call(_invitation_of_caller),
+    "declineInvitation": Call(_invitation_of_caller),
     "updateGrant": Call(_changed_grant),
     "revokeGrant": Call(_grant),
     "restoreGrant": Call(_revoked_grant),
     "resignGrant": Call(_own_grant),
-    "engageBureau": Call(_wish),
-    "acceptEngagement": Call(_asked),
-    "declineEngagement": Call(_asked),
-    "endEngagement": Call(_asked),
+    "engageBureau": Call(_engagement_request),
+    "acceptEngagement": Call(_pending_engagement),
+    "declineEngagement": Call(_pending_engagement),
+    "endEngagement": Call(_pending_engagement),
     "createClientAccount": Call(_client_account),
     "resendClientActivation": Call(_waiting_client),
-    "assignConsultant": Call(_consultant(assigned=False)),
-    "unassignConsultant": Call(_consultant(assigned=True)),
+    "assignConsultant": Call(_consultant(is_assigned=False)),
+    "unassignConsultant": Call(_consultant(is_assigned=True)),
     "replaceConsultant": Call(_replacement),
-    "requestAccess": Call(_ask),
+    "requestAccess": Call(_access_request),
     "approveAccessRequest": Call(_request),
     "declineAccessRequest": Call(_request),
     "withdrawAccessRequest": Call(_own_request),

@@ -1,17 +1,21 @@
-"""What the schema refuses to be built from: a field without a rule, an input without its operation."""
+"""The checks of the schema: each field has a rule, each input fits its operation, each element is described."""
 
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, cast
 
 import pytest
 import strawberry
-from graphql import GraphQLNonNull, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLNonNull, GraphQLObjectType, GraphQLSchema
 
-from auth.rules import ANYONE, AUTHENTICATED, SIGNED_IN, Rule
+from auth.policy import Permission
+from auth.rules import AUTHENTICATED, AUTHENTICATED_BIT, PUBLIC, Rule
 from resolvers import ids, node
 from resolvers.mutation_resolver import empty_payload, mutation_resolver
-from schema.build import MissingRule, UnfitInput, annotate, build, strawberry_schema
-from schema.declare import field, graph_type, mutation
+from schema.build import MissingDescription, MissingRule, UnfitInput, annotate, build, strawberry_schema
+from schema.declare import field, graph_enum, graph_type, input_field, mutation, needs
+from schema.descriptions import SHARED
 from schema.payload import Payload, payload
 
 
@@ -21,42 +25,42 @@ def objects(schema: GraphQLSchema) -> Iterator[GraphQLObjectType]:
             yield type_
 
 
-def test_every_field_has_a_rule_that_somebody_can_satisfy() -> None:
+def test_every_field_has_a_rule_with_rights() -> None:
     rules = {(type_.name, name): f.extensions["rule"] for type_ in objects(build()) for name, f in type_.fields.items()}
 
     assert len(rules) > 200
-    assert [place for place, rule in rules.items() if not isinstance(rule, Rule) or not rule.bits] == []
+    assert [coordinate for coordinate, rule in rules.items() if not isinstance(rule, Rule) or not rule.bits] == []
 
 
-def test_a_field_without_a_rule_on_a_root_refuses_to_build() -> None:
+def test_field_without_a_rule_on_a_root_type_is_refused() -> None:
     @graph_type(None, description="A root.")
     class Query:
-        fine: int = field(ANYONE)
-        bare: int = field()
+        fine: int = field(PUBLIC)
+        number: int = field()
 
-    with pytest.raises(MissingRule, match=r"^Query\.bare declares no rule\.$"):
+    with pytest.raises(MissingRule, match=r"^Query\.number declares no rule\.$"):
         annotate(strawberry_schema(Query, None))
 
 
-def test_a_field_without_a_rule_on_a_type_refuses_to_build() -> None:
+def test_field_without_a_rule_on_a_type_is_refused() -> None:
     @graph_type(None, description="A type without a default.")
     class Secret:
-        bare: int
+        number: int
 
-    @graph_type(ANYONE, description="A root.")
+    @graph_type(PUBLIC, description="A root.")
     class Query:
         secret: Secret | None = field()
 
-    with pytest.raises(MissingRule, match=r"^Secret\.bare declares no rule\.$"):
+    with pytest.raises(MissingRule, match=r"^Secret\.number declares no rule\.$"):
         annotate(strawberry_schema(Query, None))
 
 
-def test_a_type_that_is_not_declared_with_its_rule_refuses_to_build() -> None:
+def test_type_without_a_declared_rule_is_refused() -> None:
     @strawberry.type
     class Plain:
         secret: int
 
-    @graph_type(ANYONE, description="A root.")
+    @graph_type(PUBLIC, description="A root.")
     class Query:
         plain: Plain | None = field()
 
@@ -64,20 +68,20 @@ def test_a_type_that_is_not_declared_with_its_rule_refuses_to_build() -> None:
         annotate(strawberry_schema(Query, None))
 
 
-def test_a_type_does_not_inherit_the_rule_of_the_type_it_extends() -> None:
-    @graph_type(ANYONE, description="A type with a rule.")
+def test_subtype_does_not_inherit_a_rule() -> None:
+    @graph_type(PUBLIC, description="A type with a rule.")
     class Open:
-        shown: int
+        number: int
 
     @strawberry.type
-    class Extended(Open):
-        hidden: int
+    class Subtype(Open):
+        name: str
 
-    @graph_type(ANYONE, description="A root.")
+    @graph_type(PUBLIC, description="A root.")
     class Query:
-        extended: Extended | None = field()
+        subtype: Subtype | None = field()
 
-    with pytest.raises(MissingRule, match=r"^Extended is not declared with its rule\.$"):
+    with pytest.raises(MissingRule, match=r"^Subtype is not declared with its rule\.$"):
         annotate(strawberry_schema(Query, None))
 
 
@@ -97,7 +101,7 @@ class RenamePayload(Payload):
     pass
 
 
-@graph_type(ANYONE, description="A root.")
+@graph_type(PUBLIC, description="A root.")
 class AnyQuery:
     fine: int = field()
 
@@ -105,36 +109,36 @@ class AnyQuery:
 async def rename(caller: object, grant_id: object, *, title: str) -> None: ...
 
 
-async def oddly(caller: object, *, odd_id: object) -> None: ...
+async def take_odd_id(caller: object, *, odd_id: object) -> None: ...
 
 
-async def plainly(caller: object, *, name: str) -> None: ...
+async def take_name(caller: object, *, name: str) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("operation", "input_type", "said"),
+    ("operation", "input_type", "message"),
     [
         (rename, RenameInput, "the input has"),
-        (oddly, OddInput, "no type is known for the id odd_id"),
-        (plainly, None, "the input has"),
+        (take_odd_id, OddInput, "the type of the id odd_id is unknown"),
+        (take_name, None, "the input has"),
     ],
 )
-def test_an_input_that_does_not_fit_its_operation_refuses_to_build(
-    operation: Any,  # operations differ in what they take, which is the point
+def test_input_that_does_not_fit_its_operation_is_refused(
+    operation: Any,  # the parameters of the operations differ
     input_type: type | None,
-    said: str,
+    message: str,
 ) -> None:
     @graph_type(None, description="A root.")
     class Mutation:
         change: RenamePayload | None = mutation(
-            mutation_resolver(operation, empty_payload), input_type, rule=SIGNED_IN, description="Change it."
+            mutation_resolver(operation, empty_payload), input_type, rule=AUTHENTICATED, description="Change it."
         )
 
-    with pytest.raises(UnfitInput, match=f"^change: {said}"):
+    with pytest.raises(UnfitInput, match=f"^change: {message}"):
         annotate(strawberry_schema(AnyQuery, Mutation))
 
 
-def test_a_mutation_without_rule_or_permission_refuses_to_build() -> None:
+def test_mutation_without_rule_or_permission_is_refused() -> None:
     @graph_type(None, description="A root.")
     class Mutation:
         change: RenamePayload | None = mutation(
@@ -145,25 +149,27 @@ def test_a_mutation_without_rule_or_permission_refuses_to_build() -> None:
         annotate(strawberry_schema(AnyQuery, Mutation))
 
 
-def test_a_field_that_can_be_refused_where_its_object_is_not_is_nullable() -> None:
-    """Or one refused field would take its whole object, and what stands beside it, along."""
+def test_field_with_a_stricter_rule_than_its_type_is_nullable() -> None:
+    """Otherwise one denied field would make its whole object null."""
     stricter = {
         (type_.name, name): f
         for type_ in objects(build())
         for name, f in type_.fields.items()
-        if f.extensions["rule"] != type_.extensions["rule"] and f.extensions["rule"].bits != ANYONE.bits
+        if f.extensions["rule"] != type_.extensions["rule"] and f.extensions["rule"].bits != PUBLIC.bits
     }
 
-    # The contract's own exception: who is not signed in gets no data at all beside nodes.
-    assert [place for place, f in stricter.items() if isinstance(f.type, GraphQLNonNull)] == [("Query", "nodes")]
+    # The contract has one exception: without a session, `nodes` makes the whole data null.
+    assert [coordinate for coordinate, f in stricter.items() if isinstance(f.type, GraphQLNonNull)] == [
+        ("Query", "nodes")
+    ]
 
 
-def test_every_mutation_wants_somebody_signed_in_or_says_that_it_does_not() -> None:
+def test_only_known_mutations_need_no_session() -> None:
     mutations = build().mutation_type
     assert mutations is not None
     rules = {name: f.extensions["rule"] for name, f in mutations.fields.items()}
 
-    assert sorted(name for name, rule in rules.items() if rule == ANYONE) == [
+    assert sorted(name for name, rule in rules.items() if rule == PUBLIC) == [
         "acceptInvitation",
         "activate",
         "declineInvitation",
@@ -174,17 +180,19 @@ def test_every_mutation_wants_somebody_signed_in_or_says_that_it_does_not() -> N
         "signIn",
     ]
     for rule in rules.values():
-        assert rule.permission is None or rule.bits == AUTHENTICATED
+        assert rule.permission is None or rule.bits == AUTHENTICATED_BIT
 
 
-def test_every_node_has_an_id_a_loader_and_a_rule() -> None:
-    nodes = {type_.name for type_ in objects(build()) if any(one.name == "Node" for one in type_.interfaces)}
+def test_every_node_type_has_a_global_id_and_a_loader() -> None:
+    nodes = {
+        type_.name for type_ in objects(build()) if any(interface.name == "Node" for interface in type_.interfaces)
+    }
 
-    assert nodes == set(ids.TYPES) == set(node._LOADS)
+    assert nodes == set(ids.TYPES) == set(node._LOADERS)
 
 
-def test_no_input_takes_what_is_not_its_own_to_set() -> None:
-    meant = {
+def test_only_known_inputs_have_powerful_fields() -> None:
+    expected_fields = {
         ("InviteUserInput", "role"),
         ("UpdateInvitationInput", "role"),
         ("UpdateGrantInput", "role"),
@@ -206,11 +214,110 @@ def test_no_input_takes_what_is_not_its_own_to_set() -> None:
     powerful = {"role", "permissions", "locks", "simpleUserRestrictions", "days", "status", "ownerId", "userId"}
     powerful |= {"ownerEmail", "subscriptionUntil", "isActivated", "number", "createdAt", "invitedById"}
 
-    taken = {
+    input_fields = {
         (name, key)
         for name, type_ in build().type_map.items()
         if name.endswith("Input")
         for key in getattr(type_, "fields", {})
     }
 
-    assert {(name, key) for name, key in taken if key in powerful} == meant
+    assert {(name, key) for name, key in input_fields if key in powerful} == expected_fields
+
+
+# ---- Descriptions ----------------------------------------------------------------------------
+
+
+@strawberry.enum(description="A color.")
+class Color(StrEnum):
+    RED = "RED"
+    BLUE = "BLUE"
+
+
+@strawberry.input(description="A filter.")
+class ColorFilter:
+    color: Color | None = input_field("The color.")
+
+
+@graph_type(PUBLIC, description="A root.")
+class DescribedQuery:
+    account_name: str = field(arguments={"filter": ColorFilter | None}, description="The name.")
+
+
+def remove_description(schema: strawberry.Schema, path: str) -> None:
+    """Remove the description of the element at a path of attributes and keys: `Color values RED`."""
+    type_name, *steps = path.split()
+    element: Any = schema._schema.type_map[type_name]
+    for step in steps:
+        element = element[step] if isinstance(element, Mapping) else getattr(element, step)
+    element.description = None
+
+
+def describe_colors(schema: strawberry.Schema) -> None:
+    for name in ("RED", "BLUE"):
+        cast("GraphQLEnumType", schema._schema.type_map["Color"]).values[name].description = name.lower()
+
+
+def test_described_schema_builds_and_has_shared_descriptions() -> None:
+    schema = strawberry_schema(DescribedQuery, None)
+    describe_colors(schema)
+
+    type_ = annotate(schema).type_map["DescribedQuery"]
+
+    assert cast("GraphQLObjectType", type_).fields["accountName"].args["filter"].description == SHARED["filter"]
+
+
+@pytest.mark.parametrize(
+    ("path", "coordinate"),
+    [
+        ("DescribedQuery", "DescribedQuery"),
+        ("DescribedQuery fields accountName", "DescribedQuery.accountName"),
+        ("ColorFilter", "ColorFilter"),
+        ("ColorFilter fields color", "ColorFilter.color"),
+        ("Color", "Color"),
+        ("Color values BLUE", "Color.BLUE"),
+    ],
+)
+def test_element_without_a_description_is_refused(path: str, coordinate: str) -> None:
+    schema = strawberry_schema(DescribedQuery, None)
+    describe_colors(schema)
+    remove_description(schema, path)
+
+    with pytest.raises(MissingDescription, match=rf"^{re.escape(coordinate)} has no description\.$"):
+        annotate(schema)
+
+
+def test_argument_without_a_shared_description_is_refused() -> None:
+    @graph_type(PUBLIC, description="A root.")
+    class Query:
+        total: int = field(arguments={"unknown_name": int | None}, description="The total.")
+
+    with pytest.raises(MissingDescription, match=r"^Query\.total\(unknownName:\) has no description\.$"):
+        annotate(strawberry_schema(Query, None))
+
+
+def test_guarded_field_needs_a_description_of_its_own() -> None:
+    """The sentence about the permission is not enough."""
+
+    @graph_type(needs(Permission.EVENTS_READ), description="A root.")
+    class Query:
+        total: int = field()
+
+    with pytest.raises(MissingDescription, match=r"^Query\.total has no description\.$"):
+        annotate(strawberry_schema(Query, None))
+
+
+def test_enum_without_a_description_of_a_value_is_refused() -> None:
+    with pytest.raises(KeyError):
+        graph_enum(Color, "A color.", {Color.RED: "Red."})
+
+
+def test_shared_descriptions_are_all_used() -> None:
+    names = {
+        name
+        for type_ in build().type_map.values()
+        for key, field_ in getattr(type_, "fields", {}).items()
+        for name in ([key] if isinstance(type_, GraphQLInputObjectType) else getattr(field_, "args", {}))
+    }
+    names |= {name for directive in build().directives for name in directive.args}
+
+    assert sorted(SHARED.keys() - names) == []

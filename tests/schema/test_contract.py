@@ -1,7 +1,7 @@
-"""The schema keeps what clients were promised: contract.graphql beside this file is the promise.
+"""The schema keeps the contract with clients: contract.graphql beside this file.
 
-Whatever exists agrees with it in name, type, arguments and nullability. More optional arguments,
-fields, members and types are fine; what the contract has and the schema lacks stands in NOT_YET.
+Every element that is in both agrees in name, type, arguments and nullability. The schema may have further optional
+arguments, fields, values and types. NOT_YET names the elements of the contract that the schema lacks.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from graphql import (
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
     ScalarTypeDefinitionNode,
+    SchemaDefinitionNode,
     parse,
     print_ast,
 )
@@ -24,45 +25,47 @@ import schema
 CONTRACT = (Path(__file__).parent / "contract.graphql").read_text()
 
 NOT_YET = {
-    # Scalars that nothing needs so far
+    # Scalars that no field needs so far
     "Date",
     "Decimal",
 }
 
-Described = dict[str, str]
+Elements = dict[str, str]
 
 
-def described(sdl: str) -> Described:
-    """Every type, field, argument, member and directive by its coordinate, with what it is."""
-    found: Described = {}
+def elements_of(sdl: str) -> Elements:
+    """The kind or type of every type, field, argument, enum value and directive, by its coordinate."""
+    elements: Elements = {}
     for node in parse(sdl, no_location=True).definitions:
         match node:
             case DirectiveDefinitionNode():
-                places = sorted(place.value for place in node.locations)
-                found[f"@{node.name.value}"] = " ".join(places)
-                found |= inputs(f"@{node.name.value}", node.arguments)
+                locations = sorted(location.value for location in node.locations)
+                elements[f"@{node.name.value}"] = " ".join(locations)
+                elements |= inputs(f"@{node.name.value}", node.arguments)
             case ObjectTypeDefinitionNode() | InterfaceTypeDefinitionNode():
                 name = node.name.value
-                found[name] = " & ".join(sorted(one.name.value for one in node.interfaces or ()))
-                found |= rule(name, node)
+                elements[name] = " & ".join(sorted(interface.name.value for interface in node.interfaces or ()))
+                elements |= rule(name, node)
                 for field in node.fields or ():
-                    found[f"{name}.{field.name.value}"] = print_ast(field.type)
-                    found |= rule(f"{name}.{field.name.value}", field)
-                    found |= inputs(f"{name}.{field.name.value}", field.arguments)
+                    elements[f"{name}.{field.name.value}"] = print_ast(field.type)
+                    elements |= rule(f"{name}.{field.name.value}", field)
+                    elements |= inputs(f"{name}.{field.name.value}", field.arguments)
             case InputObjectTypeDefinitionNode():
-                found[node.name.value] = "input"
-                found |= inputs(node.name.value, node.fields)
+                elements[node.name.value] = "input"
+                elements |= inputs(node.name.value, node.fields)
             case EnumTypeDefinitionNode():
-                found[node.name.value] = "enum"
-                found |= {f"{node.name.value}.{value.name.value}": "member" for value in node.values or ()}
+                elements[node.name.value] = "enum"
+                elements |= {f"{node.name.value}.{value.name.value}": "member" for value in node.values or ()}
             case ScalarTypeDefinitionNode():
-                found[node.name.value] = "scalar"
+                elements[node.name.value] = "scalar"
+            case SchemaDefinitionNode():
+                pass
             case _:
                 raise AssertionError(node.kind)
-    return found
+    return elements
 
 
-def inputs(owner: str, nodes: tuple[InputValueDefinitionNode, ...] | None) -> Described:
+def inputs(owner: str, nodes: tuple[InputValueDefinitionNode, ...] | None) -> Elements:
     return {
         f"{owner}({node.name.value})" if "." in owner or "@" in owner else f"{owner}.{node.name.value}": print_ast(
             node.type
@@ -71,8 +74,8 @@ def inputs(owner: str, nodes: tuple[InputValueDefinitionNode, ...] | None) -> De
     }
 
 
-def rule(owner: str, node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | FieldDefinitionNode) -> Described:
-    """Which permission, or which plain directive; whether one's own is free too is ours to add."""
+def rule(owner: str, node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | FieldDefinitionNode) -> Elements:
+    """The permission, or the plain directive. The contract does not say if users may read their fields data besides."""
     return {
         f"{owner} @{directive.name.value}": " ".join(
             print_ast(argument.value) for argument in directive.arguments or () if argument.name.value == "permission"
@@ -81,55 +84,67 @@ def rule(owner: str, node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNod
     }
 
 
-PROMISED = described(CONTRACT)
-OURS = described(schema.sdl())
+CONTRACT_ELEMENTS = elements_of(CONTRACT)
+SCHEMA_ELEMENTS = elements_of(schema.sdl())
 
 
-def test_what_exists_agrees_with_the_contract() -> None:
-    differing = {
-        place: (promised, OURS[place])
-        for place, promised in PROMISED.items()
-        if place in OURS and OURS[place] != promised
+def test_common_elements_agree_with_the_contract() -> None:
+    differences = {
+        coordinate: (contract_type, SCHEMA_ELEMENTS[coordinate])
+        for coordinate, contract_type in CONTRACT_ELEMENTS.items()
+        if coordinate in SCHEMA_ELEMENTS and SCHEMA_ELEMENTS[coordinate] != contract_type
     }
 
-    assert differing == {}
+    assert differences == {}
 
 
-def test_what_is_missing_is_known_and_nothing_else() -> None:
-    missing = {place for place in PROMISED if place not in OURS}
+def test_only_known_elements_of_the_contract_are_missing() -> None:
+    missing_elements = {coordinate for coordinate in CONTRACT_ELEMENTS if coordinate not in SCHEMA_ELEMENTS}
     without_parents = {
-        place
-        for place in missing
-        if not any(place.startswith((f"{other}.", f"{other}(", f"{other} @")) for other in missing)
+        coordinate
+        for coordinate in missing_elements
+        if not any(coordinate.startswith((f"{parent}.", f"{parent}(", f"{parent} @")) for parent in missing_elements)
     }
 
     assert without_parents == NOT_YET
 
 
-def test_nothing_is_demanded_that_the_contract_does_not_know() -> None:
-    added = {place for place in OURS if place not in PROMISED and _parent(place) in PROMISED}
-    is_input = {place for place in added if "(" in place or OURS[_parent(place)] == "input"}
+def test_added_inputs_are_optional() -> None:
+    new_elements = {
+        coordinate
+        for coordinate in SCHEMA_ELEMENTS
+        if coordinate not in CONTRACT_ELEMENTS and _parent(coordinate) in CONTRACT_ELEMENTS
+    }
+    is_input = {
+        coordinate
+        for coordinate in new_elements
+        if "(" in coordinate or SCHEMA_ELEMENTS[_parent(coordinate)] == "input"
+    }
 
-    assert {place for place in is_input if OURS[place].endswith("!")} == set()
+    assert {coordinate for coordinate in is_input if SCHEMA_ELEMENTS[coordinate].endswith("!")} == set()
 
 
-def _parent(place: str) -> str:
-    return place.rpartition("(")[0] or place.rpartition(".")[0]
+def _parent(coordinate: str) -> str:
+    return coordinate.rpartition("(")[0] or coordinate.rpartition(".")[0]
 
 
-def test_every_connection_and_payload_is_shaped_alike() -> None:
-    ours = {name for name in OURS if name.isalnum()}
-    connections = [name for name in ours if name.endswith("Connection")]
-    payloads = [name for name in ours if name.endswith("Payload")]
+def test_connections_and_payloads_have_one_shape() -> None:
+    type_names = {name for name in SCHEMA_ELEMENTS if name.isalnum()}
+    connections = [name for name in type_names if name.endswith("Connection")]
+    payloads = [name for name in type_names if name.endswith("Payload")]
 
     assert connections
     assert payloads
     for name in connections:
         node = name.removesuffix("Connection")
         shape = {"edges": f"[{node}Edge!]!", "nodes": f"[{node}!]!", "pageInfo": "PageInfo!", "totalCount": "Int!"}
-        assert {field: OURS[f"{name}.{field}"] for field in shape} == shape
+        assert {field: SCHEMA_ELEMENTS[f"{name}.{field}"] for field in shape} == shape
     for name in payloads:
-        own = {place.partition(".")[2]: type_ for place, type_ in OURS.items() if place.startswith(f"{name}.")}
-        assert own.pop("errors") == "[UserError!]!"
-        assert own.pop("outcomes", "[ConsultantOutcome!]!") == "[ConsultantOutcome!]!"
-        assert [field for field, type_ in own.items() if type_.endswith("!")] == []
+        fields = {
+            coordinate.partition(".")[2]: type_
+            for coordinate, type_ in SCHEMA_ELEMENTS.items()
+            if coordinate.startswith(f"{name}.")
+        }
+        assert fields.pop("errors") == "[UserError!]!"
+        assert fields.pop("outcomes", "[ConsultantOutcome!]!") == "[ConsultantOutcome!]!"
+        assert [field for field, type_ in fields.items() if type_.endswith("!")] == []

@@ -1,7 +1,7 @@
-"""After the subscription's end: for every mutation of the schema, whether it goes on.
+"""For every mutation: whether it still works after the end of the subscription.
 
-Reading, exporting, renewing, revoking access and inviting go on. A mutation that changes data joins
-STOPS, and its operation demands a permission that does not outlive the subscription.
+Reading, exporting, renewing, revoking and inviting still work. A mutation that changes data is in
+STOPPED_MUTATIONS, and its operation requires a permission that does not survive expiry.
 """
 
 from collections.abc import AsyncIterator
@@ -15,84 +15,82 @@ from database import db
 from tests.api import Clock
 from tests.conftest import administer, at
 from tests.models.refusals import state
-from tests.schema import walk, world
+from tests.schema import walk
 from tests.schema.mutations import CALLS
-from tests.schema.test_matrix import AS_GUEST, MUTATIONS, aside, payload_document
+from tests.schema.test_matrix import BY_GUESTS, MUTATIONS, payload_document, sign_in_again
 from tests.schema.walk import rule
-from tests.schema.world import INSIDERS, World, key
+from tests.schema.world import DATABASE_NUMBERS, INSIDERS, World, application, create_world, key
 
-STOPS: Final = {"updateAccount", "updateAccountSettings", "createClientAccount", "resendClientActivation"}
-"""What changes data."""
-OTHERWISE: Final = {"extendSubscription": "INSUFFICIENT_DAYS", "eraseMe": "INVALID_STATE"}
-"""What goes on, but is refused an owner for another reason: his days are gone, his account has users."""
-WITHIN: Final = [mutation for mutation in MUTATIONS if rule("Mutation", mutation).permission]
-OVER: Final = "UPDATE accounts SET subscription_until = $1"
+STOPPED_MUTATIONS: Final = {"updateAccount", "updateAccountSettings", "createClientAccount", "resendClientActivation"}
+"""The mutations that change data."""
+OTHER_REFUSALS: Final = {"extendSubscription": "INSUFFICIENT_DAYS", "eraseMe": "INVALID_STATE"}
+"""The mutations that still work, but are refused for another reason: no days are left, the account has users."""
+MUTATIONS_WITH_PERMISSION: Final = [mutation for mutation in MUTATIONS if rule("Mutation", mutation).permission]
+SET_END: Final = "UPDATE accounts SET subscription_until = $1"
 
 
 @pytest.fixture(scope="module")
-async def seen(postgres: str, template: str) -> AsyncIterator[World]:
-    """The world of the matrix."""
-    name = f"expired_{next(world.NUMBERS)}"
+async def world(postgres: str, template: str) -> AsyncIterator[World]:
+    """The world of the matrix tests."""
+    name = f"expired_{next(DATABASE_NUMBERS)}"
     await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with world.application(at(postgres, name), "compiled", Clock()) as api:
-        yield await world.created(api)
+    async with application(at(postgres, name), "compiled", Clock()) as api:
+        yield await create_world(api)
     await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("name", INSIDERS)
-async def test_reading_goes_on_field_by_field(seen: World, name: str) -> None:
-    """Runs before mutations let the guests into a second account."""
-    await db.execute(OVER, seen.api.clock.now)
+async def test_every_field_can_still_be_read(world: World, name: str) -> None:
+    """It runs before the mutations: these give the guests access to a second account."""
+    await db.execute(SET_END, world.api.clock.now)
 
-    assert (await walk.walk(seen, name)).differences == []
+    assert (await walk.walk(world, name)).differences == []
 
 
-async def called(seen: World, mutation: str, name: str) -> tuple[Any, bool]:
-    """The answer to a mutation in accounts that are over, and whether it left every row as it was."""
-    person, call = seen.somebody(name), CALLS[mutation]
-    await db.execute(OVER, seen.api.clock.now.replace(year=seen.api.clock.now.year + 2))
-    await seen.begin()
-    given = await call.make(seen, person)
-    token = await aside(seen, person) if call.aside else person.token
-    await db.execute(OVER, seen.api.clock.now)
-    await seen.api.ask("{ __typename }", by=token)
+async def run_after_expiry(world: World, mutation: str, name: str) -> tuple[Any, bool]:
+    """The response to a mutation after the end of all subscriptions, and whether all rows stayed as they were."""
+    person, call = world.person(name), CALLS[mutation]
+    await db.execute(SET_END, world.api.clock.now.replace(year=world.api.clock.now.year + 2))
+    await world.clear_attempts()
+    values = await call.make_input(world, person)
+    token = await sign_in_again(world, person) if call.has_other_session else person.token
+    await db.execute(SET_END, world.api.clock.now)
+    await world.api.ask("{ __typename }", by=token)
     before = await state()
-    answer = await seen.api.ask(payload_document(seen, mutation), {"input": given}, by=token)
+    answer = await world.api.ask(payload_document(world, mutation), {"input": values}, by=token)
     return answer, await state() == before
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_what_changes_data_stops_and_all_else_goes_on(seen: World, mutation: str) -> None:
-    name = "collaborator" if mutation in AS_GUEST else "owner"
+async def test_only_mutations_that_change_data_stop(world: World, mutation: str) -> None:
+    name = "collaborator" if mutation in BY_GUESTS else "owner"
 
-    answer, unchanged = await called(seen, mutation, name)
+    answer, is_unchanged = await run_after_expiry(world, mutation, name)
 
     errors = answer.partial[mutation]["errors"]
-    expected = "SUBSCRIPTION_EXPIRED" if mutation in STOPS else OTHERWISE.get(mutation)
-    assert [error["code"] for error in errors] == ([expected] if expected else [])
-    if expected:
+    expected_code = "SUBSCRIPTION_EXPIRED" if mutation in STOPPED_MUTATIONS else OTHER_REFUSALS.get(mutation)
+    assert [error["code"] for error in errors] == ([expected_code] if expected_code else [])
+    if expected_code:
         assert answer.errors == []
-        assert unchanged
+        assert is_unchanged
 
 
 @pytest.mark.parametrize("name", INSIDERS)
-@pytest.mark.parametrize("mutation", WITHIN)
-async def test_who_could_not_before_learns_his_role_and_who_could_learns_the_end(
-    seen: World, mutation: str, name: str
-) -> None:
-    demanded = rule("Mutation", mutation)
-    found = await seen.standing(name, key(seen.owner.account_id))
-    assert found is not None
-    over = GrantFacts(found.role, GrantStatus.ACTIVE, found.listed, 0, 0, subscription_over=True)
-    assert demanded.permission is not None
-    decision = policy.decide(demanded.permission, over)
+@pytest.mark.parametrize("mutation", MUTATIONS_WITH_PERMISSION)
+async def test_refusal_names_the_role_before_the_expiry(world: World, mutation: str, name: str) -> None:
+    mutation_rule = rule("Mutation", mutation)
+    facts = await world.grant_facts(name, key(world.owner.account_id))
+    assert facts is not None
+    expired_facts = GrantFacts(facts.role, GrantStatus.ACTIVE, facts.allowlist, 0, 0, subscription_over=True)
+    assert mutation_rule.permission is not None
+    decision = policy.decide(mutation_rule.permission, expired_facts)
 
-    answer, unchanged = await called(seen, mutation, name)
+    answer, is_unchanged = await run_after_expiry(world, mutation, name)
 
     if decision.allowed:
         assert "SUBSCRIPTION_EXPIRED" not in [error["code"] for error in answer.partial[mutation]["errors"]]
         return
-    assert unchanged
+    assert is_unchanged
     if decision.reason is DecisionReason.SUBSCRIPTION_EXPIRED:
         assert [error["code"] for error in answer.data[mutation]["errors"]] == ["SUBSCRIPTION_EXPIRED"]
     else:
@@ -100,18 +98,20 @@ async def test_who_could_not_before_learns_his_role_and_who_could_learns_the_end
         assert answer.errors[0]["extensions"]["reason"] == decision.reason
 
 
-async def test_a_running_account_renews_one_that_is_over(seen: World) -> None:
-    await db.execute(OVER, seen.api.clock.now)
+async def test_active_account_extends_expired_account(world: World) -> None:
+    await db.execute(SET_END, world.api.clock.now)
     await db.execute(
         "UPDATE accounts SET subscription_until = $1 WHERE id = $2",
-        seen.api.clock.now.replace(year=seen.api.clock.now.year + 2),
-        key(seen.side),
+        world.api.clock.now.replace(year=world.api.clock.now.year + 2),
+        key(world.side_account_id),
     )
-    given = {"accountId": seen.owner.account_id, "payerAccountId": seen.side, "days": 10}
+    values = {"accountId": world.owner.account_id, "payerAccountId": world.side_account_id, "days": 10}
 
-    done = await seen.api.do("extendSubscription", given, "account { status subscription { daysLeft } }", by=seen.owner)
+    payload = await world.api.do(
+        "extendSubscription", values, "account { status subscription { daysLeft } }", by=world.owner
+    )
 
-    assert done["errors"] == []
-    assert done["account"] == {"status": "ACTIVE", "subscription": {"daysLeft": 10}}
-    renamed = {"accountId": seen.owner.account_id, "name": "Nowak Nya"}
-    assert (await seen.api.do("updateAccount", renamed, by=seen.owner))["errors"] == []
+    assert payload["errors"] == []
+    assert payload["account"] == {"status": "ACTIVE", "subscription": {"daysLeft": 10}}
+    new_name = {"accountId": world.owner.account_id, "name": "Nowak Nya"}
+    assert (await world.api.do("updateAccount", new_name, by=world.owner))["errors"] == []

@@ -1,4 +1,4 @@
-"""The gate: what no field could want is refused before an operation looks at it."""
+"""Scalars, and the check of all arguments, which comes before every operation."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 from models.base.errors import BadInput
 from schema.scalars import MAX_ITEMS, MAX_TEXT, SCALARS, sanitize
 from tests.api import Api, Person, codes, counts
-from tests.resolvers.statements import counted
+from tests.resolvers.statements import record_statements
 
 UNFIT = {
     "NUL": "a\0b",
@@ -37,44 +37,44 @@ TAKES_TEXT = [
 
 
 @pytest.mark.parametrize("text", UNFIT.values(), ids=UNFIT)
-def test_unfit_text_is_refused_wherever_it_stands(text: str) -> None:
+def test_unfit_text_is_refused_at_any_depth(text: str) -> None:
     for value in (text, [text], {"input": {"name": text}}, {"filter": {"role": [{"deep": [text]}]}}):
         with pytest.raises(BadInput):
             sanitize(value)
 
 
 @pytest.mark.parametrize("text", ["", "Łódź", "line\nbreak\r\n\ttab", "x" * MAX_TEXT, "🙂", "\u200b", "日本"])
-def test_other_text_passes(text: str) -> None:
+def test_fit_text_is_accepted(text: str) -> None:
     sanitize({"input": {"name": text, "number": 1, "none": None, "list": [text] * MAX_ITEMS}})
 
 
-def test_a_list_of_more_than_a_hundred_is_refused() -> None:
+def test_list_of_more_than_100_entries_is_refused() -> None:
     with pytest.raises(BadInput, match="at most 100 entries"):
         sanitize({"ids": ["x"] * (MAX_ITEMS + 1)})
 
 
 @pytest.mark.parametrize("query", TAKES_TEXT)
-async def test_no_statement_of_an_operation_sees_unfit_text(api: Api, query: str) -> None:
+async def test_unfit_text_is_refused_before_any_statement(api: Api, query: str) -> None:
     anna = await api.person("anna@example.com")
-    _ = await api.ask("{ __typename }", by=anna)  # the first step into an account is an event
-    with counted() as before:
+    _ = await api.ask("{ __typename }", by=anna)  # the first request in an account records an event
+    with record_statements() as before:
         _ = await api.ask("{ __typename }", by=anna)
     rows = await counts()
 
     for kind, text in UNFIT.items():
         if kind == "lone surrogate":
-            continue  # is no JSON
-        with counted() as sent:
+            continue  # is not valid JSON
+        with record_statements() as statements:
             answer = await api.ask(query, {"x": text}, by=anna)
 
         assert answer.codes == ["BAD_USER_INPUT"], kind
-        # Whose token it is, is asked; what is too long is refused before.
-        assert (len(before), len(sent)) == (1, kind != "too long"), "\n".join(sent)
+        # One statement reads the session. Text that is too long is refused before that.
+        assert (len(before), len(statements)) == (1, kind != "too long"), "\n".join(statements)
     assert await counts() == rows
 
 
 @pytest.mark.parametrize("kind", [kind for kind in UNFIT if kind not in {"lone surrogate", "too long"}])
-async def test_literals_pass_the_same_gate(api: Api, kind: str) -> None:
+async def test_literals_are_checked_like_variables(api: Api, kind: str) -> None:
     literal = "".join(f"\\u{ord(c):04x}" if not c.isalnum() else c for c in UNFIT[kind])
 
     answer = await api.ask(f'{{ invitation(token: "{literal}") {{ role }} }}')
@@ -83,7 +83,7 @@ async def test_literals_pass_the_same_gate(api: Api, kind: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["variables", "literal"])
-async def test_a_lone_surrogate_never_gets_in(api: Api, where: str) -> None:
+async def test_lone_surrogate_is_refused(api: Api, where: str) -> None:
     body = (
         b'{"query": "query($x: String!) { invitation(token: $x) { role } }", "variables": {"x": "\\ud800"}}'
         if where == "variables"
@@ -105,17 +105,17 @@ async def test_a_lone_surrogate_never_gets_in(api: Api, where: str) -> None:
         "{ accounts(filter: { role: %s }) { totalCount } }",
     ],
 )
-async def test_long_lists_are_bad_input(api: Api, query: str) -> None:
+async def test_long_list_is_bad_input(api: Api, query: str) -> None:
     anna = await api.person("anna@example.com")
     entries = ["x" if "ids" in query else "OWNER"]
-    found: list[list[str]] = []
+    error_codes: list[list[str]] = []
 
     for length in (MAX_ITEMS, MAX_ITEMS + 1):
         literal = json.dumps(entries * length) if "ids" in query else f"[{', '.join(entries * length)}]"
         document, variables = (query.replace("%s", literal), {}) if "%s" in query else (query, {"x": entries * length})
-        found.append((await api.ask(document, variables, by=anna)).codes)
+        error_codes.append((await api.ask(document, variables, by=anna)).codes)
 
-    assert found == [[], ["BAD_USER_INPUT"]]
+    assert error_codes == [[], ["BAD_USER_INPUT"]]
 
 
 # ---- Instants and numbers --------------------------------------------------------------------
@@ -139,25 +139,25 @@ BAD_INSTANTS: list[Any] = [
 ]
 
 
-async def test_an_instant_without_offset_or_sense_is_bad_input(api: Api) -> None:
+async def test_instant_without_offset_or_sense_is_bad_input(api: Api) -> None:
     anna = await api.person("anna@example.com")
     query = "query($x: DateTime) { grants(filter: { endsBefore: $x }) { totalCount } }"
 
     for instant in BAD_INSTANTS:
         literal = json.dumps(instant, ensure_ascii=False)
         in_variables = await api.ask(query, {"x": instant}, by=anna)
-        written = await api.ask(f"{{ grants(filter: {{ endsBefore: {literal} }}) {{ totalCount }} }}", by=anna)
+        as_literal = await api.ask(f"{{ grants(filter: {{ endsBefore: {literal} }}) {{ totalCount }} }}", by=anna)
 
         assert in_variables.codes == ["BAD_USER_INPUT"], instant
-        assert written.codes in (["GRAPHQL_VALIDATION_FAILED"], ["BAD_USER_INPUT"]), instant
-        assert (in_variables.status, written.status) == (400, 400), instant
+        assert as_literal.codes in (["GRAPHQL_VALIDATION_FAILED"], ["BAD_USER_INPUT"]), instant
+        assert (in_variables.status, as_literal.status) == (400, 400), instant
 
 
 @pytest.mark.parametrize(
     "instant",
     ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-11-21T12:00:00+05:30", "2026-11-21T12:00:00-00:00"],
 )
-async def test_an_instant_at_the_edges_is_compared(api: Api, instant: str) -> None:
+async def test_instant_at_the_limits_is_accepted(api: Api, instant: str) -> None:
     anna = await api.person("anna@example.com")
     filters = {
         "grants": ["endsBefore", "notUsedSince"],
@@ -175,42 +175,42 @@ async def test_an_instant_at_the_edges_is_compared(api: Api, instant: str) -> No
     assert answer.data["viewer"]["currentAccount"]["events"]["totalCount"] == 0
 
 
-def test_instants_are_written_in_utc_and_end_in_z() -> None:
-    written = SCALARS[datetime].serialize
-    assert written is not None
+def test_instant_is_serialized_in_utc_with_z() -> None:
+    serialize = SCALARS[datetime].serialize
+    assert serialize is not None
     offset = datetime.fromisoformat("2026-11-21T12:00:00+05:30")
 
-    assert written(offset) == "2026-11-21T06:30:00Z"
-    assert written(datetime(2026, 11, 21, 6, 30, 0, 5, UTC)) == "2026-11-21T06:30:00.000005Z"
-    assert written(offset + timedelta(days=1)) == "2026-11-22T06:30:00Z"
+    assert serialize(offset) == "2026-11-21T06:30:00Z"
+    assert serialize(datetime(2026, 11, 21, 6, 30, 0, 5, UTC)) == "2026-11-21T06:30:00.000005Z"
+    assert serialize(offset + timedelta(days=1)) == "2026-11-22T06:30:00Z"
 
 
 async def two_accounts(api: Api) -> tuple[Person, dict[str, str]]:
-    """Somebody, and the payer and receiver of a transfer that he may make."""
+    """A user with two accounts, and the input of a transfer between them."""
     anna = await api.person("anna@example.com")
-    other = await api.do("createAccount", {"name": "Other"}, "account { id }", by=anna)
-    return anna, {"accountId": other["account"]["id"], "payerAccountId": anna.account_id}
+    second_account = await api.do("createAccount", {"name": "Other"}, "account { id }", by=anna)
+    return anna, {"accountId": second_account["account"]["id"], "payerAccountId": anna.account_id}
 
 
-async def test_days_out_of_range_are_refused_in_the_payload(api: Api) -> None:
-    anna, given = await two_accounts(api)
+async def test_days_out_of_range_are_a_user_error(api: Api) -> None:
+    anna, values = await two_accounts(api)
     before = await counts()
 
     for days in (9, 366, 0, -1, -(2**31), 2**31 - 1):
-        done = await api.do("extendSubscription", {**given, "days": days}, "entry { id }", by=anna)
+        payload = await api.do("extendSubscription", {**values, "days": days}, "entry { id }", by=anna)
 
-        assert (codes(done), done["entry"]) == ([("OUT_OF_RANGE", ["days"])], None), days
+        assert (codes(payload), payload["entry"]) == ([("OUT_OF_RANGE", ["days"])], None), days
     assert await counts() == before
 
 
-async def test_days_that_are_no_number_move_nothing(api: Api) -> None:
-    anna, given = await two_accounts(api)
+async def test_days_that_are_not_an_int_change_nothing(api: Api) -> None:
+    anna, values = await two_accounts(api)
     document = "mutation($i: ExtendSubscriptionInput!) { extendSubscription(input: $i) { errors { code } } }"
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {anna.token}"}
     before = await counts()
 
     for days in (2**31, -(2**31) - 1, 10**400, "30", 10.5, None, True, [10, 20]):
-        body = json.dumps({"query": document, "variables": {"i": {**given, "days": days}}})
+        body = json.dumps({"query": document, "variables": {"i": {**values, "days": days}}})
         response = await api.http.post("/graphql", content=body, headers=headers)
 
         assert response.status_code == 400, days
@@ -218,10 +218,10 @@ async def test_days_that_are_no_number_move_nothing(api: Api) -> None:
     assert await counts() == before
 
 
-async def test_permissions_of_a_list_are_checked_one_by_one(api: Api) -> None:
+async def test_each_permission_of_a_list_is_checked(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    given = {"accountId": anna.account_id, "locks": ["OWNERSHIP", "SETTINGS_WRITE"]}
+    values = {"accountId": anna.account_id, "locks": ["OWNERSHIP", "SETTINGS_WRITE"]}
 
-    done = await api.do("updateAccountSettings", given, "account { id }", by=anna)
+    payload = await api.do("updateAccountSettings", values, "account { id }", by=anna)
 
-    assert codes(done) == [("INVALID", ["locks"])]
+    assert codes(payload) == [("INVALID", ["locks"])]

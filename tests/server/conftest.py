@@ -1,4 +1,4 @@
-"""The application as it stands in production, and what a test sends to it."""
+"""Fixtures: the application in production mode, a browser, and a bare connection server."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -10,7 +10,7 @@ import app
 from settings import Settings
 from tests.api import KEY, Api, running
 from tests.browser import Browser
-from tests.server.sockets import GATE, Listening, listen
+from tests.server.sockets import GUARD, EchoServer, run_server
 
 PRODUCTION_URL = "https://fullmakt.example.com"
 
@@ -19,7 +19,7 @@ Send = Callable[..., Any]
 
 @pytest.fixture
 async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the application in production; the application's own failures come as answers."""
+    """A client of the application in production mode. Internal errors become responses."""
     application = app.create(Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL))
     async with running(application, PRODUCTION_URL, raise_app_exceptions=False) as http:
         yield http
@@ -27,12 +27,12 @@ async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 def browser(api: Api) -> Browser:
-    """A browser that nobody has signed in with."""
+    """A browser without a session."""
     return Browser(api.http)
 
 
 @pytest.fixture
-async def listening() -> AsyncIterator[Listening]:
-    """A server that has no patience with connections."""
-    async with listen(GATE) as found:
-        yield found
+async def echo_server() -> AsyncIterator[EchoServer]:
+    """A connection server with short timeouts."""
+    async with run_server(GUARD) as server:
+        yield server

@@ -1,4 +1,4 @@
-"""Raw bytes to a server in this process, and what comes back: for what no client of HTTP would send."""
+"""A server in this process and connections that send raw bytes, for requests that no HTTP client would send."""
 
 import asyncio
 import json
@@ -13,21 +13,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import connection, shutdown
 from server.access_log import AccessLog, AccessLogMiddleware
-from server.connection import Connection
+from server.connection import HTTPConnection
 from server.dispatcher import Dispatcher
-from server.headers import Headers
+from server.headers import ResponseHeaders
 from server.hosts import Hosts
 from server.request_guard import RequestGuard
 from server.shutdown import Shutdown
 
 HOST = "fullmakt.example.com"
-QUICK_SECONDS = 0.3
-"""The ten seconds of a client, in tests."""
-GATE = RequestGuard(Hosts((HOST, "10.1.2.3", "[::1]")), seconds=QUICK_SECONDS, keep_alive_seconds=QUICK_SECONDS)
-NAMED = f"Host: {HOST}\r\n".encode()
-GET = b"GET /echo HTTP/1.1\r\n" + NAMED
-POST = b"POST /echo HTTP/1.1\r\n" + NAMED
-WHOLE = GET + b"\r\n"
+TIMEOUT_SECONDS = 0.3
+"""The timeout of a client in tests. The default is ten seconds."""
+GUARD = RequestGuard(
+    Hosts((HOST, "10.1.2.3", "[::1]")), timeout_seconds=TIMEOUT_SECONDS, keep_alive_seconds=TIMEOUT_SECONDS
+)
+HOST_HEADER = f"Host: {HOST}\r\n".encode()
+GET = b"GET /echo HTTP/1.1\r\n" + HOST_HEADER
+POST = b"POST /echo HTTP/1.1\r\n" + HOST_HEADER
+COMPLETE_REQUEST = GET + b"\r\n"
 HANDSHAKE = (
     b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
@@ -35,16 +37,16 @@ HANDSHAKE = (
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer on a connection."""
+class Response:
+    """One response on a connection."""
 
     status: int
     headers: dict[str, str]
-    text: bytes
+    content: bytes
 
     @property
     def body(self) -> Any:
-        return json.loads(self.text)
+        return json.loads(self.content)
 
     @property
     def code(self) -> str:
@@ -54,8 +56,8 @@ class Answer:
 
 
 @dataclass
-class Wire:
-    """A connection of a client that does as he likes."""
+class ClientConnection:
+    """A connection that sends any bytes."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -63,53 +65,53 @@ class Wire:
     def send(self, *parts: bytes) -> None:
         self.writer.write(b"".join(parts))
 
-    async def answer(self) -> Answer:
-        """The next answer. Raises IncompleteReadError where there is none."""
+    async def response(self) -> Response:
+        """Return the next response. Raises IncompleteReadError if there is none."""
         async with asyncio.timeout(5):
             head = await self.reader.readuntil(b"\r\n\r\n")
-            first, *lines = head.decode("latin-1").strip().split("\r\n")
+            status_line, *lines = head.decode("latin-1").strip().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             text = await self.reader.readexactly(int(headers.get("content-length", "0")))
-        return Answer(int(first.split()[1]), headers, text)
+        return Response(int(status_line.split()[1]), headers, text)
 
-    async def rest(self) -> bytes:
-        """What comes until the server closes the connection."""
+    async def read_to_end(self) -> bytes:
+        """Return all bytes until the server closes the connection."""
         async with asyncio.timeout(5):
             return await self.reader.read()
 
 
 @dataclass
-class Listening:
-    """A server, and an application that does as its paths say.
+class EchoServer:
+    """A server whose application responds by path.
 
-    /echo    what was asked and by whom      /held    nothing, until `release` is set
-    /early   an answer before the body       /large   four megabytes
+    /echo    the request and its client      /held    waits until `release` is set
+    /early   responds before the body        /large   four megabytes
     """
 
     port: int
     server: uvicorn.Server
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    asked: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     """The paths that reached the application."""
 
     @asynccontextmanager
-    async def wire(self) -> AsyncGenerator[Wire]:
-        """A connection to it."""
+    async def connect(self) -> AsyncGenerator[ClientConnection]:
+        """Open a connection to the server."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            yield Wire(reader, writer)
+            yield ClientConnection(reader, writer)
         finally:
             writer.close()
 
-    async def say(self, *parts: bytes) -> Answer:
-        """The one answer to some bytes on a connection of their own."""
-        async with self.wire() as wire:
-            wire.send(*parts)
-            return await wire.answer()
+    async def request(self, *parts: bytes) -> Response:
+        """Send bytes on a new connection and return the one response."""
+        async with self.connect() as client:
+            client.send(*parts)
+            return await client.response()
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        self.asked.append(path)
+        self.paths.append(path)
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.accept"})
@@ -126,27 +128,30 @@ class Listening:
                 break
         if path == "/held":
             await self.release.wait()
-        told = {"path": path, "body": len(body), "client": scope["client"][0]}
-        told["headers"] = [name.decode() for name, _ in scope["headers"]]
-        text = b"x" * (4 << 20) if path == "/large" else json.dumps(told).encode()
+        content = {"path": path, "body": len(body), "client": scope["client"][0]}
+        content["headers"] = [name.decode() for name, _ in scope["headers"]]
+        text = b"x" * (4 << 20) if path == "/large" else json.dumps(content).encode()
         headers = [(b"content-length", str(len(text)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": text})
 
 
 @asynccontextmanager
-async def listen(gate: RequestGuard) -> AsyncGenerator[Listening]:
-    """A server with that gate on a free port."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
+async def run_server(guard: RequestGuard) -> AsyncGenerator[EchoServer]:
+    """Run a server with this guard on a free port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            await listening.application(scope, receive, send)
+            await server.application(scope, receive, send)
 
-        journal = AccessLog(which="none", slow_seconds=1)
-        config = uvicorn.Config(
-            _with_state(Headers(AccessLogMiddleware(Dispatcher(application, application), journal), https=True), gate),
-            http=Connection,
+        access_log = AccessLog(log_filter="none", slow_seconds=1)
+        uvicorn_config = uvicorn.Config(
+            _with_state(
+                ResponseHeaders(AccessLogMiddleware(Dispatcher(application, application), access_log), https=True),
+                guard,
+            ),
+            http=HTTPConnection,
             ws="websockets-sansio",
             lifespan="on",
             server_header=False,
@@ -155,26 +160,26 @@ async def listen(gate: RequestGuard) -> AsyncGenerator[Listening]:
             log_config=None,
             timeout_graceful_shutdown=1,
         )
-        listening = Listening(bound.getsockname()[1], uvicorn.Server(config))
-        running = asyncio.create_task(listening.server.serve(sockets=[bound]))
-        while not listening.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        server = EchoServer(listener.getsockname()[1], uvicorn.Server(uvicorn_config))
+        task = asyncio.create_task(server.server.serve(sockets=[listener]))
+        while not server.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         try:
-            yield listening
+            yield server
         finally:
-            listening.release.set()
-            listening.server.should_exit = True
-            await running
+            server.release.set()
+            server.server.should_exit = True
+            await task
 
 
-def _with_state(application: ASGIApp, gate: RequestGuard) -> ASGIApp:
+def _with_state(application: ASGIApp, guard: RequestGuard) -> ASGIApp:
     async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        scope["state"] |= {connection.STATE: gate, shutdown.STATE: Shutdown(lambda: None)}
-        for moment in ("startup", "shutdown"):
+        scope["state"] |= {connection.STATE_KEY: guard, shutdown.STATE_KEY: Shutdown(lambda: None)}
+        for phase in ("startup", "shutdown"):
             await receive()
-            await send({"type": f"lifespan.{moment}.complete"})
+            await send({"type": f"lifespan.{phase}.complete"})
 
     return lifespan

@@ -12,25 +12,25 @@ from server.log import LOG
 from server.queued_writer import QueuedWriter
 from tests.api import PASSWORD, Api
 
-Told = Callable[[], list[dict[str, Any]]]
+ReadLines = Callable[[], list[dict[str, Any]]]
 MENU = "query Menu { viewer { accounts { nodes { name } } } }"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Told]:
-    """The lines since it was last asked."""
+def read_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReadLines]:
+    """Return a function that reads the log lines written since its last call."""
     with tempfile.TemporaryFile() as file:
-        lines = QueuedWriter(file.fileno())
-        monkeypatch.setattr(LOG, "lines", lines)
-        seen = 0
+        writer = QueuedWriter(file.fileno())
+        monkeypatch.setattr(LOG, "writer", writer)
+        offset = 0
 
         def read() -> list[dict[str, Any]]:
-            nonlocal seen
-            lines.flush()
-            file.seek(seen)
-            found = file.read()
-            seen += len(found)
-            return [json.loads(line) for line in found.splitlines()]
+            nonlocal offset
+            writer.flush()
+            file.seek(offset)
+            content = file.read()
+            offset += len(content)
+            return [json.loads(line) for line in content.splitlines()]
 
         yield read
 
@@ -39,13 +39,13 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_an_operation_is_a_line_of_ids_and_figures(api: Api, told: Told) -> None:
+async def test_operation_is_logged_with_ids_and_numbers(api: Api, read_lines: ReadLines) -> None:
     anna = await api.person("anna@example.com")
-    _ = told()
+    _ = read_lines()
 
     response = await api.http.post("/graphql", json={"query": MENU}, headers={"Authorization": f"Bearer {anna.token}"})
 
-    (line,) = told()
+    (line,) = read_lines()
     assert line.pop("timestamp").endswith("Z")
     assert 0 < line.pop("ms") < 10_000
     assert line == {
@@ -63,40 +63,40 @@ async def test_an_operation_is_a_line_of_ids_and_figures(api: Api, told: Told) -
     }
 
 
-async def test_errors_are_counted_by_their_codes(api: Api, told: Told) -> None:
+async def test_line_counts_errors_by_code(api: Api, read_lines: ReadLines) -> None:
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, "bo@example.com", "SIMPLE_USER")
-    _ = told()
+    _ = read_lines()
 
     query = "query ($id: ID!) { account(id: $id) { settings { invoicePrefix } grants { totalCount } } }"
     await api.ask(query, {"id": anna.account_id}, by=bo)
 
-    (line,) = told()
+    (line,) = read_lines()
     assert (line["codes"], line["status"]) == ({"FORBIDDEN": 2}, 200)
     assert "name" not in line
 
 
-async def test_what_an_operation_said_no_with_is_counted_too(api: Api, told: Told) -> None:
+async def test_line_counts_refusals_by_code(api: Api, read_lines: ReadLines) -> None:
     await api.do("signIn", {"email": "nobody@example.com", "password": PASSWORD})
 
-    (line,) = told()
+    (line,) = read_lines()
     assert (line["kind"], line["refused"]) == ("mutation", {"INVALID_CREDENTIALS": 1})
     assert "codes" not in line
     assert "user" not in line
 
 
-async def test_whoever_signs_in_is_named_by_his_id(api: Api, told: Told) -> None:
+async def test_sign_in_is_logged_with_the_user_id(api: Api, read_lines: ReadLines) -> None:
     anna = await api.person("anna@example.com")
-    _ = told()
+    _ = read_lines()
 
     await api.do("signIn", {"email": anna.email, "password": PASSWORD}, "accessToken")
 
-    (line,) = told()
+    (line,) = read_lines()
     assert line["user"] == str(ids.decode("User", anna.user_id))
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "code"),
+    ("arguments", "status", "code"),
     [
         ({"content": b"{"}, 400, "BAD_USER_INPUT"),
         ({"content": b"{}"}, 400, "BAD_USER_INPUT"),
@@ -105,12 +105,12 @@ async def test_whoever_signs_in_is_named_by_his_id(api: Api, told: Told) -> None
         ({"json": {"query": "{ hunter2 }"}}, 400, "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
-async def test_a_request_that_came_to_no_operation_is_a_line(
-    api: Api, told: Told, sent: dict[str, Any], status: int, code: str
+async def test_rejected_request_without_operation_is_logged(
+    api: Api, read_lines: ReadLines, arguments: dict[str, Any], status: int, code: str
 ) -> None:
-    response = await api.http.post("/graphql", headers={"Content-Type": "application/json"}, **sent)
+    response = await api.http.post("/graphql", headers={"Content-Type": "application/json"}, **arguments)
 
-    (line,) = told()
+    (line,) = read_lines()
     assert line.pop("timestamp")
     assert line.pop("ms") > 0
     assert line == {
@@ -123,45 +123,47 @@ async def test_a_request_that_came_to_no_operation_is_a_line(
     }
 
 
-async def test_an_unknown_address_is_a_line_without_the_address(api: Api, told: Told) -> None:
+async def test_unknown_path_is_logged_without_the_path(api: Api, read_lines: ReadLines) -> None:
     await api.http.get("/.env?anna@example.com")
 
-    (line,) = told()
+    (line,) = read_lines()
     assert (line["event"], line["status"], line["codes"]) == ("refused", 404, {"NOT_FOUND": 1})
     assert "env" not in json.dumps(line)
     assert "anna" not in json.dumps(line)
 
 
-async def test_probes_and_pages_leave_no_line(api: Api, told: Told) -> None:
+async def test_successful_probes_and_pages_are_not_logged(api: Api, read_lines: ReadLines) -> None:
     for path in ("/livez", "/readyz", "/static/graphiql/page.js"):
         assert (await api.http.get(path)).status_code == 200
     assert (await api.http.get("/graphql", headers={"Accept": "text/html"})).status_code == 200
 
-    assert told() == []
+    assert read_lines() == []
 
 
-async def test_a_long_name_is_cut(api: Api, told: Told) -> None:
+async def test_long_operation_name_is_truncated(api: Api, read_lines: ReadLines) -> None:
     await api.ask(f"query {'N' * 1000} {{ __typename }}")
 
-    (line,) = told()
+    (line,) = read_lines()
     assert line["name"] == "N" * 64
 
 
-async def test_notable_leaves_out_what_went_well(api: Api, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[str] = []
-    writer = access_log.AccessLog(which="notable", slow_seconds=10)
-    slow = access_log.AccessLog(which="notable", slow_seconds=0)
-    none = access_log.AccessLog(which="none", slow_seconds=0)
+async def test_filter_notable_skips_successful_operations(
+    api: Api, read_lines: ReadLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[str] = []
+    notable_log = access_log.AccessLog(log_filter="notable", slow_seconds=10)
+    slow_log = access_log.AccessLog(log_filter="notable", slow_seconds=0)
+    silent_log = access_log.AccessLog(log_filter="none", slow_seconds=0)
     entry = access_log.LogEntry("one", status=200)
-    monkeypatch.setattr(access_log.LogEntry, "is_told", True)
+    monkeypatch.setattr(access_log.LogEntry, "is_logged", True)
 
-    for one in (writer, slow, none):
-        one.end(entry)
-        found += [line["level"] for line in told()]
-    writer.end(access_log.LogEntry("two", status=404))
-    found += [line["level"] for line in told()]
+    for log in (notable_log, slow_log, silent_log):
+        log.end(entry)
+        levels += [line["level"] for line in read_lines()]
+    notable_log.end(access_log.LogEntry("two", status=404))
+    levels += [line["level"] for line in read_lines()]
 
-    assert found == ["warning", "info"]
+    assert levels == ["warning", "info"]
 
 
 @pytest.mark.parametrize(
@@ -175,16 +177,16 @@ async def test_notable_leaves_out_what_went_well(api: Api, told: Told, monkeypat
         '{ a(p: ["x", "%s", "y"]) }',
     ],
 )
-def test_a_hash_says_nothing_of_a_literal(document: str) -> None:
+def test_hash_is_independent_of_literals(document: str) -> None:
     assert access_log.digest(document % "kestrel") == access_log.digest(document % "hunter2")
     assert access_log.digest(document % "kestrel") != access_log.digest("{ a }")
 
 
-def test_a_hash_says_nothing_of_a_number() -> None:
+def test_hash_is_independent_of_numbers() -> None:
     assert access_log.digest("{ a(code: 123456) b1: c }") == access_log.digest("{ a(code: -98.7e5) b1: c }")
     assert access_log.digest("{ a(code: 123456) b1: c }") != access_log.digest("{ a(code: 123456) b2: c }")
 
 
 @pytest.mark.parametrize("document", ['"""', '"""\\', '"', '"\\', "1", "#", '"""\\"""', "-", "a1"])
-def test_no_document_takes_long_to_hash(document: str) -> None:
+def test_hash_of_a_long_document_is_fast(document: str) -> None:
     assert len(access_log.digest(document * (120_000 // len(document)))) == 64

@@ -1,4 +1,4 @@
-"""What a caller may spend: by user, else by address, refused documents too."""
+"""Cost budgets of users and addresses."""
 
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -12,7 +12,7 @@ import pytest
 
 import app
 from models.base.errors import RateLimited
-from server.budget import CHECKED, REFUSED, Budget, network
+from server.budget import CHECK_COST, REJECTION_COST, Budget, address_key
 from server.graph import utc_now
 from server.limits import DEFAULT
 from settings import Settings
@@ -20,11 +20,11 @@ from tests.api import KEY, Api, Clock, running
 from tests.conftest import connect
 from tests.server.conftest import PRODUCTION_URL
 
-GOOD = {"query": "{ roles { role } }"}  # six roles, and one for the asking: 7
+VALID_REQUEST = {"query": "{ roles { role } }"}  # costs 7: six roles and 1 for the request
 
 
 class Seconds:
-    """A clock in the test's hands."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -33,51 +33,51 @@ class Seconds:
         return self.now
 
 
-def test_a_bucket_empties_and_fills_up_again() -> None:
+def test_bucket_empties_and_refills() -> None:
     seconds = Seconds()
     budget = Budget(100, 10, clock=seconds)
 
-    budget.take("one", 70)
-    assert budget.left("one") == 30
-    with pytest.raises(RateLimited) as refused:
-        budget.take("one", 71)
-    assert refused.value.retry_after_seconds == 5  # 41 are missing
-    assert (budget.left("one"), budget.left("other")) == (30, 100)
+    budget.charge("anna", 70)
+    assert budget.balance("anna") == 30
+    with pytest.raises(RateLimited) as rate_limit:
+        budget.charge("anna", 71)
+    assert rate_limit.value.retry_after_seconds == 5  # 41 are missing, and 10 a second flow in
+    assert (budget.balance("anna"), budget.balance("bo")) == (30, 100)
     seconds.now += 4.1
-    budget.take("one", 71)
-    assert budget.left("one") == pytest.approx(0)
+    budget.charge("anna", 71)
+    assert budget.balance("anna") == pytest.approx(0)
     seconds.now += 1_000_000
-    assert budget.left("one") == 100
+    assert budget.balance("anna") == 100
 
 
-def test_what_costs_more_than_a_full_bucket_is_paid_with_all_of_it() -> None:
+def test_cost_above_the_bucket_size_empties_a_full_bucket() -> None:
     budget = Budget(100, 10, clock=Seconds())
 
-    budget.take("one", 5000)
+    budget.charge("anna", 5000)
 
     with pytest.raises(RateLimited):
-        budget.check("one", 1)
+        budget.check("anna", 1)
 
 
-def test_no_more_callers_are_remembered_than_there_may_be() -> None:
-    budget = Budget(100, 10, most_callers=3, clock=Seconds())
+def test_caller_charged_longest_ago_is_dropped() -> None:
+    budget = Budget(100, 10, max_callers=3, clock=Seconds())
 
     for number in range(1000):
-        budget.take(UUID(int=number), 50)
+        budget.charge(UUID(int=number), 50)
 
     assert len(budget) == 3
-    assert [budget.left(UUID(int=number)) for number in (996, 997, 999)] == [100, 50, 50]
-    # Forgotten is who has not paid for the longest time, not who came first.
-    budget.take(UUID(int=997), 10)
-    budget.take(UUID(int=1000), 50)
-    assert [budget.left(UUID(int=number)) for number in (997, 998, 999, 1000)] == [40, 100, 50, 50]
+    assert [budget.balance(UUID(int=number)) for number in (996, 997, 999)] == [100, 50, 50]
+    # The caller charged longest ago is dropped, not the first caller.
+    budget.charge(UUID(int=997), 10)
+    budget.charge(UUID(int=1000), 50)
+    assert [budget.balance(UUID(int=number)) for number in (997, 998, 999, 1000)] == [40, 100, 50, 50]
 
 
-def test_a_budget_of_none_never_ends() -> None:
+def test_budget_of_size_0_is_unlimited() -> None:
     budget = Budget(0, 1)
 
     for _ in range(3):
-        budget.take("one", 1_000_000_000)
+        budget.charge("anna", 1_000_000_000)
 
     assert len(budget) == 0
 
@@ -94,19 +94,19 @@ def test_a_budget_of_none_never_ends() -> None:
         (None, ""),
     ],
 )
-def test_an_address_stands_for_one_customer(address: str | None, expected: str) -> None:
-    assert network(address) == expected
+def test_addresses_of_one_network_share_a_key(address: str | None, expected: str) -> None:
+    assert address_key(address) == expected
 
 
 # ---- Over HTTP -------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def served(
-    database_url: str, *, clock: Callable[[], datetime] = utc_now, **given: Any
+async def serve(
+    database_url: str, *, clock: Callable[[], datetime] = utc_now, **settings_values: Any
 ) -> AsyncGenerator[httpx2.AsyncClient]:
-    """The application with other budgets, asked from one address."""
-    settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, **given)
+    """A client of an application with these settings. All requests come from one address."""
+    settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, **settings_values)
     application = app.create(settings, clock=clock)
     async with running(application, PRODUCTION_URL, client=("192.0.2.7", 1)) as http:
         yield http
@@ -115,15 +115,15 @@ async def served(
 LITTLE: dict[str, Any] = {"budget": 1000, "budget_per_second": 1}
 
 
-async def left(http: httpx2.AsyncClient, **headers: str) -> Any:
-    """What the caller has left, as he is told."""
-    asked = {"query": "{ __typename }", "extensions": {"cost": True}}
-    return (await http.post("/graphql", json=asked, headers=headers)).json()["extensions"]["cost"]["budget"]["left"]
+async def remaining_budget(http: httpx2.AsyncClient, **headers: str) -> Any:
+    """The balance of the caller in the `cost` extension."""
+    body = {"query": "{ __typename }", "extensions": {"cost": True}}
+    return (await http.post("/graphql", json=body, headers=headers)).json()["extensions"]["cost"]["budget"]["left"]
 
 
-async def test_who_has_spent_all_is_told_when_to_come_back(database_url: str) -> None:
-    async with served(database_url, **LITTLE) as http:
-        answers = [await http.post("/graphql", json=GOOD) for _ in range((1000 - CHECKED) // 7 + 2)]
+async def test_spent_budget_is_rate_limited_with_retry_after(database_url: str) -> None:
+    async with serve(database_url, **LITTLE) as http:
+        answers = [await http.post("/graphql", json=VALID_REQUEST) for _ in range((1000 - CHECK_COST) // 7 + 2)]
 
     assert [answer.status_code for answer in answers[:-2]] == [200] * 140
     assert answers[-1].status_code == 429
@@ -135,57 +135,57 @@ async def test_who_has_spent_all_is_told_when_to_come_back(database_url: str) ->
 
 
 @pytest.mark.parametrize("query", ["{", "{ nothing }", "{ " + "__typename " * 301 + "}"])
-async def test_documents_that_are_refused_are_paid_too_until_none_is_looked_at(database_url: str, query: str) -> None:
-    async with served(database_url, **LITTLE) as http:
-        assert (await http.post("/graphql", json=GOOD)).status_code == 200
+async def test_rejected_documents_are_charged(database_url: str, query: str) -> None:
+    async with serve(database_url, **LITTLE) as http:
+        assert (await http.post("/graphql", json=VALID_REQUEST)).status_code == 200
         statuses = [(await http.post("/graphql", json={"query": f"{query} #{n}"})).status_code for n in range(12)]
-        known = await http.post("/graphql", json=GOOD)
+        response = await http.post("/graphql", json=VALID_REQUEST)
 
-    # 973 were left, each costs 120; what is known is answered as long as there is something.
+    # The balance is 973 and each rejection costs 120. A cached document is still executed with the rest.
     assert statuses == [400] * 8 + [429] * 4
-    assert known.status_code == 200
+    assert response.status_code == 200
 
 
-async def test_nothing_new_is_looked_at_for_who_could_not_pay_its_refusal(database_url: str) -> None:
-    async with served(database_url, budget=140, budget_per_second=1) as http:
-        new = [GOOD | {"query": f"{GOOD['query']} #{number}"} for number in range(3)]  # 27 each
+async def test_new_document_needs_a_balance_for_its_rejection(database_url: str) -> None:
+    async with serve(database_url, budget=140, budget_per_second=1) as http:
+        new = [VALID_REQUEST | {"query": f"{VALID_REQUEST['query']} #{number}"} for number in range(3)]  # costs 27 each
         statuses = [(await http.post("/graphql", json=body)).status_code for body in new]
-        known = await http.post("/graphql", json=new[0])
+        response = await http.post("/graphql", json=new[0])
 
     assert statuses == [200, 200, 429]
-    assert known.status_code == 200
+    assert response.status_code == 200
 
 
-async def test_the_same_refused_document_is_paid_each_time(database_url: str) -> None:
-    async with served(database_url, **LITTLE) as http:
+async def test_repeated_rejected_document_is_charged_each_time(database_url: str) -> None:
+    async with serve(database_url, **LITTLE) as http:
         statuses = [(await http.post("/graphql", json={"query": "{"})).status_code for _ in range(11)]
 
-    assert statuses == [400] * ((1000 - CHECKED) // REFUSED) + [429] * 2
+    assert statuses == [400] * ((1000 - CHECK_COST) // REJECTION_COST) + [429] * 2
 
 
-async def test_users_have_budgets_of_their_own_wherever_they_sit(api: Api, database_url: str) -> None:
+async def test_users_at_one_address_have_separate_budgets(api: Api, database_url: str) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
     tokens = [f"Bearer {person.token}" for person in (anna, bo)]
-    dear = {"query": "{ accounts(first: 50) { nodes { grants(first: 17) { nodes { id } } } } }"}  # 900
+    expensive = {"query": "{ accounts(first: 50) { nodes { grants(first: 17) { nodes { id } } } } }"}  # costs 900
 
-    async with served(database_url, **LITTLE) as http:
+    async with serve(database_url, **LITTLE) as http:
         statuses = [
-            (await http.post("/graphql", json=dear, headers={"Authorization": token})).status_code
+            (await http.post("/graphql", json=expensive, headers={"Authorization": token})).status_code
             for token in (*tokens, *tokens)
         ]
-        # Who is nobody pays by his address, which paid for looking at two documents.
-        assert await left(http) == 1000 - 2 * CHECKED - 1
-        assert await left(http, Authorization="Bearer wrong") == 1000 - 2 * CHECKED - 2
+        # Anonymous callers share the budget of their address, which was charged for checking two documents.
+        assert await remaining_budget(http) == 1000 - 2 * CHECK_COST - 1
+        assert await remaining_budget(http, Authorization="Bearer wrong") == 1000 - 2 * CHECK_COST - 2
 
     assert statuses == [200, 200, 429, 429]
 
 
-async def test_nothing_is_written_for_who_has_spent_all(api: Api, database_url: str) -> None:
+async def test_rate_limited_mutation_changes_nothing(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
     headers = {"Authorization": f"Bearer {anna.token}"}
-    change = {"query": 'mutation { updateProfile(input: { name: "x" }) { errors { code } } }'}  # 1 + 10 + 1 + 1
+    change = {"query": 'mutation { updateProfile(input: { name: "x" }) { errors { code } } }'}  # costs 1 + 10 + 1 + 1
 
-    async with served(database_url, budget=30, budget_per_second=1) as http:
+    async with serve(database_url, budget=30, budget_per_second=1) as http:
         statuses = [(await http.post("/graphql", json=change, headers=headers)).status_code for _ in range(3)]
         rows = await events(database_url)
         statuses += [(await http.post("/graphql", json=change, headers=headers)).status_code for _ in range(3)]
@@ -195,7 +195,7 @@ async def test_nothing_is_written_for_who_has_spent_all(api: Api, database_url: 
 
 
 async def events(database_url: str) -> Any:
-    """How many events there are; past the models, which the two applications would share."""
+    """The number of events. Uses its own connection, because the models belong to one of the two applications."""
     connection = await connect(database_url)
     try:
         return await connection.fetchval("SELECT count(*) FROM events")
@@ -203,33 +203,33 @@ async def events(database_url: str) -> Any:
         await connection.close()
 
 
-async def test_what_it_cost_is_said_to_who_asks(database_url: str) -> None:
-    async with served(database_url) as http:
-        silent = (await http.post("/graphql", json=GOOD)).json()
-        answer = (await http.post("/graphql", json=GOOD | {"extensions": {"cost": True}})).json()
+async def test_cost_extension_is_returned_on_request(database_url: str) -> None:
+    async with serve(database_url) as http:
+        plain = (await http.post("/graphql", json=VALID_REQUEST)).json()
+        answer = (await http.post("/graphql", json=VALID_REQUEST | {"extensions": {"cost": True}})).json()
 
-    assert "extensions" not in silent
-    said = answer["extensions"]["cost"]
-    assert said["spent"] == 7
-    assert said["limits"]["cost"] == DEFAULT.cost
-    assert said["limits"]["fields"] == DEFAULT.fields
-    assert 99_900 < said["budget"]["left"] <= 100_000
-    assert (said["budget"]["size"], said["budget"]["perSecond"]) == (100_000, 1000)
+    assert "extensions" not in plain
+    cost = answer["extensions"]["cost"]
+    assert cost["spent"] == 7
+    assert cost["limits"]["cost"] == DEFAULT.cost
+    assert cost["limits"]["fields"] == DEFAULT.fields
+    assert 99_900 < cost["budget"]["left"] <= 100_000
+    assert (cost["budget"]["size"], cost["budget"]["perSecond"]) == (100_000, 1000)
 
 
-async def test_a_budget_can_be_lifted(database_url: str) -> None:
-    async with served(database_url, budget=0) as http:
-        asked = GOOD | {"extensions": {"cost": True}}
-        answer = (await http.post("/graphql", json=asked)).json()
+async def test_unlimited_budget_is_reported_as_null(database_url: str) -> None:
+    async with serve(database_url, budget=0) as http:
+        body = VALID_REQUEST | {"extensions": {"cost": True}}
+        answer = (await http.post("/graphql", json=body)).json()
 
     assert answer["extensions"]["cost"]["budget"] is None
 
 
-async def test_no_time_of_day_fills_a_budget(database_url: str, clock: Clock) -> None:
-    async with served(database_url, clock=clock, budget=27, budget_per_second=1) as http:
-        statuses = [(await http.post("/graphql", json=GOOD)).status_code for _ in range(2)]
+async def test_refill_uses_the_monotonic_clock(database_url: str, clock: Clock) -> None:
+    async with serve(database_url, clock=clock, budget=27, budget_per_second=1) as http:
+        statuses = [(await http.post("/graphql", json=VALID_REQUEST)).status_code for _ in range(2)]
         clock.forward(days=1)
-        statuses.append((await http.post("/graphql", json=GOOD)).status_code)
+        statuses.append((await http.post("/graphql", json=VALID_REQUEST)).status_code)
 
     assert statuses == [200, 429, 429]
     assert Budget(100, 10)._clock is time.monotonic

@@ -1,4 +1,4 @@
-"""What caches between us and clients may keep."""
+"""Cache-Control of responses: only public persisted queries may be stored by shared caches."""
 
 import httpx2
 import pytest
@@ -6,9 +6,9 @@ from graphql import parse, validate
 
 import schema
 from server import caching
-from tests.server.naming import ROLES, digest, register
+from tests.server.persisted_requests import ROLES, digest, register
 
-KEPT = "public, max-age=300"
+PUBLIC = "public, max-age=300"
 
 
 @pytest.mark.parametrize(
@@ -31,27 +31,27 @@ KEPT = "public, max-age=300"
         ("mutation { signOut { errors { code } } }", False),
     ],
 )
-def test_what_answers_the_same_to_everybody_is_public(query: str, *, expected: bool) -> None:
-    built = schema.build()
-    assert validate(built, parse(query)) == []
+def test_document_is_public_if_all_its_fields_are(query: str, *, expected: bool) -> None:
+    executable_schema = schema.build()
+    assert validate(executable_schema, parse(query)) == []
 
-    assert caching.is_public(built, parse(query)) is expected
+    assert caching.is_public(executable_schema, parse(query)) is expected
 
 
-async def test_a_public_query_asked_by_name_may_be_kept(production: httpx2.AsyncClient) -> None:
+async def test_persisted_public_query_is_cacheable(production: httpx2.AsyncClient) -> None:
     await register(ROLES)
 
     for method in ("GET", "HEAD", "GET"):
         response = await production.request(method, "/graphql", params={"documentId": digest(ROLES)})
 
-        assert (response.status_code, response.headers["cache-control"]) == (200, KEPT)
+        assert (response.status_code, response.headers["cache-control"]) == (200, PUBLIC)
         assert set(response.headers["vary"].split(", ")) == {
             "Accept", "Accept-Language", "Authorization", "Cookie", "Origin", "X-Account", "X-Session", "X-View-As"
         }  # fmt: skip
         assert "set-cookie" not in response.headers
 
 
-async def test_nothing_is_kept_of_who_shows_something(production: httpx2.AsyncClient) -> None:
+async def test_request_with_credentials_is_not_cacheable(production: httpx2.AsyncClient) -> None:
     await register(ROLES)
 
     for name in ("Authorization", "Cookie", "X-Account", "X-Session", "X-View-As"):
@@ -60,15 +60,15 @@ async def test_nothing_is_kept_of_who_shows_something(production: httpx2.AsyncCl
         assert response.headers["cache-control"] == "no-store", name
 
 
-async def test_nothing_else_is_kept(production: httpx2.AsyncClient) -> None:
-    mine = "{ viewer { user { id } } }"
-    wrong = "{ accounts { totalCount } roles { role } }"
-    await register(ROLES, mine, wrong)
+async def test_other_responses_are_not_cacheable(production: httpx2.AsyncClient) -> None:
+    private_query = "{ viewer { user { id } } }"
+    error_query = "{ accounts { totalCount } roles { role } }"
+    await register(ROLES, private_query, error_query)
 
     answers = [
         await production.get("/graphql", params={"query": ROLES}),
-        await production.get("/graphql", params={"documentId": digest(mine)}),
-        await production.get("/graphql", params={"documentId": digest(wrong)}),
+        await production.get("/graphql", params={"documentId": digest(private_query)}),
+        await production.get("/graphql", params={"documentId": digest(error_query)}),
         await production.get("/graphql", params={"documentId": digest(ROLES), "operationName": "Other"}),
         await production.get("/graphql", params={"documentId": "unknown"}),
         await production.post("/graphql", json={"documentId": digest(ROLES)}),

@@ -1,4 +1,4 @@
-"""Front ends at other addresses: those that are listed may ask, with their users' cookies; nobody else is told so."""
+"""CORS: pages of the allowed origins may call /graphql with cookies. Other origins get no CORS headers."""
 
 from collections.abc import AsyncIterator
 
@@ -8,7 +8,7 @@ import pytest
 import app
 from settings import Settings
 from tests.api import KEY, PASSWORD, Api, Clock, running
-from tests.browser import ASKS, SIGN_IN, WHO, Browser
+from tests.browser import SESSION_HEADERS, SIGN_IN, VIEWER, Browser
 from tests.server.conftest import PRODUCTION_URL
 
 FRONT_END = "https://app.example.com"
@@ -30,14 +30,14 @@ LOOK_ALIKES = [
     "https://app.example.com/",
     "https://app.example.com, https://shop.example.com:8443",
     "app.example.com",
-    PRODUCTION_URL,  # its own pages need no leave
+    PRODUCTION_URL,  # the same origin needs no CORS headers
 ]
 GRANTS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers")
 
 
 @pytest.fixture
 async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
-    """The application as it stands in production, with two front ends elsewhere."""
+    """The application in production mode, with two allowed origins."""
     application = app.create(
         Settings(
             database_url=database_url,
@@ -61,68 +61,75 @@ async def preflight(http: httpx2.AsyncClient, origin: str) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("origin", [FRONT_END, OTHER_PORT])
-async def test_a_listed_front_end_signs_in_and_is_known_by_its_cookie(api: Api, origin: str) -> None:
+async def test_allowed_origin_can_sign_in_and_use_the_cookie(api: Api, origin: str) -> None:
     anna = await api.person("anna@example.com")
     browser = Browser(api.http)
-    asked = await preflight(api.http, origin)
-    assert (asked.status_code, asked.content) == (204, b"")
-    assert asked.headers["access-control-allow-origin"] == origin
-    assert asked.headers["access-control-allow-credentials"] == "true"
-    assert asked.headers["access-control-allow-methods"] == "GET, POST"
+    preflight_response = await preflight(api.http, origin)
+    assert (preflight_response.status_code, preflight_response.content) == (204, b"")
+    assert preflight_response.headers["access-control-allow-origin"] == origin
+    assert preflight_response.headers["access-control-allow-credentials"] == "true"
+    assert preflight_response.headers["access-control-allow-methods"] == "GET, POST"
     assert {"content-type", "authorization", "x-account", "x-session", "x-view-as"} <= set(
-        asked.headers["access-control-allow-headers"].lower().split(", ")
+        preflight_response.headers["access-control-allow-headers"].lower().split(", ")
     )
-    assert asked.headers["access-control-max-age"] == "600"
-    from_there = ASKS | {"Origin": origin, "Sec-Fetch-Site": "same-site"}
+    assert preflight_response.headers["access-control-max-age"] == "600"
+    from_there = SESSION_HEADERS | {"Origin": origin, "Sec-Fetch-Site": "same-site"}
 
     await browser.ask(SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=from_there)
-    response = await api.http.post("/graphql", json={"query": WHO}, headers=browser.cookie | from_there)
+    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=browser.cookie_header | from_there)
 
     assert response.json() == {"data": {"viewer": {"user": {"id": anna.user_id}}}}
     assert response.headers["access-control-allow-origin"] == origin
     assert response.headers["access-control-allow-credentials"] == "true"
     assert response.headers["access-control-expose-headers"] == "X-Request-Id, Retry-After"
     assert response.headers["vary"] == "Origin"
-    refused = await api.http.post("/graphql", content=b"{", headers=from_there | {"Content-Type": "application/json"})
-    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (400, origin)
+    parse_error = await api.http.post(
+        "/graphql", content=b"{", headers=from_there | {"Content-Type": "application/json"}
+    )
+    assert (parse_error.status_code, parse_error.headers["access-control-allow-origin"]) == (400, origin)
 
 
-async def test_a_look_alike_gets_no_leave_and_no_cookie_counts_from_there(api: Api) -> None:
+async def test_similar_origin_gets_no_cors_headers_and_cannot_use_the_cookie(api: Api) -> None:
     anna = await api.person("anna@example.com")
     browser = Browser(api.http)
     await browser.sign_in(anna.email)
 
     for origin in LOOK_ALIKES:
-        asked = await preflight(api.http, origin)
-        free = await api.http.post("/graphql", json={"query": WHO}, headers={"Origin": origin})
-        kept = await api.http.post("/graphql", json={"query": WHO}, headers=browser.cookie | ASKS | {"Origin": origin})
+        preflight_response = await preflight(api.http, origin)
+        without_cookie = await api.http.post("/graphql", json={"query": VIEWER}, headers={"Origin": origin})
+        with_cookie = await api.http.post(
+            "/graphql", json={"query": VIEWER}, headers=browser.cookie_header | SESSION_HEADERS | {"Origin": origin}
+        )
 
-        assert asked.status_code == 405
-        assert free.json() == {"data": {"viewer": None}}
+        assert preflight_response.status_code == 405
+        assert without_cookie.json() == {"data": {"viewer": None}}
         if origin != PRODUCTION_URL:
-            assert (kept.status_code, kept.json()["errors"][0]["extensions"]["reason"]) == (403, "FOREIGN_ORIGIN")
-        for response in (asked, free, kept):
+            assert (with_cookie.status_code, with_cookie.json()["errors"][0]["extensions"]["reason"]) == (
+                403,
+                "FOREIGN_ORIGIN",
+            )
+        for response in (preflight_response, without_cookie, with_cookie):
             assert response.headers["vary"] == "Origin"
             assert not {*GRANTS} & {*response.headers}
 
 
-async def test_only_the_graph_is_for_other_origins(api: Api) -> None:
+async def test_cors_headers_are_sent_only_for_graphql(api: Api) -> None:
     for path in ("/livez", "/readyz", "/static/graphiql/page.js", "/nothing"):
         response = await api.http.get(path, headers={"Origin": FRONT_END})
 
         assert not {*GRANTS, "vary"} & {*response.headers}
 
 
-async def test_what_is_no_preflight_is_a_wrong_method(api: Api) -> None:
+async def test_options_without_preflight_header_is_rejected(api: Api) -> None:
     response = await api.http.request("OPTIONS", "/graphql", headers={"Origin": FRONT_END})
 
     assert response.status_code == 405
 
 
-async def test_without_a_list_nobody_elsewhere_has_leave(production: httpx2.AsyncClient) -> None:
-    asked = await preflight(production, FRONT_END)
-    response = await production.post("/graphql", json={"query": WHO}, headers={"Origin": FRONT_END})
+async def test_no_origin_is_allowed_by_default(production: httpx2.AsyncClient) -> None:
+    preflight_response = await preflight(production, FRONT_END)
+    response = await production.post("/graphql", json={"query": VIEWER}, headers={"Origin": FRONT_END})
 
-    assert (asked.status_code, response.status_code) == (405, 200)
-    for answer in (asked, response):
+    assert (preflight_response.status_code, response.status_code) == (405, 200)
+    for answer in (preflight_response, response):
         assert not {*GRANTS} & {*answer.headers}

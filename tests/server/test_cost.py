@@ -1,4 +1,4 @@
-"""What operations cost: the sizes of their lists, multiplied."""
+"""The cost of operations: the sizes of nested lists, multiplied."""
 
 import time
 from typing import Any
@@ -7,12 +7,12 @@ import pytest
 from graphql import get_introspection_query, get_operation_ast, parse, validate
 
 from schema.build import UnsizedList, annotate, build, strawberry_schema
-from schema.declare import ANYONE, field, graph_type
+from schema.declare import PUBLIC, field, graph_type
 from server.cost import compile_cost
 from tests.api import Api, counts
 
 SCHEMA = build()
-NESTED = "viewer { accounts%s { nodes { grants%s { nodes { user { name } } } } } }"
+NESTED_QUERY = "viewer { accounts%s { nodes { grants%s { nodes { user { name } } } } } }"
 IDS = ["x"] * 7
 ASSIGN = "mutation ($i: AssignConsultantInput!) { assignConsultant(input: $i) { %s } }"
 ASSIGN_IDS = (
@@ -21,7 +21,7 @@ ASSIGN_IDS = (
 
 
 def cost(query: str, variables: dict[str, Any] | None = None, name: str | None = None) -> int:
-    """The cost of an operation."""
+    """The cost of an operation of a valid document."""
     document = parse(query)
     assert validate(SCHEMA, document) == []
     operation = get_operation_ast(document, name)
@@ -29,9 +29,9 @@ def cost(query: str, variables: dict[str, Any] | None = None, name: str | None =
     return compile_cost(SCHEMA, document, operation)(variables or {})
 
 
-def nested(outer: str = "", inner: str = "") -> str:
-    """The users of grants of accounts."""
-    return NESTED % (outer, inner)
+def nested_query(outer: str = "", inner: str = "") -> str:
+    """A selection of users of grants of accounts, with page sizes."""
+    return NESTED_QUERY % (outer, inner)
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def nested(outer: str = "", inner: str = "") -> str:
         (1, "{ viewer { user: __typename } }"),
         (2, "{ viewer { user { id name email } } }"),
         (1 + 10, "{ viewer { accounts(first: 10) { totalCount pageInfo { hasNextPage } edges { node { id } } } } }"),
-        (1 + 10 * (1 + 20 * 2), f"{{ {nested('(first: 10)', '(last: 20)')} }}"),
-        (1 + 50 * (1 + 50 * 2), f"{{ {nested()} }}"),
-        (1 + 50 * (1 + 3 * 2), f"{{ {nested('(first: null)', '(first: 3)')} }}"),
-        # What is refused when it is read costs as if it were not.
-        (1 + 100 * (1 + 1 * 2), f"{{ {nested('(first: 2147483647)', '(first: -5)')} }}"),
+        (1 + 10 * (1 + 20 * 2), f"{{ {nested_query('(first: 10)', '(last: 20)')} }}"),
+        (1 + 50 * (1 + 50 * 2), f"{{ {nested_query()} }}"),
+        (1 + 50 * (1 + 3 * 2), f"{{ {nested_query('(first: null)', '(first: 3)')} }}"),
+        # A page size that the resolver rejects has the cost of the nearest valid size.
+        (1 + 100 * (1 + 1 * 2), f"{{ {nested_query('(first: 2147483647)', '(first: -5)')} }}"),
         (1 + 9, "{ viewer { accounts(first: 4, last: 9) { nodes { id } } } }"),
         (7, "{ nodes(ids: [1, 2, 3, 4, 5, 6, 7]) { id } }"),
         (1, '{ nodes(ids: "x") { id } }'),
@@ -53,17 +53,17 @@ def nested(outer: str = "", inner: str = "") -> str:
         (10 + 1, 'mutation { updateProfile(input: { name: "x" }) { __typename } }'),
         (2 * (10 + 1 + 1), "mutation { a: signOut { errors { code } } b: signOut { errors { code } } }"),
         (1000, get_introspection_query()),
-        # What is answered once counts once, however often and in whichever fragment it stands.
+        # Fields that are merged count once.
         (2, "{ viewer { user { id } } ...F ...F } fragment F on Query { viewer { user { name } } }"),
         (1 + 50 + 1, "{ viewer { grants { nodes { id } } } viewer { user { id } } }"),
         (2 * 2, "{ a: viewer { user { id } } b: viewer { user { id } } }"),
-        # Of types that cannot both be there each counts.
+        # Selections on different types are added, although only one of them applies.
         (1 + 5 + 1, "{ node(id: 1) { ...on Account { grants(first: 5) { nodes { id } } } ...on Grant { user { id }}}}"),
         (0, "{ viewer @skip(if: true) { user { id } } ... @include(if: false) { viewer { user { id } } } }"),
         (1, "{ viewer @skip(if: false) @include(if: true) { __typename } }"),
     ],
 )  # fmt: skip
-def test_a_cost_is_how_many_objects_there_can_be(expected: int, query: str) -> None:
+def test_cost_is_the_maximum_number_of_objects(expected: int, query: str) -> None:
     assert cost(query) == expected
 
 
@@ -79,8 +79,10 @@ def test_a_cost_is_how_many_objects_there_can_be(expected: int, query: str) -> N
         (1 + 5 * (1 + 7 * 2), {"n": 5.0, "unknown": 9}),
     ],
 )
-def test_variables_decide_the_size_of_pages(expected: int, variables: dict[str, Any]) -> None:
-    assert cost(f"query ($n: Int, $m: Int = 7) {{ {nested('(first: $n)', '(last: $m)')} }}", variables) == expected
+def test_page_size_can_come_from_variables(expected: int, variables: dict[str, Any]) -> None:
+    assert (
+        cost(f"query ($n: Int, $m: Int = 7) {{ {nested_query('(first: $n)', '(last: $m)')} }}", variables) == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_variables_decide_the_size_of_pages(expected: int, variables: dict[str, 
         (1 + 1 * (10 + 2), ASSIGN, {"i": 5}),
     ],
 )  # fmt: skip
-def test_what_is_done_to_many_costs_for_each(expected: int, query: str, variables: dict[str, Any]) -> None:
+def test_list_of_ids_multiplies_the_cost(expected: int, query: str, variables: dict[str, Any]) -> None:
     assert cost(query.replace("%s", "outcomes { grant { id } }"), variables) == expected
 
 
@@ -105,7 +107,7 @@ def test_what_is_done_to_many_costs_for_each(expected: int, query: str, variable
     ("expected", "variables"),
     [(51, {}), (1, {"w": False}), (51, {"w": True}), (1, {"w": False, "s": True}), (51, {"w": False, "s": False})],
 )
-def test_what_is_not_included_costs_nothing(expected: int, variables: dict[str, Any]) -> None:
+def test_excluded_selection_costs_nothing(expected: int, variables: dict[str, Any]) -> None:
     query = (
         "query ($w: Boolean! = true, $s: Boolean! = true) { viewer { ...F @include(if: $w) ...F @skip(if: $s) } } "
         "fragment F on Viewer { grants { nodes { id } } }"
@@ -114,7 +116,7 @@ def test_what_is_not_included_costs_nothing(expected: int, variables: dict[str, 
     assert cost(query, variables) == expected
 
 
-def test_a_cost_does_not_grow_for_ever() -> None:
+def test_cost_has_an_upper_bound() -> None:
     query = "viewer { accounts { nodes { links(first: 100) { nodes { incomingGrants { account { %s } } } } } } }"
     deep = "grants(first: 100) { nodes { account { %s } } }"
     for _ in range(8):
@@ -123,8 +125,8 @@ def test_a_cost_does_not_grow_for_ever() -> None:
     assert cost(f"{{ {query.replace('%s', 'id')} }}") == 1_000_000_000
 
 
-def test_a_cost_is_worked_out_in_microseconds() -> None:
-    document = parse(f"query ($n: Int, $m: Int = 7) {{ {nested('(first: $n)', '(last: $m)')} }}")
+def test_cost_is_computed_in_microseconds() -> None:
+    document = parse(f"query ($n: Int, $m: Int = 7) {{ {nested_query('(first: $n)', '(last: $m)')} }}")
     operation = get_operation_ast(document)
     assert operation is not None
     price = compile_cost(SCHEMA, document, operation)
@@ -136,27 +138,27 @@ def test_a_cost_is_worked_out_in_microseconds() -> None:
     assert time.process_time() - began < 0.2  # 0.003 on a quiet machine
 
 
-def test_a_list_without_a_size_is_no_schema() -> None:
-    @graph_type(ANYONE, description="A leaf.")
+def test_list_field_without_a_size_is_rejected() -> None:
+    @graph_type(PUBLIC, description="A leaf.")
     class Leaf:
         name: str = field()
 
-    @graph_type(ANYONE, description="A root.")
+    @graph_type(PUBLIC, description="A root.")
     class Query:
         leaves: list[Leaf] = field()
 
     Query.__annotations__["leaves"] = list[Leaf]
-    with pytest.raises(UnsizedList, match=r"^Query\.leaves declares no size\.$"):
+    with pytest.raises(UnsizedList, match=r"^Query\.leaves has no cost size\.$"):
         annotate(strawberry_schema(Query, None))
 
 
-# ---- Refusing --------------------------------------------------------------------------------
+# ---- The limit -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("document", ["query ($n: Int) { %s }", "query ($n: Int, $m: Int = 99) { %s }"])
-async def test_what_would_cost_too_much_is_refused_before_anybody_is_asked(api: Api, document: str) -> None:
+async def test_operation_above_the_cost_limit_is_rejected_before_execution(api: Api, document: str) -> None:
     inner = "(first: $m)" if "$m" in document else "(first: 99)"
-    query = document % nested("(first: $n)", inner)
+    query = document % nested_query("(first: $n)", inner)
     anna = await api.person("anna@example.com")
 
     assert (await api.ask(query, {"n": 50}, by=anna)).codes == []
@@ -165,17 +167,17 @@ async def test_what_would_cost_too_much_is_refused_before_anybody_is_asked(api: 
 
     assert await counts() == before
     assert (answer.status, answer.codes) == (400, ["QUERY_TOO_COMPLEX"])
-    found = 1 + 51 * (1 + 99 * 2)
+    cost = 1 + 51 * (1 + 99 * 2)
     (error,) = answer.errors
     del error["extensions"]["requestId"]
-    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX", "limit": "cost", "most": 10_000, "found": found}
-    assert f"{found:,} objects" in error["message"]
+    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX", "limit": "cost", "most": 10_000, "found": cost}
+    assert f"{cost:,} objects" in error["message"]
 
 
-async def test_aliases_of_a_dear_field_add_up(api: Api) -> None:
-    one = "viewer { accounts(first: 100) { nodes { grants(first: 4) { nodes { id } } } } }"
+async def test_costs_of_aliases_add_up(api: Api) -> None:
+    field = "viewer { accounts(first: 100) { nodes { grants(first: 4) { nodes { id } } } } }"
 
-    answer = await api.ask("{ " + " ".join(f"a{n}: {one}" for n in range(20)) + " }")
+    answer = await api.ask("{ " + " ".join(f"a{n}: {field}" for n in range(20)) + " }")
 
     assert answer.codes == ["QUERY_TOO_COMPLEX"]
     assert answer.errors[0]["extensions"]["found"] == 20 * (1 + 100 * 5)

@@ -1,4 +1,4 @@
-"""A browser's cookie and a bearer token: which counts when, and what is refused."""
+"""Credentials of a request: session cookies and bearer tokens, and their rejected combinations."""
 
 import httpx2
 import pytest
@@ -6,24 +6,24 @@ import pytest
 from auth import tokens
 from database import db
 from server.credentials import Browsers
-from server.errors import Rejected
+from server.errors import RequestError
 from tests.api import PASSWORD, PUBLIC_URL, Api, counts
-from tests.browser import ASKS, NAME, SIGN_IN, SIGN_OUT, WHO, Browser
+from tests.browser import COOKIE_NAME, SESSION_HEADERS, SIGN_IN, SIGN_OUT, VIEWER, Browser
 
 FOREIGN = "https://evil.example.net"
 
 
-# ---- Neither is taken for the other -------------------------------------------------------------
+# ---- Cookie or bearer token ---------------------------------------------------------------------
 
 
-async def test_the_token_of_a_cookie_is_no_bearer_token_and_the_other_way_round(api: Api, browser: Browser) -> None:
+async def test_cookie_and_bearer_tokens_are_not_interchangeable(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
-    kept = browser.kept
+    cookie_token = browser.cookie_value
 
-    assert (await api.ask(WHO, by=kept)).data["viewer"] is None
-    browser.kept = anna.token
-    assert not await browser.is_known()
+    assert (await api.ask(VIEWER, by=cookie_token)).data["viewer"] is None
+    browser.cookie_value = anna.token
+    assert not await browser.is_signed_in()
 
 
 def refusal(response: httpx2.Response) -> tuple[int, str, str | None]:
@@ -33,58 +33,58 @@ def refusal(response: httpx2.Response) -> tuple[int, str, str | None]:
     return response.status_code, error["extensions"]["code"], error["extensions"].get("reason")
 
 
-ALONE = (403, "FORBIDDEN", "SESSION_HEADER_MISSING")
-BOTH = (400, "BAD_USER_INPUT", "AMBIGUOUS_CREDENTIALS")
-STRANGE = (403, "FORBIDDEN", "FOREIGN_ORIGIN")
+HEADER_MISSING = (403, "FORBIDDEN", "SESSION_HEADER_MISSING")
+AMBIGUOUS = (400, "BAD_USER_INPUT", "AMBIGUOUS_CREDENTIALS")
+FOREIGN_ORIGIN = (403, "FORBIDDEN", "FOREIGN_ORIGIN")
 
 
-REFUSED = [
-    ({}, ALONE),
-    ({"Sec-Fetch-Site": "same-origin"}, ALONE),
-    ({"Origin": PUBLIC_URL}, ALONE),
+REJECTED_HEADERS = [
+    ({}, HEADER_MISSING),
+    ({"Sec-Fetch-Site": "same-origin"}, HEADER_MISSING),
+    ({"Origin": PUBLIC_URL}, HEADER_MISSING),
     ({"X-Session": "yes"}, (400, "BAD_USER_INPUT", None)),
     ({"X-Session": ""}, (400, "BAD_USER_INPUT", None)),
-    (ASKS | {"Authorization": "Bearer x"}, BOTH),
-    (ASKS | {"Authorization": "bearer"}, BOTH),
-    (ASKS | {"Authorization": "Bearer "}, BOTH),
-    ({"Authorization": "Bearer x"}, BOTH),
-    (ASKS | {"Origin": FOREIGN}, STRANGE),
-    (ASKS | {"Origin": "null"}, STRANGE),
-    (ASKS | {"Origin": PUBLIC_URL + ".evil.example.net"}, STRANGE),
-    (ASKS | {"Origin": PUBLIC_URL + ":8443"}, STRANGE),
-    (ASKS | {"Origin": PUBLIC_URL.replace("http:", "https:")}, STRANGE),
-    (ASKS | {"Origin": PUBLIC_URL.replace("://", "://sub.")}, STRANGE),
-    (ASKS | {"Origin": "https://xfullmakt.example.com"}, STRANGE),
-    (ASKS | {"Origin": ""}, STRANGE),
-    (ASKS | {"Sec-Fetch-Site": "cross-site"}, STRANGE),
-    (ASKS | {"Sec-Fetch-Site": "same-site"}, STRANGE),
-    (ASKS | {"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site"}, STRANGE),
-    ({"Origin": FOREIGN}, STRANGE),
-    ({"Sec-Fetch-Site": "cross-site"}, STRANGE),
+    (SESSION_HEADERS | {"Authorization": "Bearer x"}, AMBIGUOUS),
+    (SESSION_HEADERS | {"Authorization": "bearer"}, AMBIGUOUS),
+    (SESSION_HEADERS | {"Authorization": "Bearer "}, AMBIGUOUS),
+    ({"Authorization": "Bearer x"}, AMBIGUOUS),
+    (SESSION_HEADERS | {"Origin": FOREIGN}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": "null"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": PUBLIC_URL + ".evil.example.net"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": PUBLIC_URL + ":8443"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": PUBLIC_URL.replace("http:", "https:")}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": PUBLIC_URL.replace("://", "://sub.")}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": "https://xfullmakt.example.com"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": ""}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Sec-Fetch-Site": "cross-site"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Sec-Fetch-Site": "same-site"}, FOREIGN_ORIGIN),
+    (SESSION_HEADERS | {"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site"}, FOREIGN_ORIGIN),
+    ({"Origin": FOREIGN}, FOREIGN_ORIGIN),
+    ({"Sec-Fetch-Site": "cross-site"}, FOREIGN_ORIGIN),
 ]
 
 
-async def test_a_cookie_counts_only_with_its_header_from_a_page_of_ours(api: Api, browser: Browser) -> None:
+async def test_cookie_without_header_or_from_a_foreign_page_is_rejected(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
     before = await counts()
 
-    for sent, expected in REFUSED:
-        headers = browser.cookie | sent
-        got = await api.http.get("/graphql", params={"query": WHO}, headers=headers)
-        posted = await api.http.post("/graphql", json={"query": SIGN_OUT}, headers=headers)
+    for extra_headers, expected in REJECTED_HEADERS:
+        headers = browser.cookie_header | extra_headers
+        get_response = await api.http.get("/graphql", params={"query": VIEWER}, headers=headers)
+        post_response = await api.http.post("/graphql", json={"query": SIGN_OUT}, headers=headers)
 
-        assert (refusal(got), refusal(posted)) == (expected, expected), sent
+        assert (refusal(get_response), refusal(post_response)) == (expected, expected), extra_headers
 
     assert await counts() == before
-    assert await browser.is_known()
+    assert await browser.is_signed_in()
 
 
-async def test_a_page_of_ours_is_let_in(api: Api, browser: Browser) -> None:
+async def test_cookie_from_a_page_of_the_same_origin_is_accepted(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
 
-    for sent in (
+    for extra_headers in (
         {},
         {"Origin": PUBLIC_URL},
         {"Sec-Fetch-Site": "same-origin"},
@@ -92,57 +92,69 @@ async def test_a_page_of_ours_is_let_in(api: Api, browser: Browser) -> None:
         {"Origin": PUBLIC_URL, "Sec-Fetch-Site": "same-origin"},
         {"Authorization": "Basic c3RhZ2luZzpzdGFnaW5n"},
     ):
-        assert (await browser.ask(WHO, headers=ASKS | sent)).data["viewer"]["user"]["id"] == anna.user_id
-        got = await api.http.get("/graphql", params={"query": WHO}, headers=browser.cookie | ASKS | sent)
-        assert got.json()["data"]["viewer"]["user"]["id"] == anna.user_id
+        assert (await browser.ask(VIEWER, headers=SESSION_HEADERS | extra_headers)).data["viewer"]["user"][
+            "id"
+        ] == anna.user_id
+        response = await api.http.get(
+            "/graphql", params={"query": VIEWER}, headers=browser.cookie_header | SESSION_HEADERS | extra_headers
+        )
+        assert response.json()["data"]["viewer"]["user"]["id"] == anna.user_id
 
 
-async def test_a_foreign_page_does_not_even_sign_somebody_in(api: Api, browser: Browser) -> None:
+async def test_foreign_page_cannot_sign_a_user_in(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     before = await counts()
 
     answer = await browser.ask(
-        SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=ASKS | {"Origin": FOREIGN}
+        SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=SESSION_HEADERS | {"Origin": FOREIGN}
     )
 
-    assert (answer.status, answer.codes, browser.said) == (403, ["FORBIDDEN"], [])
+    assert (answer.status, answer.codes, browser.set_cookie_headers) == (403, ["FORBIDDEN"], [])
     assert await counts() == before
 
 
-async def test_a_bearer_request_needs_no_proof_of_where_it_comes_from(api: Api) -> None:
+async def test_bearer_token_is_accepted_from_any_origin(api: Api) -> None:
     anna = await api.person("anna@example.com")
 
-    answer = await api.ask(WHO, by=anna, headers={"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site"})
+    answer = await api.ask(VIEWER, by=anna, headers={"Origin": FOREIGN, "Sec-Fetch-Site": "cross-site"})
 
     assert answer.data["viewer"]["user"]["id"] == anna.user_id
 
 
-OTHERS = ("theme=dark", "fullmakt={0}", "x__Host-fullmakt={0}", "__host-fullmakt={0}", "x=__Host-fullmakt", "=;;=;", "")
+OTHER_COOKIES = (
+    "theme=dark",
+    "fullmakt={0}",
+    "x__Host-fullmakt={0}",
+    "__host-fullmakt={0}",
+    "x=__Host-fullmakt",
+    "=;;=;",
+    "",
+)
 
 
-async def test_cookies_of_others_say_nothing(api: Api, browser: Browser) -> None:
+async def test_other_cookies_are_ignored(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
 
-    for cookies in OTHERS:
-        headers = {"Cookie": cookies.format(browser.kept)}
-        response = await api.http.post("/graphql", json={"query": WHO}, headers=headers)
+    for cookies in OTHER_COOKIES:
+        headers = {"Cookie": cookies.format(browser.cookie_value)}
+        response = await api.http.post("/graphql", json={"query": VIEWER}, headers=headers)
         assert (response.status_code, response.json()) == (200, {"data": {"viewer": None}})
 
 
-async def test_a_cookie_that_is_there_twice_is_refused(api: Api, browser: Browser) -> None:
+async def test_repeated_cookie_is_rejected(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
 
-    twice = {"Cookie": f"{NAME}={tokens.random_token()}; {NAME}={browser.kept}"}
-    response = await api.http.post("/graphql", json={"query": WHO}, headers=ASKS | twice)
+    twice = {"Cookie": f"{COOKIE_NAME}={tokens.random_token()}; {COOKIE_NAME}={browser.cookie_value}"}
+    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=SESSION_HEADERS | twice)
 
-    assert refusal(response) == BOTH
+    assert refusal(response) == AMBIGUOUS
 
 
-# ---- Tokens that are none -----------------------------------------------------------------------
+# ---- Malformed tokens ---------------------------------------------------------------------------
 
-ODD = [
+MALFORMED_TOKENS = [
     "",
     "null",
     "undefined",
@@ -160,37 +172,39 @@ ODD = [
 ]
 
 
-async def test_an_odd_token_is_nobodys(api: Api, browser: Browser) -> None:
+async def test_malformed_token_is_anonymous(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
 
-    for odd in ODD:
-        bearer = {b"Authorization": f"Bearer {odd.format(anna.token)}".encode()}
-        cookie = {b"Cookie": f"{NAME}={odd.format(browser.kept)}".encode(), b"X-Session": b"cookie"}
+    for token in MALFORMED_TOKENS:
+        bearer = {b"Authorization": f"Bearer {token.format(anna.token)}".encode()}
+        cookie = {b"Cookie": f"{COOKIE_NAME}={token.format(browser.cookie_value)}".encode(), b"X-Session": b"cookie"}
         for headers in (bearer, cookie):
-            response = await api.http.post("/graphql", json={"query": WHO}, headers=headers)
+            response = await api.http.post("/graphql", json={"query": VIEWER}, headers=headers)
             assert (response.status_code, response.json()) == (200, {"data": {"viewer": None}})
     assert {row.digest for row in await db.fetch("SELECT token_digest AS digest FROM sessions", row=db.Row)} == {
         tokens.digest(anna.token),
-        tokens.digest(browser.kept or ""),
+        tokens.digest(browser.cookie_value or ""),
     }
 
 
-# ---- A handshake --------------------------------------------------------------------------------
+# ---- Handshakes ---------------------------------------------------------------------------------
 
-OURS = "https://fullmakt.example.com"
+OWN_ORIGIN = "https://fullmakt.example.com"
 SHOP = "https://shop.example.com"
-BROWSERS = Browsers(https=True, allowed=frozenset({SHOP}))
+BROWSERS = Browsers(https=True, allowed_origins=frozenset({SHOP}))
 
 
-def shown(headers: dict[str, str]) -> str | None:
-    given = {name.lower(): value for name, value in {"Host": "fullmakt.example.com", **headers}.items()}
-    return BROWSERS.credential(given.get, handshake=True).token
+def handshake_token(headers: dict[str, str]) -> str | None:
+    lower_case_headers = {name.lower(): value for name, value in {"Host": "fullmakt.example.com", **headers}.items()}
+    return BROWSERS.credential(lower_case_headers.get, handshake=True).token
 
 
-@pytest.mark.parametrize("proof", [{"Origin": OURS}, {"Origin": SHOP}, {"Sec-Fetch-Site": "same-origin"}, ASKS])
-def test_a_handshake_from_a_page_of_ours_needs_no_header(proof: dict[str, str]) -> None:
-    assert shown({"Cookie": f"{NAME}=token"} | proof) == "token"
+@pytest.mark.parametrize(
+    "proof", [{"Origin": OWN_ORIGIN}, {"Origin": SHOP}, {"Sec-Fetch-Site": "same-origin"}, SESSION_HEADERS]
+)
+def test_handshake_from_an_allowed_page_needs_no_header(proof: dict[str, str]) -> None:
+    assert handshake_token({"Cookie": f"{COOKIE_NAME}=token"} | proof) == "token"
 
 
 @pytest.mark.parametrize(
@@ -202,16 +216,16 @@ def test_a_handshake_from_a_page_of_ours_needs_no_header(proof: dict[str, str]) 
         ({"Origin": "null"}, "FOREIGN_ORIGIN"),
         ({"Origin": "http://fullmakt.example.com"}, "FOREIGN_ORIGIN"),
         ({"Origin": FOREIGN}, "FOREIGN_ORIGIN"),
-        ({"Origin": OURS, "Authorization": "Bearer x"}, "AMBIGUOUS_CREDENTIALS"),
+        ({"Origin": OWN_ORIGIN, "Authorization": "Bearer x"}, "AMBIGUOUS_CREDENTIALS"),
     ],
 )
-def test_a_handshake_without_proof_is_refused(proof: dict[str, str], reason: str) -> None:
-    with pytest.raises(Rejected) as caught:
-        shown({"Cookie": f"{NAME}=token"} | proof)
+def test_handshake_without_an_allowed_page_is_rejected(proof: dict[str, str], reason: str) -> None:
+    with pytest.raises(RequestError) as error:
+        handshake_token({"Cookie": f"{COOKIE_NAME}=token"} | proof)
 
-    assert caught.value.more == {"reason": reason}
+    assert error.value.extensions == {"reason": reason}
 
 
-def test_a_handshake_without_a_cookie_is_as_free_as_any_request() -> None:
-    assert shown({"Authorization": "Bearer x", "Origin": FOREIGN}) == "x"
-    assert shown({}) is None
+def test_handshake_without_a_cookie_is_accepted_from_any_origin() -> None:
+    assert handshake_token({"Authorization": "Bearer x", "Origin": FOREIGN}) == "x"
+    assert handshake_token({}) is None

@@ -1,3 +1,5 @@
+"""Errors of responses: codes, masking and redaction."""
+
 import httpx2
 import pytest
 
@@ -11,14 +13,16 @@ PREVIEW = "query ($t: String!) { invitation(token: $t) { role } roles { role } }
 
 
 @pytest.fixture
-def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+def failing_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     async def preview(token: str, **_: object) -> None:
         raise RuntimeError(f"SELECT * FROM invitations WHERE token = {token}")
 
     monkeypatch.setattr(models.sharing.acceptance, "preview", preview)
 
 
-async def test_what_nobody_expected_says_nothing_but_its_id(broken: None, production: httpx2.AsyncClient) -> None:
+async def test_unexpected_error_discloses_only_the_request_id(
+    failing_preview: None, production: httpx2.AsyncClient
+) -> None:
     response = await production.post("/graphql", json={"query": PREVIEW, "variables": {"t": SECRET}})
 
     assert response.status_code == 200
@@ -33,13 +37,13 @@ async def test_what_nobody_expected_says_nothing_but_its_id(broken: None, produc
     ]
 
 
-async def test_a_probe_that_fails_is_masked_too(
+async def test_unexpected_error_of_a_probe_is_masked(
     production: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken() -> bool:
+    async def fail() -> bool:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(db, "is_reachable", broken)
+    monkeypatch.setattr(db, "is_reachable", fail)
 
     response = await production.get("/readyz")
 
@@ -52,7 +56,7 @@ async def test_a_probe_that_fails_is_masked_too(
     }
 
 
-async def test_only_development_is_helped_along(production: httpx2.AsyncClient, api: Api) -> None:
+async def test_suggestions_are_made_only_in_development(production: httpx2.AsyncClient, api: Api) -> None:
     query = '{ role rolls { role } invitation(tocken: "x") { roel } }'
 
     strict = await production.post("/graphql", json={"query": query})
@@ -63,7 +67,7 @@ async def test_only_development_is_helped_along(production: httpx2.AsyncClient, 
     assert any("Did you mean" in error["message"] for error in helpful.errors)
 
 
-async def test_a_document_has_five_errors_at_most(production: httpx2.AsyncClient) -> None:
+async def test_response_has_at_most_five_validation_errors(production: httpx2.AsyncClient) -> None:
     query = "{ " + " ".join(f"nothing{n}" for n in range(50)) + " }"
 
     response = await production.post("/graphql", json={"query": query})
@@ -79,7 +83,7 @@ async def test_a_document_has_five_errors_at_most(production: httpx2.AsyncClient
         ("fragment A on Query { __typename }", None),
     ],
 )
-async def test_an_operation_must_be_named_where_it_is_not_clear(
+async def test_ambiguous_or_unknown_operation_name_is_rejected(
     production: httpx2.AsyncClient, query: str, operation: str | None
 ) -> None:
     response = await production.post("/graphql", json={"query": query, "operationName": operation})
@@ -87,7 +91,7 @@ async def test_an_operation_must_be_named_where_it_is_not_clear(
     assert response.status_code == 400
 
 
-async def test_a_token_that_does_not_work_is_nobodys(production: httpx2.AsyncClient) -> None:
+async def test_invalid_bearer_token_is_anonymous(production: httpx2.AsyncClient) -> None:
     for token in (b"x", b"x" * 10_000, b"ey.ey.ey", b"\xc3\xa9\xff"):
         headers = [(b"Authorization", b"Bearer " + token)]
         response = await production.post("/graphql", json={"query": "{ viewer { user { id } } }"}, headers=headers)
@@ -95,7 +99,7 @@ async def test_a_token_that_does_not_work_is_nobodys(production: httpx2.AsyncCli
         assert (response.status_code, response.json()) == (200, {"data": {"viewer": None}})
 
 
-async def test_the_settings_show_no_secret() -> None:
+async def test_repr_of_settings_contains_no_secret() -> None:
     settings = Settings(
         database_url=f"asyncpg://fullmakt:{SECRET}@db/fullmakt",
         secret_key=SECRET,
@@ -105,11 +109,11 @@ async def test_the_settings_show_no_secret() -> None:
     assert SECRET not in repr(settings)
 
 
-# ---- What a client typed ----------------------------------------------------------------------
+# ---- Values of the client ---------------------------------------------------------------------
 
 INVITE = "mutation ($input: InviteUserInput!) { inviteUser(input: $input) { errors { code } } }"
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { errors { code } } }"
-MISTAKEN: list[tuple[str, dict[str, object]]] = [
+INVALID_VALUES: list[tuple[str, dict[str, object]]] = [
     (SIGN_IN, {"input": {"email": "a", "password": [SECRET]}}),
     (SIGN_IN, {"input": {"email": "a", "pasword": SECRET}}),
     (SIGN_IN, {"input": SECRET}),
@@ -134,8 +138,8 @@ MISTAKEN: list[tuple[str, dict[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "variables"), MISTAKEN)
-async def test_a_value_that_does_not_fit_is_not_sent_back(
+@pytest.mark.parametrize(("query", "variables"), INVALID_VALUES)
+async def test_invalid_value_is_not_echoed(
     production: httpx2.AsyncClient, query: str, variables: dict[str, object]
 ) -> None:
     response = await production.post("/graphql", json={"query": query, "variables": variables})
@@ -150,7 +154,7 @@ async def test_a_value_that_does_not_fit_is_not_sent_back(
         assert error["extensions"]["requestId"] == response.headers["x-request-id"]
 
 
-async def test_a_suggestion_brings_no_value_along(api: Api) -> None:
+async def test_suggestion_contains_no_value(api: Api) -> None:
     answer = await api.ask(SIGN_IN, {"input": {"email": "a", "password": "b", "pasword": SECRET}})
 
     (error,) = answer.errors
@@ -180,7 +184,7 @@ async def test_a_suggestion_brings_no_value_along(api: Api) -> None:
         "subscription { accesChanged }",
     ],
 )
-async def test_nothing_is_suggested_outside_development(production: httpx2.AsyncClient, query: str) -> None:
+async def test_production_suggests_no_names(production: httpx2.AsyncClient, query: str) -> None:
     response = await production.post("/graphql", json={"query": query})
 
     assert response.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
@@ -188,17 +192,19 @@ async def test_nothing_is_suggested_outside_development(production: httpx2.Async
 
 
 @pytest.mark.parametrize(
-    "given", [{"accountId": "x", "email": "a", "role": "OWNR"}, {"accountId": "x", "email": "a", "rol": "OWNER"}]
+    "input_", [{"accountId": "x", "email": "a", "role": "OWNR"}, {"accountId": "x", "email": "a", "rol": "OWNER"}]
 )
-async def test_nothing_is_suggested_for_variables_either(production: httpx2.AsyncClient, given: dict[str, str]) -> None:
-    response = await production.post("/graphql", json={"query": INVITE, "variables": {"input": given}})
+async def test_production_suggests_no_names_for_variables(
+    production: httpx2.AsyncClient, input_: dict[str, str]
+) -> None:
+    response = await production.post("/graphql", json={"query": INVITE, "variables": {"input": input_}})
 
     assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
     assert "did you mean" not in response.text.lower()
 
 
 @pytest.mark.parametrize("query", ["{ %s }", "{ roles { %s } }", "{ ...%s }", "query ($%s: Int) { roles { role } }"])
-async def test_a_long_name_is_not_sent_back_in_full(production: httpx2.AsyncClient, query: str) -> None:
+async def test_long_name_is_truncated_in_messages(production: httpx2.AsyncClient, query: str) -> None:
     response = await production.post("/graphql", json={"query": query % ("n" * 60_000)})
 
     assert response.status_code == 400
@@ -206,10 +212,10 @@ async def test_a_long_name_is_not_sent_back_in_full(production: httpx2.AsyncClie
     assert len(response.json()["errors"][0]["message"]) <= 300
 
 
-async def test_a_message_is_in_the_language_of_whoever_asks(api: Api, broken: None) -> None:
+async def test_message_is_in_the_language_of_the_caller(api: Api, failing_preview: None) -> None:
     polish = {"Accept-Language": "pl"}
     signed_out = await api.ask("mutation { eraseMe(input: { password: 1 }) { errors { code } } }", headers=polish)
-    masked = await api.ask(PREVIEW, {"t": SECRET}, headers=polish)
+    internal_error = await api.ask(PREVIEW, {"t": SECRET}, headers=polish)
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, "bo@example.com", "SIMPLE_USER", locale="fr")
     forbidden = await api.ask(
@@ -218,6 +224,6 @@ async def test_a_message_is_in_the_language_of_whoever_asks(api: Api, broken: No
     elsewhere = await api.ask("{ roles { role } }", by=bo, account="999", headers=polish)
 
     assert signed_out.codes == ["GRAPHQL_VALIDATION_FAILED"]
-    assert masked.errors[0]["message"] == "Coś poszło nie tak po naszej stronie."
+    assert internal_error.errors[0]["message"] == "Coś poszło nie tak po naszej stronie."
     assert forbidden.errors[0]["message"] == "Nécessite l'autorisation SETTINGS_READ."
     assert elsewhere.errors[0]["message"] == "X-Account nie wskazuje konta, na które możesz wejść."

@@ -1,3 +1,5 @@
+"""Headers of every response, and unknown paths and methods."""
+
 import httpx2
 import pytest
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -10,7 +12,7 @@ NOWHERE_MAIL = "/mailbox/00000000-0000-7000-8000-000000000000"
 PAGE = {"Accept": "text/html,*/*;q=0.8"}
 JSON = {"Content-Type": "application/json"}
 COOKIE = {"Cookie": "__Host-fullmakt=x"}
-ANSWERS: list[tuple[str, str, dict[str, str], str, int]] = [
+REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/livez", {}, "", 200),
     ("GET", "/readyz", {}, "", 200),
     ("DELETE", "/livez", {}, "", 405),
@@ -49,51 +51,51 @@ ANSWERS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", NOWHERE_MAIL, {}, "", 404),
     ("GET", "/mailbox/x", {}, "", 404),
 ]
-IN_DEVELOPMENT = ("/mailbox", "/invitation", "/activate", "/reset", "/static/pages")
-ABSENT = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")
+DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/static/pages")
+FORBIDDEN_HEADERS = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")
 
 
 def check(response: httpx2.Response, *, https: bool) -> None:
-    """Insist that browsers are kept careful with an answer, whatever it is."""
+    """Assert that a response has all security headers."""
     headers, policy, path = response.headers, response.headers["content-security-policy"], response.url.path
     assert len(headers["x-request-id"]) == 32
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
     assert headers.get("strict-transport-security") == ("max-age=63072000" if https else None)
-    # A file of ours is asked for again each time; the pages of mailed links say more.
+    # Static files are revalidated on each use.
     assert headers["cache-control"] == "no-store" or (headers["cache-control"] == "no-cache" and "/static/" in path)
     assert policy.startswith("default-src 'none'; ")
     assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy or path == "/mailbox"  # its letters have styles of their own
-    assert not [name for name in ABSENT if name in headers]
+    assert "unsafe" not in policy or path == "/mailbox"  # displays mails, which have inline styles
+    assert not [name for name in FORBIDDEN_HEADERS if name in headers]
     names = [name for name, _ in headers.multi_items()]
     assert len(names) == len({*names})
 
 
-async def test_every_answer_keeps_browsers_careful(production: httpx2.AsyncClient, api: Api) -> None:
-    for method, path, sent, body, status in ANSWERS:
-        in_production = await production.request(method, path, headers=sent, content=body)
-        in_development = await api.http.request(method, path, headers=sent, content=body)
+async def test_every_response_has_security_headers(production: httpx2.AsyncClient, api: Api) -> None:
+    for method, path, request_headers, body, status in REQUESTS:
+        in_production = await production.request(method, path, headers=request_headers, content=body)
+        in_development = await api.http.request(method, path, headers=request_headers, content=body)
 
         check(in_production, https=True)
         check(in_development, https=False)
         assert in_development.status_code == status, path
-        assert in_production.status_code == (404 if path.startswith(IN_DEVELOPMENT) else status), path
+        assert in_production.status_code == (404 if path.startswith(DEVELOPMENT_PATHS) else status), path
 
 
-def test_the_table_leaves_no_address_out() -> None:
+def test_table_covers_all_routes() -> None:
     application = app.create(Settings(env="development", secret_key=KEY, public_url="http://127.0.0.1:8000"))
-    asked = {path.partition("?")[0] for _, path, *_ in ANSWERS}
+    paths = {path.partition("?")[0] for _, path, *_ in REQUESTS}
 
     for route in application.routes:
         if isinstance(route, WebSocketRoute):
             continue
         assert isinstance(route, (Route, Mount))
-        assert any(route.path_regex.match(path) for path in asked), route.path
+        assert any(route.path_regex.match(path) for path in paths), route.path
 
 
-async def test_the_page_has_a_policy_of_its_own(production: httpx2.AsyncClient) -> None:
+async def test_graphiql_page_has_its_own_content_security_policy(production: httpx2.AsyncClient) -> None:
     response = await production.get("/graphql", headers={"Accept": "text/html,*/*;q=0.8"})
 
     assert response.headers["content-type"] == "text/html; charset=utf-8"
@@ -104,20 +106,20 @@ async def test_the_page_has_a_policy_of_its_own(production: httpx2.AsyncClient) 
     assert response.headers["cache-control"] == "no-store"
 
 
-async def test_each_request_has_an_id_of_ours(production: httpx2.AsyncClient) -> None:
-    sent = {"X-Request-Id": "theirs"}
+async def test_request_id_of_the_client_is_ignored(production: httpx2.AsyncClient) -> None:
+    request_headers = {"X-Request-Id": "theirs"}
 
-    ids = {(await production.get("/nothing", headers=sent)).headers["x-request-id"] for _ in range(3)}
+    ids = {(await production.get("/nothing", headers=request_headers)).headers["x-request-id"] for _ in range(3)}
 
     assert len(ids) == 3
     assert "theirs" not in ids
 
 
-async def test_plain_http_promises_no_https(api: Api) -> None:
+async def test_plain_http_sends_no_hsts_header(api: Api) -> None:
     assert "strict-transport-security" not in (await api.http.get("/livez")).headers
 
 
-# ---- What is not there -----------------------------------------------------------------------
+# ---- Unknown paths and methods ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ async def test_plain_http_promises_no_https(api: Api) -> None:
         "/static/../app.py",
     ],
 )
-async def test_an_unknown_address_is_a_coded_404(production: httpx2.AsyncClient, path: str) -> None:
+async def test_unknown_path_is_404_with_a_code(production: httpx2.AsyncClient, path: str) -> None:
     response = await production.get(path)
 
     assert response.status_code == 404
@@ -147,18 +149,18 @@ async def test_an_unknown_address_is_a_coded_404(production: httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("path", ["/static/graphiql/..%2f..%2f..%2fapp.py", "/static/vendor/%2e%2e/%2e%2e/endpoint.py"])
-async def test_files_do_not_leave_their_folder(production: httpx2.AsyncClient, path: str) -> None:
+async def test_path_traversal_in_static_files_is_404(production: httpx2.AsyncClient, path: str) -> None:
     assert (await production.get(path)).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/mailbox", "/mailbox.json", "/invitation", "/activate", "/reset"])
-async def test_what_development_has_production_has_not(production: httpx2.AsyncClient, api: Api, path: str) -> None:
+async def test_development_pages_are_404_in_production(production: httpx2.AsyncClient, api: Api, path: str) -> None:
     assert (await production.get(path)).status_code == 404
     assert (await api.http.get(path)).status_code == 200
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "PROPFIND"])
-async def test_a_wrong_method_is_told_the_right_ones(production: httpx2.AsyncClient, method: str) -> None:
+async def test_wrong_method_is_405_with_allow(production: httpx2.AsyncClient, method: str) -> None:
     response = await production.request(method, "/graphql")
 
     assert response.status_code == 405
@@ -167,7 +169,7 @@ async def test_a_wrong_method_is_told_the_right_ones(production: httpx2.AsyncCli
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "requestId": response.headers["x-request-id"]}
 
 
-async def test_a_file_is_only_for_reading(production: httpx2.AsyncClient) -> None:
+async def test_static_file_is_read_only(production: httpx2.AsyncClient) -> None:
     response = await production.post("/static/graphiql/page.js")
 
     assert response.status_code == 405

@@ -12,15 +12,15 @@ import embedded
 from server import metrics
 from settings import Settings
 from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, running
-from tests.serving import PATIENCE_SECONDS, serve
+from tests.serving import TIMEOUT_SECONDS, run_process
 
 TOKEN = "a token for scrapers, 42"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-async def seen(database_url: str, clock: Clock) -> AsyncIterator[Api]:
-    """A client of the application with its metrics on."""
+async def metrics_api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
+    """A client of an application with metrics."""
     application = app.create(
         Settings(
             env="development",
@@ -35,7 +35,7 @@ async def seen(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         yield Api(http, clock)
 
 
-async def figures(http: httpx2.AsyncClient) -> dict[str, float]:
+async def read_metrics(http: httpx2.AsyncClient) -> dict[str, float]:
     response = await http.get("/metrics", headers=BEARER)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -43,50 +43,50 @@ async def figures(http: httpx2.AsyncClient) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def test_answers_operations_and_codes_are_counted(seen: Api) -> None:
+async def test_responses_operations_and_codes_are_counted(metrics_api: Api) -> None:
     for _ in range(3):
-        await seen.ask("query SomebodysName { __typename }")
-    await seen.ask("{ nothing }")
-    await seen.do("signIn", {"email": "nobody@example.com", "password": PASSWORD})
-    await seen.http.get("/nowhere")
+        await metrics_api.ask("query NameOfClient { __typename }")
+    await metrics_api.ask("{ nothing }")
+    await metrics_api.do("signIn", {"email": "nobody@example.com", "password": PASSWORD})
+    await metrics_api.http.get("/nowhere")
 
-    found = await figures(seen.http)
+    values = await read_metrics(metrics_api.http)
 
-    assert found['fullmakt_answers_total{status="200"}'] == 4
-    assert found['fullmakt_answers_total{status="400"}'] == 1
-    assert found['fullmakt_answers_total{status="404"}'] == 1
-    assert found['fullmakt_operation_seconds_count{kind="query"}'] == 3
-    assert found['fullmakt_operation_seconds_count{kind="mutation"}'] == 1
-    assert found['fullmakt_operation_seconds_bucket{kind="query",le="10.0"}'] == 3
-    assert found['fullmakt_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
-    assert found['fullmakt_errors_total{code="NOT_FOUND"}'] == 1
-    assert found['fullmakt_refusals_total{code="INVALID_CREDENTIALS"}'] == 1
-    assert not [name for name in found if "SomebodysName" in name]
-
-
-async def test_what_a_process_holds_is_told(seen: Api) -> None:
-    await seen.ask("{ __typename }")
-    await seen.do("register", {"name": "Anna Nowak", "email": "anna@example.com", "password": PASSWORD})
-
-    found = await figures(seen.http)
-
-    assert found['fullmakt_database_connections{state="idle"}'] >= 1
-    assert found["fullmakt_memory_bytes"] > 30_000_000
-    assert found['fullmakt_cache_bytes{cache="documents"}'] > 100
-    assert found["fullmakt_log_lines_lost"] == 0
-    assert found["fullmakt_streams"] == 0
-    assert found['fullmakt_outbox{status="failed"}'] == 0
-    assert found['fullmakt_outbox{status="queued"}'] in {0, 1}
-    assert found["fullmakt_outbox_oldest_seconds"] == 0
+    assert values['fullmakt_answers_total{status="200"}'] == 4
+    assert values['fullmakt_answers_total{status="400"}'] == 1
+    assert values['fullmakt_answers_total{status="404"}'] == 1
+    assert values['fullmakt_operation_seconds_count{kind="query"}'] == 3
+    assert values['fullmakt_operation_seconds_count{kind="mutation"}'] == 1
+    assert values['fullmakt_operation_seconds_bucket{kind="query",le="10.0"}'] == 3
+    assert values['fullmakt_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
+    assert values['fullmakt_errors_total{code="NOT_FOUND"}'] == 1
+    assert values['fullmakt_refusals_total{code="INVALID_CREDENTIALS"}'] == 1
+    assert not [name for name in values if "NameOfClient" in name]
 
 
-async def test_a_job_is_told_by_when_it_last_ended_well(clock: Clock) -> None:
-    counted = metrics.Metrics(dict, int)
+async def test_gauges_contain_the_resources_of_the_process(metrics_api: Api) -> None:
+    await metrics_api.ask("{ __typename }")
+    await metrics_api.do("register", {"name": "Anna Nowak", "email": "anna@example.com", "password": PASSWORD})
 
-    counted.job_done("grants expired", clock())
+    values = await read_metrics(metrics_api.http)
+
+    assert values['fullmakt_database_connections{state="idle"}'] >= 1
+    assert values["fullmakt_memory_bytes"] > 30_000_000
+    assert values['fullmakt_cache_bytes{cache="documents"}'] > 100
+    assert values["fullmakt_log_lines_lost"] == 0
+    assert values["fullmakt_streams"] == 0
+    assert values['fullmakt_outbox{status="failed"}'] == 0
+    assert values['fullmakt_outbox{status="queued"}'] in {0, 1}
+    assert values["fullmakt_outbox_oldest_seconds"] == 0
+
+
+async def test_job_metric_is_the_time_of_its_last_success(clock: Clock) -> None:
+    process_metrics = metrics.Metrics(dict, int)
+
+    process_metrics.record_job_success("grants expired", clock())
 
     assert (
-        counted.registry.get_sample_value("fullmakt_job_last_success_seconds", {"job": "grants expired"})
+        process_metrics.registry.get_sample_value("fullmakt_job_last_success_seconds", {"job": "grants expired"})
         == clock().timestamp()
     )
 
@@ -102,65 +102,66 @@ async def test_a_job_is_told_by_when_it_last_ended_well(clock: Clock) -> None:
         {"Cookie": f"token={TOKEN}"},
     ],
 )
-async def test_without_the_token_there_is_nothing(seen: Api, headers: dict[str, str]) -> None:
-    guarded = await seen.http.get("/metrics", headers=headers)
-    unknown = await seen.http.get("/nowhere", headers=headers)
+async def test_request_without_the_token_gets_404(metrics_api: Api, headers: dict[str, str]) -> None:
+    response = await metrics_api.http.get("/metrics", headers=headers)
+    missing_page = await metrics_api.http.get("/nowhere", headers=headers)
 
-    def shown(answer: httpx2.Response) -> tuple[int, str, dict[str, str]]:
-        request_id = answer.headers["x-request-id"]
-        rest = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
-        return answer.status_code, answer.text.replace(request_id, ""), rest
+    def comparable(page: httpx2.Response) -> tuple[int, str, dict[str, str]]:
+        request_id = page.headers["x-request-id"]
+        page_headers = {name: value for name, value in page.headers.items() if name != "x-request-id"}
+        return page.status_code, page.text.replace(request_id, ""), page_headers
 
-    assert guarded.status_code == 404
-    assert shown(guarded) == shown(unknown)
+    assert response.status_code == 404
+    assert comparable(response) == comparable(missing_page)
 
 
-async def test_other_methods_find_nothing_either(seen: Api) -> None:
+async def test_other_methods_get_404(metrics_api: Api) -> None:
     for headers in ({}, BEARER):
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
-            assert (await seen.http.request(method, "/metrics", headers=headers)).status_code == 404
+            assert (await metrics_api.http.request(method, "/metrics", headers=headers)).status_code == 404
 
 
-async def test_unless_it_is_set_up_there_is_no_such_address(production: httpx2.AsyncClient) -> None:
+async def test_metrics_are_disabled_without_a_token_setting(production: httpx2.AsyncClient) -> None:
     for headers in ({}, BEARER, {"Authorization": "Bearer None"}, {"Authorization": "Bearer "}):
         assert (await production.get("/metrics", headers=headers)).status_code == 404
 
 
-async def test_each_of_several_processes_tells_the_figures_of_all(database_url: str) -> None:
+async def test_each_process_serves_the_metrics_of_all_processes(database_url: str) -> None:
     async with (
-        serve(database_url, FULLMAKT_WORKERS="2", FULLMAKT_METRICS_TOKEN=TOKEN) as served,
-        asyncio.timeout(PATIENCE_SECONDS),
+        run_process(database_url, FULLMAKT_WORKERS="2", FULLMAKT_METRICS_TOKEN=TOKEN) as server,
+        asyncio.timeout(TIMEOUT_SECONDS),
     ):
-        url = str(served.api.http.base_url)
-        pids: list[int] = []
-        while len(pids) < 2:
-            pids = [int(pid) for name in await fresh(url) for pid in re.findall(r'memory_bytes{pid="(\d+)"}', name)]
+        url = str(server.api.http.base_url)
+        worker_pids: list[int] = []
+        while len(worker_pids) < 2:
+            names = " ".join(await read_metrics_on_new_connection(url))
+            worker_pids = [int(pid) for pid in re.findall(r'memory_bytes{pid="(\d+)"}', names)]
 
-        # Whoever is stopped answers nothing, so that it is known who does.
-        for stopped, times in zip(pids, (3, 4), strict=True):
-            os.kill(stopped, signal.SIGSTOP)
+        # One process is stopped, so that the other one answers.
+        for pid, times in zip(worker_pids, (3, 4), strict=True):
+            os.kill(pid, signal.SIGSTOP)
             for _ in range(times):
                 async with httpx2.AsyncClient(base_url=url) as http:
                     assert (await http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
-            os.kill(stopped, signal.SIGCONT)
-        told = []
-        for stopped in pids:
-            os.kill(stopped, signal.SIGSTOP)
-            told.append((await fresh(url))['fullmakt_operation_seconds_count{kind="query"}'])
-            os.kill(stopped, signal.SIGCONT)
-        # One is killed: what it has counted stays, what it held is gone.
-        os.kill(pids[0], signal.SIGKILL)
-        after = await fresh(url)
-        while f'fullmakt_memory_bytes{{pid="{pids[0]}"}}' in after:
-            after = await fresh(url)
-        code, _, _ = await served.stop()
+            os.kill(pid, signal.SIGCONT)
+        counts = []
+        for pid in worker_pids:
+            os.kill(pid, signal.SIGSTOP)
+            counts.append((await read_metrics_on_new_connection(url))['fullmakt_operation_seconds_count{kind="query"}'])
+            os.kill(pid, signal.SIGCONT)
+        # The counters of a killed process remain. Its gauges disappear.
+        os.kill(worker_pids[0], signal.SIGKILL)
+        values = await read_metrics_on_new_connection(url)
+        while f'fullmakt_memory_bytes{{pid="{worker_pids[0]}"}}' in values:
+            values = await read_metrics_on_new_connection(url)
+        code, _, _ = await server.stop()
 
     assert code == 0
-    assert told == [7, 7]
-    assert after['fullmakt_operation_seconds_count{kind="query"}'] == 7
+    assert counts == [7, 7]
+    assert values['fullmakt_operation_seconds_count{kind="query"}'] == 7
 
 
-async def fresh(url: str) -> dict[str, float]:
-    """The figures, by a connection of its own."""
+async def read_metrics_on_new_connection(url: str) -> dict[str, float]:
+    """Read the metrics over a new connection."""
     async with httpx2.AsyncClient(base_url=url) as http:
-        return await figures(http)
+        return await read_metrics(http)

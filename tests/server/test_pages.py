@@ -13,12 +13,12 @@ PAGES = ["/invitation", "/activate", "/reset"]
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx2.AsyncClient]:
     transport = httpx2.ASGITransport(app=Starlette(routes=pages.routes()))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        yield client
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as browser:
+        yield browser
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_locked_up_and_loads_only_what_is_there(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_page_has_security_headers_and_loads_only_local_files(browser: httpx2.AsyncClient, path: str) -> None:
     page = await browser.get(path)
 
     assert page.status_code == 200
@@ -29,15 +29,15 @@ async def test_a_page_is_locked_up_and_loads_only_what_is_there(browser: httpx2.
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["x-content-type-options"] == "nosniff"
-    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert loaded == ["/static/pages/page.css", f"/static/pages{path}.js"]
-    for name in loaded:
+    paths = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert paths == ["/static/pages/page.css", f"/static/pages{path}.js"]
+    for name in paths:
         assert (await browser.get(name)).status_code == 200
     assert not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", page.text)
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_every_field_has_a_label_and_problems_are_announced(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_page_is_accessible(browser: httpx2.AsyncClient, path: str) -> None:
     text = (await browser.get(path)).text
 
     for field in re.finditer(r"<input ", text):
@@ -48,26 +48,27 @@ async def test_every_field_has_a_label_and_problems_are_announced(browser: httpx
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("graph.js", "text/javascript"), ("invitation.js", "text/javascript"), ("page.css", "text/css")]
+    ("name", "content_type"),
+    [("graph.js", "text/javascript"), ("invitation.js", "text/javascript"), ("page.css", "text/css")],
 )
-async def test_files_have_their_types(browser: httpx2.AsyncClient, name: str, kind: str) -> None:
-    found = await browser.get(f"/static/pages/{name}")
+async def test_file_has_its_content_type(browser: httpx2.AsyncClient, name: str, content_type: str) -> None:
+    response = await browser.get(f"/static/pages/{name}")
 
-    assert found.headers["content-type"].split(";")[0] == kind
-    assert found.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-type"].split(";")[0] == content_type
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", ["layout.html", "invitation.html", "..%2fpages.py", "nothing.js"])
-async def test_nothing_else_is_served(browser: httpx2.AsyncClient, name: str) -> None:
+async def test_other_files_are_not_served(browser: httpx2.AsyncClient, name: str) -> None:
     assert (await browser.get(f"/static/pages/{name}")).status_code == 404
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_a_page_takes_nothing_but_get(browser: httpx2.AsyncClient, path: str) -> None:
+async def test_page_allows_only_get(browser: httpx2.AsyncClient, path: str) -> None:
     assert (await browser.post(path)).status_code == 405
 
 
-def test_no_script_puts_a_token_into_an_address_or_text_into_markup() -> None:
+def test_scripts_put_no_token_into_urls_and_no_text_into_html() -> None:
     for path in pages.FOLDER.glob("*.js"):
         script = path.read_text()
         assert re.findall(r'fetch\("([^"]+)"', script) in ([], ["/graphql"])

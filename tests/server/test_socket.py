@@ -1,4 +1,4 @@
-"""graphql-transport-ws as a client sees it, on real sockets: each rule of the protocol, and who breaks them."""
+"""Tests of graphql-transport-ws on real sockets: each rule of the protocol and its violations."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from database import db
 from server.request import MAX_BODY
 from tests.api import Api, Person
-from tests.sockets import Socket, listening, running, socket
+from tests.sockets import Socket, application_of, open_socket, serve
 
 CHANGES = "subscription { accessChanged { kind grant { role } } }"
 EVENTS = "subscription ($account: ID!) { accountEvents(accountId: $account) { type } }"
@@ -19,128 +19,140 @@ EVENTS = "subscription ($account: ID!) { accountEvents(accountId: $account) { ty
 
 @pytest.fixture
 async def port(api: Api) -> AsyncIterator[int]:
-    """The port on which the application of the test is served."""
-    async with listening(running(api), ws_max_size=4 * MAX_BODY) as port:
+    """Serve the application of the test and return the port."""
+    async with serve(application_of(api), ws_max_size=4 * MAX_BODY) as port:
         yield port
 
 
 @pytest.fixture
 async def anna(api: Api) -> Person:
-    """Somebody with an account of her own."""
+    """A user with an account."""
     return await api.person("anna@example.com")
 
 
-async def settled(application: Starlette) -> None:
-    """Wait until nothing is open any more."""
+async def wait_for_no_streams(application: Starlette) -> None:
+    """Wait until no stream is open."""
     async with asyncio.timeout(5):
-        while len(application.state.hub):  # noqa: ASYNC110 - the hub tells nobody
+        while len(application.state.hub):  # noqa: ASYNC110 - the hub has no event for it
             await asyncio.sleep(0.005)
 
 
-async def test_events_come_until_the_client_has_enough(api: Api, port: int, anna: Person) -> None:
-    async with socket(port) as one:
-        await (await one.begin(anna)).subscribe("a", EVENTS, {"account": anna.account_id})
-        await one.opened(api, 2)
+async def test_events_are_sent_until_the_client_completes(api: Api, port: int, anna: Person) -> None:
+    async with open_socket(port) as client:
+        await (await client.connect(anna)).subscribe("a", EVENTS, {"account": anna.account_id})
+        await client.wait_for_streams(api, 2)
 
         await api.do("updateProfile", {"name": "Anna Ny"}, by=anna)
         await api.do("updateAccount", {"accountId": anna.account_id, "name": "Ny AS"}, by=anna)
         await api.do("updateAccount", {"accountId": anna.account_id, "name": "Nyere AS"}, by=anna)
 
-        told = {"id": "a", "type": "next", "payload": {"data": {"accountEvents": {"type": "account:account:update"}}}}
-        assert [await one.hear(), await one.hear()] == [told, told]
-        await one.say({"id": "a", "type": "complete"})
-        await one.say({"type": "ping"})
-        assert await one.hear() == {"type": "pong"}
-        await one.opened(api, 1)
-        await one.subscribe("a", CHANGES)
-        await one.opened(api, 2)
-    await settled(running(api))
+        message = {
+            "id": "a",
+            "type": "next",
+            "payload": {"data": {"accountEvents": {"type": "account:account:update"}}},
+        }
+        assert [await client.receive(), await client.receive()] == [message, message]
+        await client.send({"id": "a", "type": "complete"})
+        await client.send({"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
+        await client.wait_for_streams(api, 1)
+        await client.subscribe("a", CHANGES)
+        await client.wait_for_streams(api, 2)
+    await wait_for_no_streams(application_of(api))
 
 
-async def test_a_guest_is_cut_off_alone_and_only_from_what_he_lost(api: Api, port: int, anna: Person) -> None:
+async def test_revoked_grant_ends_only_its_subscription(api: Api, port: int, anna: Person) -> None:
     bo, grant = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    async with socket(port) as his, socket(port) as hers:
-        await (await his.begin(bo)).subscribe("events", EVENTS, {"account": anna.account_id})
-        await his.subscribe("changes", CHANGES)
-        await (await hers.begin(anna)).subscribe("events", EVENTS, {"account": anna.account_id})
-        await his.opened(api, 5)
+    async with open_socket(port) as guest_socket, open_socket(port) as owner_socket:
+        await (await guest_socket.connect(bo)).subscribe("events", EVENTS, {"account": anna.account_id})
+        await guest_socket.subscribe("changes", CHANGES)
+        await (await owner_socket.connect(anna)).subscribe("events", EVENTS, {"account": anna.account_id})
+        await guest_socket.wait_for_streams(api, 5)
 
         assert (await api.do("revokeGrant", {"grantId": grant}, by=anna))["errors"] == []
 
-        ended = await his.next("events")
-        assert (ended["type"], ended["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
-        change = (await his.next("changes"))["payload"]["data"]["accessChanged"]
+        response = await guest_socket.next("events")
+        assert (response["type"], response["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+        change = (await guest_socket.next("changes"))["payload"]["data"]["accessChanged"]
         assert change == {"kind": "REVOKED", "grant": {"role": "ADMINISTRATOR"}}
-        assert (await hers.next("events"))["payload"]["data"]["accountEvents"] == {"type": "account:grant:revoke"}
+        assert (await owner_socket.next("events"))["payload"]["data"]["accountEvents"] == {
+            "type": "account:grant:revoke"
+        }
         assert (await api.do("restoreGrant", {"grantId": grant}, by=anna))["errors"] == []
-        assert (await his.next("changes"))["payload"]["data"]["accessChanged"]["kind"] == "RESTORED"
-        await his.subscribe("events", EVENTS, {"account": anna.account_id})
-        await his.opened(api, 5)
+        assert (await guest_socket.next("changes"))["payload"]["data"]["accessChanged"]["kind"] == "RESTORED"
+        await guest_socket.subscribe("events", EVENTS, {"account": anna.account_id})
+        await guest_socket.wait_for_streams(api, 5)
 
 
-@pytest.mark.parametrize("how", ["signOut", "revokeSession", "revokeOtherSessions", "changePassword"])
-async def test_a_session_that_ends_closes_its_socket(api: Api, port: int, anna: Person, how: str) -> None:
-    given = {"email": anna.email, "password": "kestrel orbit lantern"}
-    show = "accessToken session { id }" if how == "revokeSession" else "accessToken"
-    done = await api.do("signIn", given, show.replace("session { id }", "viewer { session { id } }"))
-    async with socket(port) as one:
-        await (await one.begin(done["accessToken"])).subscribe("a", CHANGES)
-        await one.opened(api, 2)
+@pytest.mark.parametrize("mutation", ["signOut", "revokeSession", "revokeOtherSessions", "changePassword"])
+async def test_socket_closes_with_its_session(api: Api, port: int, anna: Person, mutation: str) -> None:
+    credentials = {"email": anna.email, "password": "kestrel orbit lantern"}
+    selection = "accessToken session { id }" if mutation == "revokeSession" else "accessToken"
+    sign_in = await api.do("signIn", credentials, selection.replace("session { id }", "viewer { session { id } }"))
+    async with open_socket(port) as client:
+        await (await client.connect(sign_in["accessToken"])).subscribe("a", CHANGES)
+        await client.wait_for_streams(api, 2)
 
-        if how == "signOut":
-            await api.do("signOut", None, by=done["accessToken"])
-        elif how == "revokeSession":
-            await api.do("revokeSession", {"sessionId": done["viewer"]["session"]["id"]}, by=anna)
-        elif how == "revokeOtherSessions":
+        if mutation == "signOut":
+            await api.do("signOut", None, by=sign_in["accessToken"])
+        elif mutation == "revokeSession":
+            await api.do("revokeSession", {"sessionId": sign_in["viewer"]["session"]["id"]}, by=anna)
+        elif mutation == "revokeOtherSessions":
             await api.do("revokeOtherSessions", None, by=anna)
         else:
-            words = {"currentPassword": "kestrel orbit lantern", "newPassword": "another kestrel orbit"}
-            assert (await api.do("changePassword", words, by=anna))["errors"] == []
+            passwords = {"currentPassword": "kestrel orbit lantern", "newPassword": "another kestrel orbit"}
+            assert (await api.do("changePassword", passwords, by=anna))["errors"] == []
 
-        ended = await one.next("a")
-        assert (ended["type"], ended["payload"][0]["extensions"]["code"]) == ("error", "UNAUTHENTICATED")
-        assert await one.closed() == (4403, "Sign in first.")
-    await settled(running(api))
+        response = await client.next("a")
+        assert (response["type"], response["payload"][0]["extensions"]["code"]) == ("error", "UNAUTHENTICATED")
+        assert await client.wait_for_close() == (4403, "Sign in first.")
+    await wait_for_no_streams(application_of(api))
 
 
-async def test_who_loses_the_permission_by_a_new_role_or_by_time_is_cut_off(api: Api, port: int, anna: Person) -> None:
+async def test_subscription_ends_when_a_role_change_or_expiry_removes_the_permission(
+    api: Api, port: int, anna: Person
+) -> None:
     bo, grant = await api.guest(anna, "bo@example.com", "ADMINISTRATOR")
-    cleo, second = await api.guest(anna, "cleo@example.com", "ADMINISTRATOR")
+    cleo, second_grant = await api.guest(anna, "cleo@example.com", "ADMINISTRATOR")
     end = (api.clock().replace(year=api.clock().year + 1)).isoformat()
-    assert (await api.do("updateGrant", {"grantId": second, "validUntil": end}, by=anna))["errors"] == []
-    for guest in (bo, cleo):  # who enters while another one follows is told of
+    assert (await api.do("updateGrant", {"grantId": second_grant, "validUntil": end}, by=anna))["errors"] == []
+    for guest in (bo, cleo):  # Before the subscriptions, because the switch is an event.
         assert (await api.do("switchAccount", {"accountId": anna.account_id}, by=guest))["errors"] == []
-    async with socket(port) as his, socket(port) as hers:
-        await (await his.begin(bo)).subscribe("a", EVENTS, {"account": anna.account_id})
-        await (await hers.begin(cleo)).subscribe("a", EVENTS, {"account": anna.account_id})
-        await his.opened(api, 4)
+    async with open_socket(port) as guest_socket, open_socket(port) as owner_socket:
+        await (await guest_socket.connect(bo)).subscribe("a", EVENTS, {"account": anna.account_id})
+        await (await owner_socket.connect(cleo)).subscribe("a", EVENTS, {"account": anna.account_id})
+        await guest_socket.wait_for_streams(api, 4)
 
         assert (await api.do("updateGrant", {"grantId": grant, "role": "SIMPLE_USER"}, by=anna))["errors"] == []
 
-        ended = (await his.next("a"))["payload"][0]["extensions"]
-        assert (ended["code"], ended["role"], ended["reason"]) == ("FORBIDDEN", "SIMPLE_USER", "ROLE")
-        assert (await hers.next("a"))["type"] == "next"
+        extensions = (await guest_socket.next("a"))["payload"][0]["extensions"]
+        assert (extensions["code"], extensions["role"], extensions["reason"]) == ("FORBIDDEN", "SIMPLE_USER", "ROLE")
+        assert (await owner_socket.next("a"))["type"] == "next"
         sessions = "UPDATE sessions SET expires_at = expires_at + interval '2 years', last_used_at = $1"
         await db.execute(sessions, api.clock().replace(year=api.clock().year + 1))
         api.clock.now = api.clock().replace(year=api.clock().year + 1)
-        assert (await hers.next("a"))["payload"][0]["extensions"]["code"] == "FORBIDDEN"
+        assert (await owner_socket.next("a"))["payload"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-REFUSALS: list[tuple[str, list[Any], tuple[int, str]]] = [
+INVALID_STARTS: list[tuple[str, list[Any], tuple[int, str]]] = [
     ("a list", [[]], (4400, "A message is a JSON object with a type.")),
     ("null", ["null"], (4400, "A message is a JSON object with a type.")),
     ("a text", ['"x"'], (4400, "A message is a JSON object with a type.")),
-    ("no JSON", ["{"], (4400, "A message is a JSON object with a type.")),
+    ("invalid JSON", ["{"], (4400, "A message is a JSON object with a type.")),
     ("nothing", [""], (4400, "A message is a JSON object with a type.")),
     ("no type", [{}], (4400, "A message is a JSON object with a type.")),
-    ("a type that is none", [{"type": ["next"]}], (4400, "A message is a JSON object with a type.")),
-    ("an unknown type", [{"type": "start"}], (4400, "This type of message is not known here.")),
-    ("what only servers say", [{"type": "next", "id": "a"}], (4400, "This type of message is not known here.")),
-    ("bytes", [b'{"type": "ping"}'], (4400, "Messages are text.")),
-    ("much", ["x" * (MAX_BODY + 1)], (1009, f"A message has at most {MAX_BODY} bytes.")),
-    ("a payload that is none", [{"type": "connection_init", "payload": []}], (4400, "A payload is a JSON object.")),
-    ("a ping's payload that is none", [{"type": "ping", "payload": 1}], (4400, "A payload is a JSON object.")),
-    ("to follow before the beginning", [{"type": "subscribe", "id": "a", "payload": {}}], (4401, "Unauthorized")),
+    ("a type that is no string", [{"type": ["next"]}], (4400, "A message is a JSON object with a type.")),
+    ("an unknown type", [{"type": "start"}], (4400, "Unknown message type.")),
+    ("a message type of servers", [{"type": "next", "id": "a"}], (4400, "Unknown message type.")),
+    ("bytes", [b'{"type": "ping"}'], (4400, "A message must be text.")),
+    ("a large message", ["x" * (MAX_BODY + 1)], (1009, f"A message has at most {MAX_BODY} bytes.")),
+    ("an invalid payload", [{"type": "connection_init", "payload": []}], (4400, "A payload is a JSON object.")),
+    ("an invalid payload of a ping", [{"type": "ping", "payload": 1}], (4400, "A payload is a JSON object.")),
+    (
+        "a subscription before the acknowledgement",
+        [{"type": "subscribe", "id": "a", "payload": {}}],
+        (4401, "Unauthorized"),
+    ),
     ("no token", [{"type": "connection_init"}], (4403, "Sign in first.")),
     (
         "a wrong token",
@@ -155,22 +167,22 @@ REFUSALS: list[tuple[str, list[Any], tuple[int, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "messages", "expected"), REFUSALS, ids=[said for said, _, _ in REFUSALS])
-async def test_what_is_no_beginning_closes_the_socket(
-    api: Api, port: int, said: str, messages: list[Any], expected: tuple[int, str]
+@pytest.mark.parametrize(("name", "messages", "closure"), INVALID_STARTS, ids=[name for name, _, _ in INVALID_STARTS])
+async def test_invalid_start_closes_the_socket(
+    api: Api, port: int, name: str, messages: list[Any], closure: tuple[int, str]
 ) -> None:
-    async with socket(port) as one:
+    async with open_socket(port) as client:
         for message in messages:
-            await one.say(message)
+            await client.send(message)
 
-        assert await one.closed() == expected, said
-    await settled(running(api))
+        assert await client.wait_for_close() == closure, name
+    await wait_for_no_streams(application_of(api))
 
 
-async def test_what_breaks_the_rules_later_closes_the_socket(api: Api, port: int, anna: Person) -> None:
+async def test_protocol_violation_closes_the_socket(api: Api, port: int, anna: Person) -> None:
     begin = {"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}"}}
     follow = {"type": "subscribe", "id": "a", "payload": {"query": CHANGES}}
-    broken: list[tuple[list[Any], tuple[int, str]]] = [
+    cases: list[tuple[list[Any], tuple[int, str]]] = [
         ([begin], (4429, "Too many initialisation requests.")),
         ([follow, follow], (4409, "Subscriber for a already exists")),
         ([{**follow, "id": ""}], (4400, "An id has 1 to 80 ASCII characters.")),
@@ -180,18 +192,18 @@ async def test_what_breaks_the_rules_later_closes_the_socket(api: Api, port: int
         ([{"type": "complete"}], (4400, "An id has 1 to 80 ASCII characters.")),
     ]
 
-    for messages, expected in broken:
-        async with socket(port) as one:
-            _ = await one.begin(anna)
+    for messages, closure in cases:
+        async with open_socket(port) as client:
+            _ = await client.connect(anna)
             for message in messages:
-                await one.say(message)
-            assert await one.closed() == expected
-    async with socket(port) as one:
-        await one.say(
+                await client.send(message)
+            assert await client.wait_for_close() == closure
+    async with open_socket(port) as client:
+        await client.send(
             {"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}", "X-Account": "1"}}
         )
-        assert await one.closed() == (4403, "X-Account names no account that you can enter.")
-    await settled(running(api))
+        assert await client.wait_for_close() == (4403, "X-Account names no account that you can enter.")
+    await wait_for_no_streams(application_of(api))
 
 
 @pytest.mark.parametrize(
@@ -207,105 +219,105 @@ async def test_what_breaks_the_rules_later_closes_the_socket(api: Api, port: int
         ({}, "BAD_USER_INPUT"),
     ],
 )
-async def test_what_cannot_be_followed_is_refused_alone(
+async def test_invalid_subscription_is_rejected_and_the_socket_stays_open(
     port: int, anna: Person, payload: dict[str, Any], code: str
 ) -> None:
-    async with socket(port) as one:
-        _ = await one.begin(anna)
+    async with open_socket(port) as client:
+        _ = await client.connect(anna)
 
-        await one.say({"id": "a", "type": "subscribe", "payload": payload})
+        await client.send({"id": "a", "type": "subscribe", "payload": payload})
 
-        refused = await one.next("a")
-        assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", code)
-        await one.say({"type": "ping"})
-        assert await one.hear() == {"type": "pong"}
+        response = await client.next("a")
+        assert (response["type"], response["payload"][0]["extensions"]["code"]) == ("error", code)
+        await client.send({"type": "ping"})
+        assert await client.receive() == {"type": "pong"}
 
 
-async def test_foreign_unknown_and_malformed_accounts_are_refused_alike(api: Api, port: int, anna: Person) -> None:
+async def test_errors_do_not_reveal_whether_an_account_exists(api: Api, port: int, anna: Person) -> None:
     bo = await api.person("bo@example.com")
-    answers: list[Any] = []
-    async with socket(port) as one:
-        _ = await one.begin(anna)
+    rejections: list[Any] = []
+    async with open_socket(port) as client:
+        _ = await client.connect(anna)
         for account in (bo.account_id, "a" + "0" * 31 + "7", "x"):
-            await one.subscribe("a", EVENTS, {"account": account})
-            refused, done = await one.next("a"), await one.next("a")
-            assert done == {"id": "a", "type": "complete"}
-            refused["payload"]["errors"][0]["extensions"].pop("requestId")
-            answers.append(refused)
+            await client.subscribe("a", EVENTS, {"account": account})
+            response, completion = await client.next("a"), await client.next("a")
+            assert completion == {"id": "a", "type": "complete"}
+            response["payload"]["errors"][0]["extensions"].pop("requestId")
+            rejections.append(response)
 
-    assert answers[0] == answers[1] == answers[2]
-    assert answers[0]["payload"]["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert rejections[0] == rejections[1] == rejections[2]
+    assert rejections[0]["payload"]["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-async def test_only_this_protocol_is_spoken(port: int) -> None:
+async def test_other_subprotocols_are_rejected(port: int) -> None:
     for protocols in ((), ("graphql-ws",), ("graphql-ws", "json")):
-        async with socket(port, protocols=protocols) as one:
-            assert await one.closed() == (4406, "Speak graphql-transport-ws.")
-            assert one.connection.subprotocol is None
-    async with socket(port, protocols=("graphql-ws", "graphql-transport-ws")) as one:
-        assert one.connection.subprotocol == "graphql-transport-ws"
+        async with open_socket(port, protocols=protocols) as client:
+            assert await client.wait_for_close() == (4406, "Use the subprotocol graphql-transport-ws.")
+            assert client.connection.subprotocol is None
+    async with open_socket(port, protocols=("graphql-ws", "graphql-transport-ws")) as client:
+        assert client.connection.subprotocol == "graphql-transport-ws"
 
 
-async def test_pages_of_other_origins_get_no_socket(port: int, anna: Person) -> None:
+async def test_socket_from_another_origin_is_rejected(port: int, anna: Person) -> None:
     for origin in (
         "https://evil.example",
         "null",
         f"http://127.0.0.1:{port}.evil.example",
         f"https://127.0.0.1:{port}",
     ):
-        with pytest.raises(InvalidStatus) as refused:
-            async with socket(port, origin=origin):
+        with pytest.raises(InvalidStatus) as error:
+            async with open_socket(port, origin=origin):
                 pass
-        assert refused.value.response.status_code == 403
-        assert b'"code":"FORBIDDEN"' in (refused.value.response.body or b"")
-    async with socket(port, origin=f"http://127.0.0.1:{port}") as one:
-        _ = await one.begin(anna)
+        assert error.value.response.status_code == 403
+        assert b'"code":"FORBIDDEN"' in (error.value.response.body or b"")
+    async with open_socket(port, origin=f"http://127.0.0.1:{port}") as client:
+        _ = await client.connect(anna)
 
 
-async def test_a_token_may_come_with_the_handshake(port: int, anna: Person) -> None:
-    async with socket(port, additional_headers={"Authorization": f"Bearer {anna.token}"}) as one:
-        await one.say({"type": "connection_init"})
+async def test_token_in_the_handshake_is_accepted(port: int, anna: Person) -> None:
+    async with open_socket(port, additional_headers={"Authorization": f"Bearer {anna.token}"}) as client:
+        await client.send({"type": "connection_init"})
 
-        assert await one.hear() == {"type": "connection_ack"}
+        assert await client.receive() == {"type": "connection_ack"}
 
 
-async def test_a_socket_follows_only_so_much(api: Api, port: int, anna: Person) -> None:
-    async with socket(port) as one:
-        _ = await one.begin(anna)
+async def test_subscriptions_of_a_socket_are_limited(api: Api, port: int, anna: Person) -> None:
+    async with open_socket(port) as client:
+        _ = await client.connect(anna)
         for number in range(51):
-            await one.subscribe(str(number), CHANGES)
+            await client.subscribe(str(number), CHANGES)
 
-        refused = await one.next("50")
-        assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", "RATE_LIMITED")
-        await one.opened(api, 51)
-    await settled(running(api))
+        response = await client.next("50")
+        assert (response["type"], response["payload"][0]["extensions"]["code"]) == ("error", "RATE_LIMITED")
+        await client.wait_for_streams(api, 51)
+    await wait_for_no_streams(application_of(api))
 
 
-async def test_who_has_too_many_streams_is_told_to_wait(api: Api, port: int, anna: Person) -> None:
+async def test_streams_of_a_user_are_limited(api: Api, port: int, anna: Person) -> None:
     sockets: list[Socket] = []
     async with asyncio.timeout(20):
-        async with socket(port) as first, socket(port) as second, socket(port) as third:
-            sockets += [first, second, third]
-            for one in sockets[:2]:
-                _ = await one.begin(anna)
+        async with open_socket(port) as first, open_socket(port) as second_grant, open_socket(port) as third:
+            sockets += [first, second_grant, third]
+            for client in sockets[:2]:
+                _ = await client.connect(anna)
                 for number in range(49):
-                    await one.subscribe(str(number), CHANGES)
-            await first.opened(api, 100)
+                    await client.subscribe(str(number), CHANGES)
+            await first.wait_for_streams(api, 100)
 
-            await third.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}"}})
+            await third.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}"}})
 
-            assert (await third.closed())[0] == 1013
+            assert (await third.wait_for_close())[0] == 1013
 
 
-async def test_when_the_process_goes_clients_are_told_to_come_back(api: Api, port: int, anna: Person) -> None:
-    async with socket(port) as one:
-        await (await one.begin(anna)).subscribe("a", CHANGES)
-        await one.opened(api, 2)
+async def test_shutdown_closes_sockets_with_going_away(api: Api, port: int, anna: Person) -> None:
+    async with open_socket(port) as client:
+        await (await client.connect(anna)).subscribe("a", CHANGES)
+        await client.wait_for_streams(api, 2)
 
-        running(api).state.hub.close()
+        application_of(api).state.hub.close()
 
-        assert await one.closed() == (1001, "This server goes; connect again.")
-        assert one.waiting == {}
-    async with socket(port) as one:
-        await one.say({"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}"}})
-        assert (await one.closed())[0] == 1013
+        assert await client.wait_for_close() == (1001, "The server is shutting down. Connect again.")
+        assert client.messages_by_operation == {}
+    async with open_socket(port) as client:
+        await client.send({"type": "connection_init", "payload": {"Authorization": f"Bearer {anna.token}"}})
+        assert (await client.wait_for_close())[0] == 1013

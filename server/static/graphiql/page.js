@@ -1,5 +1,5 @@
-// GraphiQL with a place to sign in. The token lies in a cookie that no script can read. Only where the browser
-// keeps none from here (plain http from another machine) it lives in this page's memory, until a reload.
+// GraphiQL with a sign-in form. The token is in a cookie that scripts cannot read. If the browser does not store
+// the cookie (plain HTTP from another machine), the token is in the memory of this page until a reload.
 "use strict";
 
 (() => {
@@ -8,8 +8,8 @@
   const SIGN_OUT = "mutation SignOut { signOut { errors { message } } }";
   const WELCOME = [
     "# Sign in above, then try this.",
-    "# The documentation, top left, names",
-    "# the rule of each field.",
+    "# The documentation, top left, states",
+    "# the access rule of each field.",
     "",
     "query Accounts {",
     "  viewer {",
@@ -33,74 +33,74 @@
   let inCookie = window.isSecureContext;
   let token = null;
   let account = null;
-  let signedIn = false;
+  let isSignedIn = false;
 
-  // In memory, for as long as the page: GraphiQL would keep queries, tabs and headers in localStorage.
-  const kept = new Map();
+  // Storage in memory until the page closes. By default, GraphiQL stores queries, tabs and headers in localStorage.
+  const items = new Map();
   const memory = {
-    getItem: (key) => (kept.has(key) ? kept.get(key) : null),
-    setItem: (key, value) => { kept.set(key, String(value)); },
-    removeItem: (key) => { kept.delete(key); },
-    clear: () => { kept.clear(); },
-    get length() { return kept.size; },
+    getItem: (key) => (items.has(key) ? items.get(key) : null),
+    setItem: (key, value) => { items.set(key, String(value)); },
+    removeItem: (key) => { items.delete(key); },
+    clear: () => { items.clear(); },
+    get length() { return items.size; },
   };
 
-  /** Asks as whoever is signed in above, unless the Headers tab names somebody by a token of its own. */
+  /** Sends an operation as the signed-in user, unless the Headers tab contains a token. */
   function send(parameters, { headers = {}, accept = "application/graphql-response+json", signal } = {}) {
-    const isSomebodyElse = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
-    const own = {};
-    if (!isSomebodyElse) {
-      if (inCookie) own["X-Session"] = "cookie";
-      else if (token) own.Authorization = `Bearer ${token}`;
-      if (signedIn && account) own["X-Account"] = account;
+    const hasOtherToken = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+    const sessionHeaders = {};
+    if (!hasOtherToken) {
+      if (inCookie) sessionHeaders["X-Session"] = "cookie";
+      else if (token) sessionHeaders.Authorization = `Bearer ${token}`;
+      if (isSignedIn && account) sessionHeaders["X-Account"] = account;
     }
     return fetch("/graphql", {
       method: "POST",
-      credentials: inCookie && !isSomebodyElse ? "same-origin" : "omit",
-      headers: { "Content-Type": "application/json", Accept: accept, ...own, ...headers },
+      credentials: inCookie && !hasOtherToken ? "same-origin" : "omit",
+      headers: { "Content-Type": "application/json", Accept: accept, ...sessionHeaders, ...headers },
       body: JSON.stringify(parameters),
       signal,
     });
   }
 
-  const ask = async (query, variables) => (await send({ query, variables })).json();
-  const say = (text) => { byId("said").textContent = text; };
+  const execute = async (query, variables) => (await send({ query, variables })).json();
+  const showMessage = (text) => { byId("message").textContent = text; };
 
   function show(viewer) {
-    signedIn = Boolean(viewer);
+    isSignedIn = Boolean(viewer);
     byId("sign-in").hidden = Boolean(viewer);
     byId("signed-in").hidden = !viewer;
-    byId("who").textContent = viewer ? viewer.user.name : "";
-    byId("who").title = viewer ? viewer.user.email : "";
+    byId("user").textContent = viewer ? viewer.user.name : "";
+    byId("user").title = viewer ? viewer.user.email : "";
     const options = viewer ? viewer.accounts.nodes.map((a) => new Option(`${a.name} (${a.number})`, a.id)) : [];
     byId("account").replaceChildren(new Option("session's default", ""), ...options);
     if (!options.some((option) => option.value === account)) account = null;
     byId("account").value = account || "";
   }
 
-  /** Shows who is signed in now: it may be another, from another tab, or nobody any more. */
-  async function refresh() {
-    const was = signedIn;
-    let answer = await ask(MENU);
-    if (account && !answer.data) {
-      account = null; // can no longer be entered
-      answer = await ask(MENU);
+  /** Shows the signed-in user. Another tab may have changed the user or signed out. */
+  async function loadViewer() {
+    const wasSignedIn = isSignedIn;
+    let response = await execute(MENU);
+    if (account && !response.data) {
+      account = null; // The user can no longer enter this account.
+      response = await execute(MENU);
     }
-    if (!answer.data) return;
-    show(answer.data.viewer);
-    if (was && !signedIn) say("You are signed out. Sign in again.");
+    if (!response.data) return;
+    show(response.data.viewer);
+    if (wasSignedIn && !isSignedIn) showMessage("You are signed out. Sign in again.");
   }
-  const look = () => refresh().catch(() => say("The server does not answer."));
+  const refresh = () => loadViewer().catch(() => showMessage("The server does not answer."));
 
   byId("sign-in").addEventListener("submit", async (event) => {
     event.preventDefault();
     const form = event.currentTarget;
     const input = { email: form.email.value, password: form.password.value, oneTimeCode: form.code.value || null };
     try {
-      const { data, errors } = await ask(SIGN_IN, { input });
+      const { data, errors } = await execute(SIGN_IN, { input });
       const problem = (errors || []).concat(data && data.signIn ? data.signIn.errors : [])[0];
       if (problem) {
-        say(problem.message);
+        showMessage(problem.message);
         if (problem.code === "ONE_TIME_CODE_REQUIRED") byId("code").hidden = false;
         if (!byId("code").hidden) form.code.select();
         return;
@@ -108,14 +108,14 @@
       token = data.signIn.accessToken;
       form.reset();
       byId("code").hidden = true;
-      say("");
-      await refresh();
-      if (inCookie && !signedIn) {
+      showMessage("");
+      await loadViewer();
+      if (inCookie && !isSignedIn) {
         inCookie = false;
-        say("This browser keeps no cookie from here. Sign in again, until the next reload.");
+        showMessage("This browser stores no cookie for this page. Sign in again; the sign-in lasts until a reload.");
       }
     } catch {
-      say("The server does not answer.");
+      showMessage("The server does not answer.");
     }
   });
 
@@ -123,28 +123,28 @@
 
   byId("sign-out").addEventListener("click", async () => {
     try {
-      await ask(SIGN_OUT);
+      await execute(SIGN_OUT);
     } catch {
-      say("The server does not answer. You are still signed in.");
+      showMessage("The server does not answer. You are still signed in.");
       return;
     }
     token = null;
-    say("");
+    showMessage("");
     show(null);
   });
 
-  addEventListener("focus", look);
+  addEventListener("focus", refresh);
 
-  /** The answers of an event stream, one after the other; `return` ends it at once. */
-  function follow(response, stop) {
-    async function* answers() {
+  /** The results of an event stream, in order. `return` ends the stream at once. */
+  function readEvents(response, stop) {
+    async function* results() {
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-      let rest = "";
+      let incomplete = "";
       for (;;) {
         const { value, done } = await reader.read();
         if (done) throw new Error("The server has ended the connection. Run the subscription again.");
-        const events = (rest + value).split("\n\n");
-        rest = events.pop();
+        const events = (incomplete + value).split("\n\n");
+        incomplete = events.pop();
         for (const event of events) {
           if (/^event: complete$/m.test(event)) return;
           const data = /^data: (.*)$/m.exec(event);
@@ -152,19 +152,19 @@
         }
       }
     }
-    const all = answers();
+    const iterator = results();
     const end = { done: true, value: undefined };
     return {
       [Symbol.asyncIterator]() { return this; },
-      next: () => all.next().catch((error) => { if (stop.signal.aborted) return end; throw error; }),
+      next: () => iterator.next().catch((error) => { if (stop.signal.aborted) return end; throw error; }),
       return: async () => { stop.abort(); return end; },
     };
   }
 
   function kindOf({ operationName }, document) {
-    const all = document ? document.definitions.filter(({ kind }) => kind === "OperationDefinition") : [];
-    const chosen = all.find(({ name }) => name && name.value === operationName) || all[0];
-    return chosen ? chosen.operation : "query";
+    const operations = document ? document.definitions.filter(({ kind }) => kind === "OperationDefinition") : [];
+    const operation = operations.find(({ name }) => name && name.value === operationName) || operations[0];
+    return operation ? operation.operation : "query";
   }
 
   const fetcher = async (parameters, { headers, documentAST } = {}) => {
@@ -172,13 +172,13 @@
     const stop = new AbortController();
     const accept = kind === "subscription" ? "text/event-stream, application/graphql-response+json" : undefined;
     const response = await send(parameters, { headers, accept, signal: stop.signal });
-    if ((response.headers.get("Content-Type") || "").startsWith("text/event-stream")) return follow(response, stop);
-    const answer = await response.json();
-    // There may be an account more or less now, or nobody signed in.
-    if (kind === "mutation" || (signedIn && answer.data && answer.data.viewer === null)) look();
-    return answer;
+    if ((response.headers.get("Content-Type") || "").startsWith("text/event-stream")) return readEvents(response, stop);
+    const result = await response.json();
+    // A mutation may add or remove an account, or sign out.
+    if (kind === "mutation" || (isSignedIn && result.data && result.data.viewer === null)) refresh();
+    return result;
   };
-  look();
+  refresh();
   const explorer = window.GraphiQLPluginExplorer.explorerPlugin();
   ReactDOM.createRoot(byId("graphiql")).render(
     React.createElement(GraphiQL, {

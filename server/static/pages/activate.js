@@ -1,4 +1,4 @@
-import { ask, demand, finish, onSubmit, token } from "./graph.js";
+import { execute, requireSuccess, finish, onSubmit, token } from "./graph.js";
 
 const ACTIVATE = `mutation ($input: ActivateInput!) {
   activate(input: $input) { accessToken errors { code message field } }
@@ -8,18 +8,18 @@ const SIGN_IN = `mutation ($input: SignInInput!) {
 }`;
 
 async function activate(password, accessToken) {
-  const data = await ask(ACTIVATE, { input: { token, password } }, accessToken);
-  finish("Your login is active.", demand(data.activate).accessToken);
+  const data = await execute(ACTIVATE, { input: { token, password } }, accessToken);
+  finish("Your login is active.", requireSuccess(data.activate).accessToken);
 }
 
 onSubmit(document.getElementById("activate"), ({ password }) => activate(password || null));
 
-// A second try after a refused activation signs in no second time.
-let signedIn;
+// Sign in only once, even if the activation is refused and the user tries again.
+let signIn;
 onSubmit(document.getElementById("sign-in"), async ({ email, password }) => {
-  if (signedIn?.email !== email || signedIn.password !== password) {
-    const data = await ask(SIGN_IN, { input: { email, password } });
-    signedIn = { email, password, accessToken: demand(data.signIn).accessToken };
+  if (signIn?.email !== email || signIn.password !== password) {
+    const data = await execute(SIGN_IN, { input: { email, password } });
+    signIn = { email, password, accessToken: requireSuccess(data.signIn).accessToken };
   }
-  await activate(null, signedIn.accessToken);
+  await activate(null, signIn.accessToken);
 });

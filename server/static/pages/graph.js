@@ -1,40 +1,40 @@
-// What the three pages share: the token behind the #, asking the graph, and telling how it went.
+// Shared by the three pages: the token after the #, requests to the graph, and messages about the result.
 
 export const token = location.hash.slice(1);
-// A link pasted over the same page changes only the part behind the #, which loads nothing.
+// A link pasted into the same page changes only the part after the #, and the browser does not reload by itself.
 addEventListener("hashchange", () => location.reload());
 
 const element = (id) => document.getElementById(id);
 
-/** The data of an operation; throws an Error whose message can be shown. */
-export async function ask(query, variables, accessToken) {
+/** Runs an operation and returns its data. Throws an Error with a message for the user. */
+export async function execute(query, variables, accessToken) {
   const headers = { "Content-Type": "application/json", Accept: "application/graphql-response+json, application/json" };
   if (accessToken) headers.Authorization = `Bearer ${accessToken}`;
-  let answer;
+  let result;
   try {
     const response = await fetch("/graphql", { method: "POST", headers, credentials: "omit", body: JSON.stringify({ query, variables }) });
-    answer = await response.json();
+    result = await response.json();
   } catch {
     throw new Error("The server did not answer. Try again.");
   }
-  if (answer.errors?.length) throw new Error(answer.errors.map(({ message, extensions }) => `${message} (${extensions?.code ?? "error"})`).join(" "));
-  return answer.data;
+  if (result.errors?.length) throw new Error(result.errors.map(({ message, extensions }) => `${message} (${extensions?.code ?? "error"})`).join(" "));
+  return result.data;
 }
 
-/** A payload without errors; throws Refused otherwise. */
-export function demand(payload) {
-  if (payload?.errors?.length) throw new Refused(payload.errors);
+/** Returns a payload without errors. Throws PayloadError otherwise. */
+export function requireSuccess(payload) {
+  if (payload?.errors?.length) throw new PayloadError(payload.errors);
   return payload;
 }
 
-class Refused extends Error {
+class PayloadError extends Error {
   constructor(errors) {
     super(errors.map(({ message, code }) => `${message} (${code})`).join(" "));
     this.errors = errors;
   }
 }
 
-/** Runs `step` with the form's values when the form is sent, once at a time, and shows what is refused. */
+/** Runs `step` with the form's values on submit, one run at a time, and shows its errors. */
 export function onSubmit(form, step) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -45,7 +45,7 @@ export function onSubmit(form, step) {
       await step(Object.fromEntries(new FormData(form)));
     } catch (error) {
       button.disabled = false;
-      showRefusal(form, error);
+      showErrors(form, error);
     }
   });
 }
@@ -55,25 +55,25 @@ export function showProblem(text) {
   element("problem").textContent = text;
 }
 
-/** Replaces the step by what came of it. */
+/** Replaces the form with the result. */
 export function finish(text, accessToken) {
-  // The token is used up: nobody should copy it from the address bar.
+  // The token is used up. Remove it from the address bar so that the user does not copy it.
   history.replaceState(null, "", location.pathname);
   element("step").hidden = true;
   element("outcome").replaceChildren(paragraph(text), ...(accessToken ? access(accessToken) : []), next());
   element("title").focus();
 }
 
-function showRefusal(form, error) {
-  const left = [];
-  let first;
+function showErrors(form, error) {
+  const general = [];
+  let firstInput;
   for (const { message, code, field } of error.errors ?? []) {
     const input = form.elements.namedItem(field?.at(-1) ?? "");
     if (!input) {
-      left.push(`${message} (${code})`);
+      general.push(`${message} (${code})`);
       continue;
     }
-    // A field that only some need is there, hidden, until a refusal asks for it.
+    // An optional field stays hidden until an error asks for it.
     input.closest("[hidden]")?.removeAttribute("hidden");
     const note = paragraph(`${message} (${code})`);
     note.className = "wrong";
@@ -81,10 +81,10 @@ function showRefusal(form, error) {
     input.setAttribute("aria-invalid", "true");
     input.setAttribute("aria-describedby", note.id);
     input.after(note);
-    first ??= input;
+    firstInput ??= input;
   }
-  if (left.length || !error.errors) showProblem(left.join(" ") || error.message);
-  first?.focus();
+  if (general.length || !error.errors) showProblem(general.join(" ") || error.message);
+  firstInput?.focus();
 }
 
 function clear(form) {
@@ -98,10 +98,10 @@ function clear(form) {
 
 function access(accessToken) {
   const header = JSON.stringify({ Authorization: `Bearer ${accessToken}` });
-  const shown = document.createElement("textarea");
-  Object.assign(shown, { readOnly: true, rows: 3, value: header });
+  const headers = document.createElement("textarea");
+  Object.assign(headers, { readOnly: true, rows: 3, value: header });
   const label = document.createElement("label");
-  label.append("You are signed in. To ask the graph as this user, paste this as the headers:", shown);
+  label.append("You are signed in. To use the graph as this user, paste these headers:", headers);
   const copy = document.createElement("button");
   Object.assign(copy, { type: "button", className: "second", textContent: "Copy" });
   copy.addEventListener("click", async () => {
@@ -109,7 +109,7 @@ function access(accessToken) {
       await navigator.clipboard.writeText(header);
       copy.textContent = "Copied";
     } catch {
-      shown.select();
+      headers.select();
       copy.textContent = "Press Ctrl-C";
     }
   });
@@ -118,14 +118,14 @@ function access(accessToken) {
 
 function next() {
   const link = document.createElement("a");
-  Object.assign(link, { href: "/graphql", textContent: "Go on to the graph" });
+  Object.assign(link, { href: "/graphql", textContent: "Open the graph" });
   const line = paragraph("");
   line.append(link);
   return line;
 }
 
 function paragraph(text) {
-  const made = document.createElement("p");
-  made.textContent = text;
-  return made;
+  const element = document.createElement("p");
+  element.textContent = text;
+  return element;
 }

@@ -1,4 +1,4 @@
-import { ask, demand, finish, onSubmit, showProblem, token } from "./graph.js";
+import { execute, requireSuccess, finish, onSubmit, showProblem, token } from "./graph.js";
 
 const PREVIEW = `query ($token: String!) {
   invitation(token: $token) { status accountName invitedByName email role expiresAt hasLogin }
@@ -17,26 +17,26 @@ const element = (id) => document.getElementById(id);
 let accountName = "";
 
 async function accept(input, accessToken) {
-  const data = await ask(ACCEPT, { input: { token, ...input } }, accessToken);
-  const payload = demand(data.acceptInvitation);
+  const data = await execute(ACCEPT, { input: { token, ...input } }, accessToken);
+  const payload = requireSuccess(data.acceptInvitation);
   finish(`You now have access to ${payload.account?.name ?? accountName}.`, payload.accessToken ?? accessToken);
 }
 
-// A second try after a refused acceptance signs in no second time.
-let signedIn;
+// Sign in only once, even if the acceptance is refused and the user tries again.
+let signIn;
 onSubmit(element("sign-in"), async ({ email, password, oneTimeCode }) => {
-  if (signedIn?.email !== email || signedIn.password !== password) {
-    const data = await ask(SIGN_IN, { input: { email, password, oneTimeCode: oneTimeCode || null } });
-    signedIn = { email, password, accessToken: demand(data.signIn).accessToken };
+  if (signIn?.email !== email || signIn.password !== password) {
+    const data = await execute(SIGN_IN, { input: { email, password, oneTimeCode: oneTimeCode || null } });
+    signIn = { email, password, accessToken: requireSuccess(data.signIn).accessToken };
   }
-  await accept({}, signedIn.accessToken);
+  await accept({}, signIn.accessToken);
 });
 
 onSubmit(element("new-login"), ({ name, password }) => accept({ name, password }));
 
 onSubmit(element("decline"), async () => {
-  demand((await ask(DECLINE, { input: { token } })).declineInvitation);
-  finish("You declined the invitation. No access was given.");
+  requireSuccess((await execute(DECLINE, { input: { token } })).declineInvitation);
+  finish("You declined the invitation. You have no access to the account.");
 });
 
 function show(invitation) {
@@ -51,10 +51,10 @@ function show(invitation) {
 }
 
 try {
-  const { invitation } = await ask(PREVIEW, { token });
+  const { invitation } = await execute(PREVIEW, { token });
   if (invitation?.status === "PENDING") show(invitation);
   else if (invitation?.status === "EXPIRED") showProblem("This invitation has expired. Ask for a new one.");
-  else showProblem("This link does not work, or no longer.");
+  else showProblem("This link does not work, or it no longer works.");
 } catch (error) {
   showProblem(error.message);
 }

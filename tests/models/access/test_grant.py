@@ -1,4 +1,4 @@
-"""Grants: changed, taken back, given again, given up."""
+"""Grants: updating, revoking, restoring and resigning."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,130 +8,130 @@ import pytest
 from database import db
 from models.access.grant import Grant
 from tests.api import NOWHERE, PASSWORD, Api, Person, codes
-from tests.models.refusals import events, refused, rejected
+from tests.models.refusals import events, refusal_codes, rejection
 
 GUEST = "bo@example.com"
-TOO_HIGH = [("ROLE_TOO_HIGH", ["role"])]
-NOT_HIS = [("ROLE_TOO_HIGH", ["grantId"])]
-ENDED = [("INVALID_STATE", ["grantId"])]
+ROLE_TOO_HIGH = [("ROLE_TOO_HIGH", ["role"])]
+MAY_NOT_MANAGE = [("ROLE_TOO_HIGH", ["grantId"])]
+NOT_LIVE = [("INVALID_STATE", ["grantId"])]
 
 
-async def grants_of(api: Api, by: Person) -> list[Any]:
-    seen = await api.ask("{ viewer { currentAccount { grants { nodes { id role status user { id } } } } } }", by=by)
-    found: list[Any] = seen.data["viewer"]["currentAccount"]["grants"]["nodes"]
-    return found
+async def load_grants(api: Api, by: Person) -> list[Any]:
+    answer = await api.ask("{ viewer { currentAccount { grants { nodes { id role status user { id } } } } } }", by=by)
+    nodes: list[Any] = answer.data["viewer"]["currentAccount"]["grants"]["nodes"]
+    return nodes
 
 
-async def owners_grant(api: Api, by: Person) -> str:
-    key: str = (await grants_of(api, by))[0]["id"]
+async def load_owner_grant_id(api: Api, by: Person) -> str:
+    key: str = (await load_grants(api, by))[0]["id"]
     return key
 
 
 async def can_enter(api: Api, person: Person) -> bool:
-    """Whether he finds the account where he is a guest."""
-    seen = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": person.account_id}, by=person)
-    return seen.data["account"] is not None
+    """True if the person can enter the account where they are a guest."""
+    answer = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": person.account_id}, by=person)
+    return answer.data["account"] is not None
 
 
-async def invited_again(api: Api, owner: Person, person: Person, role: str) -> dict[str, Any]:
-    given = {"accountId": owner.account_id, "email": person.email, "role": role}
-    assert codes(await api.do("inviteUser", given, by=owner)) == []
+async def invite_and_accept(api: Api, owner: Person, person: Person, role: str) -> dict[str, Any]:
+    arguments = {"accountId": owner.account_id, "email": person.email, "role": role}
+    assert codes(await api.do("inviteUser", arguments, by=owner)) == []
     token = await api.link(person.email, "invitation")
     return await api.do("acceptInvitation", {"token": token}, "grant { id role }", by=person)
 
 
-# ---- Taking back and giving again ------------------------------------------------------------
+# ---- Revoking, restoring and resigning -------------------------------------------------------
 
 
-async def test_access_taken_back_is_gone_with_the_next_request_and_keeps_its_history(api: Api) -> None:
+async def test_revoked_grant_gives_no_access_and_keeps_its_role(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, key = await api.guest(anna, GUEST, "COLLABORATOR")
     assert await can_enter(api, bo)
 
-    done = await api.do("revokeGrant", {"grantId": key}, "grant { role status permissions }", by=anna)
+    payload = await api.do("revokeGrant", {"grantId": key}, "grant { role status permissions }", by=anna)
 
-    assert done["grant"] == {"role": "COLLABORATOR", "status": "REVOKED", "permissions": []}
+    assert payload["grant"] == {"role": "COLLABORATOR", "status": "REVOKED", "permissions": []}
     assert not await can_enter(api, bo)
-    assert await refused(api, "revokeGrant", {"grantId": key}, by=anna) == ENDED
-    assert await refused(api, "updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, by=anna) == ENDED
+    assert await refusal_codes(api, "revokeGrant", {"grantId": key}, by=anna) == NOT_LIVE
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, by=anna) == NOT_LIVE
 
 
-async def test_access_given_again_has_its_former_role_and_list(api: Api) -> None:
+async def test_restored_grant_has_its_former_role_and_allowlist(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, key = await api.guest(anna, GUEST, "SIMPLE_USER", permissions=["CONTACTS_READ"])
     await api.do("revokeGrant", {"grantId": key}, by=anna)
 
-    done = await api.do("restoreGrant", {"grantId": key}, "grant { id role status permissions }", by=anna)
+    payload = await api.do("restoreGrant", {"grantId": key}, "grant { id role status permissions }", by=anna)
 
-    assert done["grant"] == {
+    assert payload["grant"] == {
         "id": key,
         "role": "SIMPLE_USER",
         "status": "ACTIVE",
         "permissions": ["ACCOUNT_READ", "CONTACTS_READ"],
     }
     assert await can_enter(api, bo)
-    assert await refused(api, "restoreGrant", {"grantId": key}, by=anna) == ENDED
+    assert await refusal_codes(api, "restoreGrant", {"grantId": key}, by=anna) == NOT_LIVE
 
 
-async def test_inviting_anew_after_taking_back_makes_a_second_grant(api: Api) -> None:
+async def test_new_invitation_after_revocation_creates_second_grant(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, old = await api.guest(anna, GUEST, "COLLABORATOR")
     await api.do("revokeGrant", {"grantId": old}, by=anna)
 
-    done = await invited_again(api, anna, bo, "ACCOUNTANT")
+    payload = await invite_and_accept(api, anna, bo, "ACCOUNTANT")
 
-    assert done["grant"]["id"] != old
-    assert [(row["role"], row["status"]) for row in await grants_of(api, anna)] == [
+    assert payload["grant"]["id"] != old
+    assert [(row["role"], row["status"]) for row in await load_grants(api, anna)] == [
         ("OWNER", "ACTIVE"),
         ("COLLABORATOR", "REVOKED"),
         ("ACCOUNTANT", "ACTIVE"),
     ]
-    assert await refused(api, "restoreGrant", {"grantId": old}, by=anna) == [("ALREADY_MEMBER", ["grantId"])]
+    assert await refusal_codes(api, "restoreGrant", {"grantId": old}, by=anna) == [("ALREADY_MEMBER", ["grantId"])]
 
 
-async def test_who_resigned_comes_back_by_invitation_only_and_in_the_new_role(api: Api) -> None:
+async def test_resigned_user_can_return_only_by_invitation(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, key = await api.guest(anna, GUEST, "COLLABORATOR")
 
-    done = await api.do("resignGrant", {"grantId": key}, "grant { status }", by=bo)
+    payload = await api.do("resignGrant", {"grantId": key}, "grant { status }", by=bo)
 
-    assert done["grant"] == {"status": "RESIGNED"}
+    assert payload["grant"] == {"status": "RESIGNED"}
     assert not await can_enter(api, bo)
-    assert await refused(api, "restoreGrant", {"grantId": key}, by=anna) == ENDED
-    assert await refused(api, "resignGrant", {"grantId": key}, by=bo) == ENDED
-    assert (await invited_again(api, anna, bo, "ACCOUNTANT"))["grant"]["role"] == "ACCOUNTANT"
+    assert await refusal_codes(api, "restoreGrant", {"grantId": key}, by=anna) == NOT_LIVE
+    assert await refusal_codes(api, "resignGrant", {"grantId": key}, by=bo) == NOT_LIVE
+    assert (await invite_and_accept(api, anna, bo, "ACCOUNTANT"))["grant"]["role"] == "ACCOUNTANT"
 
 
-async def test_only_ones_own_access_is_resigned(api: Api) -> None:
+async def test_user_can_resign_only_their_own_grant(api: Api) -> None:
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, "COLLABORATOR")
 
-    for wanted in (key, NOWHERE, anna.user_id, "x"):
-        assert await refused(api, "resignGrant", {"grantId": wanted}, by=anna) == [("NOT_FOUND", ["grantId"])]
+    for grant_id in (key, NOWHERE, anna.user_id, "x"):
+        assert await refusal_codes(api, "resignGrant", {"grantId": grant_id}, by=anna) == [("NOT_FOUND", ["grantId"])]
 
 
 # ---- The owner -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("by_owner", [True, False])
-async def test_the_owners_access_is_nobodys_to_change(api: Api, by_owner: bool) -> None:  # noqa: FBT001 - a parameter
+async def test_owner_grant_cannot_be_changed(api: Api, by_owner: bool) -> None:  # noqa: FBT001 - a parameter
     anna = await api.person("anna@example.com")
     admin, _ = await api.guest(anna, GUEST, "ADMINISTRATOR")
-    key = await owners_grant(api, anna)
+    key = await load_owner_grant_id(api, anna)
     by = anna if by_owner else admin
 
-    protected = [("OWNER_PROTECTED", ["grantId"])]
-    assert await refused(api, "revokeGrant", {"grantId": key}, by=by) == protected
-    assert await refused(api, "restoreGrant", {"grantId": key}, by=by) == protected
-    assert await refused(api, "updateGrant", {"grantId": key, "role": "SIMPLE_USER"}, by=by) == protected
+    errors = [("OWNER_PROTECTED", ["grantId"])]
+    assert await refusal_codes(api, "revokeGrant", {"grantId": key}, by=by) == errors
+    assert await refusal_codes(api, "restoreGrant", {"grantId": key}, by=by) == errors
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "role": "SIMPLE_USER"}, by=by) == errors
     until = (api.clock.now + timedelta(days=1)).isoformat()
-    assert await refused(api, "updateGrant", {"grantId": key, "validUntil": until}, by=by) == protected
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": until}, by=by) == errors
 
 
-async def test_the_owner_cannot_resign(api: Api) -> None:
+async def test_owner_cannot_resign(api: Api) -> None:
     anna = await api.person("anna@example.com")
 
-    assert await refused(api, "resignGrant", {"grantId": await owners_grant(api, anna)}, by=anna) == [
+    assert await refusal_codes(api, "resignGrant", {"grantId": await load_owner_grant_id(api, anna)}, by=anna) == [
         ("LAST_OWNER", ["grantId"])
     ]
 
@@ -148,7 +148,7 @@ async def test_the_owner_cannot_resign(api: Api) -> None:
         ),
     ],
 )
-async def test_the_database_holds_it_too(api: Api, statement: str, constraint: str) -> None:
+async def test_database_enforces_grant_rules(api: Api, statement: str, constraint: str) -> None:
     await api.guest(await api.person("anna@example.com"), GUEST, "ACCOUNTANT")
 
     with pytest.raises(Exception, match=constraint):
@@ -158,21 +158,21 @@ async def test_the_database_holds_it_too(api: Api, statement: str, constraint: s
 # ---- Changing --------------------------------------------------------------------------------
 
 
-async def test_a_new_role_acts_at_once_and_starts_without_the_old_list(api: Api) -> None:
+async def test_new_role_takes_effect_at_once_without_old_allowlist(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, key = await api.guest(anna, GUEST, "SIMPLE_USER", permissions=["CONTACTS_READ"])
 
-    done = await api.do("updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, "grant { permissions }", by=anna)
+    payload = await api.do("updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, "grant { permissions }", by=anna)
 
-    assert "DOCUMENTS_DELETE" in done["grant"]["permissions"]
-    assert "SETTINGS_READ" not in done["grant"]["permissions"]
+    assert "DOCUMENTS_DELETE" in payload["grant"]["permissions"]
+    assert "SETTINGS_READ" not in payload["grant"]["permissions"]
     (row,) = await Grant.filter(role="ACCOUNTANT")
     assert row.listed is None
-    seen = await api.ask("{ viewer { currentGrant { role } } }", by=bo)
-    assert seen.data["viewer"]["currentGrant"] == {"role": "ACCOUNTANT"}
+    answer = await api.ask("{ viewer { currentGrant { role } } }", by=bo)
+    assert answer.data["viewer"]["currentGrant"] == {"role": "ACCOUNTANT"}
 
 
-async def test_an_end_is_effective_to_the_second(api: Api) -> None:
+async def test_grant_ends_at_its_exact_end(api: Api) -> None:
     anna = await api.person("anna@example.com")
     bo, key = await api.guest(anna, GUEST, "ACCOUNTANT")
     until = api.clock.now + timedelta(days=1)
@@ -182,12 +182,12 @@ async def test_an_end_is_effective_to_the_second(api: Api) -> None:
     assert await can_enter(api, bo)
     api.clock.now = until
     assert not await can_enter(api, bo)
-    assert (await grants_of(api, anna))[1]["status"] == "EXPIRED"
-    assert await refused(api, "updateGrant", {"grantId": key, "validUntil": None}, by=anna) == ENDED
-    assert (await invited_again(api, anna, bo, "ACCOUNTANT"))["grant"]["id"] != key
+    assert (await load_grants(api, anna))[1]["status"] == "EXPIRED"
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": None}, by=anna) == NOT_LIVE
+    assert (await invite_and_accept(api, anna, bo, "ACCOUNTANT"))["grant"]["id"] != key
 
 
-async def test_an_end_is_cleared_by_null(api: Api) -> None:
+async def test_null_removes_the_end(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = (api.clock.now + timedelta(days=1)).isoformat()
     bo, key = await api.guest(anna, GUEST, "ACCOUNTANT", grantValidUntil=until)
@@ -198,25 +198,25 @@ async def test_an_end_is_cleared_by_null(api: Api) -> None:
     assert await can_enter(api, bo)
 
 
-async def test_revoked_access_whose_end_has_passed_is_not_given_again(api: Api) -> None:
+async def test_revoked_grant_past_its_end_cannot_be_restored(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = (api.clock.now + timedelta(days=1)).isoformat()
     _, key = await api.guest(anna, GUEST, "ACCOUNTANT", grantValidUntil=until)
     await api.do("revokeGrant", {"grantId": key}, by=anna)
     api.clock.forward(days=1)
 
-    assert await refused(api, "restoreGrant", {"grantId": key}, by=anna) == ENDED
+    assert await refusal_codes(api, "restoreGrant", {"grantId": key}, by=anna) == NOT_LIVE
 
 
-async def test_a_change_that_changes_nothing_leaves_no_event(api: Api) -> None:
+async def test_update_without_change_records_no_event(api: Api) -> None:
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, "ACCOUNTANT")
 
-    assert await refused(api, "updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, by=anna) == []
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "role": "ACCOUNTANT"}, by=anna) == []
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("changes", "error"),
     [
         ({"role": "OWNER"}, ("ROLE_TOO_HIGH", ["role"])),
         ({"permissions": ["CONTACTS_READ"]}, ("INVALID", ["permissions"])),
@@ -224,30 +224,38 @@ async def test_a_change_that_changes_nothing_leaves_no_event(api: Api) -> None:
         ({"validUntil": "2001-01-01T00:00:00Z"}, ("OUT_OF_RANGE", ["validUntil"])),
     ],
 )
-async def test_a_change_that_makes_no_sense(api: Api, given: dict[str, Any], error: Any) -> None:
+async def test_invalid_update_is_rejected(api: Api, changes: dict[str, Any], error: Any) -> None:
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, "ACCOUNTANT")
 
-    assert await refused(api, "updateGrant", {"grantId": key, **given}, by=anna) == [error]
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, **changes}, by=anna) == [error]
 
 
-async def test_only_the_owner_decides_who_is_an_administrator(api: Api) -> None:
+async def test_only_owner_can_manage_administrators(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    ada, own = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
-    _, other = await api.guest(anna, "eva@example.com", "ADMINISTRATOR")
-    _, low = await api.guest(anna, GUEST, "ACCOUNTANT")
+    ada, ada_grant = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
+    _, eva_grant = await api.guest(anna, "eva@example.com", "ADMINISTRATOR")
+    _, accountant_grant = await api.guest(anna, GUEST, "ACCOUNTANT")
 
-    assert await refused(api, "updateGrant", {"grantId": low, "role": "ADMINISTRATOR"}, by=ada) == TOO_HIGH
-    for grant in (own, other):
-        assert await refused(api, "updateGrant", {"grantId": grant, "validUntil": None}, by=ada) == NOT_HIS
-        assert await refused(api, "updateGrant", {"grantId": grant, "role": "ACCOUNTANT"}, by=ada) == NOT_HIS
-        assert await refused(api, "revokeGrant", {"grantId": grant}, by=ada) == NOT_HIS
-    assert codes(await api.do("revokeGrant", {"grantId": other}, by=anna)) == []
-    assert await refused(api, "restoreGrant", {"grantId": other}, by=ada) == NOT_HIS
-    assert codes(await api.do("updateGrant", {"grantId": low, "role": "COLLABORATOR"}, by=ada)) == []
+    assert (
+        await refusal_codes(api, "updateGrant", {"grantId": accountant_grant, "role": "ADMINISTRATOR"}, by=ada)
+        == ROLE_TOO_HIGH
+    )
+    for grant_id in (ada_grant, eva_grant):
+        assert (
+            await refusal_codes(api, "updateGrant", {"grantId": grant_id, "validUntil": None}, by=ada) == MAY_NOT_MANAGE
+        )
+        assert (
+            await refusal_codes(api, "updateGrant", {"grantId": grant_id, "role": "ACCOUNTANT"}, by=ada)
+            == MAY_NOT_MANAGE
+        )
+        assert await refusal_codes(api, "revokeGrant", {"grantId": grant_id}, by=ada) == MAY_NOT_MANAGE
+    assert codes(await api.do("revokeGrant", {"grantId": eva_grant}, by=anna)) == []
+    assert await refusal_codes(api, "restoreGrant", {"grantId": eva_grant}, by=ada) == MAY_NOT_MANAGE
+    assert codes(await api.do("updateGrant", {"grantId": accountant_grant, "role": "COLLABORATOR"}, by=ada)) == []
 
 
-async def test_nobody_puts_off_the_end_of_his_own_access(api: Api) -> None:
+async def test_user_cannot_extend_their_own_grant(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = api.clock.now + timedelta(days=10)
     consultant, key = await api.guest(
@@ -259,14 +267,14 @@ async def test_nobody_puts_off_the_end_of_his_own_access(api: Api) -> None:
     )
 
     for later in (None, (until + timedelta(seconds=1)).isoformat()):
-        found = await refused(api, "updateGrant", {"grantId": key, "validUntil": later}, by=consultant)
-        assert found == [("ROLE_TOO_HIGH", ["validUntil"])]
+        error_codes = await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": later}, by=consultant)
+        assert error_codes == [("ROLE_TOO_HIGH", ["validUntil"])]
     earlier = (until - timedelta(days=1)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": earlier}, by=consultant)) == []
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": None}, by=anna)) == []
 
 
-async def test_nobody_gives_access_that_outlasts_his_own(api: Api) -> None:
+async def test_user_cannot_give_access_beyond_their_own_end(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = api.clock.now + timedelta(days=10)
     later, end = (until + timedelta(seconds=1)).isoformat(), until.isoformat()
@@ -276,108 +284,108 @@ async def test_nobody_gives_access_that_outlasts_his_own(api: Api) -> None:
     _, endless = await api.guest(anna, "cy@example.com", "CONSULTANT", permissions=["CONTACTS_READ"])
     too_late = [("ROLE_TOO_HIGH", ["grantValidUntil"])]
     offer = {"email": "new@example.com", "role": "CONSULTANT", "permissions": ["CONTACTS_READ"]}
-    given = {"accountId": anna.account_id, **offer}
+    arguments = {"accountId": anna.account_id, **offer}
 
-    assert await refused(api, "inviteUser", given, by=consultant) == too_late
-    assert await refused(api, "inviteUser", {**given, "grantValidUntil": later}, by=consultant) == too_late
-    done = await api.do("inviteUser", {**given, "grantValidUntil": end}, "invitation { id }", by=consultant)
-    assert codes(done) == []
-    for wanted in (None, later):
-        change = {"invitationId": done["invitation"]["id"], "grantValidUntil": wanted}
-        assert await refused(api, "updateInvitation", change, by=consultant) == too_late
-        change = {"grantId": endless, "validUntil": wanted}
-        assert await refused(api, "updateGrant", change, by=consultant) == [("ROLE_TOO_HIGH", ["validUntil"])]
+    assert await refusal_codes(api, "inviteUser", arguments, by=consultant) == too_late
+    assert await refusal_codes(api, "inviteUser", {**arguments, "grantValidUntil": later}, by=consultant) == too_late
+    payload = await api.do("inviteUser", {**arguments, "grantValidUntil": end}, "invitation { id }", by=consultant)
+    assert codes(payload) == []
+    for new_end in (None, later):
+        change = {"invitationId": payload["invitation"]["id"], "grantValidUntil": new_end}
+        assert await refusal_codes(api, "updateInvitation", change, by=consultant) == too_late
+        change = {"grantId": endless, "validUntil": new_end}
+        assert await refusal_codes(api, "updateGrant", change, by=consultant) == [("ROLE_TOO_HIGH", ["validUntil"])]
     assert codes(await api.do("revokeGrant", {"grantId": endless}, by=consultant)) == []
-    assert await refused(api, "restoreGrant", {"grantId": endless}, by=consultant) == NOT_HIS
+    assert await refusal_codes(api, "restoreGrant", {"grantId": endless}, by=consultant) == MAY_NOT_MANAGE
     assert codes(await api.do("restoreGrant", {"grantId": endless}, by=anna)) == []
     assert codes(await api.do("updateGrant", {"grantId": endless, "validUntil": end}, by=consultant)) == []
 
 
-async def test_an_invitation_falls_when_its_inviters_own_access_was_shortened(api: Api) -> None:
+async def test_invitation_is_rejected_after_inviter_access_was_shortened(api: Api) -> None:
     anna = await api.person("anna@example.com")
     admin, key = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
-    given = {"accountId": anna.account_id, "email": GUEST, "role": "ACCOUNTANT"}
-    assert codes(await api.do("inviteUser", given, by=admin)) == []
+    arguments = {"accountId": anna.account_id, "email": GUEST, "role": "ACCOUNTANT"}
+    assert codes(await api.do("inviteUser", arguments, by=admin)) == []
     until = (api.clock.now + timedelta(days=3)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": until}, by=anna)) == []
 
     new = {"token": await api.link(GUEST, "invitation"), "name": "Bo Berg", "password": PASSWORD}
 
-    assert await refused(api, "acceptInvitation", new) == [("ROLE_TOO_HIGH", None)]
+    assert await refusal_codes(api, "acceptInvitation", new) == [("ROLE_TOO_HIGH", None)]
 
 
 @pytest.mark.parametrize("role", ["COLLABORATOR", "ACCOUNTANT", "SIMPLE_USER"])
 @pytest.mark.parametrize("mutation", ["updateGrant", "revokeGrant", "restoreGrant"])
-async def test_who_may_not_write_users_changes_no_access(api: Api, role: str, mutation: str) -> None:
+async def test_role_without_users_write_cannot_change_grants(api: Api, role: str, mutation: str) -> None:
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, GUEST, role)
-    key = await owners_grant(api, anna)
+    key = await load_owner_grant_id(api, anna)
 
-    answer = await rejected(api, mutation, {"grantId": key}, by=bo)
+    answer = await rejection(api, mutation, {"grantId": key}, by=bo)
 
     assert answer.codes == ["FORBIDDEN"]
 
 
-async def test_the_access_of_strangers_does_not_exist(api: Api) -> None:
+async def test_grants_of_foreign_accounts_are_not_found(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
     _, key = await api.guest(anna, GUEST, "ACCOUNTANT")
 
     for mutation in ("updateGrant", "revokeGrant", "restoreGrant", "resignGrant"):
-        for wanted in (
+        for grant_id in (
             key,
-            await owners_grant(api, anna),
+            await load_owner_grant_id(api, anna),
             NOWHERE,
             anna.account_id,
             f"{key}=",
             key.swapcase(),
             "\u200b",
         ):
-            found = await refused(api, mutation, {"grantId": wanted}, by=eve)
-            assert found == [("NOT_FOUND", ["grantId"])]
+            error_codes = await refusal_codes(api, mutation, {"grantId": grant_id}, by=eve)
+            assert error_codes == [("NOT_FOUND", ["grantId"])]
 
 
-async def test_a_former_guest_is_a_stranger(api: Api) -> None:
+async def test_former_guest_cannot_change_grants(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    ada, own = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
+    ada, ada_grant = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
     _, key = await api.guest(anna, GUEST, "ACCOUNTANT")
-    await api.do("revokeGrant", {"grantId": own}, by=anna)
+    await api.do("revokeGrant", {"grantId": ada_grant}, by=anna)
 
-    for wanted in (key, own):
-        assert await refused(api, "revokeGrant", {"grantId": wanted}, by=ada) == [("NOT_FOUND", ["grantId"])]
+    for grant_id in (key, ada_grant):
+        assert await refusal_codes(api, "revokeGrant", {"grantId": grant_id}, by=ada) == [("NOT_FOUND", ["grantId"])]
 
 
 # ---- Consultants -----------------------------------------------------------------------------
 
 
-async def test_a_consultant_without_permissions_waits_for_them(api: Api) -> None:
+async def test_consultant_without_permissions_awaits_permissions(api: Api) -> None:
     anna = await api.person("anna@example.com")
     kim, key = await api.guest(anna, GUEST, "CONSULTANT")
-    shown = "grant { status permissions }"
+    selection = "grant { status permissions }"
 
-    assert (await grants_of(api, anna))[1]["status"] == "AWAITING_PERMISSIONS"
+    assert (await load_grants(api, anna))[1]["status"] == "AWAITING_PERMISSIONS"
     assert not await can_enter(api, kim)
-    done = await api.do("updateGrant", {"grantId": key, "permissions": ["DOCUMENTS_READ"]}, shown, by=anna)
-    assert done["grant"] == {"status": "ACTIVE", "permissions": ["ACCOUNT_READ", "DOCUMENTS_READ"]}
+    payload = await api.do("updateGrant", {"grantId": key, "permissions": ["DOCUMENTS_READ"]}, selection, by=anna)
+    assert payload["grant"] == {"status": "ACTIVE", "permissions": ["ACCOUNT_READ", "DOCUMENTS_READ"]}
     assert await can_enter(api, kim)
-    emptied: tuple[list[str] | None, ...] = ([], None)
-    for nothing in emptied:
-        done = await api.do("updateGrant", {"grantId": key, "permissions": nothing}, shown, by=anna)
-        assert done["grant"] == {"status": "AWAITING_PERMISSIONS", "permissions": []}
+    empty_lists: tuple[list[str] | None, ...] = ([], None)
+    for permissions in empty_lists:
+        payload = await api.do("updateGrant", {"grantId": key, "permissions": permissions}, selection, by=anna)
+        assert payload["grant"] == {"status": "AWAITING_PERMISSIONS", "permissions": []}
         assert not await can_enter(api, kim)
 
 
-async def test_who_waits_for_permissions_can_still_resign_or_be_sent_away(api: Api) -> None:
+async def test_grant_awaiting_permissions_can_be_resigned_and_revoked(api: Api) -> None:
     anna = await api.person("anna@example.com")
     kim, key = await api.guest(anna, GUEST, "CONSULTANT")
-    _, other = await api.guest(anna, "cy@example.com", "CONSULTANT")
+    _, cy_grant = await api.guest(anna, "cy@example.com", "CONSULTANT")
 
     assert codes(await api.do("resignGrant", {"grantId": key}, by=kim)) == []
-    assert codes(await api.do("revokeGrant", {"grantId": other}, by=anna)) == []
-    done = await api.do("restoreGrant", {"grantId": other}, "grant { status }", by=anna)
-    assert done["grant"] == {"status": "AWAITING_PERMISSIONS"}
+    assert codes(await api.do("revokeGrant", {"grantId": cy_grant}, by=anna)) == []
+    payload = await api.do("restoreGrant", {"grantId": cy_grant}, "grant { status }", by=anna)
+    assert payload["grant"] == {"status": "AWAITING_PERMISSIONS"}
 
 
-async def test_each_change_is_told_with_what_was_and_what_is(api: Api) -> None:
+async def test_update_is_recorded_with_state_before_and_after(api: Api) -> None:
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, "SIMPLE_USER")
 

@@ -1,4 +1,4 @@
-"""What narrows a role, rule by rule: who sees what before and after, on every path, with the very next request."""
+"""Policy rules through the API: each rule takes effect on every path with the next request."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Final, cast
@@ -15,64 +15,67 @@ from schema.build import build
 from tests.api import Answer, Api, Clock, Person, codes
 from tests.conftest import administer, at
 from tests.executor.generate import examples
-from tests.models.refusals import attempt, refused, state
+from tests.models.refusals import attempt, refusal_codes, state
 from tests.schema import world
 
 P = Permission
 GUEST: Final = "bo@example.com"
-# By each way to the account: the query around a selection on it, and where the account then stands.
-WAYS: Final[dict[str, tuple[str, tuple[str | int, ...]]]] = {
-    "root": ('account(id: "%(id)s") { %(shown)s }', ("account",)),
+# For each path to the account: the query around a selection of its fields, and the response path of the account.
+ACCOUNT_PATHS: Final[dict[str, tuple[str, tuple[str | int, ...]]]] = {
+    "root": ('account(id: "%(id)s") { %(selection)s }', ("account",)),
     "nested": (
-        "viewer { grants { nodes { account { %(shown)s } } } }",
+        "viewer { grants { nodes { account { %(selection)s } } } }",
         ("viewer", "grants", "nodes", 0, "account"),
     ),
-    "node": ('node(id: "%(id)s") { ... on Account { %(shown)s } }', ("node",)),
-    "nodes": ('nodes(ids: ["%(id)s"]) { ... on Account { %(shown)s } }', ("nodes", 0)),
-    "list": ("accounts { nodes { %(shown)s } }", ("accounts", "nodes", 0)),
+    "node": ('node(id: "%(id)s") { ... on Account { %(selection)s } }', ("node",)),
+    "nodes": ('nodes(ids: ["%(id)s"]) { ... on Account { %(selection)s } }', ("nodes", 0)),
+    "list": ("accounts { nodes { %(selection)s } }", ("accounts", "nodes", 0)),
 }
 
 
-async def seen(api: Api, by: Person, shown: str, way: str) -> tuple[Any, list[Any]]:
-    """What of the account is shown, and which errors, by one of the ways that lead to it."""
-    query, path = WAYS[way]
-    answer = await api.ask(f"{{ {query % {'id': by.account_id, 'shown': shown}} }}", by=by)
-    found = answer.partial
+async def load_account(api: Api, by: Person, selection: str, path_name: str) -> tuple[Any, list[Any]]:
+    """The selected account fields and the errors, by one of the paths to the account."""
+    template, path = ACCOUNT_PATHS[path_name]
+    answer = await api.ask(f"{{ {template % {'id': by.account_id, 'selection': selection}} }}", by=by)
+    account_fields = answer.partial
     for step in path:
-        found = found[step] if found else None
-    return found, answer.errors
+        account_fields = account_fields[step] if account_fields else None
+    return account_fields, answer.errors
 
 
-async def settle(api: Api, by: Person, **settings: object) -> None:
+async def update_settings(api: Api, by: Person, **settings: object) -> None:
     assert codes(await api.do("updateAccountSettings", {"accountId": by.account_id, **settings}, by=by)) == []
 
 
-# ---- A story for each rule -------------------------------------------------------------------
+# ---- One scenario for each rule --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_list_given_and_taken_shows_and_hides_on_every_way(api: Api, way: str) -> None:
-    """P5: a consultant has what his list says, from the next request on."""
+@pytest.mark.parametrize("path_name", ACCOUNT_PATHS)
+async def test_allowlist_change_takes_effect_on_every_path(api: Api, path_name: str) -> None:
+    """P5: a consultant has the permissions of the allowlist, from the next request on."""
     anna = await api.person("anna@example.com")
     kim, key = await api.guest(anna, GUEST, "CONSULTANT", permissions=["DOCUMENTS_READ"])
 
-    shown, errors = await seen(api, kim, "settings { defaultCurrency }", way)
-    assert shown == {"settings": None}
-    assert [(e["extensions"]["reason"], e["extensions"]["grantableBy"]) for e in errors] == [
+    account_fields, errors = await load_account(api, kim, "settings { defaultCurrency }", path_name)
+    assert account_fields == {"settings": None}
+    assert [(error["extensions"]["reason"], error["extensions"]["grantableBy"]) for error in errors] == [
         ("RESTRICTED_BY_GRANT", ["OWNER", "ADMINISTRATOR"])
     ]
-    given = {"grantId": key, "permissions": ["SETTINGS_READ"]}
-    assert codes(await api.do("updateGrant", given, by=anna)) == []
-    assert await seen(api, kim, "settings { defaultCurrency }", way) == ({"settings": {"defaultCurrency": "EUR"}}, [])
+    arguments = {"grantId": key, "permissions": ["SETTINGS_READ"]}
+    assert codes(await api.do("updateGrant", arguments, by=anna)) == []
+    assert await load_account(api, kim, "settings { defaultCurrency }", path_name) == (
+        {"settings": {"defaultCurrency": "EUR"}},
+        [],
+    )
     assert codes(await api.do("updateGrant", {"grantId": key, "permissions": []}, by=anna)) == []
-    shown, errors = await seen(api, kim, "settings { defaultCurrency }", way)
-    assert (shown or {}).get("settings") is None
-    assert errors == [], "the account does not exist for who has nothing in it"
+    account_fields, errors = await load_account(api, kim, "settings { defaultCurrency }", path_name)
+    assert (account_fields or {}).get("settings") is None
+    assert errors == [], "an account without permissions is not found"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path_name", ACCOUNT_PATHS)
 @pytest.mark.parametrize(
-    ("settings", "taken", "reason"),
+    ("settings", "removed_permissions", "reason"),
     [
         ({"simpleUserRestrictions": ["REPORTS_READ"]}, {P.REPORTS_READ}, "RESTRICTED_BY_ACCOUNT"),
         (
@@ -83,62 +86,66 @@ async def test_a_list_given_and_taken_shows_and_hides_on_every_way(api: Api, way
         ({"locks": ["CONTACTS_READ"]}, {P.CONTACTS_READ, P.CONTACTS_WRITE}, "LOCKED_BY_ACCOUNT"),
     ],
 )
-async def test_what_an_account_takes_is_gone_and_comes_back_on_every_way(
-    api: Api, way: str, settings: dict[str, Any], taken: set[Permission], reason: str
+async def test_restrictions_and_locks_take_effect_and_are_undone_on_every_path(
+    api: Api, path_name: str, settings: dict[str, Any], removed_permissions: set[Permission], reason: str
 ) -> None:
-    """P3, P6, P7: with the next request, with the reason, and undone as fast."""
+    """P3, P6, P7: restrictions and locks apply with the next request, give the reason, and can be undone."""
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, GUEST, "SIMPLE_USER")
-    asked = f"viewerPermissions viewerCan(permission: {min(taken)}) {{ allowed reason grantableBy }}"
-    before, _ = await seen(api, bo, asked, way)
+    selection = f"viewerPermissions viewerCan(permission: {min(removed_permissions)}) {{ allowed reason grantableBy }}"
+    before, _ = await load_account(api, bo, selection, path_name)
     assert before["viewerCan"] == {"allowed": True, "reason": "GRANTED", "grantableBy": []}
 
-    await settle(api, anna, **settings)
+    await update_settings(api, anna, **settings)
 
-    after, errors = await seen(api, bo, asked, way)
+    after, errors = await load_account(api, bo, selection, path_name)
     assert errors == []
     assert after == {
-        "viewerPermissions": [p for p in before["viewerPermissions"] if p not in taken],
+        "viewerPermissions": [p for p in before["viewerPermissions"] if p not in removed_permissions],
         "viewerCan": {"allowed": False, "reason": reason, "grantableBy": ["OWNER", "ADMINISTRATOR", "COLLABORATOR"]},
     }
-    await settle(api, anna, **{name: [] for name in settings})
-    assert (await seen(api, bo, asked, way))[0] == before
+    await update_settings(api, anna, **{name: [] for name in settings})
+    assert (await load_account(api, bo, selection, path_name))[0] == before
 
 
-async def test_restrictions_touch_nobody_but_simple_users(api: Api) -> None:
-    """P2, P3: whatever an account takes from its simple users, every other role keeps."""
+async def test_restrictions_apply_to_simple_users_only(api: Api) -> None:
+    """P2, P3: restrictions do not affect any other role."""
     anna = await api.person("anna@example.com")
     people = {Role.OWNER: anna}
     for role in (Role.ADMINISTRATOR, Role.COLLABORATOR, Role.ACCOUNTANT, Role.CONSULTANT, Role.SIMPLE_USER):
-        listed = {"permissions": policy.permissions(policy.ROLES[role])} if role is Role.CONSULTANT else {}
-        people[role], _ = await api.guest(anna, f"{role.lower()}@example.com", role, **listed)
-    asked = "viewerPermissions"
-    before = {role: (await seen(api, person, asked, "root"))[0] for role, person in people.items()}
+        arguments = {"permissions": policy.permissions(policy.ROLES[role])} if role is Role.CONSULTANT else {}
+        people[role], _ = await api.guest(anna, f"{role.lower()}@example.com", role, **arguments)
+    selection = "viewerPermissions"
+    before = {role: (await load_account(api, person, selection, "root"))[0] for role, person in people.items()}
 
-    await settle(api, anna, simpleUserRestrictions=policy.permissions(policy.RESTRICTABLE))
+    await update_settings(api, anna, simpleUserRestrictions=policy.permissions(policy.RESTRICTABLE))
 
-    after = {role: (await seen(api, person, asked, "root"))[0] for role, person in people.items()}
+    after = {role: (await load_account(api, person, selection, "root"))[0] for role, person in people.items()}
     assert after.pop(Role.SIMPLE_USER) == {"viewerPermissions": ["ACCOUNT_READ", "SUBSCRIPTION_READ"]}
     del before[Role.SIMPLE_USER]
     assert after == before
 
 
-async def test_a_lock_binds_the_owner_in_the_payload_that_sets_it(api: Api) -> None:
-    """P6: there is no moment in which the one who locks is not bound himself."""
+async def test_lock_applies_to_the_payload_that_sets_it(api: Api) -> None:
+    """P6: a lock binds the user who sets it at once."""
     anna = await api.person("anna@example.com")
-    given = {"accountId": anna.account_id, "locks": ["DOCUMENTS_READ"]}
+    arguments = {"accountId": anna.account_id, "locks": ["DOCUMENTS_READ"]}
 
-    done = await api.do("updateAccountSettings", given, "account { viewerPermissions settings { locks } }", by=anna)
+    payload = await api.do(
+        "updateAccountSettings", arguments, "account { viewerPermissions settings { locks } }", by=anna
+    )
 
-    assert done["account"]["settings"] == {"locks": ["DOCUMENTS_READ"]}
-    assert [p for p in done["account"]["viewerPermissions"] if p.startswith("DOCUMENTS")] == []
-    refresh = await api.do("updateAccountSettings", {**given, "locks": []}, "account { viewerPermissions }", by=anna)
+    assert payload["account"]["settings"] == {"locks": ["DOCUMENTS_READ"]}
+    assert [p for p in payload["account"]["viewerPermissions"] if p.startswith("DOCUMENTS")] == []
+    refresh = await api.do(
+        "updateAccountSettings", {**arguments, "locks": []}, "account { viewerPermissions }", by=anna
+    )
     assert refresh["account"]["viewerPermissions"] == list(Permission)
 
 
 @pytest.mark.parametrize("column", ["locks", "simple_user_restrictions"])
 @pytest.mark.parametrize("permission", [p for p in P if not policy.mask([p]) & policy.RESTRICTABLE])
-async def test_the_database_takes_no_lock_on_the_keys(api: Api, column: str, permission: Permission) -> None:
+async def test_database_rejects_locks_on_essential_permissions(api: Api, column: str, permission: Permission) -> None:
     await api.person("anna@example.com")
 
     with pytest.raises(Exception, match="accounts_the_keys_stay"):
@@ -147,38 +154,38 @@ async def test_the_database_takes_no_lock_on_the_keys(api: Api, column: str, per
 
 
 @pytest.mark.parametrize(
-    ("permissions", "missing"),
+    ("permissions", "missing_reads"),
     [
         (["CONTACTS_WRITE"], "CONTACTS_READ"),
         (["DOCUMENTS_READ_ALL", "EXPENSES_WRITE"], "DOCUMENTS_READ, EXPENSES_READ"),
     ],
 )
 @pytest.mark.parametrize("role", ["SIMPLE_USER", "CONSULTANT"])
-async def test_writing_is_not_given_without_its_reading(
-    api: Api, role: str, permissions: list[str], missing: str
+async def test_write_permission_without_its_read_permission_is_rejected(
+    api: Api, role: str, permissions: list[str], missing_reads: str
 ) -> None:
-    """P7: said when it is given, by invitation and by change, rather than silently worth nothing."""
+    """P7: invitations and updates reject a write permission that would have no effect."""
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, role, permissions=["DOCUMENTS_READ"])
-    invited = await api.do(
+    invitation_payload = await api.do(
         "inviteUser",
         {"accountId": anna.account_id, "email": "cy@example.com", "role": role},
         "invitation { id }",
         by=anna,
     )
-    wrong = [("INVALID", ["permissions"])]
-    given = {"accountId": anna.account_id, "email": "di@example.com", "role": role, "permissions": permissions}
+    errors = [("INVALID", ["permissions"])]
+    arguments = {"accountId": anna.account_id, "email": "di@example.com", "role": role, "permissions": permissions}
 
-    assert await refused(api, "inviteUser", given, by=anna) == wrong
-    assert await refused(api, "updateGrant", {"grantId": key, "permissions": permissions}, by=anna) == wrong
-    changed = {"invitationId": invited["invitation"]["id"], "permissions": permissions}
-    assert await refused(api, "updateInvitation", changed, by=anna) == wrong
-    told = await api.do("inviteUser", given, by=anna)
-    assert told["errors"][0]["message"] == f"Without these the others are worth nothing: {missing}."
+    assert await refusal_codes(api, "inviteUser", arguments, by=anna) == errors
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "permissions": permissions}, by=anna) == errors
+    invitation_change = {"invitationId": invitation_payload["invitation"]["id"], "permissions": permissions}
+    assert await refusal_codes(api, "updateInvitation", invitation_change, by=anna) == errors
+    payload = await api.do("inviteUser", arguments, by=anna)
+    assert payload["errors"][0]["message"] == f"These permissions are needed by the others: {missing_reads}."
 
 
-async def test_what_is_taken_neither_filters_nor_sorts(api: Api) -> None:
-    """A consultant who may not see the subscription finds no account by its end, nor its end in a cursor."""
+async def test_hidden_field_cannot_be_used_in_filter_or_order(api: Api) -> None:
+    """A consultant who may not read the subscription cannot filter by its end, and no cursor contains the end."""
     anna = await api.person("anna@example.com")
     kim, _ = await api.guest(anna, GUEST, "CONSULTANT", permissions=["DOCUMENTS_READ"])
     until = (api.clock.now.replace(year=api.clock.now.year + 2)).isoformat()
@@ -197,7 +204,7 @@ async def test_what_is_taken_neither_filters_nor_sorts(api: Api) -> None:
     assert first == second
 
 
-# ---- What is decided is what is enforced -----------------------------------------------------
+# ---- Decisions agree with enforcement --------------------------------------------------------
 
 FIELDS: Final = {
     P.SUBSCRIPTION_READ: "subscription { __typename }",
@@ -206,7 +213,7 @@ FIELDS: Final = {
     P.EVENTS_READ: "events { __typename }",
     P.MESSAGES_READ: "messages { __typename }",
 }
-ASKED: Final = " ".join(
+ACCOUNT_SELECTION: Final = " ".join(
     ["id viewerPermissions", *FIELDS.values()]
     + [f"{p}: viewerCan(permission: {p}) {{ allowed permission reason grantableBy }}" for p in P]
 )
@@ -221,100 +228,105 @@ facts = st.tuples(
 )
 
 
-class House:
-    """An account whose facts a test sets behind the models' back: its owner, and a guest in any role."""
+class AccountWithFacts:
+    """An account whose facts a test writes directly to the database, with its owner and a guest in any role."""
 
     def __init__(self, api: Api, owner: Person, guest: Person) -> None:
         self.api, self.owner, self.guest = api, owner, guest
 
-    async def become(self, of: Facts) -> tuple[Person, GrantFacts]:
-        """Whoever is in that role, with the standing that he must have."""
-        role, listed, restrictions, locks, over = of
-        bits = None if listed is None or role not in policy.WITH_ALLOWLIST else policy.mask(listed)
-        until = self.api.clock.now if over else self.api.clock.now.replace(year=self.api.clock.now.year + 1)
+    async def store_facts(self, of: Facts) -> tuple[Person, GrantFacts]:
+        """Store these facts. Returns the user in that role and the expected facts of the grant."""
+        role, allowlist, restrictions, locks, is_over = of
+        bits = None if allowlist is None or role not in policy.WITH_ALLOWLIST else policy.mask(allowlist)
+        until = self.api.clock.now if is_over else self.api.clock.now.replace(year=self.api.clock.now.year + 1)
         account = world.key(self.owner.account_id)
         sql = "UPDATE accounts SET simple_user_restrictions = $2, locks = $3, subscription_until = $4 WHERE id = $1"
         await db.execute(sql, account, policy.mask(restrictions), policy.mask(locks), until)
-        standing = GrantFacts(
-            role, GrantStatus.ACTIVE, bits, policy.mask(restrictions), policy.mask(locks), subscription_over=over
+        grant_facts = GrantFacts(
+            role, GrantStatus.ACTIVE, bits, policy.mask(restrictions), policy.mask(locks), subscription_over=is_over
         )
         if role is Role.OWNER:
-            return self.owner, standing
+            return self.owner, grant_facts
         sql = "UPDATE grants SET role = $2, listed = $3, status = 'ACTIVE' WHERE user_id = $1"
         await db.execute(sql, world.key(self.guest.user_id), role, bits)
-        return self.guest, standing
+        return self.guest, grant_facts
 
 
 @pytest.fixture(scope="module")
-async def house(postgres: str, template: str) -> AsyncIterator[House]:
+async def tested_account(postgres: str, template: str) -> AsyncIterator[AccountWithFacts]:
     """One account for all examples."""
-    name = f"rules_{next(world.NUMBERS)}"
+    name = f"rules_{next(world.DATABASE_NUMBERS)}"
     await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
     async with world.application(at(postgres, name), "compiled", Clock()) as api:
         owner = await api.person("anna@example.com")
         guest, _ = await api.guest(owner, GUEST, "ACCOUNTANT")
         await api.person("cy@example.com")
-        yield House(api, owner, guest)
+        yield AccountWithFacts(api, owner, guest)
     await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @examples(150)
 @given(of=facts)
-async def test_viewer_can_says_what_fields_do(house: House, *, of: Facts) -> None:
-    """P12: yes where the field answers, else the field's own error says the same."""
-    person, standing = await house.become(of)
-    answer = await house.api.ask(f'{{ account(id: "{person.account_id}") {{ {ASKED} }} }}', by=person)
+async def test_viewer_can_agrees_with_fields(tested_account: AccountWithFacts, *, of: Facts) -> None:
+    """P12: a permission is allowed if the field has a value. Otherwise the error of the field gives the same reason."""
+    person, grant_facts = await tested_account.store_facts(of)
+    answer = await tested_account.api.ask(
+        f'{{ account(id: "{person.account_id}") {{ {ACCOUNT_SELECTION} }} }}', by=person
+    )
     account = answer.partial["account"]
-    effective = policy.effective(standing)
+    effective = policy.effective_bits(grant_facts)
     if not effective & policy.mask([P.ACCOUNT_READ]):
         assert account is None or account["id"] is None
         return
 
-    told = {p: account[p] for p in P}
-    assert {p for p in P if told[p]["allowed"]} == set(policy.permissions(effective))
+    decisions = {p: account[p] for p in P}
+    assert {p for p in P if decisions[p]["allowed"]} == set(policy.permissions(effective))
     assert account["viewerPermissions"] == policy.permissions(effective)
-    refused_at = {error["path"][-1]: error["extensions"] for error in answer.errors}
+    error_by_field = {error["path"][-1]: error["extensions"] for error in answer.errors}
     for permission, field in FIELDS.items():
         name = field.split()[0]
-        assert told[permission]["allowed"] == (account[name] is not None) == (name not in refused_at)
-        if name in refused_at:
-            assert agrees(refused_at[name], told[permission], standing.role)
+        assert decisions[permission]["allowed"] == (account[name] is not None) == (name not in error_by_field)
+        if name in error_by_field:
+            assert agrees(error_by_field[name], decisions[permission], grant_facts.role)
 
 
-def agrees(error: dict[str, Any], told: dict[str, Any], role: Role) -> bool:
-    """Whether an error's details are those of a decision."""
-    details = {k: v for k, v in error.items() if k != "requestId"}
-    decision = {k: told[k] for k in ("permission", "reason", "grantableBy")}
+def agrees(error: dict[str, Any], decision_fields: dict[str, Any], role: Role) -> bool:
+    """True if an error has the details of a decision."""
+    details = {name: value for name, value in error.items() if name != "requestId"}
+    decision = {name: decision_fields[name] for name in ("permission", "reason", "grantableBy")}
     return details == {"code": "FORBIDDEN", "role": role.value, **decision}
 
 
 @examples(60)
 @given(of=facts)
-async def test_viewer_can_says_what_mutations_do(house: House, *, of: Facts) -> None:
-    """P12: each is called with input that is wrong, so that who may learns just that, and nothing changes."""
-    person, standing = await house.become(of)
-    here = person.account_id
-    wrong: dict[Permission, tuple[str, dict[str, Any], str]] = {
-        P.SETTINGS_WRITE: ("updateAccountSettings", {"accountId": here, "paymentTermDays": -1}, "OUT_OF_RANGE"),
-        P.USERS_WRITE: ("inviteUser", {"accountId": here, "email": "x", "role": "SIMPLE_USER"}, "INVALID"),
+async def test_viewer_can_agrees_with_mutations(tested_account: AccountWithFacts, *, of: Facts) -> None:
+    """P12: each mutation gets invalid input, so that an allowed call reports the input and changes nothing."""
+    person, grant_facts = await tested_account.store_facts(of)
+    account_id = person.account_id
+    invalid_calls: dict[Permission, tuple[str, dict[str, Any], str]] = {
+        P.SETTINGS_WRITE: ("updateAccountSettings", {"accountId": account_id, "paymentTermDays": -1}, "OUT_OF_RANGE"),
+        P.USERS_WRITE: ("inviteUser", {"accountId": account_id, "email": "x", "role": "SIMPLE_USER"}, "INVALID"),
         P.SUBSCRIPTION_WRITE: (
             "extendSubscription",
-            {"accountId": here, "payerAccountId": here, "days": 10},
+            {"accountId": account_id, "payerAccountId": account_id, "days": 10},
             "SAME_ACCOUNT",
         ),
     }
     before = await state()
-    for permission, (mutation, input_, code) in wrong.items():
-        decision = policy.decide(permission, standing)
-        answer = await attempt(house.api, mutation, input_, by=person)
-        if not policy.effective(standing):
+    for permission, (mutation, input_, code) in invalid_calls.items():
+        decision = policy.decide(permission, grant_facts)
+        answer = await attempt(tested_account.api, mutation, input_, by=person)
+        if not policy.effective_bits(grant_facts):
             expected = "NOT_FOUND"
         elif decision.reason is DecisionReason.SUBSCRIPTION_EXPIRED:
             expected = "SUBSCRIPTION_EXPIRED"
         elif not decision.allowed:
             (error,) = answer.errors
-            told = {**vars_of(decision), "grantableBy": [role.value for role in decision.grantable_by]}
-            assert agrees(error["extensions"], told, standing.role)
+            decision_fields = {
+                **decision_details(decision),
+                "grantableBy": [role.value for role in decision.grantable_by],
+            }
+            assert agrees(error["extensions"], decision_fields, grant_facts.role)
             continue
         else:
             expected = code
@@ -326,11 +338,11 @@ def outcome(answer: Answer, mutation: str) -> list[str]:
     return [error["code"] for error in answer.data[mutation]["errors"]]
 
 
-def vars_of(decision: policy.Decision) -> dict[str, Any]:
+def decision_details(decision: policy.Decision) -> dict[str, Any]:
     return {"permission": decision.permission.value, "reason": decision.reason.value}
 
 
-# ---- Who is named can help ------------------------------------------------------------------
+# ---- Roles that can help --------------------------------------------------------------------
 
 
 @given(
@@ -345,50 +357,55 @@ def vars_of(decision: policy.Decision) -> dict[str, Any]:
     ),
     st.sampled_from(list(P)),
 )
-def test_who_is_named_can_make_it_a_yes_and_nobody_else(standing: GrantFacts, permission: Permission) -> None:
-    """P12: each role, doing all that it may, against the roles that the decision names."""
-    decision = policy.decide(permission, standing)
+def test_grantable_by_names_exactly_the_roles_that_can_help(grant_facts: GrantFacts, permission: Permission) -> None:
+    """P12: the decision names exactly the roles whose holders can make it allowed."""
+    decision = policy.decide(permission, grant_facts)
     if decision.allowed:
         return
 
     helpers = [
         role
         for role in Role
-        if role not in policy.WITH_ALLOWLIST and policy.decide(permission, helped(standing, role, permission)).allowed
+        if role not in policy.WITH_ALLOWLIST
+        and policy.decide(permission, facts_after_help(grant_facts, role, permission)).allowed
     ]
 
     assert list(decision.grantable_by) == helpers
 
 
-def helped(standing: GrantFacts, by: Role, permission: Permission) -> GrantFacts:
-    """What becomes of somebody's standing once a holder of a role has done for him all that he may."""
-    over, restrictions, locks = standing.subscription_over, standing.restrictions, standing.locks
+def facts_after_help(grant_facts: GrantFacts, helper: Role, permission: Permission) -> GrantFacts:
+    """The facts of a grant after a holder of the role `helper` has changed everything that they may change."""
+    is_over, restrictions, locks = grant_facts.subscription_over, grant_facts.restrictions, grant_facts.locks
 
-    def may(wanted: Permission) -> bool:
-        mine = GrantFacts(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
-        return policy.decide(wanted, mine).allowed
+    def may(permission: Permission) -> bool:
+        helper_facts = GrantFacts(helper, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=is_over)
+        return policy.decide(permission, helper_facts).allowed
 
-    over = over and not may(P.SUBSCRIPTION_WRITE)
+    is_over = is_over and not may(P.SUBSCRIPTION_WRITE)
     if may(P.SETTINGS_WRITE):
         restrictions = locks = 0
-    giver = GrantFacts(by, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=over)
-    terms = (standing.role, standing.listed, standing.status)
+    giver = GrantFacts(helper, GrantStatus.ACTIVE, None, restrictions, locks, subscription_over=is_over)
+    terms = (grant_facts.role, grant_facts.allowlist, grant_facts.status)
     if (
-        not policy.granted(standing.role, standing.listed) & policy.mask([permission])
+        not policy.granted_bits(grant_facts.role, grant_facts.allowlist) & policy.mask([permission])
         or terms[2] is not GrantStatus.ACTIVE
     ):
         offers = [(role, policy.ROLES[role] if role in policy.WITH_ALLOWLIST else None) for role in Role]
-        offers = [o for o in offers if policy.granted(*o) & policy.mask([permission]) and policy.may_give(giver, *o)]
+        offers = [
+            offer
+            for offer in offers
+            if policy.granted_bits(*offer) & policy.mask([permission]) and policy.may_grant(giver, *offer)
+        ]
         if offers:
             terms = (*offers[0], GrantStatus.ACTIVE)
         elif may(P.OWNERSHIP):
             terms = (Role.OWNER, None, GrantStatus.ACTIVE)
-    return GrantFacts(terms[0], terms[2], terms[1], restrictions, locks, subscription_over=over)
+    return GrantFacts(terms[0], terms[2], terms[1], restrictions, locks, subscription_over=is_over)
 
 
 @pytest.mark.parametrize("helper", ["OWNER", "ADMINISTRATOR", "COLLABORATOR", "ACCOUNTANT"])
 @pytest.mark.parametrize(
-    ("facts", "permission", "mutation", "given_"),
+    ("fact_set", "permission", "mutation", "remedy"),
     [
         ((Role.SIMPLE_USER, {P.ACCOUNT_READ}, set(), set(), False), P.REPORTS_READ, "updateGrant", "list"),
         ((Role.CONSULTANT, {P.ACCOUNT_READ}, set(), set(), False), P.SETTINGS_READ, "updateGrant", "list"),
@@ -398,16 +415,16 @@ def helped(standing: GrantFacts, by: Role, permission: Permission) -> GrantFacts
         ((Role.ACCOUNTANT, None, set(), {P.CONTACTS_READ}, False), P.CONTACTS_WRITE, "updateAccountSettings", "free"),
     ],
 )
-async def test_a_no_becomes_a_yes_by_who_is_named(
-    api: Api, helper: str, facts: Facts, permission: Permission, mutation: str, given_: str
+async def test_remedy_works_for_exactly_the_named_roles(
+    api: Api, helper: str, fact_set: Facts, permission: Permission, mutation: str, remedy: str
 ) -> None:
-    """P12, through the API: the remedy works for each role that is named, and for no other."""
+    """P12, through the API: the remedy works for each named role and for no other role."""
     owner = await api.person("anna@example.com")
     guest, key = await api.guest(owner, GUEST, "ACCOUNTANT")
     by = owner if helper == "OWNER" else (await api.guest(owner, "helper@example.com", helper))[0]
-    person, _ = await House(api, owner, guest).become(facts)
-    asked = f"viewerCan(permission: {permission}) {{ allowed grantableBy }}"
-    before, _ = await seen(api, person, asked, "root")
+    person, _ = await AccountWithFacts(api, owner, guest).store_facts(fact_set)
+    selection = f"viewerCan(permission: {permission}) {{ allowed grantableBy }}"
+    before, _ = await load_account(api, person, selection, "root")
     assert not before["viewerCan"]["allowed"]
     inputs: dict[str, dict[str, Any]] = {
         "list": {"grantId": key, "permissions": ["ACCOUNT_READ", permission]},
@@ -415,17 +432,17 @@ async def test_a_no_becomes_a_yes_by_who_is_named(
         "free": {"accountId": owner.account_id, "locks": [], "simpleUserRestrictions": []},
     }
 
-    answer = await attempt(api, mutation, inputs[given_], by=by)
+    answer = await attempt(api, mutation, inputs[remedy], by=by)
 
     is_named = helper in before["viewerCan"]["grantableBy"]
     assert answer.codes == ([] if is_named else ["FORBIDDEN"])
-    after, _ = await seen(api, person, asked, "root")
+    after, _ = await load_account(api, person, selection, "root")
     assert after["viewerCan"]["allowed"] == is_named
 
 
-def test_every_guarded_field_of_an_account_is_among_those_asked() -> None:
-    """A field with a permission of its own must join the comparison above."""
+def test_comparison_covers_every_guarded_account_field() -> None:
+    """A field with its own permission must be part of the comparison above."""
     account = cast("GraphQLObjectType", build().type_map["Account"])
-    demanded = {field.extensions["rule"].permission for field in account.fields.values()}
+    permissions = {field.extensions["rule"].permission for field in account.fields.values()}
 
-    assert demanded == {P.ACCOUNT_READ, *FIELDS}
+    assert permissions == {P.ACCOUNT_READ, *FIELDS}

@@ -1,4 +1,4 @@
-"""Seats: who takes one, and what happens when none is left."""
+"""Seats: roles that need one, and refusals when none is available."""
 
 from typing import Any
 
@@ -13,99 +13,109 @@ from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, Person, codes
-from tests.models.refusals import events, refused, state
-from tests.resolvers.statements import counted
+from tests.models.refusals import events, refusal_codes, state
+from tests.resolvers.statements import record_statements
 
-NONE_LEFT = "SEATS_EXHAUSTED"
-TAKING = ["ADMINISTRATOR", "COLLABORATOR", "SIMPLE_USER"]
-NOT_TAKING = ["ACCOUNTANT", "CONSULTANT"]
+SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
+ROLES_WITH_SEAT = ["ADMINISTRATOR", "COLLABORATOR", "SIMPLE_USER"]
+SEATLESS_ROLES = ["ACCOUNTANT", "CONSULTANT"]
 
 
 async def sell(api: Api, owner: Person, count: int) -> None:
-    """What the operator does at the command line."""
+    """Sell seats as the operator does at the command line."""
     row = await Account.get(id=ids.decode("Account", owner.account_id))
     await seat.sell(Caller(now=api.clock.now, config=OperationConfig(KEY)), row.number, count)
 
 
-async def firm(api: Api, count: int) -> Person:
-    """The owner of an account with so many seats."""
+async def create_firm(api: Api, count: int) -> Person:
+    """The owner of a new account with `count` seats."""
     anna = await api.person("anna@example.com")
     await sell(api, anna, count)
     return anna
 
 
-async def seats(api: Api, by: Person) -> dict[str, int]:
-    """Purchased, used, reserved, available."""
+async def load_seats(api: Api, by: Person) -> dict[str, int]:
+    """The numbers of purchased, used, reserved and available seats."""
     query = "query ($id: ID) { account(id: $id) { seats { purchased used reserved available } } }"
     answer = await api.ask(query, {"id": by.account_id}, by=by)
-    found: dict[str, int] = answer.data["account"]["seats"]
-    return found
+    seat_counts: dict[str, int] = answer.data["account"]["seats"]
+    return seat_counts
 
 
-def offer(by: Person, email: str, role: str) -> dict[str, object]:
+def invitation_input(by: Person, email: str, role: str) -> dict[str, object]:
     return {"accountId": by.account_id, "email": email, "role": role}
 
 
 async def invite(api: Api, by: Person, email: str, role: str = "COLLABORATOR") -> str:
     """The id of a new invitation."""
-    done = await api.do("inviteUser", offer(by, email, role), "invitation { id }", by=by)
-    assert done["errors"] == []
-    return str(done["invitation"]["id"])
+    payload = await api.do("inviteUser", invitation_input(by, email, role), "invitation { id }", by=by)
+    assert payload["errors"] == []
+    return str(payload["invitation"]["id"])
 
 
 async def accept(api: Api, email: str) -> dict[str, Any]:
-    given = {"token": await api.link(email, "invitation"), "name": "Bo Berg", "password": PASSWORD}
-    return await api.do("acceptInvitation", given, "grant { id }")
+    arguments = {"token": await api.link(email, "invitation"), "name": "Bo Berg", "password": PASSWORD}
+    return await api.do("acceptInvitation", arguments, "grant { id }")
 
 
-# ---- What is shown ---------------------------------------------------------------------------
+# ---- Counting --------------------------------------------------------------------------------
 
 
-async def test_a_new_account_has_the_free_seats_of_the_installation(api: Api) -> None:
+async def test_new_account_has_the_configured_free_seats(api: Api) -> None:
     anna = await api.person("anna@example.com")
 
-    assert await seats(api, anna) == {"purchased": 1000, "used": 0, "reserved": 0, "available": 1000}
+    assert await load_seats(api, anna) == {"purchased": 1000, "used": 0, "reserved": 0, "available": 1000}
 
 
-async def test_roles_take_seats_as_the_requirements_say() -> None:
-    assert policy.SEATED == (Role.ADMINISTRATOR, Role.COLLABORATOR, Role.SIMPLE_USER)
+async def test_roles_that_need_a_seat() -> None:
+    assert policy.SEAT_ROLES == (Role.ADMINISTRATOR, Role.COLLABORATOR, Role.SIMPLE_USER)
 
 
-@pytest.mark.parametrize("role", TAKING + NOT_TAKING)
-async def test_an_invitation_reserves_what_its_acceptance_uses(api: Api, role: str) -> None:
-    anna = await firm(api, 3)
-    taken = int(role in TAKING)
+@pytest.mark.parametrize("role", ROLES_WITH_SEAT + SEATLESS_ROLES)
+async def test_invitation_reserves_the_seat_that_acceptance_uses(api: Api, role: str) -> None:
+    anna = await create_firm(api, 3)
+    seat_count = int(role in ROLES_WITH_SEAT)
 
     await invite(api, anna, "bo@example.com", role)
 
-    assert await seats(api, anna) == {"purchased": 3, "used": 0, "reserved": taken, "available": 3 - taken}
+    assert await load_seats(api, anna) == {
+        "purchased": 3,
+        "used": 0,
+        "reserved": seat_count,
+        "available": 3 - seat_count,
+    }
     assert codes(await accept(api, "bo@example.com")) == []
-    assert await seats(api, anna) == {"purchased": 3, "used": taken, "reserved": 0, "available": 3 - taken}
+    assert await load_seats(api, anna) == {
+        "purchased": 3,
+        "used": seat_count,
+        "reserved": 0,
+        "available": 3 - seat_count,
+    }
 
 
 @pytest.mark.parametrize("ending", ["revokeInvitation", "declineInvitation"])
-async def test_an_invitation_that_comes_to_nothing_gives_its_seat_back(api: Api, ending: str) -> None:
-    anna = await firm(api, 1)
+async def test_ended_invitation_frees_its_seat(api: Api, ending: str) -> None:
+    anna = await create_firm(api, 1)
     key = await invite(api, anna, "bo@example.com")
     by_link = {"token": await api.link("bo@example.com", "invitation")}
 
     await api.do(ending, by_link if ending == "declineInvitation" else {"invitationId": key}, by=anna)
 
-    assert (await seats(api, anna))["available"] == 1
+    assert (await load_seats(api, anna))["available"] == 1
 
 
-async def test_a_seat_is_free_at_the_instant_at_which_an_invitation_expires(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_invitation_frees_its_seat_at_its_exact_expiry(api: Api) -> None:
+    anna = await create_firm(api, 1)
     await invite(api, anna, "bo@example.com")
 
     api.clock.forward(days=7, seconds=-1)
-    assert (await seats(api, anna))["available"] == 0
+    assert (await load_seats(api, anna))["available"] == 0
     api.clock.forward(seconds=1)
-    assert (await seats(api, anna))["available"] == 1
+    assert (await load_seats(api, anna))["available"] == 1
 
 
-async def test_a_seat_is_free_at_the_instant_at_which_a_grant_ends(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_grant_frees_its_seat_at_its_exact_end(api: Api) -> None:
+    anna = await create_firm(api, 1)
     end = api.clock.now.replace(microsecond=0)
     await api.guest(anna, "bo@example.com", "COLLABORATOR", grantValidUntil=end.replace(year=end.year + 1).isoformat())
 
@@ -113,21 +123,21 @@ async def test_a_seat_is_free_at_the_instant_at_which_a_grant_ends(api: Api) -> 
     me = await api.do("signIn", {"email": anna.email, "password": PASSWORD}, "accessToken")
     anna = Person(anna.email, me["accessToken"], anna.user_id, anna.account_id)
 
-    assert await seats(api, anna) == {"purchased": 1, "used": 0, "reserved": 0, "available": 1}
+    assert await load_seats(api, anna) == {"purchased": 1, "used": 0, "reserved": 0, "available": 1}
 
 
-async def test_a_grant_that_waits_for_permissions_has_its_seat(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_grant_awaiting_permissions_uses_a_seat(api: Api) -> None:
+    anna = await create_firm(api, 1)
     await invite(api, anna, "bo@example.com", "SIMPLE_USER")
     await accept(api, "bo@example.com")
 
     await db.execute("UPDATE grants SET status = 'AWAITING_PERMISSIONS', listed = 0 WHERE role = 'SIMPLE_USER'")
 
-    assert (await seats(api, anna))["used"] == 1
+    assert (await load_seats(api, anna))["used"] == 1
 
 
-async def test_an_accountant_does_not_see_the_seats(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_accountant_cannot_read_seats(api: Api) -> None:
+    anna = await create_firm(api, 1)
     ada, _ = await api.guest(anna, "ada@example.com", "ACCOUNTANT")
 
     answer = await api.ask("{ viewer { accounts { nodes { name seats { used } } } } }", by=ada)
@@ -136,97 +146,101 @@ async def test_an_accountant_does_not_see_the_seats(api: Api) -> None:
     assert answer.partial["viewer"]["accounts"]["nodes"][0]["seats"] is None
 
 
-async def test_the_seats_of_many_accounts_are_one_statement(api: Api) -> None:
-    anna = await firm(api, 1)
-    for place in range(3):
-        await api.do("createAccount", {"name": f"Firm {place}"}, by=anna)
+async def test_seats_of_many_accounts_take_one_statement(api: Api) -> None:
+    anna = await create_firm(api, 1)
+    for index in range(3):
+        await api.do("createAccount", {"name": f"Firm {index}"}, by=anna)
     query = "{ viewer { accounts { nodes { name %s } } } }"
 
-    with counted() as without:
+    with record_statements() as without_seats:
         await api.ask(query % "", by=anna)
-    with counted() as found:
+    with record_statements() as with_seats:
         answer = await api.ask(query % "seats { available }", by=anna)
 
     assert len(answer.data["viewer"]["accounts"]["nodes"]) == 4
-    assert len(found) == len(without) + 1
+    assert len(with_seats) == len(without_seats) + 1
 
 
-# ---- When none is left -----------------------------------------------------------------------
+# ---- No available seat -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", TAKING)
-async def test_nobody_is_invited_to_a_seat_that_is_not_there(api: Api, role: str) -> None:
-    anna = await firm(api, 1)
+@pytest.mark.parametrize("role", ROLES_WITH_SEAT)
+async def test_invitation_without_available_seat_is_rejected(api: Api, role: str) -> None:
+    anna = await create_firm(api, 1)
     await invite(api, anna, "bo@example.com")
 
-    assert await refused(api, "inviteUser", offer(anna, "cy@example.com", role), by=anna) == [(NONE_LEFT, ["role"])]
+    assert await refusal_codes(api, "inviteUser", invitation_input(anna, "cy@example.com", role), by=anna) == [
+        (SEATS_EXHAUSTED, ["role"])
+    ]
     await sell(api, anna, 2)
-    assert codes(await api.do("inviteUser", offer(anna, "cy@example.com", role), by=anna)) == []
+    assert codes(await api.do("inviteUser", invitation_input(anna, "cy@example.com", role), by=anna)) == []
 
 
-async def test_who_is_invited_already_is_told_so_rather_than_that_no_seat_is_left(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_second_invitation_reports_already_invited_before_seats(api: Api) -> None:
+    anna = await create_firm(api, 1)
     await invite(api, anna, "bo@example.com")
 
-    found = await refused(api, "inviteUser", offer(anna, "bo@example.com", "COLLABORATOR"), by=anna)
+    error_codes = await refusal_codes(
+        api, "inviteUser", invitation_input(anna, "bo@example.com", "COLLABORATOR"), by=anna
+    )
 
-    assert found == [("ALREADY_INVITED", ["email"])]
+    assert error_codes == [("ALREADY_INVITED", ["email"])]
 
 
-@pytest.mark.parametrize("role", NOT_TAKING)
-async def test_who_takes_no_seat_is_invited_to_an_account_without_any(api: Api, role: str) -> None:
-    anna = await firm(api, 0)
+@pytest.mark.parametrize("role", SEATLESS_ROLES)
+async def test_role_without_seat_can_be_invited_without_available_seats(api: Api, role: str) -> None:
+    anna = await create_firm(api, 0)
 
     await invite(api, anna, "bo@example.com", role)
 
     assert codes(await accept(api, "bo@example.com")) == []
 
 
-async def test_who_accepts_is_refused_where_more_seats_are_used_than_there_are(api: Api) -> None:
-    anna = await firm(api, 2)
+async def test_acceptance_is_rejected_when_all_seats_are_used(api: Api) -> None:
+    anna = await create_firm(api, 2)
     await api.guest(anna, "bo@example.com", "COLLABORATOR")
     await invite(api, anna, "cy@example.com")
     await db.execute("UPDATE accounts SET purchased_seats = 1")
 
     before = await state()
-    assert codes(await accept(api, "cy@example.com")) == [(NONE_LEFT, None)]
+    assert codes(await accept(api, "cy@example.com")) == [(SEATS_EXHAUSTED, None)]
     assert await state() == before
 
 
-async def test_of_more_invitations_than_seats_the_first_to_accept_have_them(api: Api) -> None:
-    anna = await firm(api, 2)
+async def test_first_acceptance_gets_the_last_seat(api: Api) -> None:
+    anna = await create_firm(api, 2)
     for email in ("bo@example.com", "cy@example.com"):
         await invite(api, anna, email)
     await db.execute("UPDATE accounts SET purchased_seats = 1")
 
     assert codes(await accept(api, "cy@example.com")) == []
-    assert codes(await accept(api, "bo@example.com")) == [(NONE_LEFT, None)]
+    assert codes(await accept(api, "bo@example.com")) == [(SEATS_EXHAUSTED, None)]
 
 
-async def test_a_grant_is_not_restored_to_a_seat_that_is_not_there(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_restoring_without_available_seat_is_rejected(api: Api) -> None:
+    anna = await create_firm(api, 1)
     _, grant = await api.guest(anna, "bo@example.com", "COLLABORATOR")
     await api.do("revokeGrant", {"grantId": grant}, by=anna)
     key = await invite(api, anna, "cy@example.com")
 
-    assert await refused(api, "restoreGrant", {"grantId": grant}, by=anna) == [(NONE_LEFT, ["grantId"])]
+    assert await refusal_codes(api, "restoreGrant", {"grantId": grant}, by=anna) == [(SEATS_EXHAUSTED, ["grantId"])]
     await api.do("revokeInvitation", {"invitationId": key}, by=anna)
     assert codes(await api.do("restoreGrant", {"grantId": grant}, by=anna)) == []
 
 
-async def test_a_role_that_takes_no_seat_is_not_changed_to_one_that_is_not_there(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_role_change_without_available_seat_is_rejected(api: Api) -> None:
+    anna = await create_firm(api, 1)
     _, grant = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
     await api.guest(anna, "cy@example.com", "COLLABORATOR")
-    given = {"grantId": grant, "role": "COLLABORATOR"}
+    arguments = {"grantId": grant, "role": "COLLABORATOR"}
 
-    assert await refused(api, "updateGrant", given, by=anna) == [(NONE_LEFT, ["role"])]
+    assert await refusal_codes(api, "updateGrant", arguments, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
     await sell(api, anna, 2)
-    assert codes(await api.do("updateGrant", given, by=anna)) == []
+    assert codes(await api.do("updateGrant", arguments, by=anna)) == []
 
 
-async def test_who_sits_changes_his_role_while_no_seat_is_left(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_user_with_seat_can_change_role_without_available_seats(api: Api) -> None:
+    anna = await create_firm(api, 1)
     _, grant = await api.guest(anna, "bo@example.com", "COLLABORATOR")
 
     assert codes(await api.do("updateGrant", {"grantId": grant, "role": "SIMPLE_USER"}, by=anna)) == []
@@ -235,20 +249,22 @@ async def test_who_sits_changes_his_role_while_no_seat_is_left(api: Api) -> None
     assert codes(await api.do("updateGrant", {"grantId": grant, "role": "ACCOUNTANT"}, by=anna)) == []
 
 
-async def test_an_invitation_is_not_changed_to_a_seat_that_is_not_there(api: Api) -> None:
-    anna = await firm(api, 1)
-    key = await invite(api, anna, "bo@example.com", "ACCOUNTANT")
-    other = await invite(api, anna, "cy@example.com")
-    given = {"invitationId": key, "role": "COLLABORATOR"}
+async def test_invitation_change_without_available_seat_is_rejected(api: Api) -> None:
+    anna = await create_firm(api, 1)
+    bo_invitation = await invite(api, anna, "bo@example.com", "ACCOUNTANT")
+    cy_invitation = await invite(api, anna, "cy@example.com")
+    arguments = {"invitationId": bo_invitation, "role": "COLLABORATOR"}
 
-    assert await refused(api, "updateInvitation", given, by=anna) == [(NONE_LEFT, ["role"])]
-    assert codes(await api.do("updateInvitation", {"invitationId": other, "role": "SIMPLE_USER"}, by=anna)) == []
+    assert await refusal_codes(api, "updateInvitation", arguments, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
+    assert (
+        codes(await api.do("updateInvitation", {"invitationId": cy_invitation, "role": "SIMPLE_USER"}, by=anna)) == []
+    )
     await sell(api, anna, 2)
-    assert codes(await api.do("updateInvitation", given, by=anna)) == []
+    assert codes(await api.do("updateInvitation", arguments, by=anna)) == []
 
 
-async def test_what_is_reserved_stays_so_while_more_is_given_than_there_is(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_reserved_seat_stays_reserved_when_seats_are_exceeded(api: Api) -> None:
+    anna = await create_firm(api, 1)
     key = await invite(api, anna, "bo@example.com")
     await db.execute("UPDATE accounts SET purchased_seats = 0")
 
@@ -256,34 +272,36 @@ async def test_what_is_reserved_stays_so_while_more_is_given_than_there_is(api: 
     assert codes(await api.do("resendInvitation", {"invitationId": key}, by=anna)) == []
 
 
-async def test_an_expired_invitation_is_not_resent_for_a_seat_that_is_not_there(api: Api) -> None:
-    anna = await firm(api, 1)
+async def test_resending_expired_invitation_without_available_seat_is_rejected(api: Api) -> None:
+    anna = await create_firm(api, 1)
     key = await invite(api, anna, "bo@example.com")
     assert codes(await api.do("resendInvitation", {"invitationId": key}, by=anna)) == []
     api.clock.forward(days=7)
     await invite(api, anna, "cy@example.com")
 
-    assert await refused(api, "resendInvitation", {"invitationId": key}, by=anna) == [(NONE_LEFT, ["invitationId"])]
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == [
+        (SEATS_EXHAUSTED, ["invitationId"])
+    ]
 
 
 # ---- The operator ----------------------------------------------------------------------------
 
 
-async def test_seats_that_are_sold_are_there_at_once(api: Api) -> None:
-    anna = await firm(api, 2)
+async def test_sold_seats_are_available_at_once(api: Api) -> None:
+    anna = await create_firm(api, 2)
     await invite(api, anna, "bo@example.com")
 
     await sell(api, anna, 7)
 
-    assert await seats(api, anna) == {"purchased": 7, "used": 0, "reserved": 1, "available": 6}
+    assert await load_seats(api, anna) == {"purchased": 7, "used": 0, "reserved": 1, "available": 6}
     first, second = await events("operator:seats:set")
     assert (first.before, first.after) == ('{"purchased": 1000}', '{"purchased": 2}')
     assert (second.before, second.after) == ('{"purchased": 2}', '{"purchased": 7}')
     assert (second.actor_id, second.account_id) == (None, ids.decode("Account", anna.account_id))
 
 
-async def test_there_are_never_fewer_than_are_used_and_reserved(api: Api) -> None:
-    anna = await firm(api, 5)
+async def test_seats_cannot_be_reduced_below_used_and_reserved(api: Api) -> None:
+    anna = await create_firm(api, 5)
     await api.guest(anna, "bo@example.com", "SIMPLE_USER")
     await invite(api, anna, "cy@example.com")
     before = await state()
@@ -294,27 +312,27 @@ async def test_there_are_never_fewer_than_are_used_and_reserved(api: Api) -> Non
     assert refusal.value.problems[0].code is UserErrorCode.OUT_OF_RANGE
     assert await state() == before
     await sell(api, anna, 2)
-    assert (await seats(api, anna))["available"] == 0
+    assert (await load_seats(api, anna))["available"] == 0
 
 
 @pytest.mark.parametrize("count", [-1, 100_001])
-async def test_so_many_cannot_be_sold(api: Api, count: int) -> None:
-    anna = await firm(api, 5)
+async def test_seat_count_out_of_range_is_rejected(api: Api, count: int) -> None:
+    anna = await create_firm(api, 5)
 
     with pytest.raises(Refusal, match="from 0 to 100000"):
         await sell(api, anna, count)
 
-    assert (await seats(api, anna))["purchased"] == 5
+    assert (await load_seats(api, anna))["purchased"] == 5
 
 
-async def test_the_same_number_again_is_no_change(api: Api) -> None:
-    anna = await firm(api, 5)
+async def test_unchanged_seat_count_records_no_event(api: Api) -> None:
+    anna = await create_firm(api, 5)
 
     await sell(api, anna, 5)
 
     assert len(await events("operator:seats:set")) == 1
 
 
-async def test_nobody_has_this_number(api: Api) -> None:
+async def test_unknown_account_number_is_rejected(api: Api) -> None:
     with pytest.raises(Refusal, match="No account has this number"):
         await seat.sell(Caller(now=api.clock.now, config=OperationConfig(KEY)), 99, 5)

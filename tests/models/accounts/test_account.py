@@ -1,4 +1,4 @@
-"""Accounts: opening, their numbers, their settings."""
+"""Accounts: opening, registered numbers and settings."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from database import db
 from models.accounts.account import Account
 from tests.api import NOWHERE, Api, Person, codes
-from tests.models.refusals import events, refused, rejected
+from tests.models.refusals import events, refusal_codes, rejection
 
 ORGANIZATION_TAKEN = [("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])]
 BANK_TAKEN = [("BANK_ACCOUNT_TAKEN", ["bankAccountNumber"])]
@@ -16,24 +16,26 @@ IBAN = "NO9386011117947"
 NORWEGIAN = {"organizationNumber": "974760673", "country": "NO"}
 
 
-async def create(api: Api, by: Person, **more: object) -> dict[str, Any]:
-    return await api.do("createAccount", {"name": "Second", **more}, "account { id organizationNumber country }", by=by)
+async def create(api: Api, by: Person, **arguments: object) -> dict[str, Any]:
+    return await api.do(
+        "createAccount", {"name": "Second", **arguments}, "account { id organizationNumber country }", by=by
+    )
 
 
 # ---- Opening ---------------------------------------------------------------------------------
 
 
-async def test_a_user_opens_further_accounts_each_with_its_own_subscription_and_number(api: Api) -> None:
+async def test_further_account_has_its_own_subscription_and_number(api: Api) -> None:
     anna = await api.person("anna@example.com")
 
-    done = await api.do(
+    payload = await api.do(
         "createAccount",
         {"name": "Bureau", "kind": "BUREAU"},
         "account { name kind status number owner { id } subscription { daysLeft entries { nodes { kind days } } } }",
         by=anna,
     )
 
-    account = done["account"]
+    account = payload["account"]
     first = (await api.ask("{ viewer { currentAccount { number } } }", by=anna)).data["viewer"]["currentAccount"]
     numbers = {account.pop("number"), first["number"]}
     assert account == {
@@ -47,10 +49,10 @@ async def test_a_user_opens_further_accounts_each_with_its_own_subscription_and_
     assert all(10_000_000 <= number <= 99_999_999 for number in numbers)
 
 
-async def test_public_numbers_do_not_follow_one_another(api: Api) -> None:
+async def test_account_numbers_are_not_consecutive(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    for place in range(5):
-        await create(api, anna, name=f"Account {place}")
+    for index in range(5):
+        await create(api, anna, name=f"Account {index}")
 
     numbers = [row.number for row in await Account.all().order_by("id")]
 
@@ -58,20 +60,20 @@ async def test_public_numbers_do_not_follow_one_another(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " ", "a" * 201, "a\nb", "a\u202eb"])
-async def test_an_account_has_a_name_on_one_line(api: Api, name: str) -> None:
+async def test_invalid_account_name_is_rejected(api: Api, name: str) -> None:
     anna = await api.person("anna@example.com")
 
-    (found,) = await refused(api, "createAccount", {"name": name}, by=anna)
+    (error,) = await refusal_codes(api, "createAccount", {"name": name}, by=anna)
 
-    assert found[0] in {"REQUIRED", "TOO_LONG", "INVALID"}
-    assert found[1] == ["name"]
+    assert error[0] in {"REQUIRED", "TOO_LONG", "INVALID"}
+    assert error[1] == ["name"]
 
 
 # ---- Numbers ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("country", "typed", "stored"),
+    ("country", "number", "stored_number"),
     [
         ("PL", "526-025-02-74", "5260250274"),
         ("PL", "PL 5260250274", "5260250274"),
@@ -83,17 +85,19 @@ async def test_an_account_has_a_name_on_one_line(api: Api, name: str) -> None:
         ("DE", "hrb 12345", "HRB12345"),
     ],
 )
-async def test_a_number_is_stored_in_its_plain_form(api: Api, country: str, typed: str, stored: str) -> None:
+async def test_organization_number_is_stored_in_normal_form(
+    api: Api, country: str, number: str, stored_number: str
+) -> None:
     anna = await api.person("anna@example.com")
 
-    done = await create(api, anna, country=country, organizationNumber=typed)
+    payload = await create(api, anna, country=country, organizationNumber=number)
 
-    assert done["errors"] == []
-    assert (done["account"]["country"], done["account"]["organizationNumber"]) == (country.upper(), stored)
+    assert payload["errors"] == []
+    assert (payload["account"]["country"], payload["account"]["organizationNumber"]) == (country.upper(), stored_number)
 
 
 @pytest.mark.parametrize(
-    ("country", "typed"),
+    ("country", "number"),
     [
         ("PL", "5260250275"),
         ("PL", "526025027"),
@@ -111,87 +115,87 @@ async def test_a_number_is_stored_in_its_plain_form(api: Api, country: str, type
         ("NO", "x" * 9000),
     ],
 )
-async def test_a_number_that_is_none_of_its_country(api: Api, country: str, typed: str) -> None:
+async def test_invalid_organization_number_is_rejected(api: Api, country: str, number: str) -> None:
     anna = await api.person("anna@example.com")
 
-    given = {"name": "Second", "country": country, "organizationNumber": typed}
-    assert await refused(api, "createAccount", given, by=anna) == [("INVALID", ["organizationNumber"])]
+    arguments = {"name": "Second", "country": country, "organizationNumber": number}
+    assert await refusal_codes(api, "createAccount", arguments, by=anna) == [("INVALID", ["organizationNumber"])]
 
 
 @pytest.mark.parametrize("country", ["XX", "EU", "POL", "P", "ÅÄ", "  "])
-async def test_a_country_is_one(api: Api, country: str) -> None:
+async def test_unknown_country_is_rejected(api: Api, country: str) -> None:
     anna = await api.person("anna@example.com")
 
-    found = await refused(api, "createAccount", {"name": "Second", "country": country}, by=anna)
+    error_codes = await refusal_codes(api, "createAccount", {"name": "Second", "country": country}, by=anna)
 
-    assert found == [("INVALID", ["country"])]
+    assert error_codes == [("INVALID", ["country"])]
 
 
-async def test_a_number_needs_its_country(api: Api) -> None:
+async def test_organization_number_needs_a_country(api: Api) -> None:
     anna = await api.person("anna@example.com")
 
-    given = {"name": "Second", "organizationNumber": "974760673"}
-    assert await refused(api, "createAccount", given, by=anna) == [("REQUIRED", ["country"])]
+    arguments = {"name": "Second", "organizationNumber": "974760673"}
+    assert await refusal_codes(api, "createAccount", arguments, by=anna) == [("REQUIRED", ["country"])]
 
 
 @pytest.mark.parametrize("blank", ["", None])
-async def test_numbers_left_blank_are_none(api: Api, blank: str | None) -> None:
+async def test_blank_numbers_are_stored_as_null(api: Api, blank: str | None) -> None:
     anna = await api.person("anna@example.com")
 
-    done = await create(api, anna, organizationNumber=blank, bankAccountNumber=blank, country=blank)
+    payload = await create(api, anna, organizationNumber=blank, bankAccountNumber=blank, country=blank)
 
-    assert done["errors"] == []
-    assert (done["account"]["country"], done["account"]["organizationNumber"]) == (None, None)
+    assert payload["errors"] == []
+    assert (payload["account"]["country"], payload["account"]["organizationNumber"]) == (None, None)
 
 
-@pytest.mark.parametrize("typed", ["974760673", "974 760 673", "NO974760673"])
-async def test_a_number_of_another_owner_is_refused(api: Api, typed: str) -> None:
+@pytest.mark.parametrize("number", ["974760673", "974 760 673", "NO974760673"])
+async def test_organization_number_of_another_owner_is_rejected(api: Api, number: str) -> None:
     anna, eve = await api.person("anna@example.com", **NORWEGIAN), await api.person("eve@example.com")
 
-    given = {"name": "Second", "country": "NO", "organizationNumber": typed}
-    assert await refused(api, "createAccount", given, by=eve) == ORGANIZATION_TAKEN
-    moved = {"accountId": eve.account_id, "country": "NO", "organizationNumber": typed}
-    assert await refused(api, "updateAccount", moved, by=eve) == ORGANIZATION_TAKEN
+    arguments = {"name": "Second", "country": "NO", "organizationNumber": number}
+    assert await refusal_codes(api, "createAccount", arguments, by=eve) == ORGANIZATION_TAKEN
+    update_arguments = {"accountId": eve.account_id, "country": "NO", "organizationNumber": number}
+    assert await refusal_codes(api, "updateAccount", update_arguments, by=eve) == ORGANIZATION_TAKEN
     assert codes(await create(api, anna, **NORWEGIAN)) == []
     assert codes(await create(api, eve, country="DE", organizationNumber="974760673")) == []
 
 
-async def test_a_bank_account_of_another_owner_is_refused(api: Api) -> None:
+async def test_bank_account_of_another_owner_is_rejected(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
     await create(api, anna, bankAccountNumber="NO93 8601 1117 947")
 
-    assert await refused(api, "createAccount", {"name": "S", "bankAccountNumber": IBAN}, by=eve) == BANK_TAKEN
+    assert await refusal_codes(api, "createAccount", {"name": "S", "bankAccountNumber": IBAN}, by=eve) == BANK_TAKEN
     settings = {"accountId": eve.account_id, "bankAccountNumber": IBAN.lower()}
-    assert await refused(api, "updateAccountSettings", settings, by=eve) == BANK_TAKEN
+    assert await refusal_codes(api, "updateAccountSettings", settings, by=eve) == BANK_TAKEN
     settings = {"accountId": anna.account_id, "bankAccountNumber": IBAN}
     assert codes(await api.do("updateAccountSettings", settings, by=anna)) == []
 
 
-async def test_a_number_is_free_when_its_last_account_lets_it_go(api: Api) -> None:
+async def test_number_is_released_with_its_last_account(api: Api) -> None:
     anna, eve = await api.person("anna@example.com", **NORWEGIAN), await api.person("eve@example.com")
-    second = (await create(api, anna, **NORWEGIAN))["account"]["id"]
-    cleared = {"organizationNumber": None}
+    second_id = (await create(api, anna, **NORWEGIAN))["account"]["id"]
+    no_number = {"organizationNumber": None}
 
-    await api.do("updateAccount", {"accountId": second, **cleared}, by=anna)
-    assert await refused(api, "createAccount", {"name": "S", **NORWEGIAN}, by=eve) == ORGANIZATION_TAKEN
-    await api.do("updateAccount", {"accountId": anna.account_id, **cleared}, by=anna)
+    await api.do("updateAccount", {"accountId": second_id, **no_number}, by=anna)
+    assert await refusal_codes(api, "createAccount", {"name": "S", **NORWEGIAN}, by=eve) == ORGANIZATION_TAKEN
+    await api.do("updateAccount", {"accountId": anna.account_id, **no_number}, by=anna)
 
     assert codes(await create(api, eve, **NORWEGIAN)) == []
 
 
-async def test_a_bank_account_is_cleared_by_null(api: Api) -> None:
+async def test_null_removes_and_releases_the_bank_account(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
     settings = {"accountId": anna.account_id, "bankAccountNumber": IBAN, "vatNumber": "SE556703748501"}
     await api.do("updateAccountSettings", settings, by=anna)
 
-    done = await api.do(
+    payload = await api.do(
         "updateAccountSettings",
         {"accountId": anna.account_id, "bankAccountNumber": None, "vatNumber": None},
         "account { settings { bankAccountNumber vatNumber } }",
         by=anna,
     )
 
-    assert done["account"]["settings"] == {"bankAccountNumber": None, "vatNumber": None}
+    assert payload["account"]["settings"] == {"bankAccountNumber": None, "vatNumber": None}
     assert codes(await create(api, eve, bankAccountNumber=IBAN)) == []
 
 
@@ -211,7 +215,7 @@ async def test_a_bank_account_is_cleared_by_null(api: Api) -> None:
         ("UPDATE accounts SET number = 99999", "accounts_number_check"),
     ],
 )
-async def test_the_database_holds_it_past_the_code(api: Api, statement: str, constraint: str) -> None:
+async def test_database_enforces_number_rules(api: Api, statement: str, constraint: str) -> None:
     anna = await api.person("anna@example.com", **NORWEGIAN)
     await api.person("eve@example.com", "Eve")
     await api.do("updateAccountSettings", {"accountId": anna.account_id, "bankAccountNumber": IBAN}, by=anna)
@@ -220,14 +224,14 @@ async def test_the_database_holds_it_past_the_code(api: Api, statement: str, con
         await db.execute(statement)
 
 
-async def test_the_refusal_says_nothing_of_the_other_account(api: Api) -> None:
+async def test_refusal_reveals_nothing_about_the_other_account(api: Api) -> None:
     await api.person("anna@example.com", accountName="Nowak Meble", **NORWEGIAN)
     eve = await api.person("eve@example.com")
 
-    done = await create(api, eve, **NORWEGIAN)
+    payload = await create(api, eve, **NORWEGIAN)
 
-    assert "Nowak" not in str(done)
-    assert done["errors"][0]["message"] == (
+    assert "Nowak" not in str(payload)
+    assert payload["errors"][0]["message"] == (
         "An account with this organization number exists. You can ask for access to it."
     )
 
@@ -235,17 +239,17 @@ async def test_the_refusal_says_nothing_of_the_other_account(api: Api) -> None:
 # ---- Changing --------------------------------------------------------------------------------
 
 
-async def test_what_is_left_out_stays(api: Api) -> None:
+async def test_omitted_arguments_change_nothing(api: Api) -> None:
     anna = await api.person("anna@example.com", **NORWEGIAN)
 
-    done = await api.do(
+    payload = await api.do(
         "updateAccount",
         {"accountId": anna.account_id, "name": "Nowak Meble"},
         "account { name organizationNumber country }",
         by=anna,
     )
 
-    assert done["account"] == {"name": "Nowak Meble", "organizationNumber": "974760673", "country": "NO"}
+    assert payload["account"] == {"name": "Nowak Meble", "organizationNumber": "974760673", "country": "NO"}
     (event,) = await events("account:account:update")
     assert (event.actor_role, event.before, event.after) == (
         "OWNER",
@@ -254,20 +258,20 @@ async def test_what_is_left_out_stays(api: Api) -> None:
     )
 
 
-async def test_a_country_does_not_go_without_its_number(api: Api) -> None:
+async def test_country_cannot_change_without_its_number(api: Api) -> None:
     anna = await api.person("anna@example.com", **NORWEGIAN)
 
-    assert await refused(api, "updateAccount", {"accountId": anna.account_id, "country": None}, by=anna) == [
+    assert await refusal_codes(api, "updateAccount", {"accountId": anna.account_id, "country": None}, by=anna) == [
         ("REQUIRED", ["country"])
     ]
-    assert await refused(api, "updateAccount", {"accountId": anna.account_id, "country": "PL"}, by=anna) == [
+    assert await refusal_codes(api, "updateAccount", {"accountId": anna.account_id, "country": "PL"}, by=anna) == [
         ("INVALID", ["organizationNumber"])
     ]
 
 
-async def test_settings_are_changed_and_told(api: Api) -> None:
+async def test_settings_update_is_stored_and_recorded(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    given = {
+    arguments = {
         "invoicePrefix": " NM/ ",
         "vatNumber": "556703748501",
         "defaultCurrency": "sek",
@@ -277,14 +281,14 @@ async def test_settings_are_changed_and_told(api: Api) -> None:
     }
     await api.do("updateAccount", {"accountId": anna.account_id, "country": "SE"}, by=anna)
 
-    done = await api.do(
+    payload = await api.do(
         "updateAccountSettings",
-        {"accountId": anna.account_id, **given},
+        {"accountId": anna.account_id, **arguments},
         "account { settings { invoicePrefix vatNumber defaultCurrency defaultLocale paymentTermDays locks } }",
         by=anna,
     )
 
-    assert done["account"]["settings"] == given | {
+    assert payload["account"]["settings"] == arguments | {
         "invoicePrefix": "NM/",
         "vatNumber": "SE556703748501",
         "defaultCurrency": "SEK",
@@ -295,7 +299,7 @@ async def test_settings_are_changed_and_told(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("arguments", "error"),
     [
         ({"paymentTermDays": -1}, ("OUT_OF_RANGE", ["paymentTermDays"])),
         ({"paymentTermDays": 366}, ("OUT_OF_RANGE", ["paymentTermDays"])),
@@ -309,38 +313,40 @@ async def test_settings_are_changed_and_told(api: Api) -> None:
         ({"requiresTwoFactor": True}, ("TWO_FACTOR_REQUIRED", ["requiresTwoFactor"])),
     ],
 )
-async def test_settings_that_make_no_sense(api: Api, given: dict[str, Any], error: Any) -> None:
+async def test_invalid_settings_are_rejected(api: Api, arguments: dict[str, Any], error: Any) -> None:
     anna = await api.person("anna@example.com")
 
-    found = await refused(api, "updateAccountSettings", {"accountId": anna.account_id, **given}, by=anna)
+    error_codes = await refusal_codes(
+        api, "updateAccountSettings", {"accountId": anna.account_id, **arguments}, by=anna
+    )
 
-    assert found == [error]
+    assert error_codes == [error]
 
 
-async def test_null_for_what_cannot_be_empty_leaves_it(api: Api) -> None:
+async def test_null_for_required_settings_changes_nothing(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    given = dict.fromkeys(
+    arguments = dict.fromkeys(
         ["invoicePrefix", "defaultCurrency", "defaultLocale", "paymentTermDays", "locks", "simpleUserRestrictions"]
     )
 
-    assert await refused(api, "updateAccountSettings", {"accountId": anna.account_id, **given}, by=anna) == []
-    assert await refused(api, "updateAccount", {"accountId": anna.account_id, "name": None}, by=anna) == []
+    assert await refusal_codes(api, "updateAccountSettings", {"accountId": anna.account_id, **arguments}, by=anna) == []
+    assert await refusal_codes(api, "updateAccount", {"accountId": anna.account_id, "name": None}, by=anna) == []
 
 
 @pytest.mark.parametrize("role", ["ACCOUNTANT", "SIMPLE_USER"])
 @pytest.mark.parametrize("mutation", ["updateAccount", "updateAccountSettings"])
-async def test_settings_are_not_for_accountants_and_simple_users(api: Api, role: str, mutation: str) -> None:
+async def test_accountants_and_simple_users_cannot_change_settings(api: Api, role: str, mutation: str) -> None:
     anna = await api.person("anna@example.com")
     guest, _ = await api.guest(anna, "bo@example.com", role)
 
-    answer = await rejected(api, mutation, {"accountId": anna.account_id}, by=guest)
+    answer = await rejection(api, mutation, {"accountId": anna.account_id}, by=guest)
 
     assert answer.codes == ["FORBIDDEN"]
 
 
 @pytest.mark.parametrize("mutation", ["updateAccount", "updateAccountSettings"])
-async def test_an_account_of_strangers_does_not_exist(api: Api, mutation: str) -> None:
+async def test_foreign_account_is_not_found(api: Api, mutation: str) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
 
     for key in (anna.account_id, NOWHERE, anna.user_id, "", f"{anna.account_id}="):
-        assert await refused(api, mutation, {"accountId": key}, by=eve) == [("NOT_FOUND", ["accountId"])]
+        assert await refusal_codes(api, mutation, {"accountId": key}, by=eve) == [("NOT_FOUND", ["accountId"])]

@@ -1,4 +1,4 @@
-"""Nobody rewrites what happened without its being found, not even who may write to the database."""
+"""The verification of the hash chains of events finds each change, also by an attacker with write access."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,8 +17,8 @@ from tests.models.refusals import events
 
 
 @asynccontextmanager
-async def attacking(url: str) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
-    """A connection of somebody who has switched every guard of the database off."""
+async def attacker_connection(url: str) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
+    """A database connection of an attacker who has disabled all triggers."""
     connection = await connect(url)
     try:
         await connection.execute("SET session_replication_role = replica")
@@ -27,14 +27,14 @@ async def attacking(url: str) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Reco
         await connection.close()
 
 
-async def told(anchor: list[Head] | None = None) -> list[tuple[int, str]]:
-    """The broken places of all chains."""
-    found = [one async for one in chain.verify(iter(anchor or []))]
-    return [(one.broken.position, one.broken.reason) for one in found if one.broken]
+async def breaks(anchor: list[Head] | None = None) -> list[tuple[int, str]]:
+    """The first break of each broken chain: its position and reason."""
+    reports = [report async for report in chain.verify(iter(anchor or []))]
+    return [(report.first_break.position, report.first_break.reason) for report in reports if report.first_break]
 
 
 async def heads() -> list[Head]:
-    return [one.head async for one in chain.verify() if one.head is not None]
+    return [report.head async for report in chain.verify() if report.head is not None]
 
 
 async def links(account: Person) -> list[Any]:
@@ -45,7 +45,7 @@ async def links(account: Person) -> list[Any]:
 
 @pytest.fixture
 async def anna(api: Api) -> Person:
-    """Somebody with ten events in her account, and others elsewhere."""
+    """A user with ten events in the chain of the account. Other chains have events, too."""
     anna = await api.person("anna@example.com")
     await api.guest(anna, "bo@example.com", "ACCOUNTANT")
     for name in "abcd":
@@ -55,12 +55,12 @@ async def anna(api: Api) -> Person:
 
 
 @pytest.mark.usefixtures("anna")
-async def test_what_was_only_added_to_is_whole() -> None:
-    found = [one async for one in chain.verify()]
+async def test_append_only_chains_have_no_break() -> None:
+    reports = [report async for report in chain.verify()]
 
-    assert [one.broken for one in found] == [None] * len(found)
-    assert sum(one.events for one in found) == len(await db.fetch("SELECT FROM events", row=db.Row))
-    assert await chain.unlinked() is None
+    assert [report.first_break for report in reports] == [None] * len(reports)
+    assert sum(report.events for report in reports) == len(await db.fetch("SELECT FROM events", row=db.Row))
+    assert await chain.find_unlinked() is None
 
 
 COLUMNS = {
@@ -81,97 +81,97 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_a_change_of_any_column_is_found(anna: Person, database_url: str, column: str) -> None:
+async def test_change_of_each_column_is_found(anna: Person, database_url: str, column: str) -> None:
     link = (await links(anna))[8]
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         sql = f"UPDATE events SET {column} = {COLUMNS[column]} WHERE id = $1"
         assert await attacker.execute(sql, link.event_id) == "UPDATE 1"
 
-    ((place, _),) = await told()
+    ((position, _),) = await breaks()
 
-    assert place == 9
+    assert position == 9
 
 
-async def test_every_column_is_tried(anna: Person) -> None:
+async def test_each_column_of_events_has_a_case(anna: Person) -> None:
     rows = await db.fetch("SELECT * FROM events", row=db.Row)
 
     assert {*rows[0].keys()} == COLUMNS.keys()
 
 
-async def test_null_and_nothing_are_told_apart(anna: Person, database_url: str) -> None:
+async def test_swap_of_null_and_value_is_found(anna: Person, database_url: str) -> None:
     link = (await links(anna))[8]
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("UPDATE events SET before = NULL, after = before WHERE id = $1", link.event_id)
 
-    assert [place for place, _ in await told()] == [9]
+    assert [position for position, _ in await breaks()] == [9]
 
 
-@pytest.mark.parametrize("of_link", [False, True])
-async def test_what_was_taken_out_of_the_middle_is_found(anna: Person, database_url: str, *, of_link: bool) -> None:
+@pytest.mark.parametrize("with_link", [False, True])
+async def test_removal_from_the_middle_is_found(anna: Person, database_url: str, *, with_link: bool) -> None:
     link = (await links(anna))[4]
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("DELETE FROM events WHERE id = $1", link.event_id)
-        if of_link:
+        if with_link:
             await attacker.execute("DELETE FROM event_links WHERE event_id = $1", link.event_id)
 
-    assert await told() == [(5, f"the event at this place was {'taken out' if of_link else 'deleted'}")]
+    assert await breaks() == [(5, f"the event at this position {'is missing' if with_link else 'was deleted'}")]
 
 
-async def test_a_gap_that_was_closed_again_is_found(anna: Person, database_url: str) -> None:
+async def test_removal_with_renumbered_positions_is_found(anna: Person, database_url: str) -> None:
     link = (await links(anna))[4]
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("DELETE FROM events WHERE id = $1", link.event_id)
         await attacker.execute("DELETE FROM event_links WHERE event_id = $1", link.event_id)
         sql = "UPDATE event_links SET position = position - 1 WHERE chain = $1 AND position = $2"
-        for place in range(6, 11):
-            await attacker.execute(sql, link.chain, place)
+        for position in range(6, 11):
+            await attacker.execute(sql, link.chain, position)
 
-    assert await told() == [(5, "the event at this place was changed, moved or put in")]
+    assert await breaks() == [(5, "the event at this position was changed, moved or inserted")]
 
 
-async def test_two_that_changed_places_are_found(anna: Person, database_url: str) -> None:
+async def test_swap_of_two_events_is_found(anna: Person, database_url: str) -> None:
     all_links = await links(anna)
     sql = "UPDATE event_links SET event_id = $1 WHERE chain = $2 AND position = $3"
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("ALTER TABLE event_links DROP CONSTRAINT event_links_once")
-        for one, other in ((3, 4), (4, 3)):
-            await attacker.execute(sql, all_links[one].event_id, all_links[one].chain, other + 1)
+        for source, target in ((3, 4), (4, 3)):
+            await attacker.execute(sql, all_links[source].event_id, all_links[source].chain, target + 1)
 
-    assert await told() == [(4, "the event at this place was changed, moved or put in")]
+    assert await breaks() == [(4, "the event at this position was changed, moved or inserted")]
 
 
-async def test_an_event_that_was_put_in_is_found(anna: Person, database_url: str) -> None:
-    async with attacking(database_url) as attacker:
+async def test_insertion_without_a_link_is_found(anna: Person, database_url: str) -> None:
+    async with attacker_connection(database_url) as attacker:
         key = await attacker.fetchval("""
             INSERT INTO events (id, type, occurred_at, account_id)
             SELECT gen_random_uuid(), type, occurred_at, account_id FROM events WHERE account_id IS NOT NULL LIMIT 1
             RETURNING id""")
 
-    assert await chain.unlinked() == key
-    assert await chain.unlinked(ids.decode("Account", anna.account_id)) == key
+    assert await chain.find_unlinked() == key
+    assert await chain.find_unlinked(ids.decode("Account", anna.account_id)) == key
 
 
-async def test_an_end_that_was_cut_off_is_found_by_the_anchor(anna: Person, database_url: str) -> None:
+async def test_truncation_is_found_by_the_anchor(anna: Person, database_url: str) -> None:
     anchor = await heads()
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("DELETE FROM events WHERE id IN (SELECT event_id FROM event_links WHERE position > 8)")
         await attacker.execute("DELETE FROM event_links WHERE position > 8")
 
-    assert await told() == []
-    assert await told(anchor) == [(9, "the anchor saw events from this place on; they were cut off")]
+    assert await breaks() == []
+    assert await breaks(anchor) == [(9, "the anchor has events from this position on; they were cut off")]
 
 
-async def test_a_chain_that_was_cut_off_as_a_whole_is_found_by_the_anchor(anna: Person, database_url: str) -> None:
+async def test_removal_of_a_whole_chain_is_found_by_the_anchor(anna: Person, database_url: str) -> None:
     anchor, all_links = await heads(), await links(anna)
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("DELETE FROM event_links WHERE chain = $1", all_links[0].chain)
 
-    assert await told(anchor) == [(1, "the anchor saw events from this place on; they were cut off")]
+    assert await breaks(anchor) == [(1, "the anchor has events from this position on; they were cut off")]
 
 
-async def test_a_chain_that_was_written_anew_is_found_by_the_anchor(anna: Person, database_url: str) -> None:
+async def test_recomputed_hashes_are_found_by_the_anchor(anna: Person, database_url: str) -> None:
     anchor, last = await heads(), (await links(anna))[-1]
-    async with attacking(database_url) as attacker:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("UPDATE events SET actor_role = 'SIMPLE_USER' WHERE id = $1", last.event_id)
         await attacker.execute(
             """
@@ -181,42 +181,42 @@ async def test_a_chain_that_was_written_anew_is_found_by_the_anchor(anna: Person
             last.event_id,
         )
 
-    assert await told() == []
-    assert await told(anchor) == [(10, "the anchor saw another event at this place")]
+    assert await breaks() == []
+    assert await breaks(anchor) == [(10, "the anchor has another event at this position")]
 
 
-async def test_what_was_added_since_is_no_break(api: Api, anna: Person) -> None:
+async def test_events_after_the_anchor_are_no_break(api: Api, anna: Person) -> None:
     anchor = await heads()
     await api.do("updateAccount", {"accountId": anna.account_id, "name": "e"}, by=anna)
 
-    assert await told(anchor) == []
+    assert await breaks(anchor) == []
 
 
-async def test_each_chain_is_told_of_by_itself(anna: Person, database_url: str) -> None:
-    async with attacking(database_url) as attacker:
+async def test_each_broken_chain_is_reported(anna: Person, database_url: str) -> None:
+    async with attacker_connection(database_url) as attacker:
         await attacker.execute("UPDATE events SET type = 'x' WHERE type IN ('user:session:start')")
 
-    found = await told()
+    broken_chains = await breaks()
 
-    assert len(found) == 2  # Anna's, outside of accounts, and Bo's
-    assert {ids.decode("User", anna.user_id)} < {one.chain async for one in chain.verify() if one.broken}
+    assert len(broken_chains) == 2  # the chains of Anna and Bo outside of accounts
+    assert {ids.decode("User", anna.user_id)} < {report.chain async for report in chain.verify() if report.first_break}
 
 
-async def test_batches_are_put_together(anna: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = await heads()
+async def test_chains_longer_than_a_batch_are_verified(anna: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = await heads()
     for name in ("_LINKS", "_EVENTS"):
         sql: str = getattr(chain, name)
         monkeypatch.setattr(chain, name, sql.replace(f"LIMIT {chain.BATCH}", "LIMIT 3"))
 
-    assert await heads() == whole
-    assert await chain.unlinked() is None
+    assert await heads() == expected
+    assert await chain.find_unlinked() is None
 
 
-async def test_what_may_name_somebody_is_not_in_what_stays(anna: Person) -> None:
-    rows = await db.fetch("SELECT concat(type, before, after, request_id) AS stays FROM events", row=db.Row)
+async def test_personal_data_is_not_in_the_permanent_columns(anna: Person) -> None:
+    rows = await db.fetch("SELECT concat(type, before, after, request_id) AS permanent FROM events", row=db.Row)
 
-    for told_of in ("bo@example.com", "anna@example.com", "Anna Nowak"):
-        assert not [row.stays for row in rows if told_of in row.stays]
-    (issued,) = await events("account:invitation:issue")
-    assert '"bo@example.com"' in issued.after
-    assert issued.ip_address is not None
+    for text in ("bo@example.com", "anna@example.com", "Anna Nowak"):
+        assert not [row.permanent for row in rows if text in row.permanent]
+    (event,) = await events("account:invitation:issue")
+    assert '"bo@example.com"' in event.after
+    assert event.ip_address is not None

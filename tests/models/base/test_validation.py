@@ -1,4 +1,4 @@
-"""What is stored is plain and whole, whatever was typed."""
+"""Validation and normalization of any input."""
 
 import time
 import unicodedata
@@ -18,24 +18,25 @@ COUNTRIES = st.sampled_from(["PL", "FR", "NO", "IT", "SE", "DE", "GB", None])
 @given(TEXT, COUNTRIES)
 @example("\u0661" * 9, "NO")
 @example("\uff19\uff17\uff14\uff17\uff16\uff10\uff16\uff17\uff13", "NO")
-def test_a_number_is_taken_or_refused_and_nothing_else_happens(typed: str, country: str | None) -> None:
+def test_number_is_accepted_or_rejected_without_an_exception(value: str, country: str | None) -> None:
     check = Validation()
 
-    organization = check.organization_number("number", typed, country)
-    vat = check.vat_number("vat", typed, country)
-    bank = check.bank_account("bank", typed, country)
+    organization = check.organization_number("number", value, country)
+    vat = check.vat_number("vat", value, country)
+    bank = check.bank_account("bank", value, country)
 
-    refused = {problem.field for problem in check._problems}
-    taken = [text for name, text in (("number", organization), ("vat", vat), ("bank", bank)) if name not in refused]
-    if "country" not in refused:
-        assert all(text.isascii() and text.isalnum() and text == text.upper() for text in taken)
+    problem_fields = {problem.field for problem in check._problems}
+    numbers = {"number": organization, "vat": vat, "bank": bank}
+    accepted_numbers = [text for name, text in numbers.items() if name not in problem_fields]
+    if "country" not in problem_fields:
+        assert all(text.isascii() and text.isalnum() and text == text.upper() for text in accepted_numbers)
 
 
 @given(TEXT)
-def test_a_line_is_refused_or_in_one_form(typed: str) -> None:
+def test_valid_line_is_normalized(value: str) -> None:
     check = Validation()
 
-    text = check.line("name", typed)
+    text = check.line("name", value)
 
     if not check._problems:
         assert text == unicodedata.normalize("NFC", text).strip()
@@ -48,17 +49,17 @@ def test_a_line_is_refused_or_in_one_form(typed: str) -> None:
 @example("ǅ@example.com")
 @example("a@ß.example.com")
 @example("@")
-def test_the_key_of_an_address_does_not_depend_on_case_and_form(typed: str) -> None:
-    for other in (unicodedata.normalize("NFD", typed), unicodedata.normalize("NFC", typed), f" {typed} "):
-        if "@" in typed:
-            assert email_key(other).strip() == email_key(typed).strip()
+def test_key_of_an_address_does_not_depend_on_its_form(value: str) -> None:
+    for form in (unicodedata.normalize("NFD", value), unicodedata.normalize("NFC", value), f" {value} "):
+        if "@" in value:
+            assert email_key(form).strip() == email_key(value).strip()
 
 
 @given(TEXT)
-def test_an_address_that_is_taken_has_its_own_key(typed: str) -> None:
+def test_valid_address_has_a_stable_key(value: str) -> None:
     check = Validation()
 
-    email = check.email("email", f"{typed}@example.com")
+    email = check.email("email", f"{value}@example.com")
 
     if not check._problems:
         assert email_key(email) == email_key(email.upper()) or email.upper().casefold() != email.casefold()
@@ -66,7 +67,7 @@ def test_an_address_that_is_taken_has_its_own_key(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("form", "other_form"),
     [
         ("a@example.com", "A@EXAMPLE.COM"),
         ("zoë@example.com", unicodedata.normalize("NFD", "ZOË@example.com")),
@@ -74,19 +75,19 @@ def test_an_address_that_is_taken_has_its_own_key(typed: str) -> None:
         ("a@bücher.example.com", "a@BÜCHER.example.com"),
     ],
 )
-def test_spellings_of_one_address(one: str, other: str) -> None:
-    assert email_key(one) == email_key(other)
+def test_spellings_of_one_address_have_the_same_key(form: str, other_form: str) -> None:
+    assert email_key(form) == email_key(other_form)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("form", "other_form"),
     [("a@strasse.de", "a@straße.de"), ("a@example.com", "a@example.org"), ("a.b@example.com", "ab@example.com")],
 )
-def test_addresses_of_two_people(one: str, other: str) -> None:
-    assert email_key(one) != email_key(other)
+def test_different_addresses_have_different_keys(form: str, other_form: str) -> None:
+    assert email_key(form) != email_key(other_form)
 
 
-def test_all_problems_are_raised_together_and_each_once() -> None:
+def test_all_problems_are_raised_together_without_duplicates() -> None:
     check = Validation()
     check.line("name", "")
     check.line("name", "")
@@ -101,14 +102,14 @@ def test_all_problems_are_raised_together_and_each_once() -> None:
     ]
 
 
-def test_another_error_is_not_hidden_by_problems() -> None:
+def test_problems_do_not_hide_another_error() -> None:
     check = Validation()
     check.line("name", "")
 
     check.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
 
 
-def test_prose_keeps_its_lines() -> None:
+def test_prose_keeps_line_breaks() -> None:
     check = Validation()
 
     assert check.prose("message", " Hello\r\nthere ") == "Hello\nthere"
@@ -116,19 +117,19 @@ def test_prose_keeps_its_lines() -> None:
     assert check._problems == []
 
 
-def test_marks_by_the_hundred_thousand_are_refused_before_they_are_put_in_order() -> None:
-    """Their order takes the square of their number: a body full of them would hold everybody up for 6 seconds."""
+def test_excessive_combining_marks_are_rejected_before_normalization() -> None:
+    """Normalization sorts them in quadratic time: a request full of them would block the event loop for 6 seconds."""
     marks = "a" + "\u0301" * 30_000 + "\u0323" * 30_000
     check = Validation()
 
-    started = time.perf_counter()
+    start = time.perf_counter()
     check.line("name", marks)
     check.prose("message", marks)
     check.email("email", f"{marks}@example.com")
     assert email_key(f"{marks}@example.com")
     assert search_pattern(marks)
 
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - start < 1
     assert [(problem.field, problem.code) for problem in check._problems] == [
         ("name", UserErrorCode.TOO_LONG),
         ("message", UserErrorCode.TOO_LONG),
@@ -136,7 +137,7 @@ def test_marks_by_the_hundred_thousand_are_refused_before_they_are_put_in_order(
     ]
 
 
-def test_a_name_of_200_letters_may_come_in_any_form() -> None:
+def test_name_of_200_letters_is_accepted_in_any_form() -> None:
     check = Validation()
 
     text = check.line("name", f" {unicodedata.normalize('NFD', 'ậ' * 200)} ")

@@ -1,4 +1,4 @@
-"""Bureaus and their clients, as tests need them."""
+"""Helpers of tests that need bureaus, engagements and consultants."""
 
 from typing import Any
 
@@ -8,95 +8,116 @@ from resolvers import ids
 from tests.api import Api, Person
 
 
-async def bureau(api: Api, email: str = "biuro@example.com", **more: object) -> Person:
-    """The owner of a bureau."""
-    person = await api.person(email, "Beata Biuro", accountName="Biuro AS", **more)
+async def register_bureau(api: Api, email: str = "biuro@example.com", **extra_input: object) -> Person:
+    """Register the owner of a bureau."""
+    person = await api.person(email, "Beata Biuro", accountName="Biuro AS", **extra_input)
     await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", ids.decode("Account", person.account_id))
     return person
 
 
-async def number_of(person: Person) -> int:
-    """The public number of somebody's account."""
+async def account_number(person: Person) -> int:
+    """The public number of a person's account."""
     sql = "SELECT number FROM accounts WHERE id = $1"
-    found = await db.fetch_one(sql, ids.decode("Account", person.account_id), row=db.Row)
-    assert found is not None
-    number: int = found.number
+    row = await db.fetch_one(sql, ids.decode("Account", person.account_id), row=db.Row)
+    assert row is not None
+    number: int = row.number
     return number
 
 
-async def engagements(api: Api, by: Person, given: str = "first: 10") -> list[Any]:
-    """The engagements of somebody's account, as he sees them."""
-    query = f"""query ($id: ID!) {{ account(id: $id) {{ engagements({given}) {{
+async def list_engagements(api: Api, by: Person, arguments: str = "first: 10") -> list[Any]:
+    """The engagements of a person's account, as the API returns them to this person."""
+    query = f"""query ($id: ID!) {{ account(id: $id) {{ engagements({arguments}) {{
         totalCount nodes {{ id status bureau {{ name }} client {{ name }} }} }} }} }}"""
     answer = await api.ask(query, {"id": by.account_id}, by=by)
-    found = answer.data["account"]["engagements"]
-    assert found["totalCount"] == len(found["nodes"])
-    nodes: list[Any] = found["nodes"]
+    connection = answer.data["account"]["engagements"]
+    assert connection["totalCount"] == len(connection["nodes"])
+    nodes: list[Any] = connection["nodes"]
     return nodes
 
 
-async def engaged(api: Api, biuro: Person, client: Person) -> str:
-    """The id of an active engagement."""
-    given = {"clientAccountId": client.account_id, "bureauNumber": await number_of(biuro)}
-    assert (await api.do("engageBureau", given, by=client))["errors"] == []
-    key: str = (await engagements(api, biuro, "first: 1, filter: { status: [PENDING] }"))[0]["id"]
-    assert (await api.do("acceptEngagement", {"engagementId": key}, by=biuro))["errors"] == []
-    return key
+async def engage(api: Api, bureau: Person, client: Person) -> str:
+    """Create an active engagement. Returns its id."""
+    engage_input = {"clientAccountId": client.account_id, "bureauNumber": await account_number(bureau)}
+    assert (await api.do("engageBureau", engage_input, by=client))["errors"] == []
+    engagement_id: str = (await list_engagements(api, bureau, "first: 1, filter: { status: [PENDING] }"))[0]["id"]
+    assert (await api.do("acceptEngagement", {"engagementId": engagement_id}, by=bureau))["errors"] == []
+    return engagement_id
 
 
-async def staff(api: Api, biuro: Person, email: str, role: str = "ACCOUNTANT", **more: object) -> tuple[Person, str]:
-    """Somebody who works at a bureau, and the id of his grant on it."""
-    return await api.guest(biuro, email, role, **more)
+async def add_staff(
+    api: Api, bureau: Person, email: str, role: str = "ACCOUNTANT", **extra_input: object
+) -> tuple[Person, str]:
+    """Register a user with a grant on a bureau. Returns the user and the id of the grant."""
+    return await api.guest(bureau, email, role, **extra_input)
 
 
-async def assigned(
+async def assign(
     api: Api, by: Person, user: Person, clients: list[str], permissions: list[str] | None = None
 ) -> list[Any]:
-    """The outcomes of assigning somebody of the bureau where `by` is at home."""
-    given = {"bureauAccountId": by.account_id, "userId": user.user_id, "clientAccountIds": clients}
-    more = {"permissions": permissions} if permissions is not None else {}
-    shown = "outcomes { clientAccountId grant { id status permissions validUntil } errors { code field } }"
-    done = await api.do("assignConsultant", {**given, **more}, shown, by=by)
-    assert done["errors"] == []
-    outcomes: list[Any] = done["outcomes"]
+    """Assign a user of the bureau of `by` to clients. Returns the outcomes."""
+    assign_input = {"bureauAccountId": by.account_id, "userId": user.user_id, "clientAccountIds": clients}
+    permissions_input = {"permissions": permissions} if permissions is not None else {}
+    selection = "outcomes { clientAccountId grant { id status permissions validUntil } errors { code field } }"
+    payload = await api.do("assignConsultant", {**assign_input, **permissions_input}, selection, by=by)
+    assert payload["errors"] == []
+    outcomes: list[Any] = payload["outcomes"]
     return outcomes
 
 
-async def working(api: Api, biuro: Person, user: Person, client: Person, permissions: list[str] | None = None) -> str:
-    """The id of a consultant's grant at a client that has engaged the bureau, with permissions from the client."""
-    (outcome,) = await assigned(api, biuro, user, [client.account_id])
+async def assign_with_permissions(
+    api: Api, bureau: Person, user: Person, client: Person, permissions: list[str] | None = None
+) -> str:
+    """Assign a user to a client, which then grants permissions. Returns the id of the grant at the client."""
+    (outcome,) = await assign(api, bureau, user, [client.account_id])
     assert outcome["errors"] == []
-    given = {"grantId": outcome["grant"]["id"], "permissions": permissions or ["ACCOUNT_READ", "DOCUMENTS_READ"]}
-    done = await api.do("updateGrant", given, "grant { status }", by=client)
-    assert done == {"grant": {"status": "ACTIVE"}, "errors": []}
-    key: str = outcome["grant"]["id"]
-    return key
+    update_input = {"grantId": outcome["grant"]["id"], "permissions": permissions or ["ACCOUNT_READ", "DOCUMENTS_READ"]}
+    payload = await api.do("updateGrant", update_input, "grant { status }", by=client)
+    assert payload == {"grant": {"status": "ACTIVE"}, "errors": []}
+    grant_id: str = outcome["grant"]["id"]
+    return grant_id
 
 
-async def enters(api: Api, person: Person, account_id: str) -> bool:
-    """Whether somebody finds an account."""
-    seen = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": account_id}, by=person)
-    return seen.data["account"] is not None
+async def can_enter(api: Api, person: Person, account_id: str) -> bool:
+    """True if the person can read the account."""
+    answer = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": account_id}, by=person)
+    return answer.data["account"] is not None
 
 
-async def consultants(api: Api, by: Person, given: str = "first: 10") -> list[Any]:
-    """The consultants of each engagement of somebody's account, as he sees them."""
-    query = f"""query ($id: ID!) {{ account(id: $id) {{ engagements({given}) {{ nodes {{
+async def list_consultants(api: Api, by: Person, arguments: str = "first: 10") -> list[Any]:
+    """The consultants of each engagement of a person's account, as the API returns them to this person."""
+    query = f"""query ($id: ID!) {{ account(id: $id) {{ engagements({arguments}) {{ nodes {{
         consultants {{ user {{ name email }} accountName status permissions }} }} }} }} }}"""
     answer = await api.ask(query, {"id": by.account_id}, by=by)
     return [node["consultants"] for node in answer.data["account"]["engagements"]["nodes"]]
 
 
-async def trio(api: Api, **more: Any) -> tuple[Person, Person, Person]:
-    """A bureau's owner, one who works there, and the owner of a client that has engaged it."""
-    biuro = await bureau(api)
-    kari, _ = await staff(api, biuro, "kari@example.com", **more)
-    anna = await api.person("anna@example.com", "Anna Nowak", accountName="Nowak AS")
-    await engaged(api, biuro, anna)
-    return biuro, kari, anna
+async def register_trio(api: Api, **extra_input: Any) -> tuple[Person, Person, Person]:
+    """Register a bureau's owner, a user of the bureau, and the owner of a client with an active engagement."""
+    bureau = await register_bureau(api)
+    consultant, _ = await add_staff(api, bureau, "kari@example.com", **extra_input)
+    client = await api.person("anna@example.com", "Anna Nowak", accountName="Nowak AS")
+    await engage(api, bureau, client)
+    return bureau, consultant, client
 
 
-async def grant_at_bureau(biuro: Person, user: Person) -> str:
-    """The id of somebody's grant on the bureau itself."""
-    row = await Grant.get(account_id=ids.decode("Account", biuro.account_id), user_id=ids.decode("User", user.user_id))
+async def base_grant_id(bureau: Person, user: Person) -> str:
+    """The id of a user's grant on the bureau itself."""
+    row = await Grant.get(account_id=ids.decode("Account", bureau.account_id), user_id=ids.decode("User", user.user_id))
     return ids.encode("Grant", row.id)
+
+
+async def register_pair(api: Api) -> tuple[Person, Person]:
+    """Register the owner of a bureau and the owner of a client."""
+    bureau = await register_bureau(api)
+    return bureau, await api.person("anna@example.com", "Anna Nowak", accountName="Nowak AS")
+
+
+async def request_by_bureau(api: Api, bureau: Person, client: Person) -> str:
+    """Request an engagement that the client has to answer. Returns its id."""
+    arguments = {"bureauAccountId": bureau.account_id, "clientNumber": await account_number(client)}
+    assert (await api.do("engageBureau", arguments, "engagement { id }", by=bureau)) == {
+        "engagement": None,
+        "errors": [],
+    }
+    key: str = (await list_engagements(api, client))[0]["id"]
+    return key

@@ -1,4 +1,4 @@
-"""Cursors that clients stored stay valid: the tag of each list was computed before names in Python changed."""
+"""The tags in cursors: cursors that clients hold stay valid when Python names change."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("make_list", "tag"),
+    ("make_query", "tag"),
     [
         (partial(grants.grants_of_accounts, NOW), 1359760532),
         (partial(grants.grants_of_user, NOW), 1359760532),
@@ -26,5 +26,5 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (records.messages, 922930329),
     ],
 )
-def test_tag_of_a_list_is_that_of_stored_cursors(make_list: Callable[[], Any], tag: int) -> None:
-    assert make_list()._mark == tag
+def test_tag_of_a_connection_never_changes(make_query: Callable[[], Any], tag: int) -> None:
+    assert make_query()._tag == tag

@@ -1,4 +1,4 @@
-"""What filters and orders do; how lists are paged is the resolvers' test."""
+"""Filters and orders of connections. Pagination is tested with the resolvers."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,31 +8,31 @@ import pytest
 from tests.api import Api, Person, codes
 
 
-async def names(api: Api, by: Person, **given: Any) -> list[str]:
-    asked = "query ($filter: AccountFilter, $orderBy: AccountOrder) "
-    shown = "{ accounts(filter: $filter, orderBy: $orderBy) { totalCount nodes { name } } }"
-    found = (await api.ask(asked + shown, {"orderBy": "NAME", **given}, by=by)).data["accounts"]
-    assert found["totalCount"] == len(found["nodes"])
-    return [node["name"] for node in found["nodes"]]
+async def names(api: Api, by: Person, **arguments: Any) -> list[str]:
+    declaration = "query ($filter: AccountFilter, $orderBy: AccountOrder) "
+    selection = "{ accounts(filter: $filter, orderBy: $orderBy) { totalCount nodes { name } } }"
+    connection = (await api.ask(declaration + selection, {"orderBy": "NAME", **arguments}, by=by)).data["accounts"]
+    assert connection["totalCount"] == len(connection["nodes"])
+    return [node["name"] for node in connection["nodes"]]
 
 
-async def grants(api: Api, by: Person, **given: Any) -> list[str]:
-    asked = "query ($filter: GrantFilter, $orderBy: GrantOrder) "
-    shown = "{ grants(filter: $filter, orderBy: $orderBy) { totalCount nodes { accountName role } } }"
-    found = (await api.ask(asked + shown, given, by=by)).data["grants"]
-    assert found["totalCount"] == len(found["nodes"])
-    return [f"{node['accountName']} {node['role']}" for node in found["nodes"]]
+async def grants(api: Api, by: Person, **arguments: Any) -> list[str]:
+    declaration = "query ($filter: GrantFilter, $orderBy: GrantOrder) "
+    selection = "{ grants(filter: $filter, orderBy: $orderBy) { totalCount nodes { accountName role } } }"
+    connection = (await api.ask(declaration + selection, arguments, by=by)).data["grants"]
+    assert connection["totalCount"] == len(connection["nodes"])
+    return [f"{node['accountName']} {node['role']}" for node in connection["nodes"]]
 
 
-async def shelf(api: Api) -> Person:
-    """Somebody with three accounts of his own, a guest in a fourth."""
+async def user_with_four_accounts(api: Api) -> Person:
+    """A user who owns three accounts and is a guest in a fourth one."""
     anna = await api.person("anna@example.com", accountName="Nowak 100% Meble")
-    more: list[dict[str, str]] = [
+    inputs: list[dict[str, str]] = [
         {"name": "berg_bygg", "kind": "BUREAU"},
         {"name": "Ćma", "country": "NO", "organizationNumber": "974760673"},
     ]
-    for given in more:
-        assert codes(await api.do("createAccount", given, by=anna)) == []
+    for variables in inputs:
+        assert codes(await api.do("createAccount", variables, by=anna)) == []
     eve = await api.person("eve@example.com", "Eve", accountName="Eve AS")
     await api.do("inviteUser", {"accountId": eve.account_id, "email": anna.email, "role": "ACCOUNTANT"}, by=eve)
     await api.do("acceptInvitation", {"token": await api.link(anna.email, "invitation")}, by=anna)
@@ -40,7 +40,7 @@ async def shelf(api: Api) -> Person:
 
 
 @pytest.mark.parametrize(
-    ("search", "found"),
+    ("search", "expected_names"),
     [
         ("meble", ["Nowak 100% Meble"]),
         ("%", ["Nowak 100% Meble"]),
@@ -54,22 +54,22 @@ async def shelf(api: Api) -> Person:
         ("", ["berg_bygg", "Eve AS", "Nowak 100% Meble", "Ćma"]),
     ],
 )
-async def test_a_search_takes_its_text_as_it_is(api: Api, search: str, found: list[str]) -> None:
-    anna = await shelf(api)
+async def test_search_text_is_matched_literally(api: Api, search: str, expected_names: list[str]) -> None:
+    anna = await user_with_four_accounts(api)
 
-    assert await names(api, anna, filter={"search": search}) == found
+    assert await names(api, anna, filter={"search": search}) == expected_names
 
 
-async def test_a_search_finds_a_public_number(api: Api) -> None:
-    anna = await shelf(api)
-    seen = await api.ask('{ accounts(filter: { search: "Eve" }) { nodes { number } } }', by=anna)
-    number = str(seen.data["accounts"]["nodes"][0]["number"])
+async def test_search_matches_a_public_number(api: Api) -> None:
+    anna = await user_with_four_accounts(api)
+    answer = await api.ask('{ accounts(filter: { search: "Eve" }) { nodes { number } } }', by=anna)
+    number = str(answer.data["accounts"]["nodes"][0]["number"])
 
     assert await names(api, anna, filter={"search": number}) == ["Eve AS"]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         ({"role": ["ACCOUNTANT"]}, ["Eve AS"]),
         ({"role": []}, []),
@@ -83,22 +83,22 @@ async def test_a_search_finds_a_public_number(api: Api) -> None:
         ),
     ],
 )
-async def test_filters_of_accounts_meet(api: Api, wanted: dict[str, Any], found: list[str]) -> None:
-    anna = await shelf(api)
+async def test_filters_of_accounts_are_combined(api: Api, filters: dict[str, Any], expected: list[str]) -> None:
+    anna = await user_with_four_accounts(api)
 
-    assert await names(api, anna, filter=wanted) == found
+    assert await names(api, anna, filter=filters) == expected
 
 
-async def test_accounts_that_end_soon(api: Api) -> None:
-    anna = await shelf(api)
-    ends = api.clock.now + timedelta(days=30)
+async def test_accounts_whose_subscription_ends_soon_are_found(api: Api) -> None:
+    anna = await user_with_four_accounts(api)
+    end = api.clock.now + timedelta(days=30)
 
-    assert await names(api, anna, filter={"expiresBefore": ends.isoformat()}) == []
-    assert len(await names(api, anna, filter={"expiresBefore": (ends + timedelta(seconds=1)).isoformat()})) == 4
+    assert await names(api, anna, filter={"expiresBefore": end.isoformat()}) == []
+    assert len(await names(api, anna, filter={"expiresBefore": (end + timedelta(seconds=1)).isoformat()})) == 4
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("filters", "expected"),
     [
         ({"role": ["ACCOUNTANT"]}, ["Eve AS ACCOUNTANT"]),
         ({"status": ["REVOKED"]}, []),
@@ -109,14 +109,14 @@ async def test_accounts_that_end_soon(api: Api) -> None:
         ({"endsBefore": "2090-01-01T00:00:00Z"}, []),
     ],
 )
-async def test_filters_of_grants(api: Api, wanted: dict[str, Any], found: list[str]) -> None:
-    anna = await shelf(api)
+async def test_filters_of_grants_are_combined(api: Api, filters: dict[str, Any], expected: list[str]) -> None:
+    anna = await user_with_four_accounts(api)
 
-    assert await grants(api, anna, filter=wanted) == found
+    assert await grants(api, anna, filter=filters) == expected
 
 
-async def test_a_guest_without_the_right_sees_his_own_grant_only(api: Api) -> None:
-    anna = await shelf(api)
+async def test_guest_without_the_permission_sees_only_their_own_grant(api: Api) -> None:
+    anna = await user_with_four_accounts(api)
     bo, _ = await api.guest(anna, "bo@example.com", "SIMPLE_USER")
     cy, _ = await api.guest(anna, "cy@example.com", "COLLABORATOR")
 
@@ -128,14 +128,14 @@ async def test_a_guest_without_the_right_sees_his_own_grant_only(api: Api) -> No
     ]
 
 
-async def test_events_are_found_by_the_beginning_of_their_type(api: Api) -> None:
+async def test_events_are_filtered_by_the_beginning_of_their_type(api: Api) -> None:
     anna = await api.person("anna@example.com")
     await api.guest(anna, "bo@example.com", "ACCOUNTANT")
 
-    async def types(wanted: str) -> set[str]:
-        asked = "query ($f: EventFilter) { viewer { currentAccount { events(filter: $f) { nodes { type } } } } }"
-        seen = await api.ask(asked, {"f": {"type": wanted}}, by=anna)
-        return {node["type"] for node in seen.data["viewer"]["currentAccount"]["events"]["nodes"]}
+    async def types(prefix: str) -> set[str]:
+        query = "query ($f: EventFilter) { viewer { currentAccount { events(filter: $f) { nodes { type } } } } }"
+        answer = await api.ask(query, {"f": {"type": prefix}}, by=anna)
+        return {node["type"] for node in answer.data["viewer"]["currentAccount"]["events"]["nodes"]}
 
     assert await types("account:invitation") == {"account:invitation:issue", "account:invitation:accept"}
     assert await types("account:invitation:issue") == {"account:invitation:issue"}

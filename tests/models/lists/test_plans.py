@@ -1,4 +1,4 @@
-"""How the database plans our statements: once, and without reading whole tables."""
+"""Query plans of connections: generic, and without sequential scans."""
 
 import pytest
 
@@ -16,37 +16,37 @@ LISTS = """{ viewer {
     invitations(first: 2) { totalCount nodes { id } } accessRequests(first: 2) { totalCount nodes { id } }
     sessions(first: 2) { totalCount nodes { id } } events(first: 2) { totalCount nodes { id } }
 } }"""
-ASKED = [
+QUERIES = [
     *[f"{{ viewer {{ {part} }} }}" for part in ("user { name email }", "currentAccount { name }")],
     LISTS,
 ]
 
 
-async def test_a_statement_is_planned_once_whatever_its_arguments(api: Api) -> None:
-    (found,) = await db.fetch("SHOW plan_cache_mode", row=db.Row)
+async def test_statements_use_generic_plans(api: Api) -> None:
+    (setting,) = await db.fetch("SHOW plan_cache_mode", row=db.Row)
 
-    assert found.plan_cache_mode == "force_generic_plan"
+    assert setting.plan_cache_mode == "force_generic_plan"
 
 
-async def test_no_list_reads_a_whole_table(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_use_no_sequential_scan(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     anna = await api.person("anna@example.com")
     _ = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
-    sent: dict[str, tuple[object, ...]] = {}
+    statements: dict[str, tuple[object, ...]] = {}
     fetch = db.fetch
 
-    async def watched(sql: str, *args: object, row: type[db.Row]) -> list[db.Row]:
-        sent[sql] = args
+    async def record_and_fetch(sql: str, *args: object, row: type[db.Row]) -> list[db.Row]:
+        statements[sql] = args
         return await fetch(sql, *args, row=row)
 
-    monkeypatch.setattr(db, "fetch", watched)
-    for query in ASKED:
+    monkeypatch.setattr(db, "fetch", record_and_fetch)
+    for query in QUERIES:
         assert (await api.ask(query, by=anna)).codes == []
     monkeypatch.undo()
 
-    assert len(sent) > 20
+    assert len(statements) > 20
     async with db.transaction():
         _ = await db.fetch("SELECT set_config('enable_seqscan', 'off', true)", row=db.Row)
-        for sql, args in sent.items():
+        for sql, args in statements.items():
             plan = await db.fetch(f"EXPLAIN {sql}", *args, row=db.Row)
             lines = [line["QUERY PLAN"].strip() for line in plan]
             assert [line for line in lines if "Seq Scan on" in line] == [], "\n".join([sql, *lines])

@@ -1,4 +1,4 @@
-"""No table is forgotten when somebody takes with him what is held about him, or erases himself."""
+"""The description of personal data covers every table and column of the database."""
 
 from typing import Any
 from uuid import UUID
@@ -9,11 +9,11 @@ from database import db
 from models.base.errors import Refusal
 from models.base.validation import Validation
 from models.privacy import personal_data
-from models.privacy.personal_data import HELD, IMPERSONAL
+from models.privacy.personal_data import IMPERSONAL_TABLES, PERSONAL_DATA
 from tests.api import Api
 
-BY_ID_ONLY: set[tuple[str, str]] = set()
-"""Columns that refer to users in rows that are about others, which an export of his own must not show."""
+NOT_EXPORTED: set[tuple[str, str]] = set()
+"""Columns that refer to users in rows about other people. An export must not contain them."""
 ADDRESSES_OF_OTHERS: set[tuple[str, str]] = set()
 
 _COLUMNS = """
@@ -27,59 +27,68 @@ WHERE c.contype = 'f' AND c.confrelid = 'users'::regclass
 """
 
 
-async def pairs(sql: str) -> set[tuple[str, str]]:
+async def load_columns(sql: str) -> set[tuple[str, str]]:
     rows: list[Any] = await db.fetch(sql, row=db.Row)
     return {(row.table_name, row.column_name) for row in rows}
 
 
-async def test_every_table_is_named(api: Api) -> None:
-    tables = {table for table, _ in await pairs(_COLUMNS)}
+async def test_every_table_is_described(api: Api) -> None:
+    tables = {table for table, _ in await load_columns(_COLUMNS)}
 
-    assert tables == {held.table for held in HELD} | IMPERSONAL.keys()
-
-
-async def test_every_column_that_refers_to_a_user_finds_what_is_his(api: Api) -> None:
-    found = {(held.table, column) for held in HELD for column in held.columns}
-
-    assert await pairs(_REFERENCES) - found == BY_ID_ONLY
+    assert tables == {category.table for category in PERSONAL_DATA} | IMPERSONAL_TABLES.keys()
 
 
-async def test_every_column_that_may_hold_an_address_is_shown_or_finds_what_is_his(api: Api) -> None:
-    holding = {
+async def test_every_reference_to_users_identifies_personal_data(api: Api) -> None:
+    identifying_columns = {
+        (category.table, column) for category in PERSONAL_DATA for column in category.identifying_columns
+    }
+
+    assert await load_columns(_REFERENCES) - identifying_columns == NOT_EXPORTED
+
+
+async def test_every_column_that_may_contain_an_address_is_exported(api: Api) -> None:
+    address_columns = {
         (table, column)
-        for table, column in await pairs(_COLUMNS)
+        for table, column in await load_columns(_COLUMNS)
         if any(word in column for word in ("email", "address", "origin", "personal", "user_agent", "to_name"))
         and not column.endswith("digest")
     }
-    shown = {
+    exported_columns = {
         (table, column)
-        for table, column in holding
-        if any(held.table == table and column not in held.hidden for held in HELD)
+        for table, column in address_columns
+        if any(category.table == table and column not in category.excluded_columns for category in PERSONAL_DATA)
     }
 
-    assert holding - shown == ADDRESSES_OF_OTHERS
+    assert address_columns - exported_columns == ADDRESSES_OF_OTHERS
 
 
-async def test_what_is_described_is_there(api: Api) -> None:
-    columns = await pairs(_COLUMNS)
+async def test_every_described_column_exists(api: Api) -> None:
+    columns = await load_columns(_COLUMNS)
 
-    described = {(held.table, column) for held in HELD for column in (*held.columns, *held.hidden)}
-    assert described - columns == set()
-    assert len({held.name for held in HELD}) == len(HELD)
+    described_columns = {
+        (category.table, column)
+        for category in PERSONAL_DATA
+        for column in (*category.identifying_columns, *category.excluded_columns)
+    }
+    assert described_columns - columns == set()
+    assert len({category.name for category in PERSONAL_DATA}) == len(PERSONAL_DATA)
 
 
-async def test_no_secret_is_shown(api: Api) -> None:
-    secret = {
+async def test_secrets_are_excluded_from_export(api: Api) -> None:
+    secret_columns = {
         (table, column)
-        for table, column in await pairs(_COLUMNS)
+        for table, column in await load_columns(_COLUMNS)
         if any(word in column for word in ("digest", "hash", "seed", "secret", "token"))
     }
 
-    assert {(held.table, column) for held in HELD for table, column in secret if held.table == table} <= {
-        (held.table, column) for held in HELD for column in held.hidden
-    }
+    assert {
+        (category.table, column)
+        for category in PERSONAL_DATA
+        for table, column in secret_columns
+        if category.table == table
+    } <= {(category.table, column) for category in PERSONAL_DATA for column in category.excluded_columns}
 
 
-def test_a_pseudonym_is_an_address_that_nobody_can_have() -> None:
+def test_pseudonym_is_not_a_valid_address() -> None:
     with pytest.raises(Refusal), Validation() as check:
-        check.email("email", personal_data.Person(UUID(int=1), ()).pseudonym)
+        check.email("email", personal_data.DataSubject(UUID(int=1), ()).pseudonym)

@@ -1,0 +1,123 @@
+"""Links mailed to users: activation of a login, and reset of a password.
+
+A user has at most one open link of each purpose. A link's token is derived from a seed. Only the message row holds
+the seed; the link's row holds the token's digest.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth import tokens
+from database import keys
+from i18n import mark
+from models import throttle
+from models.base.caller import Caller
+from models.base.errors import Refusal, UserErrorCode, refuse
+from models.outbox import message
+from models.outbox.message import LinkPurpose
+from models.outbox.message_kind import MessageKind
+from models.people.user import User
+from models.throttle import Counter
+
+ACTIVATION_LIFETIME: Final = timedelta(hours=24)
+RESET_LIFETIME: Final = timedelta(hours=1)
+
+
+class UserToken(Model):
+    """A mailed link. Open until it is used, replaced or closed, which sets `used_at`."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    user_id = fields.UUIDField()
+    purpose = fields.CharEnumField(LinkPurpose, max_length=20)
+    token_digest = fields.BinaryField()
+    created_at = fields.DatetimeField()
+    expires_at = fields.DatetimeField()
+    used_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta(Model.Meta):
+        """Table mapping."""
+
+        table = "user_tokens"
+
+
+_LIFETIME: Final = {LinkPurpose.ACTIVATION: ACTIVATION_LIFETIME, LinkPurpose.RESET: RESET_LIFETIME}
+
+
+async def count_mail_request(caller: Caller) -> None:
+    """Count a mail requested without signing in, by the caller's network. Raises RateLimited."""
+    _ = await throttle.attempt(caller, throttle.counter(caller, throttle.MAIL_FROM, throttle.network(caller)))
+
+
+def mail_counter(caller: Caller, purpose: LinkPurpose, address_key: str, *parts: str) -> Counter:
+    """The counter of mails of one purpose to an address. The address needs no login."""
+    return throttle.counter(caller, throttle.MAIL_TO, purpose, address_key, *parts)
+
+
+async def send(
+    caller: Caller,
+    user: User,
+    kind: MessageKind,
+    purpose: LinkPurpose,
+    *,
+    account_id: UUID | None = None,
+    lifetime: timedelta | None = None,
+    **params: object,
+) -> None:
+    """Create a link, close the user's former links of the purpose, and queue the mail.
+
+    The default `lifetime` is that of the purpose.
+    """
+    seed = tokens.seed()
+    expires_at = caller.now + (lifetime or _LIFETIME[purpose])
+    await UserToken.filter(user_id=user.id, purpose=purpose, used_at=None).update(used_at=caller.now)
+    _ = await UserToken.create(
+        user_id=user.id,
+        purpose=purpose,
+        token_digest=tokens.digest(tokens.derive(caller.config.link_key, purpose, seed)),
+        created_at=caller.now,
+        expires_at=expires_at,
+    )
+    await message.queue(
+        caller,
+        kind,
+        to=user,
+        account_id=account_id,
+        link=(purpose, seed),
+        params={"expires_at": expires_at.isoformat(), **params},
+    )
+
+
+async def close_all(user_id: UUID, now: datetime) -> None:
+    """Close every open link of a user."""
+    await UserToken.filter(user_id=user_id, used_at=None).update(used_at=now)
+
+
+async def find_user(caller: Caller, purpose: LinkPurpose, token: str) -> User:
+    """The user of an open link.
+
+    Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED, or RateLimited after too many invalid tokens from the network.
+    """
+    attempt = await throttle.attempt_link(caller)
+    link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
+    if link is None:
+        raise invalid_link()
+    await attempt.refund()
+    if link.expires_at <= caller.now:
+        raise refuse(UserErrorCode.TOKEN_EXPIRED, "token", mark("This link has expired."))
+    return await User.get(id=link.user_id)
+
+
+async def consume(caller: Caller, purpose: LinkPurpose, token: str) -> None:
+    """Mark a link as used. Of two simultaneous uses, the second is refused with TOKEN_INVALID."""
+    open_links = UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None)
+    if not await open_links.update(used_at=caller.now):
+        raise invalid_link()
+
+
+def invalid_link() -> Refusal:
+    """The same refusal for links that were used, were replaced, or never existed."""
+    return refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer works."))

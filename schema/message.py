@@ -1,0 +1,39 @@
+"""Messages: the e-mails that were sent for an account."""
+
+from datetime import datetime
+
+import strawberry
+
+from auth.policy import Permission
+from models.outbox.message import MessageStatus
+from resolvers import rights
+from schema.connection import Node
+from schema.declare import field, global_id, graph_enum, graph_type, needs
+
+graph_enum(
+    MessageStatus,
+    "The status of a message.",
+    {
+        MessageStatus.QUEUED: "It waits to be sent, or to be sent again.",
+        MessageStatus.SENT: "A mail server has taken it.",
+        MessageStatus.FAILED: "Every attempt has failed. It is not sent any more.",
+    },
+)
+
+
+@graph_type(
+    needs(Permission.MESSAGES_READ),
+    rights.of_account_parts,
+    description="An e-mail that was sent for the account, without its text and its links.",
+)
+class Message(Node):
+    """A message."""
+
+    id: strawberry.ID = global_id("Message")
+    kind: str = field(description="The kind of message, for example invitation.")
+    to: str = field(attr="to_address", description="The e-mail address of the receiver.")
+    subject: str = field(description="The subject line.")
+    status: MessageStatus = field(description="The status of the message.")
+    attempts: int = field(description="The number of attempts to send it.")
+    created_at: datetime = field(description="When it was queued.")
+    sent_at: datetime | None = field(description="When a mail server took it. Null: not yet.")

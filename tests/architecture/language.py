@@ -1,0 +1,246 @@
+"""The rules of language as code: which words are no names, and which phrases are no plain English.
+
+A name has to say what its value is. A participle (`found`, `asked`) or a pronoun (`one`, `other`) says nothing about
+it. Only names of one word are judged: `found_rows` says enough.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+PRONOUNS = frozenset(
+    [
+        "one",
+        "each",
+        "own",
+        "other",
+        "others",
+        "another",
+        "both",
+        "either",
+        "neither",
+        "all",
+        "any",
+        "some",
+        "none",
+        "who",
+        "whom",
+        "whose",
+        "which",
+        "what",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "he",
+        "him",
+        "his",
+        "she",
+        "her",
+        "they",
+        "them",
+        "theirs",
+        "ours",
+        "mine",
+        "yours",
+        "somebody",
+        "anybody",
+        "nobody",
+        "everybody",
+        "someone",
+        "anyone",
+        "everyone",
+        "something",
+        "anything",
+        "nothing",
+        "everything",
+        "whoever",
+        "whatever",
+        "same",
+        "such",
+        "many",
+        "more",
+        "most",
+        "much",
+        "few",
+        "less",
+        "least",
+        "rest",
+        "there",
+        "here",
+    ]
+)
+IRREGULAR_PARTICIPLES = frozenset(
+    [
+        "found",
+        "told",
+        "seen",
+        "given",
+        "held",
+        "made",
+        "done",
+        "kept",
+        "taken",
+        "written",
+        "left",
+        "sent",
+        "shown",
+        "known",
+        "gone",
+        "begun",
+        "bound",
+        "built",
+        "chosen",
+        "lost",
+        "paid",
+        "sought",
+        "thought",
+        "brought",
+        "bought",
+        "caught",
+        "taught",
+        "spent",
+        "stuck",
+        "struck",
+        "drawn",
+        "grown",
+        "thrown",
+        "worn",
+        "torn",
+        "sworn",
+        "spoken",
+        "broken",
+        "woken",
+        "frozen",
+        "hidden",
+        "ridden",
+        "driven",
+        "risen",
+        "eaten",
+        "beaten",
+        "forgotten",
+        "gotten",
+        "got",
+        "said",
+        "met",
+        "felt",
+        "heard",
+        "stood",
+        "understood",
+        "sold",
+        "won",
+        "put",
+        "meant",
+        "led",
+        "fed",
+        "fled",
+        "bred",
+        "sung",
+        "rung",
+        "sunk",
+        "drunk",
+        "tried",
+    ]
+)
+NOUNS_IN_ING = frozenset(
+    [
+        "listing",
+        "string",
+        "setting",
+        "warning",
+        "mapping",
+        "routing",
+        "heading",
+        "padding",
+        "meaning",
+        "reading",
+        "ending",
+        "billing",
+        "ring",
+        "ping",
+        "king",
+        "thing",
+        "spring",
+        "timing",
+        "building",
+        "encoding",
+        "rendering",
+        "formatting",
+        "logging",
+        "testing",
+    ]
+)
+NOUNS_IN_ED = frozenset(["seed", "need", "feed", "speed"])
+
+PERSONAL = re.compile(
+    r"\b(he|his|him|himself|she|her|hers|one's|oneself|somebody|someone|anybody|anyone|nobody|everybody|whoever"
+    r"|whatever|whomever)\b",
+    re.IGNORECASE,
+)
+"""Words for people that say neither who they are nor what they do. Say the user, the owner, the caller, they."""
+
+HEADLESS = re.compile(r"(?:^|[.:;]\s+)(?:Who|Whom|Whose|What)\b(?![^.?]*\?)")
+"""A sentence that begins with a relative clause and no noun: "Who has no grant sees ..."."""
+
+
+def is_vague(name: str) -> bool:
+    """Whether a name is a participle or a pronoun and nothing else."""
+    word = name.strip("_").lower()
+    if not word or "_" in word or name.startswith("__"):
+        return False
+    if word in PRONOUNS | IRREGULAR_PARTICIPLES:
+        return True
+    if word.endswith("ed"):
+        return len(word) > 3 and word not in NOUNS_IN_ED
+    return word.endswith("ing") and len(word) > 4 and word not in NOUNS_IN_ING
+
+
+def outside_enums(node: ast.AST) -> Iterator[ast.AST]:
+    """The node and everything below it, except the bodies of enums."""
+    yield node
+    is_enum = isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases)
+    if not is_enum:
+        for child in ast.iter_child_nodes(node):
+            yield from outside_enums(child)
+
+
+def bound_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Each name that a module binds, with its line: functions, classes, parameters, variables, attributes.
+
+    Members of enums are left out: they are words of the API.
+    """
+    for node in outside_enums(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name, node.lineno
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name, node.lineno
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name, node.lineno
+            case ast.alias(asname=str(name)):
+                yield name, node.lineno
+            case _:
+                pass
+
+
+def prose(path: Path) -> Iterator[tuple[str, int]]:
+    """Each docstring and comment of a Python file, with its line."""
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value, node.lineno
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string.lstrip("# "), token.start[0]
+
+
+def sentences(path: Path) -> Iterator[tuple[str, int]]:
+    """Each text literal of a Python file that people may read: those with blanks that are no SQL and no GraphQL."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\w \w", node.value):
+            if not re.search(r"\b(SELECT|UPDATE|INSERT|DELETE|CREATE|ALTER|WITH|WHERE|JOIN)\b|[{}]", node.value):
+                yield node.value, node.lineno

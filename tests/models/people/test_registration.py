@@ -1,0 +1,156 @@
+"""Registration of users."""
+
+import unicodedata
+
+import pytest
+
+from models.people.user import User
+from tests.api import Api, codes, counts
+from tests.models.people.logins import INVALID_LINK, NEW_PASSWORD, WRONG_CREDENTIALS, registration_input, sign_in
+from tests.models.refusals import mails, refusal_codes, state
+
+# ---- Registration ----------------------------------------------------------------------------
+
+
+async def test_registration_opens_one_account_with_the_users_name(api: Api) -> None:
+    owner = await api.person("anna@example.com")
+
+    response = await api.ask(
+        "{ viewer { currentGrant { role } accounts { totalCount nodes { name status owner { id } } } } }", by=owner
+    )
+
+    assert response.data["viewer"] == {
+        "currentGrant": {"role": "OWNER"},
+        "accounts": {
+            "totalCount": 1,
+            "nodes": [{"name": "Anna Nowak", "status": "ACTIVE", "owner": {"id": owner.user_id}}],
+        },
+    }
+
+
+async def test_registration_can_name_the_account(api: Api) -> None:
+    owner = await api.person("anna@example.com", accountName="Nowak Meble")
+
+    response = await api.ask("{ viewer { user { name } currentAccount { name } } }", by=owner)
+
+    assert response.data["viewer"] == {"user": {"name": "Anna Nowak"}, "currentAccount": {"name": "Nowak Meble"}}
+
+
+async def test_taken_address_answers_like_a_free_one_and_its_owner_gets_a_mail(api: Api) -> None:
+    free_outcome = await api.do("register", registration_input())
+    await api.do("activate", {"token": await api.link("anna@example.com", "activation")})
+    before = await state()
+
+    taken_outcome = await api.do(
+        "register", registration_input(email="ANNA@example.com", password=NEW_PASSWORD, name="Eve")
+    )
+
+    after = await state()
+    assert taken_outcome == free_outcome
+    assert after.pop("counts") == await counts()
+    before.pop("counts")
+    assert after == before
+    assert [mail.to_name for mail in await mails("anna@example.com", "address-taken")] == ["Anna Nowak"]
+
+
+async def test_taken_organization_number_does_not_reveal_a_taken_address(api: Api) -> None:
+    number = {"organizationNumber": "974760673", "country": "NO"}
+    await api.person("anna@example.com", **number)
+
+    free_outcome = await refusal_codes(api, "register", registration_input(email="bo@example.com", **number))
+    taken_outcome = await refusal_codes(api, "register", registration_input(**number))
+
+    assert free_outcome == taken_outcome == [("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])]
+
+
+async def test_second_registration_replaces_the_first_before_activation(api: Api) -> None:
+    await api.do("register", registration_input(accountName="First"))
+    old_link = await api.link("anna@example.com", "activation")
+
+    await api.do("register", registration_input(password=NEW_PASSWORD, name="Anna N", accountName="Second"))
+
+    assert codes(await api.do("activate", {"token": old_link})) == INVALID_LINK
+    selection = "viewer { user { name } accounts { nodes { name } } }"
+    payload = await api.do("activate", {"token": await api.link("anna@example.com", "activation")}, selection)
+    assert payload["viewer"] == {"user": {"name": "Anna N"}, "accounts": {"nodes": [{"name": "Second"}]}}
+    assert codes(await sign_in(api)) == WRONG_CREDENTIALS
+    assert codes(await sign_in(api, NEW_PASSWORD)) == []
+
+
+async def test_second_registration_releases_the_organization_number_of_the_first(api: Api) -> None:
+    await api.do("register", registration_input(organizationNumber="974760673", country="NO"))
+    await api.do("register", registration_input())
+
+    other_payload = await api.do(
+        "register", registration_input(email="bo@example.com", organizationNumber="974760673", country="NO")
+    )
+
+    assert other_payload["errors"] == []
+
+
+async def test_all_input_errors_are_reported_at_once(api: Api) -> None:
+    arguments = {"name": " ", "email": "nobody", "password": "short", "organizationNumber": "1", "locale": "xx"}
+
+    error_codes = await refusal_codes(api, "register", arguments)
+
+    assert error_codes == [
+        ("REQUIRED", ["name"]),
+        ("INVALID", ["email"]),
+        ("TOO_SHORT", ["password"]),
+        ("REQUIRED", ["country"]),
+        ("INVALID", ["locale"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "  ", "Anna\nNowak", "Anna\u202enowaK", "Anna\u200bNowak", "\u200e", "A\u2028B", "A\u061cB"],
+)
+async def test_name_has_to_be_one_visible_line(api: Api, name: str) -> None:
+    error_codes = await refusal_codes(api, "register", registration_input(name=name, accountName="Nowak"))
+
+    assert error_codes in ([("REQUIRED", ["name"])], [("INVALID", ["name"])])
+
+
+async def test_name_has_at_most_200_characters(api: Api) -> None:
+    assert await refusal_codes(api, "register", registration_input(name="a" * 201, accountName="N")) == [
+        ("TOO_LONG", ["name"])
+    ]
+    assert (await api.do("register", registration_input(name="a" * 200, accountName="N")))["errors"] == []
+
+
+@pytest.mark.parametrize("blank", ["", None])
+async def test_blank_organization_number_counts_as_none(api: Api, blank: str | None) -> None:
+    payload = await api.do("register", registration_input(organizationNumber=blank, country=blank))
+
+    assert payload["errors"] == []
+
+
+# ---- Addresses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("registered_email", "entered_email"),
+    [
+        ("Anna@Example.com", "aNNA@eXAMPLE.COM"),
+        ("zoë@example.com", unicodedata.normalize("NFD", "ZOË@example.com")),
+        ("anna@bücher.example.com", "anna@XN--BCHER-KVA.example.com"),
+        ("anna@example.com", "  anna@example.com "),
+    ],
+)
+async def test_address_forms_belong_to_one_login(api: Api, registered_email: str, entered_email: str) -> None:
+    await api.do("register", registration_input(email=registered_email))
+    row = await User.get()
+    await api.do("activate", {"token": await api.link(row.email, "activation")})
+
+    assert codes(await sign_in(api, email=entered_email)) == []
+    await api.do("register", registration_input(email=entered_email))
+    assert await User.all().count() == 1
+
+
+async def test_domains_that_only_casefold_alike_are_different(api: Api) -> None:
+    await api.person("anna@strasse.de")
+
+    await api.person("anna@straße.de")
+
+    assert await User.all().count() == 2

@@ -1,0 +1,114 @@
+"""The operations of the reference model on engagements and consultants."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from auth import policy
+from auth.policy import GrantStatus, Permission, Role
+from tests.stateful.model_access import AccessModel
+from tests.stateful.model_rows import BUREAU, DONE, Engagement, Grant
+
+
+@dataclass
+class BureauModel(AccessModel):
+    """The rules of engagements and of the bureau's consultants."""
+
+    def find_open_engagement(self, client: int) -> int | None:
+        """The number of a client's open engagement, or None."""
+        return next((n for n, e in enumerate(self.engagements) if e.client == client and e.is_open), None)
+
+    def engage(self, by: int, client: int, *, by_bureau: bool) -> str:
+        """Request an engagement by the number of the target."""
+        requester, target = (BUREAU, client) if by_bureau else (client, BUREAU)
+        if code := self.permission_refusal(by, requester, Permission.USERS_WRITE):
+            return code
+        number, is_visible = self.find_open_engagement(client), bool(self.bits(by, target))
+        if number is None:
+            self.engagements.append(Engagement(client, requester, not is_visible))
+        elif self.engagements[number].status == "PENDING" and self.engagements[number].requester == target:
+            self.engagements[number].status = "ACTIVE"
+        elif is_visible:
+            return "ALREADY_EXISTS"
+        return DONE
+
+    def _engagement_refusal(self, by: int, engagement: Engagement) -> str | None:
+        visible_sides = [
+            side
+            for side in engagement.sides
+            if not (engagement.is_blind and engagement.status == "PENDING" and side == engagement.requester)
+        ]
+        refusals = [
+            self.permission_refusal(by, side, Permission.USERS_WRITE) for side in visible_sides if self.bits(by, side)
+        ]
+        if not refusals:
+            return "NOT_FOUND"
+        return None if None in refusals else refusals[0]
+
+    def answer_engagement(self, by: int, number: int, status: str) -> str:
+        """Accept or decline an engagement."""
+        engagement = self.engagements[number]
+        if code := self._engagement_refusal(by, engagement):
+            return code
+        if engagement.status != "PENDING" or not self.bits(by, engagement.answering_account):
+            return "INVALID_STATE"
+        if code := self.permission_refusal(by, engagement.answering_account, Permission.USERS_WRITE):
+            return code
+        engagement.status = status
+        return DONE
+
+    def end_engagement(self, by: int, number: int) -> str:
+        """End an engagement and its derived grants."""
+        engagement = self.engagements[number]
+        if code := self._engagement_refusal(by, engagement):
+            return code
+        if not engagement.is_open:
+            return "INVALID_STATE"
+        engagement.status = "ENDED"
+        for grant in self.grants:
+            if grant.engagement == number and self.is_live(grant):
+                grant.status = GrantStatus.REVOKED
+        return DONE
+
+    def is_consultant(self, user: int) -> bool:
+        grant = self.live_grant(user, BUREAU)
+        return grant is not None and grant.status is GrantStatus.ACTIVE
+
+    def earliest_end(self, user: int, own_until: datetime | None) -> datetime | None:
+        """The end of a derived grant: the earlier of its own end and the end of the base grant."""
+        base = self.live_grant(user, BUREAU)
+        ends = (own_until, base.until if base else None)
+        return min((end for end in ends if end is not None), default=None)
+
+    def assign(self, by: int, user: int, client: int, requested_allowlist: int | None) -> str:
+        """Assign a consultant to a client. Returns the outcome for the client."""
+        if code := self.permission_refusal(by, BUREAU, Permission.USERS_WRITE):
+            return code
+        number = self.find_open_engagement(client)
+        if not self.is_consultant(user) or number is None or self.engagements[number].status != "ACTIVE":
+            return "NOT_FOUND"
+        allowlist, own_until = None, None
+        caller_grant = self.live_grant(by, client)
+        if caller_grant is not None and not self.permission_refusal(by, client, Permission.USERS_WRITE):
+            if not policy.may_grant(self.grant_facts(by, client), Role.CONSULTANT, requested_allowlist):
+                return "ROLE_TOO_HIGH"
+            allowlist, own_until = requested_allowlist, caller_grant.until
+        if self.live_grant(user, client):
+            return "ALREADY_MEMBER"
+        until = self.earliest_end(user, own_until)
+        grant = Grant(user, client, Role.CONSULTANT, allowlist, until, engagement=number, own_until=own_until)
+        self.set_initial_status(grant)
+        self.grants.append(grant)
+        return DONE
+
+    def unassign(self, by: int, user: int, client: int) -> str:
+        """End a consultant's grant at a client."""
+        if code := self.permission_refusal(by, BUREAU, Permission.USERS_WRITE):
+            return code
+        number = self.find_open_engagement(client)
+        if number is None or self.engagements[number].status != "ACTIVE":
+            return "NOT_FOUND"
+        for grant in self.grants:
+            if (grant.user, grant.engagement) == (user, number) and self.is_live(grant):
+                grant.status = GrantStatus.REVOKED
+                return DONE
+        return "NOT_FOUND"
