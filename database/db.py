@@ -147,10 +147,10 @@ _constraint_errors: Final[dict[str, Callable[[], Exception]]] = {}
 
 def config(url: str, schema: DatabaseSchema, *, pool_size: int = POOL_SIZE) -> dict[str, Any]:
     """Tortoise's configuration for the database at `url`."""
-    joint = "&" if "?" in url else "?"
+    separator = "&" if "?" in url else "?"
     options = f"minsize=1&maxsize={pool_size}&command_timeout={STATEMENT_SECONDS}"
     return {
-        "connections": {"default": f"{url}{joint}{options}"},
+        "connections": {"default": f"{url}{separator}{options}"},
         "apps": {"models": {"models": [*schema.modules], "migrations": schema.migrations}},
         "use_tz": True,
         "timezone": "UTC",

@@ -43,7 +43,7 @@ Kind = Literal["key", "instant", "text", "line", "plain"]
 DELIMITER: Final = "\x1f"
 NULL: Final = "\x1e"
 NO_KEY: Final = "f" * 32
-"""Represents null in a column of keys. Zeros are taken: they are the key NOBODY, which is looked up like any other."""
+"""Represents null in a column of keys. Zeros are taken: the nil UUID is a key that is looked up like any other."""
 _JSON: Final = "json_agg({0})::text", "string_agg({0}, ',')"
 AGGREGATES: Final[Mapping[Kind, tuple[str, str]]] = {
     "key": (f"string_agg(COALESCE(uuid_send({{0}}), '\\x{NO_KEY}'::bytea), '')", "string_agg({0}, '')"),
@@ -318,12 +318,15 @@ class Row:
 
 
 class Slice(Sequence[Row]):
-    """Consecutive rows of a batch. A reader of all slices can read the columns of `batch` at once."""
+    """Consecutive rows of the batch `whole`.
 
-    __slots__ = ("batch", "start", "stop")
+    The executor reads `whole`, `start` and `stop` by name, and completes all slices of a batch at once.
+    """
 
-    def __init__(self, batch: ColumnBatch, start: int, stop: int) -> None:
-        self.batch = batch
+    __slots__ = ("start", "stop", "whole")
+
+    def __init__(self, whole: ColumnBatch, start: int, stop: int) -> None:
+        self.whole = whole
         self.start = start
         self.stop = stop
 
@@ -338,7 +341,7 @@ class Slice(Sequence[Row]):
     def __getitem__(self, index: int | slice, /) -> Row | list[Row]:
         """A row, or the rows of a slice."""
         indexes = range(self.start, self.stop)[index]
-        return self.batch[indexes] if isinstance(indexes, int) else [self.batch[number] for number in indexes]
+        return self.whole[indexes] if isinstance(indexes, int) else [self.whole[number] for number in indexes]
 
 
 def _instant(value: str | None) -> datetime | None:

@@ -1,6 +1,6 @@
-"""Running an operation: batch resolvers, guards, and the room's one door.
+"""The executor: runs GraphQL operations breadth first, with batch resolvers and guards.
 
-Knows graphql-core and the standard library, and nothing of accounts or grants.
+It imports only graphql-core and the standard library. It knows nothing of accounts or grants.
 
 The `extensions` of types and fields hold what the executor needs to know:
 

@@ -1,7 +1,7 @@
-"""Compiling: an operation becomes a plan, once per document and shape.
+"""Compiling an operation into a plan, once for each document and each outcome of @skip and @include.
 
-The same selection sets on the same type are compiled once, so that fragments which spread others
-twice do not double the plan with each of them.
+The same selection sets on the same type are compiled once, so that a fragment which spreads another twice does not double
+the plan.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -38,16 +38,16 @@ from graphql.execution.values import VariableValues
 from executor.object_builder import builder
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
-NOTHING: Final = VariableValues({}, {})
+NO_VARIABLES: Final = VariableValues({}, {})
 NO_ARGUMENTS: Final[dict[str, Any]] = {}
-MOST_FIELDS: Final = 10_000
-MOST_LEVELS: Final = 75  # running takes up to ten frames of the stack for each
+MAX_FIELDS: Final = 10_000
+MAX_LEVELS: Final = 75  # running a level takes up to ten frames of the stack
 TOO_DEEP: Final = "Selections are nested too deeply. Execution aborted."
 TOO_MANY: Final = "The operation selects too many fields. Execution aborted."
 
 
 class TooLarge(GraphQLError):
-    """The operation is beyond what is compiled."""
+    """The operation is too large to be compiled."""
 
 
 def compile_plan(
@@ -56,9 +56,9 @@ def compile_plan(
     operation: OperationDefinitionNode,
     conditions: Mapping[str, Any],
 ) -> Plan:
-    """The plan of a validated operation, where its variables in @skip and @include are `conditions`.
+    """The plan of a validated operation. `conditions` are the values of its variables in @skip and @include.
 
-    Raises GraphQLError: no such root, a condition at the root that cannot be decided, or TooLarge.
+    Raises GraphQLError: the schema has no such root, a condition at the root cannot be decided, or TooLarge.
     """
     fragments = {
         definition.name.value: definition
@@ -72,32 +72,32 @@ def compile_plan(
     try:
         compiler.check_levels(operation.selection_set)
         root = compiler.selection(root_type, [operation.selection_set])
-    except RecursionError:  # fragments in fragments, which take no level
+    except RecursionError:  # nested fragments, which count as no level
         raise TooLarge(TOO_DEEP, operation) from None
-    if root.broken is not None:
-        raise root.broken
+    if root.failure is not None:
+        raise root.failure
     return Plan(schema, document, operation, fragments, root, compiler.size)
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The names of the variables that decide about @skip and @include anywhere in a document."""
-    found: dict[str, None] = {}
-    todo = [d.selection_set for d in document.definitions if isinstance(d, ExecutableDefinitionNode)]
-    while todo:
-        for node in todo.pop().selections:
+    """The names of the variables in @skip and @include anywhere in a document."""
+    names: dict[str, None] = {}
+    selection_sets = [d.selection_set for d in document.definitions if isinstance(d, ExecutableDefinitionNode)]
+    while selection_sets:
+        for node in selection_sets.pop().selections:
             for directive in node.directives or ():
                 if directive.name.value in {"skip", "include"}:
                     for argument in directive.arguments or ():
                         if isinstance(argument.value, VariableNode):
-                            found[argument.value.name.value] = None
+                            names[argument.value.name.value] = None
             inner = getattr(node, "selection_set", None)
             if inner is not None:
-                todo.append(inner)
-    return tuple(found)
+                selection_sets.append(inner)
+    return tuple(names)
 
 
 class _Compiler:
-    """What all parts of one compilation share."""
+    """The state of one compilation."""
 
     def __init__(
         self, schema: GraphQLSchema, fragments: dict[str, FragmentDefinitionNode], conditions: VariableValues
@@ -106,19 +106,19 @@ class _Compiler:
         self.fragments = fragments
         self.conditions = conditions
         self.size = 0
-        self._known: dict[tuple[object, ...], Selection] = {}
+        self._selections: dict[tuple[object, ...], Selection] = {}
         self._levels: dict[int, int] = {}
 
     def check_levels(self, selection_set: SelectionSetNode, level: int = 1) -> int:
-        """How many levels a selection set has, whichever types and conditions. Raises TooLarge."""
-        found = self._levels.get(id(selection_set))
-        if found is None:
-            found = self._levels[id(selection_set)] = max(
+        """The number of levels of a selection set, for any types and conditions. Raises TooLarge."""
+        depth = self._levels.get(id(selection_set))
+        if depth is None:
+            depth = self._levels[id(selection_set)] = max(
                 (self._levels_of(node, level) for node in selection_set.selections), default=0
             )
-        if level + found > MOST_LEVELS:
+        if level + depth > MAX_LEVELS:
             raise TooLarge(TOO_DEEP)
-        return found
+        return depth
 
     def _levels_of(self, node: Any, level: int) -> int:
         if isinstance(node, FragmentSpreadNode):
@@ -130,22 +130,22 @@ class _Compiler:
 
     def selection(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> Selection:
         """The merged selection of several selection sets on one object type. Raises TooLarge."""
-        known = (type_.name, *map(id, sets))
-        found = self._known.get(known)
-        if found is None:
-            found = self._known[known] = self._selection(type_, sets)
-        return found
+        key = (type_.name, *map(id, sets))
+        selection = self._selections.get(key)
+        if selection is None:
+            selection = self._selections[key] = self._selection(type_, sets)
+        return selection
 
     def _selection(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> Selection:
         fields: list[Field] = []
-        broken: GraphQLError | None = None
+        failure: GraphQLError | None = None
         try:
-            grouped = self._grouped(type_, sets)
+            nodes_by_key = self._collect_fields(type_, sets)
         except TooLarge:
             raise
         except GraphQLError as error:
-            grouped, broken = {}, error
-        for key, nodes in grouped.items():
+            nodes_by_key, failure = {}, error
+        for key, nodes in nodes_by_key.items():
             definition = self.schema.get_field(type_, nodes[0].name.value)
             if definition is not None:
                 fields.append(self._field(key, len(fields), type_, definition, nodes))
@@ -154,18 +154,18 @@ class _Compiler:
             fields=fields,
             build=builder(tuple(field.key for field in fields)),
             rights=type_.extensions.get("rights"),
-            broken=broken,
+            failure=failure,
         )
 
-    def _grouped(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
-        grouped: dict[str, list[FieldNode]] = {}
-        visited: set[str] = set()
+    def _collect_fields(self, type_: GraphQLObjectType, sets: Sequence[SelectionSetNode]) -> dict[str, list[FieldNode]]:
+        nodes_by_key: dict[str, list[FieldNode]] = {}
+        fragment_names: set[str] = set()
         for selection_set in sets:
-            self._collect(type_, selection_set, grouped, visited)
-        self.size += len(grouped)
-        if self.size > MOST_FIELDS:
+            self._collect(type_, selection_set, nodes_by_key, fragment_names)
+        self.size += len(nodes_by_key)
+        if self.size > MAX_FIELDS:
             raise TooLarge(TOO_MANY)
-        return grouped
+        return nodes_by_key
 
     # ---- Collecting --------------------------------------------------------------------------
 
@@ -173,28 +173,28 @@ class _Compiler:
         self,
         type_: GraphQLObjectType,
         selection_set: SelectionSetNode,
-        grouped: dict[str, list[FieldNode]],
-        visited: set[str],
+        nodes_by_key: dict[str, list[FieldNode]],
+        fragment_names: set[str],
     ) -> None:
         for node in selection_set.selections:
             if not self._is_included(node):
                 continue
             if isinstance(node, FieldNode):
-                grouped.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+                nodes_by_key.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
             elif isinstance(node, InlineFragmentNode):
                 if self._applies(node, type_):
-                    self._collect(type_, node.selection_set, grouped, visited)
+                    self._collect(type_, node.selection_set, nodes_by_key, fragment_names)
             else:
-                self._spread(cast("FragmentSpreadNode", node).name.value, type_, grouped, visited)
+                self._spread(cast("FragmentSpreadNode", node).name.value, type_, nodes_by_key, fragment_names)
 
     def _spread(
-        self, name: str, type_: GraphQLObjectType, grouped: dict[str, list[FieldNode]], visited: set[str]
+        self, name: str, type_: GraphQLObjectType, nodes_by_key: dict[str, list[FieldNode]], fragment_names: set[str]
     ) -> None:
         fragment = self.fragments.get(name)
-        if name in visited or fragment is None or not self._applies(fragment, type_):
+        if name in fragment_names or fragment is None or not self._applies(fragment, type_):
             return
-        visited.add(name)
-        self._collect(type_, fragment.selection_set, grouped, visited)
+        fragment_names.add(name)
+        self._collect(type_, fragment.selection_set, nodes_by_key, fragment_names)
 
     def _is_included(self, node: Any) -> bool:
         if not node.directives:
@@ -218,24 +218,28 @@ class _Compiler:
     # ---- One field ---------------------------------------------------------------------------
 
     def _field(
-        self, key: str, place: int, parent: GraphQLObjectType, definition: GraphQLField, nodes: list[FieldNode]
+        self, key: str, index: int, parent: GraphQLObjectType, definition: GraphQLField, nodes: list[FieldNode]
     ) -> Field:
-        made = Field(key, place, parent, definition, nodes, self._shape(definition.type, nodes))
-        marks = definition.extensions
+        field = Field(key, index, parent, definition, nodes, self._shape(definition.type, nodes))
+        metadata = definition.extensions
         if nodes[0].name.value == "__typename":
-            made.constant = parent.name
-        elif "needs" in marks:
-            if marks["needs"] is not None and parent.extensions.get("rights") is None:
+            field.constant = parent.name
+        elif "needs" in metadata:
+            if metadata["needs"] is not None and parent.extensions.get("rights") is None:
                 raise TypeError(f"{parent.name}.{nodes[0].name.value} has a rule, but {parent.name} has no rights.")
-            made.needs, made.refuse, made.convert = marks["needs"], marks["refuse"], marks.get("convert")
-            made.batch, made.column, made.resolve = marks.get("batch"), marks.get("column"), marks.get("resolve")
-            if made.batch is None and made.column is None and made.resolve is None:
-                made.attribute = marks.get("attribute", nodes[0].name.value)
+            field.needs, field.refuse, field.convert = metadata["needs"], metadata["refuse"], metadata.get("convert")
+            field.batch, field.column, field.resolve = (
+                metadata.get("batch"),
+                metadata.get("column"),
+                metadata.get("resolve"),
+            )
+            if field.batch is None and field.column is None and field.resolve is None:
+                field.attribute = metadata.get("attribute", nodes[0].name.value)
         else:
-            made.resolve = definition.resolve or default_field_resolver
-        made.fixed_arguments = _fixed_arguments(made)
-        made.waits = _waits(made)
-        return made
+            field.resolve = definition.resolve or default_field_resolver
+        field.fixed_arguments = _find_fixed_arguments(field)
+        field.may_wait = _may_wait(field)
+        return field
 
     def _shape(self, type_: Any, nodes: list[FieldNode], *, nullable: bool = True) -> Shape:
         if isinstance(type_, GraphQLNonNull):
@@ -250,49 +254,49 @@ class _Compiler:
         return Object(self.selection(cast("GraphQLObjectType", type_), sets), nullable)
 
     def _by_type(self, sets: list[SelectionSetNode]) -> Callable[[GraphQLObjectType], Selection]:
-        known: dict[str, Selection] = {}
+        selections: dict[str, Selection] = {}
 
-        def of(type_: GraphQLObjectType) -> Selection:
-            found = known.get(type_.name)
-            if found is None:
-                found = known[type_.name] = self._late(type_, sets)
-            return found
+        def select(type_: GraphQLObjectType) -> Selection:
+            selection = selections.get(type_.name)
+            if selection is None:
+                selection = selections[type_.name] = self._select_at_run_time(type_, sets)
+            return selection
 
-        return of
+        return select
 
-    def _late(self, type_: GraphQLObjectType, sets: list[SelectionSetNode]) -> Selection:
-        """As `selection`, while the operation runs: what goes wrong fails these objects alone."""
+    def _select_at_run_time(self, type_: GraphQLObjectType, sets: list[SelectionSetNode]) -> Selection:
+        """Like `selection`, while the operation runs. An error fails only the objects of this type."""
         try:
             return self.selection(type_, sets)
         except TooLarge as error:
-            return Selection(type_, [], builder(()), None, broken=error)
+            return Selection(type_, [], builder(()), None, failure=error)
         except RecursionError:
-            return Selection(type_, [], builder(()), None, broken=TooLarge(TOO_DEEP))
+            return Selection(type_, [], builder(()), None, failure=TooLarge(TOO_DEEP))
 
 
-def _waits(field: Field) -> bool:
+def _may_wait(field: Field) -> bool:
     if field.batch is not None or field.resolve is not None:
         return True
     if isinstance(field.shape, Object):
         below = field.shape.selection
-        return below.type.is_type_of is not None or any(each.waits for each in below.fields)
-    return not isinstance(field.shape, Leaf)  # items may have to be awaited, and so may their types
+        return below.type.is_type_of is not None or any(field.may_wait for field in below.fields)
+    return not isinstance(field.shape, Leaf)  # items and their types may be awaitable
 
 
-def _fixed_arguments(field_: Field) -> dict[str, Any] | None:
-    """The arguments if they are the same in every run: none, or literals without variables.
+def _find_fixed_arguments(field_: Field) -> dict[str, Any] | None:
+    """The arguments if they are the same in each run: none, or literals without variables. Else None.
 
-    Lists and objects are made anew for each run, lest a resolver that changes one changes it for all.
+    Lists and objects are created for each run, because a resolver could change them.
     """
     if not field_.definition.args:
         return NO_ARGUMENTS
     if _has_variables(field_.nodes[0]):
         return None
     try:
-        made = field_.arguments(NOTHING)
-    except Exception:  # noqa: BLE001 - said at the field when it runs, where it can be located
+        arguments = field_.arguments(NO_VARIABLES)
+    except Exception:  # noqa: BLE001 - raised again when the field runs, where it can be located
         return None
-    return None if any(isinstance(value, list | dict) for value in made.values()) else made
+    return None if any(isinstance(value, list | dict) for value in arguments.values()) else arguments
 
 
 def _has_variables(node: Any) -> bool:

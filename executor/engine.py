@@ -1,4 +1,4 @@
-"""The door: validated documents in, results out, plans kept in between."""
+"""The engine: executes validated documents and caches their plans."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from executor.run import Run
 MAX_PLANS: Final = 1000
 MAX_BYTES: Final = 512 * 1024
 _BYTES_OF_FIELD: Final = 4
-"""What a compiled field weighs, in bytes of text: one of those holds about 100 bytes of syntax tree."""
+"""The size of a compiled field, in bytes of document text. Such a byte takes about 100 bytes as a syntax tree."""
 
 
 class Engine:
@@ -50,11 +50,13 @@ class Engine:
         root_value: object = None,
         hide_suggestions: bool = False,
     ) -> ExecutionResult:
-        """Run one operation of a document that parsed and validated; `source` is its text."""
-        started = self._start(document, source, operation_name, variables, hide_suggestions=hide_suggestions)
-        if isinstance(started, list):
-            return ExecutionResult(None, started)
-        plan, values = started
+        """Run one operation of a validated document. `source` is the text of the document."""
+        prepared_operation = self._prepare(
+            document, source, operation_name, variables, hide_suggestions=hide_suggestions
+        )
+        if isinstance(prepared_operation, list):
+            return ExecutionResult(None, prepared_operation)
+        plan, values = prepared_operation
         return await Run(plan, root_value=root_value, context=context, variables=values).result()
 
     async def subscribe(
@@ -69,29 +71,31 @@ class Engine:
         hide_suggestions: bool = False,
         renew: Callable[[], Awaitable[Any]] | None = None,
     ) -> AsyncGenerator[ExecutionResult]:
-        """The answers to a subscription: its source under the field's rule, then each event through the plan.
+        """The results of a subscription: the source is guarded by the field's rule, and each event runs through the plan.
 
-        `renew` gives the context of each event, so that its guards look at what is true by then.
+        `renew` returns the context of each event, so that guards use the current state.
         """
-        started = self._start(document, source, operation_name, variables, hide_suggestions=hide_suggestions)
-        if isinstance(started, list):
-            yield ExecutionResult(None, started)
+        prepared_operation = self._prepare(
+            document, source, operation_name, variables, hide_suggestions=hide_suggestions
+        )
+        if isinstance(prepared_operation, list):
+            yield ExecutionResult(None, prepared_operation)
             return
-        plan, values = started
+        plan, values = prepared_operation
         events = await source_of.start(plan, root_value=root_value, context=context, variables=values)
         if isinstance(events, ExecutionResult):
             yield events
             return
         try:
             async for event in events:
-                seen = context if renew is None else await renew()
-                yield await Run(plan, root_value=event, context=seen, variables=values).result()
+                event_context = context if renew is None else await renew()
+                yield await Run(plan, root_value=event, context=event_context, variables=values).result()
         finally:
             close = getattr(events, "aclose", None)
             if close is not None:
                 await close()
 
-    def _start(
+    def _prepare(
         self,
         document: DocumentNode,
         source: str,
@@ -100,7 +104,7 @@ class Engine:
         *,
         hide_suggestions: bool,
     ) -> tuple[Plan, VariableValues] | list[GraphQLError]:
-        """The plan and the coerced variables, or why the operation cannot start."""
+        """The plan and the coerced variables, or the errors that prevent the operation."""
         operation = get_operation_ast(document, operation_name)
         if operation is None:
             return [GraphQLError(_no_operation(document, operation_name))]
@@ -120,9 +124,9 @@ class Engine:
     def plan(
         self, document: DocumentNode, source: str, operation: OperationDefinitionNode, variables: dict[str, Any]
     ) -> Plan:
-        """The plan of an operation, compiled when it is first needed. Raises GraphQLError."""
+        """The plan of an operation, compiled at first use. Raises GraphQLError."""
         entry = self._documents.get(source) or _Document(condition_variables(document))
-        # A value that is no Boolean belongs to a variable of the same name in another operation.
+        # A value that is not a Boolean belongs to a variable of the same name in another operation.
         conditions = {
             name: variables.get(name) if variables.get(name).__class__ is bool else None for name in entry.conditions
         }
@@ -130,7 +134,7 @@ class Engine:
         plan = entry.plans.get(shape)
         if plan is None:
             plan = entry.plans[shape] = compile_plan(self.schema, document, operation, conditions)
-            size = sum(_weight(source, cached) for cached in entry.plans.values())
+            size = sum(_weight(source, other_plan) for other_plan in entry.plans.values())
             self._documents.store(source, entry, size=size, count=len(entry.plans))
         return plan
 

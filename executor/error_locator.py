@@ -1,4 +1,4 @@
-"""Errors at their places: where a field stands in its document is worked out once, not for each object."""
+"""Located errors. The position of a field in its document is computed once, not for each object."""
 
 from typing import Any
 
@@ -6,39 +6,39 @@ from graphql import GraphQLError, located_error
 
 from executor.plan import Field
 
-_TELLING = ("message", "nodes", "source", "positions")  # what graphql-core takes over from other errors
+_LOCATED_ATTRIBUTES = ("message", "nodes", "source", "positions")  # graphql-core copies these from other errors
 
 
 class ErrorLocator:
     """Locates the errors of one run."""
 
     def __init__(self) -> None:
-        self._first: dict[int, GraphQLError] = {}
-        self._known: dict[tuple[int, int], GraphQLError] = {}
+        self._first_of_field: dict[int, GraphQLError] = {}
+        self._errors: dict[tuple[int, int], GraphQLError] = {}
 
-    def located(self, field: Field, path: list[Any], error: Exception) -> GraphQLError:
-        """As graphql-core's `located_error`, but its search for line and column only once a field."""
-        known = self._known.get((id(field), id(error)))
-        if known is not None:
-            return _moved(known, path)
-        if any(hasattr(error, name) for name in _TELLING):
+    def locate(self, field: Field, path: list[Any], error: Exception) -> GraphQLError:
+        """Like `located_error` of graphql-core, but computes line and column only once for a field."""
+        located = self._errors.get((id(field), id(error)))
+        if located is not None:
+            return _copy_to_path(located, path)
+        if any(hasattr(error, name) for name in _LOCATED_ATTRIBUTES):
             return located_error(error, field.nodes, path)
-        first = self._first.get(id(field))
+        first = self._first_of_field.get(id(field))
         if first is None:
-            made = self._first[id(field)] = located_error(error, field.nodes, path)
+            located = self._first_of_field[id(field)] = located_error(error, field.nodes, path)
         else:
-            made = GraphQLError(str(error), path=path, original_error=error)
-            made.nodes, made.source = first.nodes, first.source
-            made.positions, made.locations = first.positions, first.locations
-        self._known[id(field), id(error)] = made
-        return made
+            located = GraphQLError(str(error), path=path, original_error=error)
+            located.nodes, located.source = first.nodes, first.source
+            located.positions, located.locations = first.positions, first.locations
+        self._errors[id(field), id(error)] = located
+        return located
 
 
-def _moved(error: GraphQLError, path: list[Any]) -> GraphQLError:
-    """The same error at another path. Without its constructor, which looks anew at all that is known."""
-    made = GraphQLError.__new__(GraphQLError, error.message)
-    made.message, made.path, made.extensions = error.message, path, error.extensions
-    made.nodes, made.source = error.nodes, error.source
-    made.positions, made.locations = error.positions, error.locations
-    made.original_error, made.cause = error.original_error, error.cause
-    return made.with_traceback(error.__traceback__)
+def _copy_to_path(error: GraphQLError, path: list[Any]) -> GraphQLError:
+    """The same error at another path. It skips the constructor, which would compute the positions again."""
+    copy = GraphQLError.__new__(GraphQLError, error.message)
+    copy.message, copy.path, copy.extensions = error.message, path, error.extensions
+    copy.nodes, copy.source = error.nodes, error.source
+    copy.positions, copy.locations = error.positions, error.locations
+    copy.original_error, copy.cause = error.original_error, error.cause
+    return copy.with_traceback(error.__traceback__)

@@ -1,5 +1,5 @@
-"""What a host can do wrong."""
+"""Errors of the host's resolvers."""
 
 
 class WrongLength(Exception):
-    """A batch resolver did not give one result for each object."""
+    """A batch resolver did not return one result for each object."""

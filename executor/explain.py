@@ -1,4 +1,4 @@
-"""Showing a plan as a tree: what runs on which level, behind which guard, and who answers it.
+"""A plan as a readable tree: the levels, the rule of each field and its resolver.
 
 query Q: 9 fields on 4 levels
 Query
@@ -23,55 +23,57 @@ from graphql import (
 )
 
 from executor.compile import NO_ARGUMENTS, compile_plan
-from executor.info import wanted
+from executor.info import selected_columns
 from executor.plan import Abstract, Field, Items, Leaf, Object, Plan, Selection, Shape
 
-MOST_LINES: Final = 2000
-"""A plan shares what is selected twice; as a tree it may have no end."""
+MAX_LINES: Final = 2000
+"""Maximum of lines. A plan shares repeated selections, but the tree repeats them."""
 
 Guard = Callable[[GraphQLField], str]
 
 
 def bits(field: GraphQLField) -> str:
-    """What a field needs, as a host that has no better word for it sees it."""
+    """The bits that a field needs, as text. The default of a host that has no names for them."""
     return f"{field.extensions.get('needs', 0):#x}"
 
 
 def explain(plan: Plan, guard: Guard = bits) -> str:
-    """A plan as a readable tree; `guard` words what a field needs."""
+    """A plan as a readable tree. `guard` returns the text of a field's rule."""
     operation = plan.operation
     name = f" {operation.name.value}" if operation.name else ""
     tree = _Tree(plan, guard)
-    lines = list(islice(tree.below(plan.root, 1), MOST_LINES + 1))
-    if len(lines) > MOST_LINES:
-        lines[MOST_LINES:] = ["  ..."]
+    lines = list(islice(tree.below(plan.root, 1), MAX_LINES + 1))
+    if len(lines) > MAX_LINES:
+        lines[MAX_LINES:] = ["  ..."]
     levels, size = tree.levels(plan.root), plan.size
-    counted = f"{size} field{'s' * (size != 1)} on {levels} level{'s' * (levels != 1)}"
+    summary = f"{size} field{'s' * (size != 1)} on {levels} level{'s' * (levels != 1)}"
     serially = ", one after the other" if plan.is_mutation else ""
-    return "\n".join([f"{operation.operation.value}{name}: {counted}{serially}", str(plan.root.type), *lines])
+    return "\n".join([f"{operation.operation.value}{name}: {summary}{serially}", str(plan.root.type), *lines])
 
 
 def of_document(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, *, guard: Guard = bits
 ) -> str:
-    """The plan of one operation of a valid document, with as much in it as conditions let in. Raises GraphQLError."""
-    return explain(compile_plan(schema, document, operation, everything(document)), guard)
+    """The plan of one operation of a valid document, with the most fields that conditions allow. Raises GraphQLError."""
+    return explain(compile_plan(schema, document, operation, widest_conditions(document)), guard)
 
 
-def everything(document: DocumentNode) -> dict[str, bool]:
-    """The values by which @skip and @include let the most of a document in."""
-    found: dict[str, bool] = {}
-    todo = [d.selection_set for d in document.definitions if isinstance(d, ExecutableDefinitionNode)]
-    while todo:
-        for node in todo.pop().selections:
+def widest_conditions(document: DocumentNode) -> dict[str, bool]:
+    """The values of variables with which @skip and @include select the most fields."""
+    conditions: dict[str, bool] = {}
+    selection_sets = [d.selection_set for d in document.definitions if isinstance(d, ExecutableDefinitionNode)]
+    while selection_sets:
+        for node in selection_sets.pop().selections:
             for directive in node.directives or ():
                 includes = directive.name.value == GraphQLIncludeDirective.name
                 for argument in directive.arguments or ():
                     if isinstance(argument.value, VariableNode):
-                        found[argument.value.name.value] = includes or found.get(argument.value.name.value, False)
+                        conditions[argument.value.name.value] = includes or conditions.get(
+                            argument.value.name.value, False
+                        )
             if inner := getattr(node, "selection_set", None):
-                todo.append(inner)
-    return found
+                selection_sets.append(inner)
+    return conditions
 
 
 class _Tree:
@@ -81,46 +83,46 @@ class _Tree:
         self._levels: dict[int, int] = {}
 
     def levels(self, selection: Selection) -> int:
-        """How many levels a selection has, its own included."""
-        found = self._levels.get(id(selection))
-        if found is None:
-            inner = [self.levels(one) for field in selection.fields for one in self._selections(field.shape)]
-            found = self._levels[id(selection)] = 1 + max(inner, default=0)
-        return found
+        """The number of levels of a selection, including its own."""
+        depth = self._levels.get(id(selection))
+        if depth is None:
+            inner = [self.levels(child) for field in selection.fields for child in self._selections(field.shape)]
+            depth = self._levels[id(selection)] = 1 + max(inner, default=0)
+        return depth
 
     def _selections(self, shape: Shape) -> list[Selection]:
-        shape = _named(shape)
+        shape = _item_shape(shape)
         if isinstance(shape, Abstract):
             return [shape.of(type_) for type_ in self._plan.schema.get_possible_types(shape.type)]
         return [shape.selection] if isinstance(shape, Object) else []
 
     def below(self, selection: Selection, level: int) -> Iterator[str]:
-        """The fields of one selection, and what is below them."""
+        """The lines of a selection's fields and of everything below them."""
         indent = "  " * level
-        if selection.broken is not None:
-            yield f"{indent}fails: {selection.broken.message}"
-        for needs, keys in self._copied(selection).items():
+        if selection.failure is not None:
+            yield f"{indent}fails: {selection.failure.message}"
+        for needs, keys in self._copied_labels(selection).items():
             yield f"{indent}{len(keys)} {'leaf' if len(keys) == 1 else 'leaves'} copied: {', '.join(keys)}{needs}"
         for field in selection.fields:
             if not _is_copied(field):
-                yield f"{indent}{self._described(field)}"
+                yield f"{indent}{self._describe(field)}"
                 yield from self._inside(field.shape, level + 1)
 
-    def _copied(self, selection: Selection) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+    def _copied_labels(self, selection: Selection) -> dict[str, list[str]]:
+        labels: dict[str, list[str]] = {}
         for field in selection.fields:
             if _is_copied(field):
-                found.setdefault(self._needs(field), []).append(_keyed(field))
-        return found
+                labels.setdefault(self._needs(field), []).append(_label(field))
+        return labels
 
-    def _described(self, field: Field) -> str:
-        parts = [f"{_keyed(field)} -> {field.definition.type}", _answered(field) + self._needs(field)]
+    def _describe(self, field: Field) -> str:
+        parts = [f"{_label(field)} -> {field.definition.type}", _describe_resolver(field) + self._needs(field)]
         if field.fixed_arguments is None:
             parts.append("arguments for each run")
         elif field.fixed_arguments is not NO_ARGUMENTS:
             parts.append("arguments fixed")
-        if isinstance(_named(field.shape), Object):
-            columns = wanted(field.shape, ())
+        if isinstance(_item_shape(field.shape), Object):
+            columns = selected_columns(field.shape, ())
             parts.append("all columns" if columns is None else f"columns {', '.join(sorted(columns)) or 'none'}")
         return "   ".join(parts)
 
@@ -128,15 +130,15 @@ class _Tree:
         return f"   needs {self._guard(field.definition)}" if field.needs is not None else ""
 
     def _inside(self, shape: Shape, level: int) -> Iterator[str]:
-        shape = _named(shape)
+        shape = _item_shape(shape)
         if isinstance(shape, Object):
             yield from self.below(shape.selection, level)
         elif isinstance(shape, Abstract):
-            alike: dict[tuple[str, ...], list[GraphQLObjectType]] = {}
+            types_by_lines: dict[tuple[str, ...], list[GraphQLObjectType]] = {}
             for type_ in self._plan.schema.get_possible_types(shape.type):
-                lines = tuple(islice(self.below(shape.of(type_), level + 1), MOST_LINES))
-                alike.setdefault(lines, []).append(type_)
-            for lines, types in alike.items():
+                lines = tuple(islice(self.below(shape.of(type_), level + 1), MAX_LINES))
+                types_by_lines.setdefault(lines, []).append(type_)
+            for lines, types in types_by_lines.items():
                 yield f"{'  ' * level}{' | '.join(map(str, types))}"
                 yield from lines
 
@@ -145,25 +147,25 @@ def _is_copied(field: Field) -> bool:
     return isinstance(field.shape, Leaf) and (field.attribute is not None or field.constant is not None)
 
 
-def _named(shape: Shape) -> Shape:
+def _item_shape(shape: Shape) -> Shape:
     while isinstance(shape, Items):
         shape = shape.inner
     return shape
 
 
-def _keyed(field: Field) -> str:
+def _label(field: Field) -> str:
     return field.key if field.key == field.name else f"{field.key}: {field.name}"
 
 
-def _answered(field: Field) -> str:
+def _describe_resolver(field: Field) -> str:
     for kind, resolver in (("batch", field.batch), ("column", field.column), ("each", field.resolve)):
         if resolver is not None:
-            return f"{kind} {_called(resolver)}"
+            return f"{kind} {_qualified_name(resolver)}"
     return f"attribute {field.attribute}"
 
 
-def _called(resolver: Any) -> str:
-    """The last part of a module's name, and the function's."""
+def _qualified_name(resolver: Any) -> str:
+    """The last part of the module's name, and the name of the function."""
     name: str = getattr(resolver, "__qualname__", type(resolver).__qualname__)
     module: str = getattr(resolver, "__module__", "")
     return f"{module.rpartition('.')[2]}.{name}".replace("<locals>.", "")

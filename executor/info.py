@@ -1,4 +1,4 @@
-"""What a resolver learns of the field that it answers, and which columns are wanted below it."""
+"""The `info` argument of resolvers: the field, the operation and the selected columns."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import iscoroutine
@@ -13,7 +13,7 @@ from executor.plan import Field, Items, Object, Plan, Selection, Shape
 
 
 class Info:
-    """What resolvers learn of the field that they answer."""
+    """The field that a resolver answers, with its operation and context."""
 
     __slots__ = ("_field", "_plan", "context", "root_value", "variable_values")
 
@@ -63,61 +63,60 @@ class Info:
 
     @property
     def is_awaitable(self) -> Callable[[Any], bool]:
-        """Tells what must be awaited; graphql-core's own resolver of types asks for it."""
+        """True for values that must be awaited. graphql-core's default type resolver uses it."""
         return is_awaitable
 
     @property
     def async_helpers(self) -> GraphQLResolveInfoHelpers:
-        """Awaiting several together, and dropping what is not wanted any more; as `is_awaitable`."""
-        return GraphQLResolveInfoHelpers(gather=_gathered, track=_dropped)
+        """Helpers to await several values and to close unused coroutines, for the same resolver."""
+        return GraphQLResolveInfoHelpers(gather=_gather, track=_cancel)
 
-    def wanted(self, *path: str) -> frozenset[str] | None:
-        """The columns that the fields selected under `path` take from their rows; None for all."""
-        return wanted(self._field.shape, path)
+    def selected_columns(self, *path: str) -> frozenset[str] | None:
+        """The columns that the fields selected under `path` read from their rows. None means all."""
+        return selected_columns(self._field.shape, path)
 
     def selects(self, *names: str) -> bool:
-        """Whether the field's objects are asked for one of these fields; yes where their type is not known."""
+        """True if one of these fields is selected, or if the type of the field's objects is not known."""
         shape = self._field.shape
         while isinstance(shape, Items):
             shape = shape.inner
         return not isinstance(shape, Object) or any(field.name in names for field in shape.selection.fields)
 
 
-async def _gathered(values: Sequence[Awaitable[Any]]) -> list[Any]:
+async def _gather(values: Sequence[Awaitable[Any]]) -> list[Any]:
     return await gather_with_cancel(*values)
 
 
-def _dropped(values: Sequence[Any]) -> None:
+def _cancel(values: Sequence[Any]) -> None:
     for value in values:
         if iscoroutine(value):
             value.close()
 
 
-def wanted(shape: Shape, path: Sequence[str]) -> frozenset[str] | None:
-    """The columns that are taken from rows at `path` below a shape, by the marks of the fields there."""
+def selected_columns(shape: Shape, path: Sequence[str]) -> frozenset[str] | None:
+    """The columns that the fields at `path` below a shape read, by the metadata of the fields. None means all."""
     while isinstance(shape, Items):
         shape = shape.inner
     if not isinstance(shape, Object):
         return None
     selection = shape.selection
-    known = selection.wanted.get(tuple(path))
-    if known is None:
-        found = _columns(selection) if not path else _below(selection, path)
-        if found is None:
-            return None
-        known = selection.wanted[tuple(path)] = found
-    return known
+    columns = selection.columns_by_path.get(tuple(path))
+    if columns is None:
+        columns = _columns(selection) if not path else _below(selection, path)
+        if columns is not None:
+            selection.columns_by_path[tuple(path)] = columns
+    return columns
 
 
 def _joined_columns(field: Field) -> Iterator[str]:
-    """The columns of an object that can be joined to its parent's row, called `<joined_as>.<column>`."""
+    """The columns of an object that can be joined to its parent's row, with the names `<joined_as>.<column>`."""
     joined_as = field.definition.extensions.get("joined_as")
     if joined_as is not None:
-        yield from (f"{joined_as}.{name}" for name in wanted(field.shape, ()) or ())
+        yield from (f"{joined_as}.{name}" for name in selected_columns(field.shape, ()) or ())
 
 
 def _below(selection: Selection, path: Sequence[str]) -> frozenset[str] | None:
-    parts = [wanted(field.shape, path[1:]) for field in selection.fields if field.name == path[0]]
+    parts = [selected_columns(field.shape, path[1:]) for field in selection.fields if field.name == path[0]]
     if any(part is None for part in parts):
         return None
     return frozenset(chain.from_iterable(part for part in parts if part is not None))
@@ -130,7 +129,7 @@ def _columns(selection: Selection) -> frozenset[str] | None:
         if field.attribute is not None:
             names.add(field.attribute)
         elif field.definition.extensions.get("is_same_row"):
-            below = wanted(field.shape, ())
+            below = selected_columns(field.shape, ())
             if below is None:
                 return None
             names |= below

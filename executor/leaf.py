@@ -1,7 +1,7 @@
-"""Leaves: whole columns of scalars and enums, checked by their types at once.
+"""Leaves: whole columns of scalars and enums, checked by the types of their values.
 
-A column whose values all have the one Python type that its scalar writes as it is stays untouched.
-Only the values of other columns are coerced one by one, as the specification has it.
+If all values of a column have the Python type that the scalar outputs unchanged, the column is used as it is. Values of
+other columns are coerced one by one, as the specification says.
 """
 
 from collections.abc import Callable
@@ -23,20 +23,20 @@ from graphql.pyutils import inspect
 _NULL: Final = type(None)
 _INT_LIMIT: Final = 2**31
 
-Plain = Callable[[list[Any], set[type]], bool]
+PlainCheck = Callable[[list[Any], set[type]], bool]
 
 
 def is_plain(type_: GraphQLLeafType, values: list[Any]) -> bool:
-    """Whether `values`, nulls aside, can go into the answer as they are."""
+    """True if `values`, apart from nulls, can go into the response as they are."""
     types = set(map(type, values))
     types.discard(_NULL)
-    return not types or _plain(type_)(values, types)
+    return not types or _plain_check(type_)(values, types)
 
 
 @cache
-def _plain(type_: GraphQLLeafType) -> Plain:
+def _plain_check(type_: GraphQLLeafType) -> PlainCheck:
     if isinstance(type_, GraphQLEnumType):
-        return _plain_enum(type_)
+        return _plain_enum_check(type_)
     if type_ is GraphQLString or type_ is GraphQLID:
         return lambda _, types: types == {str}
     if type_ is GraphQLBoolean:
@@ -52,19 +52,19 @@ def _plain(type_: GraphQLLeafType) -> Plain:
     return lambda _, types: types == {serialized_as}
 
 
-def _plain_enum(type_: GraphQLEnumType) -> Plain:
-    """Strings that are both name and value of a member, as rows from a database have them."""
+def _plain_enum_check(type_: GraphQLEnumType) -> PlainCheck:
+    """A check for strings that are both name and value of a member, as in rows of a database."""
     names: set[str | None] = {name for name, value in type_.values.items() if value.value == name}
     names.add(None)
     return lambda values, types: types == {str} and names.issuperset(set(values))
 
 
 def coerce(type_: GraphQLLeafType, value: Any) -> Any:
-    """One value as the answer has it. Raises what the type raises, or TypeError."""
-    coerced = type_.coerce_output_value(value)
-    if coerced is None or coerced is Undefined:
+    """A value in the form of the response. Raises the errors of the type, or TypeError."""
+    output_value = type_.coerce_output_value(value)
+    if output_value is None or output_value is Undefined:
         raise TypeError(
             f"Expected `{inspect(type_)}.coerce_output_value({inspect(value)})` to return non-nullable value,"
-            f" returned: {inspect(coerced)}"
+            f" returned: {inspect(output_value)}"
         )
-    return coerced
+    return output_value

@@ -56,7 +56,7 @@ class LRUCache(Generic[Key, Value]):
         return [entry.value for entry in self._entries.values()]
 
     def __contains__(self, key: Key) -> bool:
-        """Whether a key is there. Does not count as use."""
+        """True if the key is there. Does not count as use."""
         return key in self._entries
 
     def __len__(self) -> int:

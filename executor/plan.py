@@ -1,9 +1,9 @@
-"""What a plan is made of: an operation as a tree of selections.
+"""The parts of a plan: an operation as a tree of selections.
 
     Plan -> Selection (one object type) -> Field -> Shape (leaf, list, object, abstract) -> Selection ...
 
-Fragments are merged, @skip and @include decided, rules and resolvers looked up: what is left for
-running is walking levels. Selections below abstract types are compiled when a type first turns up.
+Fragments are merged, @skip and @include are decided, rules and resolvers are looked up. Only walking the levels is left.
+A selection below an abstract type is compiled when a type first occurs.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ class Object:
 
 @dataclass(slots=True)
 class Abstract:
-    """An object whose type its value tells; `of` compiles the selection for each type on first sight."""
+    """An object whose type depends on its value. `of` compiles the selection for a type at first use."""
 
     type: GraphQLAbstractType
     of: Callable[[GraphQLObjectType], "Selection"]
@@ -73,15 +73,15 @@ Shape: TypeAlias = Leaf | Items | Object | Abstract
 
 @dataclass(slots=True, eq=False, repr=False)
 class Field:
-    """One response key of a selection: what is demanded, who answers, and in which shape."""
+    """One response key of a selection: its rule, its resolver and its shape."""
 
     key: str
-    place: int
+    index: int
     parent_type: GraphQLObjectType
     definition: GraphQLField
     nodes: list[FieldNode]
     shape: Shape
-    needs: int | None = None  # None: no rule at all; 0: nobody has it
+    needs: int | None = None  # None: no rule; 0: refused to all callers
     refuse: Callable[[Sequence[Any], Any], Sequence[Exception]] | None = None
     batch: Resolver | None = None
     column: Resolver | None = None
@@ -90,8 +90,8 @@ class Field:
     convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     constant: object = None
     fixed_arguments: dict[str, Any] | None = None
-    waits: bool = True
-    """Whether answering it, and what is below it, can have to wait; no is certain."""
+    may_wait: bool = True
+    """False if the field and everything below it certainly never wait."""
 
     @property
     def name(self) -> str:
@@ -102,23 +102,25 @@ class Field:
         """The arguments for one run, as the resolver takes them. Raises GraphQLError."""
         if self.fixed_arguments is not None:
             return self.fixed_arguments
-        given = get_argument_values(self.definition, self.nodes[0], variables)
-        return self.convert(given) if self.convert and given else given
+        arguments = get_argument_values(self.definition, self.nodes[0], variables)
+        return self.convert(arguments) if self.convert and arguments else arguments
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Selection:
-    """The fields wanted of objects of one type, in the order in which they are answered.
+    """The selected fields of objects of one type, in the order of the response.
 
-    `broken` says why there are none: a condition cannot be decided. Each object fails by it.
+    `failure` is the error of a condition that cannot be decided. There are no fields then, and each object fails with it.
     """
 
     type: GraphQLObjectType
     fields: list[Field]
     build: Callable[..., list[dict[str, Any]]]
     rights: Callable[[Sequence[Any], Any], Sequence[int]] | None
-    broken: GraphQLError | None = None
-    wanted: dict[tuple[str, ...], frozenset[str]] = field(default_factory=dict[tuple[str, ...], frozenset[str]])
+    failure: GraphQLError | None = None
+    columns_by_path: dict[tuple[str, ...], frozenset[str]] = field(
+        default_factory=dict[tuple[str, ...], frozenset[str]]
+    )
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -134,5 +136,5 @@ class Plan:
 
     @property
     def is_mutation(self) -> bool:
-        """Whether the root's fields run one after the other."""
+        """True if the fields of the root run one after the other."""
         return self.operation.operation is OperationType.MUTATION

@@ -1,7 +1,7 @@
-"""Where values stand in the answer: worked out only when errors have to say so.
+"""Paths of values in the response, computed only for errors.
 
-A level of the answer is a list of values; its place tells for each of them the path to it, and a
-key that sorts paths as the answer is read. For many at once, because one rule refuses many.
+A level of the response is a list of values. Its path computes the path of each value, and a key that sorts paths in the
+order of the response. Many at once, because one rule refuses many.
 """
 
 from bisect import bisect_right
@@ -15,15 +15,15 @@ Order: TypeAlias = tuple[int, ...]
 
 
 class ResponsePath(Protocol):
-    """A level: for the values with some numbers in it, their paths and sort keys."""
+    """The path of a level: gives the path and sort key of each of its values."""
 
     def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
-        """The path to each value, and its place in the order of the answer."""
+        """The path of each value with one of these numbers, and its sort key."""
         ...
 
 
 class Root:
-    """The one object that everything starts from."""
+    """The root object."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class FieldPath:
 
     def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The object's path and the field's key."""
-        key, place = self._field.key, self._field.place
+        key, place = self._field.key, self._field.index
         return [((*path, key), (*order, place)) for path, order in self._parent.of(numbers)]
 
 
@@ -54,23 +54,23 @@ class ItemPath:
 
     def __init__(self, parent: ResponsePath, starts: Sequence[int]) -> None:
         self._parent = parent
-        self._starts = starts  # where each list of the level above begins
+        self._starts = starts  # the number of the first item of each list
 
     def of(self, numbers: Sequence[int]) -> list[tuple[Path, Order]]:
         """The list's path and the item's index."""
-        owners = [bisect_right(self._starts, number) - 1 for number in numbers]
-        distinct = list(dict.fromkeys(owners))
+        list_numbers = [bisect_right(self._starts, number) - 1 for number in numbers]
+        distinct = list(dict.fromkeys(list_numbers))
         lists = dict(zip(distinct, self._parent.of(distinct), strict=True))
-        found: list[tuple[Path, Order]] = []
-        for number, owner in zip(numbers, owners, strict=True):
-            path, order = lists[owner]
-            index = number - self._starts[owner]
-            found.append(((*path, index), (*order, index)))
-        return found
+        paths: list[tuple[Path, Order]] = []
+        for number, list_number in zip(numbers, list_numbers, strict=True):
+            path, order = lists[list_number]
+            index = number - self._starts[list_number]
+            paths.append(((*path, index), (*order, index)))
+        return paths
 
 
 class SubsetPath:
-    """Those values of a level that are still there, by their numbers in it."""
+    """A part of the values of a level, by their numbers in the level."""
 
     __slots__ = ("_numbers", "_parent")
 

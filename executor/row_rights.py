@@ -1,7 +1,7 @@
-"""What the caller holds on the objects of a level, asked for field by field.
+"""The caller's rights on the objects of a level.
 
-A host's rights may be, instead of a list, a sequence of its own with `common`: the bits that every object has for
-certain. Where these are enough nobody looks at single objects, and the sequence need not work them out.
+Instead of a list, the host may return its own sequence with `common`: the bits that the caller has on each object. If they
+are enough, the single values are not read, and the sequence need not compute them.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from typing import Any
 
 
 class RowRights:
-    """The rights on all objects of one type at one level."""
+    """The caller's rights on all objects of one type at one level."""
 
-    __slots__ = ("_common", "_kinds", "bits")
+    __slots__ = ("_common", "_distinct_bits", "bits")
 
     def __init__(self, bits: Sequence[int]) -> None:
         self.bits = bits
         self._common: int = getattr(bits, "common", 0)
-        self._kinds: Any = None
+        self._distinct_bits: Any = None
 
     def allows_all(self, needs: int) -> bool:
-        """Whether a field that needs one of these bits is refused for none of the objects."""
+        """True if a field that needs one of these bits is allowed on all objects."""
         if self._common & needs:
             return True
-        if self._kinds is None:
-            self._kinds = set(self.bits)
-        return all(bits & needs for bits in self._kinds)
+        if self._distinct_bits is None:
+            self._distinct_bits = set(self.bits)
+        return all(bits & needs for bits in self._distinct_bits)

@@ -1,4 +1,4 @@
-"""The source of a subscription: guarded before it starts, like any field, with its arguments converted."""
+"""The source of a subscription. It is guarded like any field, and its arguments are converted."""
 
 from collections.abc import AsyncIterable
 from inspect import isawaitable
@@ -15,7 +15,7 @@ from executor.plan import Field, Plan
 async def start(
     plan: Plan, *, root_value: object, context: Any, variables: VariableValues
 ) -> AsyncIterable[Any] | ExecutionResult:
-    """The events of a subscription, or the one answer of one that does not start."""
+    """The events of a subscription, or the single result of a subscription that cannot start."""
     field = plan.root.fields[0]
     try:
         _guard(plan, field, root_value, context)
@@ -23,22 +23,22 @@ async def start(
         definition = field.definition
         subscribe: Any = definition.extensions.get("source") or definition.subscribe or default_field_resolver
         stream = subscribe(root_value, info, **field.arguments(variables))
-        return _checked(await stream if isawaitable(stream) else stream)
+        return _check_source(await stream if isawaitable(stream) else stream)
     except Exception as error:  # noqa: BLE001 - located at the field
         return ExecutionResult(None, [located_error(error, field.nodes, [field.key])])
 
 
 def _guard(plan: Plan, field: Field, root_value: object, context: Any) -> None:
-    """Raise what the field's rule raises for who may not have it."""
+    """Raise the error of the field's rule if the caller may not read the field."""
     if field.needs is None or plan.root.rights is None:
         return
-    (held,) = plan.root.rights([root_value], context)
-    if not held & field.needs:
-        assert field.refuse is not None  # noqa: S101 - a guard always comes with its refusal
+    (rights,) = plan.root.rights([root_value], context)
+    if not rights & field.needs:
+        assert field.refuse is not None  # noqa: S101 - a guarded field always has it
         raise field.refuse([root_value], context)[0]
 
 
-def _checked(stream: Any) -> AsyncIterable[Any]:
+def _check_source(stream: Any) -> AsyncIterable[Any]:
     if isinstance(stream, Exception):
         raise stream
     if not isinstance(stream, AsyncIterable):

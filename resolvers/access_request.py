@@ -1,4 +1,4 @@
-"""Resolvers of access requests: requests to accounts with readable users, and the caller's own."""
+"""Resolvers of access requests: requests to accounts in which the caller may read users, and the caller's own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[
 
 
 def status(rows: Sequence[Any], info: Info) -> list[AccessRequestStatus]:
-    """The status of each request at the time of the HTTP request."""
+    """The status of each request at the current time."""
     return [access_request.status(row, info.context.now) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Resolvers of accounts. The caller sees only the accounts with access; all others do not exist for them."""
+"""Resolvers of accounts. An account without access does not exist for the caller."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -156,7 +156,7 @@ class Context:
 
 def selected_columns(info: "Info", *path: str) -> frozenset[str] | None:
     """The columns selected below a field. None, for all columns, if the executor does not know."""
-    select = getattr(info, "wanted", None)
+    select = getattr(info, "selected_columns", None)
     return None if select is None else select(*path)
 
 

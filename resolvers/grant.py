@@ -1,4 +1,4 @@
-"""Resolvers of grants: the caller's own, and the grants on accounts with readable users."""
+"""Resolvers of grants: the caller's own, and those on accounts in which the caller may read users."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -47,7 +47,7 @@ async def of_accounts(
 
 
 async def without_factor(settings: Sequence[Any], info: Info, **page: Any) -> list[Connection[GrantRow]]:
-    """The active grants on each account with holders without a second factor."""
+    """The active grants on each account whose holders have no second factor."""
     return await pages(lists.grants_without_factor(info.context.now), column(settings, "id"), info, page)
 
 

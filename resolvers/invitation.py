@@ -1,4 +1,4 @@
-"""Resolvers of invitations: invitations to accounts with readable users, and the caller's own."""
+"""Resolvers of invitations: those to accounts in which the caller may read users, and the caller's own."""
 
 from collections.abc import Sequence
 from typing import Any

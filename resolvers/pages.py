@@ -28,7 +28,7 @@ async def pages(
     columns = None if nodes is None or edges is None else nodes | edges
     connections = await query.pages(keys, page, column_names=columns, with_page_info=selects(info, "pageInfo", "edges"))
     if connections:
-        batch = connections[0].nodes.batch
+        batch = connections[0].nodes.whole
         if on_rows is not None:
             on_rows(batch, info.context)
         await load_access(batch, info.context)

@@ -312,8 +312,8 @@ class UpdateAccountInput:
 
 
 @strawberry.input(
-    description="The settings to change. An omitted field stays as it is; so does one that is null, unless it says "
-    "otherwise."
+    description="The settings to change. An omitted field stays as it is. Null removes a number; other fields ignore "
+    "null."
 )
 class UpdateAccountSettingsInput:
     """The input of updateAccountSettings."""

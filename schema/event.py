@@ -8,6 +8,7 @@ import resolvers.event
 import resolvers.subscription
 import resolvers.user
 from auth.policy import Permission, Role
+from models.audit import event_type
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import field, global_id, graph_type, input_field, needs
@@ -25,7 +26,10 @@ class Event(Node):
     """An event. It is the actor's own."""
 
     id: strawberry.ID = global_id("Event")
-    type: str = field(description="The type, `source:subject:action`; for example account:invitation:accept.")
+    type: str = field(
+        description="The type, `source:subject:action`. A refused operation has `refused:` before the type of its "
+        f"success.\n\n{event_type.as_markdown()}\n\n"
+    )
     occurred_at: datetime = field(description="When it happened.")
     actor: User | None = field(
         batch=resolvers.user.actors, description="The user who made the change. Null: the operator or the system."

@@ -5,18 +5,9 @@ from collections.abc import Iterator
 from graphql import GraphQLObjectType
 
 from auth import policy
-from auth.policy import Permission, Role
+from auth.policy import Permission
 from auth.rules import SELF_BIT, Rule
 from schema.build import build
-
-_ROLE_LETTERS = {
-    Role.OWNER: "O",
-    Role.ADMINISTRATOR: "A",
-    Role.COLLABORATOR: "C",
-    Role.ACCOUNTANT: "K",
-    Role.CONSULTANT: "N",
-    Role.SIMPLE_USER: "S",
-}
 
 
 def fields() -> Iterator[tuple[str, str, Rule]]:
@@ -29,17 +20,17 @@ def fields() -> Iterator[tuple[str, str, Rule]]:
 
 def matrix() -> str:
     """Two tables: permissions by role, and fields by role."""
-    legend = ", ".join(f"{letter} {role.value.lower()}" for role, letter in _ROLE_LETTERS.items())
+    legend = ", ".join(f"{letter} {role.value.lower()}" for role, letter in policy.ROLE_LETTERS.items())
     lines = [
         "Permissions and fields by role. Written by: .venv/bin/fullmakt matrix > docs/matrix.txt",
         "",
         legend,
         "x: always, o: if the grant lists it, s: only on the user's own data",
         "",
-        _row("Permission", " ".join(_ROLE_LETTERS.values())),
+        _row("Permission", " ".join(policy.ROLE_LETTERS.values())),
     ]
     lines += [_row(permission, _cells_of_permission(permission)) for permission in Permission]
-    lines += ["", _row("Field", " ".join(_ROLE_LETTERS.values()), "Rule")]
+    lines += ["", _row("Field", " ".join(policy.ROLE_LETTERS.values()), "Rule")]
     lines += [_row(f"{type_}.{name}", _cells_of_rule(rule), str(rule)) for type_, name, rule in fields()]
     return "\n".join(lines)
 
@@ -50,10 +41,10 @@ def _row(name: str, cells: str, rule: str = "") -> str:
 
 def _cells_of_rule(rule: Rule) -> str:
     if rule.permission is None:
-        return " ".join(("s" if rule.bits == SELF_BIT else "x") * len(_ROLE_LETTERS))
+        return " ".join(("s" if rule.bits == SELF_BIT else "x") * len(policy.ROLE_LETTERS))
     return _cells_of_permission(rule.permission).replace(".", "s" if rule.or_self else ".")
 
 
 def _cells_of_permission(permission: Permission) -> str:
     always, where_given = policy.holders(permission)
-    return " ".join("x" if role in always else "o" if role in where_given else "." for role in _ROLE_LETTERS)
+    return " ".join("x" if role in always else "o" if role in where_given else "." for role in policy.ROLE_LETTERS)

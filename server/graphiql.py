@@ -15,7 +15,7 @@ _POLICY: Final = (
 _HEADERS: Final = {"Content-Security-Policy": _POLICY}
 
 
-def page() -> HTMLResponse:
+def page_response() -> HTMLResponse:
     """Return the page. All its scripts and styles come from /static."""
     return HTMLResponse((_STATIC / "graphiql" / "page.html").read_text(), headers=_HEADERS)
 

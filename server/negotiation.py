@@ -7,7 +7,7 @@
     */*, application/*, none          application/json; 200                   graphql-response+json; its status
     text/html, by GET                 GraphiQL                                GraphiQL
 
-The reasons are in docs/decisions/0022-graphql-over-http.md.
+The reasons are in docs/decisions/0022-statuses-follow-graphql-over-http.md.
 """
 
 import math

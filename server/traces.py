@@ -70,7 +70,7 @@ class Traces:
 
     def begin(self, scope: Scope | None = None) -> Trace:
         """Start a trace of this task and of the tasks that it starts."""
-        trace = Trace(Context() if scope is None else _parent(scope))
+        trace = Trace(Context() if scope is None else _parent_context(scope))
         _current_trace.set(trace)
         return trace
 
@@ -133,7 +133,7 @@ def _attributes(trace: Trace, fields: Mapping[str, Any]) -> dict[str, Any]:
     return attributes
 
 
-def _parent(scope: Scope) -> Context:
+def _parent_context(scope: Scope) -> Context:
     """Return the parent span that a trusted proxy names.
 
     The headers tracestate and baggage are ignored, because they can contain client input.

@@ -207,7 +207,7 @@ def test_serve_prints_its_urls_and_stops_its_database(var: Path, port: int, numb
 
     assert process.communicate(timeout=10)[1] == ""
     assert process.returncode == 0
-    assert embedded.running_server(var / "postgres" / "cluster") is None
+    assert embedded.find_running_server(var / "postgres" / "cluster") is None
 
 
 def test_workers_share_the_port_and_the_database(var: Path, port: int) -> None:
@@ -220,7 +220,7 @@ def test_workers_share_the_port_and_the_database(var: Path, port: int) -> None:
 
     assert process.communicate(timeout=15)[1] == ""
     assert process.returncode == 0
-    assert embedded.running_server(var / "postgres" / "cluster") is None
+    assert embedded.find_running_server(var / "postgres" / "cluster") is None
 
 
 def test_port_in_use_is_one_line_and_the_other_server_continues(var: Path, port: int) -> None:
@@ -234,7 +234,7 @@ def test_port_in_use_is_one_line_and_the_other_server_continues(var: Path, port:
     assert stderr == (
         f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use. Set FULLMAKT_PORT to another port.\n"
     )
-    assert embedded.running_server(var / "postgres" / "cluster")
+    assert embedded.find_running_server(var / "postgres" / "cluster")
     first_process.terminate()
     first_process.communicate(timeout=10)
 

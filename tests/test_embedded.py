@@ -91,10 +91,10 @@ async def test_last_process_stops_the_server(folder: Path) -> None:
     first_holder, second_holder = start_holder(folder), start_holder(folder)
 
     stop_holder(first_holder)
-    assert embedded.running_server(folder / "cluster")
+    assert embedded.find_running_server(folder / "cluster")
 
     stop_holder(second_holder)
-    assert embedded.running_server(folder / "cluster") is None
+    assert embedded.find_running_server(folder / "cluster") is None
 
 
 async def test_server_is_usable_after_a_process_was_killed(folder: Path) -> None:
@@ -104,13 +104,13 @@ async def test_server_is_usable_after_a_process_was_killed(folder: Path) -> None
 
     with embedded.postgres(folder, durable=False) as url:
         assert await fetch_value(url, "SELECT 1") == 1
-    assert embedded.running_server(folder / "cluster") is None
+    assert embedded.find_running_server(folder / "cluster") is None
 
 
 async def test_stale_pid_file_with_a_reused_process_id_is_ignored(folder: Path) -> None:
     holder = start_holder(folder)
     pid_file = folder / "cluster" / "postmaster.pid"
-    server = embedded.postmaster(folder / "cluster")
+    server = embedded.read_postmaster(folder / "cluster")
     assert server
     text = pid_file.read_text()
     holder.send_signal(signal.SIGKILL)

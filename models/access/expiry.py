@@ -1,7 +1,7 @@
 """Storing that grants have expired.
 
 A grant has no effect from its `valid_until` on, before anything is stored. The status EXPIRED is stored once, with an
-event and a mail to the holder. A scheduled job does that, or an operation that gives the same user a new grant.
+event and a mail to the holder. A scheduled job does that, or an operation that asks if the user is a member.
 If the grant is a consultant's, the client and the bureau get a mail too.
 """
 

@@ -89,7 +89,8 @@ def _assignments(names: str) -> str:
 
 _SET_TERMS: Final = f"""
 WITH g AS (
-    UPDATE grants SET {_assignments("role listed status valid_until")} WHERE id = ${event.PARAMETER_COUNT + 1} RETURNING *
+    UPDATE grants SET {_assignments("role listed status valid_until")}
+    WHERE id = ${event.PARAMETER_COUNT + 1} RETURNING *
 )
 SELECT {COLUMNS_WITH_BUREAU} FROM g JOIN accounts a ON a.id = g.account_id
 """

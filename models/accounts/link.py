@@ -64,8 +64,8 @@ _OUT, _IN = (_IS_ACTIVE.format(alias) for alias in "oi")
 SOURCE: Final = f"""accounts x CROSS JOIN LATERAL (
     SELECT o.account_id AS id FROM grants o WHERE o.user_id = x.owner_id AND o.role <> 'OWNER' AND {_OUT}
     UNION SELECT a.id FROM grants i JOIN accounts a ON a.owner_id = i.user_id
-    WHERE i.account_id = x.id AND i.role <> 'OWNER' AND {_IN}) other
-JOIN accounts y ON y.id = other.id AND y.owner_id <> x.owner_id AND y.closed_at IS NULL
+    WHERE i.account_id = x.id AND i.role <> 'OWNER' AND {_IN}) linked
+JOIN accounts y ON y.id = linked.id AND y.owner_id <> x.owner_id AND y.closed_at IS NULL
 LEFT JOIN grants o ON o.account_id = y.id AND o.user_id = x.owner_id AND {_OUT}
 LEFT JOIN grants i ON i.account_id = x.id AND i.user_id = y.owner_id AND {_IN}"""
 """The account `x` and each account `y` that is linked to it at the instant `now`. The query reads only the grants of

@@ -117,6 +117,6 @@ def of_refusal(event_type: EventType) -> str:
     return REFUSED + event_type
 
 
-def listing() -> str:
+def as_markdown() -> str:
     """All types with their descriptions, as a Markdown list: the documentation of `Event.type`."""
     return "\n".join(f"- `{event_type}`: {event_type.description}" for event_type in EventType)

@@ -5,7 +5,7 @@
 A poll is one set of statements for all streams together. It ends the streams whose session or permission is gone and
 delivers new items to the others. Notifications carry no data and are not relied on. They only trigger an immediate
 poll after a commit of a server process. Other changes (by the operator, by a process that was killed between commit
-and notification, by the passing of time) are found by the next poll.
+and notification, or by time) are found by the next poll.
 """
 
 import asyncio

@@ -101,9 +101,9 @@ ON CONFLICT (email_key) DO NOTHING
 async def _claim_address(caller: Caller, *, email: str, name: str, locale: str) -> tuple[User, bool]:
     """Create the user of an address, or load the existing one, and lock the row. The flag is true for a new user."""
     address_key = email_key(email)
-    inserted = await db.execute(_INSERT_USER, keys.uuid7(), email, address_key, name, locale, caller.now)
+    row_count = await db.execute(_INSERT_USER, keys.uuid7(), email, address_key, name, locale, caller.now)
     user = await User.filter(email_key=address_key).select_for_update(no_key=True).get()
-    return user, inserted == 1
+    return user, row_count == 1
 
 
 async def create_login(caller: Caller, *, email: str, name: str, password_hash: str, locale: str) -> UUID | None:

@@ -11,26 +11,27 @@ from auth.policy import Permission
 from database import db
 from models.access import access, factor_requirement
 
-_READS: Final = access.holder_condition(Permission.USERS_READ, alias="mine")
+_READS: Final = access.holder_condition(Permission.USERS_READ, alias="viewer_grant")
 _READABLE_PROFILES: Final = f"""
-SELECT DISTINCT theirs.user_id AS id FROM (
+SELECT DISTINCT user_grant.user_id AS id FROM (
     SELECT user_id, account_id FROM grants WHERE user_id = ANY($1::uuid[])
-    UNION ALL SELECT requester_id, account_id FROM access_requests WHERE requester_id = ANY($1::uuid[])) theirs
-JOIN grants mine ON mine.account_id = theirs.account_id
-WHERE mine.user_id = $2 AND mine.status = 'ACTIVE'
-  AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND {_READS}
+    UNION ALL SELECT requester_id, account_id FROM access_requests WHERE requester_id = ANY($1::uuid[])) user_grant
+JOIN grants viewer_grant ON viewer_grant.account_id = user_grant.account_id
+WHERE viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
+  AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND {_READS}
 """
 _VISIBLE_NAMES: Final = f"""
 SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
-    SELECT FROM grants theirs JOIN grants mine ON mine.account_id = theirs.account_id
-    WHERE theirs.user_id = u.id AND mine.user_id = $2 AND mine.status = 'ACTIVE'
-      AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND NOT {factor_requirement.missing_by_grant("mine")})
-  OR EXISTS (SELECT FROM grants mine WHERE mine.user_id = $2 AND mine.granted_by_id = u.id)
-  OR EXISTS (SELECT FROM access_requests r JOIN grants mine ON mine.account_id = r.account_id
-    WHERE r.requester_id = u.id AND mine.user_id = $2 AND mine.status = 'ACTIVE'
-      AND (mine.valid_until IS NULL OR mine.valid_until > $3) AND {_READS})
-  OR EXISTS (SELECT FROM invitations i JOIN users me ON me.email_key = i.email_key
-    WHERE me.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))
+    SELECT FROM grants user_grant JOIN grants viewer_grant ON viewer_grant.account_id = user_grant.account_id
+    WHERE user_grant.user_id = u.id AND viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
+      AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3)
+      AND NOT {factor_requirement.missing_by_grant("viewer_grant")})
+  OR EXISTS (SELECT FROM grants viewer_grant WHERE viewer_grant.user_id = $2 AND viewer_grant.granted_by_id = u.id)
+  OR EXISTS (SELECT FROM access_requests r JOIN grants viewer_grant ON viewer_grant.account_id = r.account_id
+    WHERE r.requester_id = u.id AND viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
+      AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND {_READS})
+  OR EXISTS (SELECT FROM invitations i JOIN users viewer ON viewer.email_key = i.email_key
+    WHERE viewer.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))
 """
 
 

@@ -11,170 +11,24 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-PRONOUNS = frozenset(
-    [
-        "one",
-        "each",
-        "own",
-        "other",
-        "others",
-        "another",
-        "both",
-        "either",
-        "neither",
-        "all",
-        "any",
-        "some",
-        "none",
-        "who",
-        "whom",
-        "whose",
-        "which",
-        "what",
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "he",
-        "him",
-        "his",
-        "she",
-        "her",
-        "they",
-        "them",
-        "theirs",
-        "ours",
-        "mine",
-        "yours",
-        "somebody",
-        "anybody",
-        "nobody",
-        "everybody",
-        "someone",
-        "anyone",
-        "everyone",
-        "something",
-        "anything",
-        "nothing",
-        "everything",
-        "whoever",
-        "whatever",
-        "same",
-        "such",
-        "many",
-        "more",
-        "most",
-        "much",
-        "few",
-        "less",
-        "least",
-        "rest",
-        "there",
-        "here",
-    ]
-)
-IRREGULAR_PARTICIPLES = frozenset(
-    [
-        "found",
-        "told",
-        "seen",
-        "given",
-        "held",
-        "made",
-        "done",
-        "kept",
-        "taken",
-        "written",
-        "left",
-        "sent",
-        "shown",
-        "known",
-        "gone",
-        "begun",
-        "bound",
-        "built",
-        "chosen",
-        "lost",
-        "paid",
-        "sought",
-        "thought",
-        "brought",
-        "bought",
-        "caught",
-        "taught",
-        "spent",
-        "stuck",
-        "struck",
-        "drawn",
-        "grown",
-        "thrown",
-        "worn",
-        "torn",
-        "sworn",
-        "spoken",
-        "broken",
-        "woken",
-        "frozen",
-        "hidden",
-        "ridden",
-        "driven",
-        "risen",
-        "eaten",
-        "beaten",
-        "forgotten",
-        "gotten",
-        "got",
-        "said",
-        "met",
-        "felt",
-        "heard",
-        "stood",
-        "understood",
-        "sold",
-        "won",
-        "put",
-        "meant",
-        "led",
-        "fed",
-        "fled",
-        "bred",
-        "sung",
-        "rung",
-        "sunk",
-        "drunk",
-        "tried",
-    ]
-)
-NOUNS_IN_ING = frozenset(
-    [
-        "listing",
-        "string",
-        "setting",
-        "warning",
-        "mapping",
-        "routing",
-        "heading",
-        "padding",
-        "meaning",
-        "reading",
-        "ending",
-        "billing",
-        "ring",
-        "ping",
-        "king",
-        "thing",
-        "spring",
-        "timing",
-        "building",
-        "encoding",
-        "rendering",
-        "formatting",
-        "logging",
-        "testing",
-    ]
-)
-NOUNS_IN_ED = frozenset(["seed", "need", "feed", "speed"])
+_PRONOUNS = """
+one each own other others another both either neither all any some none who whom whose which what this that these those
+it he him his she her they them theirs ours mine yours somebody anybody nobody everybody someone anyone everyone
+something anything nothing everything whoever whatever same such many more most much few less least rest there here
+"""
+_IRREGULAR_PARTICIPLES = """
+found told seen given held made done kept taken written left sent shown known gone begun bound built chosen lost paid
+sought thought brought bought caught taught spent stuck struck drawn grown thrown worn torn sworn spoken broken woken
+frozen hidden ridden driven risen eaten beaten forgotten gotten got said met felt heard stood understood sold won put
+meant led fed fled bred sung rung sunk drunk tried
+"""
+_NOUNS_IN_ING = """
+listing string setting warning mapping routing heading padding meaning reading ending billing ring ping king thing
+spring timing building encoding rendering formatting logging testing
+"""
+VAGUE_WORDS = frozenset((_PRONOUNS + _IRREGULAR_PARTICIPLES).split())
+NOUNS_IN_ING = frozenset(_NOUNS_IN_ING.split())
+NOUNS_IN_ED = frozenset({"seed", "need", "feed", "speed"})
 
 PERSONAL = re.compile(
     r"\b(he|his|him|himself|she|her|hers|one's|oneself|somebody|someone|anybody|anyone|nobody|everybody|whoever"
@@ -192,7 +46,7 @@ def is_vague(name: str) -> bool:
     word = name.strip("_").lower()
     if not word or "_" in word or name.startswith("__"):
         return False
-    if word in PRONOUNS | IRREGULAR_PARTICIPLES:
+    if word in VAGUE_WORDS:
         return True
     if word.endswith("ed"):
         return len(word) > 3 and word not in NOUNS_IN_ED
@@ -241,6 +95,11 @@ def prose(path: Path) -> Iterator[tuple[str, int]]:
 def sentences(path: Path) -> Iterator[tuple[str, int]]:
     """Each text literal of a Python file that people may read: those with blanks that are no SQL and no GraphQL."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\w \w", node.value):
-            if not re.search(r"\b(SELECT|UPDATE|INSERT|DELETE|CREATE|ALTER|WITH|WHERE|JOIN)\b|[{}]", node.value):
-                yield node.value, node.lineno
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and is_sentence(node.value):
+            yield node.value, node.lineno
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a text has several words and is neither SQL nor GraphQL."""
+    is_code = re.search(r"\b(SELECT|UPDATE|INSERT|DELETE|CREATE|ALTER|WITH|WHERE|JOIN)\b|[{}]", text)
+    return is_code is None and re.search(r"\w \w", text) is not None

@@ -32,7 +32,7 @@ facts_strategy = st.builds(
     GrantFacts,
     role=st.sampled_from(list(Role)),
     status=st.sampled_from([GrantStatus.ACTIVE] * 5 + list(GrantStatus)),
-    listed=st.none() | permission_sets.map(policy.mask),
+    allowlist=st.none() | permission_sets.map(policy.mask),
     restrictions=permission_sets.map(policy.mask),
     locks=permission_sets.map(policy.mask),
     subscription_over=st.booleans(),

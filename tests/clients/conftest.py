@@ -46,7 +46,7 @@ def node() -> Path:
     """The node that runs the clients, whose packages `make test-clients` has installed."""
     if not (HERE / "node_modules" / ".complete").exists():
         pytest.fail("The clients are not installed: run make test-clients.", pytrace=False)
-    return packages.node(HERE)
+    return packages.find_node(HERE)
 
 
 @pytest.fixture(scope="session")

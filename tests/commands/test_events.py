@@ -75,7 +75,7 @@ async def test_anchor_detects_a_cut_off_end(anna: Person, database_url: str, tmp
     code, lines = await verify(database_url, "--anchor", str(anchor))
 
     assert (code, len(lines)) == (1, 3)
-    assert "place 3: the anchor has events from this position on; they were cut off." in lines[0]
+    assert "position 3: the anchor has events from this position on; they were cut off." in lines[0]
     assert anchor.read_text() == text
     assert files(tmp_path) == [anchor]
 

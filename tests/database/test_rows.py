@@ -8,6 +8,7 @@ import pytest
 
 from database import db, rows
 from database.listing import ConnectionQuery, Page
+from executor import columnar
 from models import lists
 from resolvers import ids
 from tests.api import Api
@@ -48,7 +49,7 @@ def test_columns_have_python_values() -> None:
     assert batch.column("line") == ["one", None, 'three, "3"']
 
 
-def test_key_nobody_is_a_key_like_any_other() -> None:
+def test_nil_key_is_a_key_like_any_other() -> None:
     """The placeholder for a hidden user is looked up like any other user."""
     batch = rows.FetchedColumns(3, {"id": ids.NIL_KEY.bytes + b"\xff" * 16 + KEY_1.bytes}, {"id": "key"})
 
@@ -84,6 +85,12 @@ def test_slice_is_a_sequence_of_rows() -> None:
     assert (len(slice_), slice_[-1].id, [row.id for row in slice_[:1]]) == (2, KEY_1, [KEY_2])
     with pytest.raises(IndexError):
         slice_[2]
+
+
+def test_executor_joins_the_slices_of_a_batch_without_its_rows() -> None:
+    batch = make_batch()
+
+    assert columnar.join_slices([rows.Slice(batch, 0, 1), rows.Slice(batch, 1, 3)]) is batch
 
 
 def test_function_is_called_once_for_each_distinct_key() -> None:

@@ -1,37 +1,40 @@
-"""Comparing answers where graphql-core reports errors in the order in which they happened to end."""
+"""Comparison of errors if resolvers wait.
+
+graphql-core reports errors in the order in which the resolvers ended. Our executor reports them in response order.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-Told: TypeAlias = tuple[Sequence[str | int] | None, str]
-"""An error: its path, and all that is said of it."""
+LocatedError: TypeAlias = tuple[Sequence[str | int] | None, str]
+"""An error: its path, and its text with everything that is compared."""
 
 
-def settled(data: Any, errors: Sequence[Told]) -> tuple[list[Told], set[tuple[str | int, ...]]]:
-    """The errors whose null stands where they are, by path; and the places that others' nulls climbed to.
+def comparable_errors(data: Any, errors: Sequence[LocatedError]) -> tuple[list[LocatedError], set[tuple[str | int, ...]]]:
+    """The errors whose own field is null, sorted, and the positions of the nulls that other errors propagated to.
 
-    Where several could take a place, either executor may stop at another one: graphql-core at the
-    first that ends, ours at the first that is read. The place is the same.
+    If several errors propagate to one position, the executors may report different ones: graphql-core the first that
+    ends, ours the first in response order. The position is the same.
     """
-    own: list[Told] = []
-    taken: set[tuple[str | int, ...]] = set()
-    for path, said in errors:
-        reached = _reached(data, path or ())
-        if reached == tuple(path or ()):
-            own.append((reached, said))
+    errors_at_nulls: list[LocatedError] = []
+    propagated_positions: set[tuple[str | int, ...]] = set()
+    for path, text in errors:
+        null_position = _null_position(data, path or ())
+        if null_position == tuple(path or ()):
+            errors_at_nulls.append((null_position, text))
         else:
-            taken.add(reached)
-    return sorted(own, key=str), taken
+            propagated_positions.add(null_position)
+    return sorted(errors_at_nulls, key=str), propagated_positions
 
 
-def in_reading_order(data: Any, errors: Sequence[Told]) -> bool:
-    """Whether errors come in the order in which an answer is read, as far as it still tells."""
-    places = [_place(data, path or ()) for path, _ in errors]
-    return all(one[: len(other)] <= other[: len(one)] for one, other in pairwise(places))
+def is_in_response_order(data: Any, errors: Sequence[LocatedError]) -> bool:
+    """True if the errors are in response order. Positions below a null have no order."""
+    indexes_of_errors = [_response_indexes(data, path or ()) for path, _ in errors]
+    return all(left[: len(right)] <= right[: len(left)] for left, right in pairwise(indexes_of_errors))
 
 
-def _reached(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
+def _null_position(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
     for length, key in enumerate(path):
         if data is None:
             return tuple(path[:length])
@@ -40,11 +43,11 @@ def _reached(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
     return tuple(path)
 
 
-def _place(data: Any, path: Sequence[str | int]) -> list[int]:
-    place: list[int] = []
+def _response_indexes(data: Any, path: Sequence[str | int]) -> list[int]:
+    indexes: list[int] = []
     for key in path:
         if data is None:
             break
-        place.append(key if isinstance(key, int) else list(data).index(key))
+        indexes.append(key if isinstance(key, int) else list(data).index(key))
         data = data[key]
-    return place
+    return indexes

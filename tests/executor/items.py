@@ -1,4 +1,7 @@
-"""Items that lead to items, and what may go wrong with them."""
+"""A schema of nested items, and resolvers for it.
+
+Fields called `hard` or `firm` are non-null.
+"""
 
 from collections.abc import Iterator
 
@@ -8,12 +11,12 @@ SDL = """
 """
 
 
-class Wrong(Exception):
-    """What a resolver raises."""
+class ResolverError(Exception):
+    """The error that a resolver raises."""
 
 
 class Item:
-    """An object with attributes."""
+    """An item whose `other` is the item itself."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -21,13 +24,13 @@ class Item:
 
 
 def items(*_: object) -> list[Item]:
-    """A resolver of three."""
+    """A resolver that returns three items."""
     return [Item(1), Item(2), Item(3)]
 
 
-def yielded(*values: object) -> Iterator[object]:
-    """Values, until one is an error."""
+def iterate(*values: object) -> Iterator[object]:
+    """Yield the values. Raises the first value that is an error."""
     for value in values:
-        if isinstance(value, Wrong):
+        if isinstance(value, ResolverError):
             raise value
         yield value

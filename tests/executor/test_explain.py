@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from graphql import GraphQLSchema, OperationDefinitionNode, parse
 
 import cli
-from executor.explain import MOST_LINES, everything, of_document
+from executor.explain import MAX_LINES, widest_conditions, of_document
 from tests.executor.toy import OPEN, SECRET, guarded, toy
 
 SDL = """
@@ -106,7 +106,7 @@ def test_conditions_let_in_what_they_can() -> None:
         ok @include(if: $a) ...F @skip(if: $b)
     } fragment F on Query { x: ok @skip(if: $b) ... @include(if: $c) { y: ok } z: ok @skip(if: true) }"""
 
-    assert everything(parse(query)) == {"a": True, "b": False, "c": True}
+    assert widest_conditions(parse(query)) == {"a": True, "b": False, "c": True}
     assert explained(query)[2:] == ["  3 leaves copied: ok, x: ok, y: ok   needs 0x1"]
 
 
@@ -116,7 +116,7 @@ def test_a_tree_without_end_is_cut() -> None:
     lines = explained(f"{{ items {{ ...F0 }} }} {' '.join(parts)} fragment F20 on Item {{ id }}")
 
     assert lines[0].endswith("on 22 levels")
-    assert len(lines) == MOST_LINES + 3
+    assert len(lines) == MAX_LINES + 3
     assert lines[-1] == "  ..."
 
 

@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, parse
 
 from executor import Engine
-from executor.compile import MOST_LEVELS, TOO_DEEP, TOO_MANY, compile_plan
+from executor.compile import MAX_LEVELS, TOO_DEEP, TOO_MANY, compile_plan
 from executor.engine import MAX_BYTES
 from executor.object_builder import builder
 from executor.plan import Plan
@@ -77,7 +77,7 @@ def test_a_flood_of_documents_that_do_not_compile_leaves_nothing() -> None:
 
     for number in range(50):
         with pytest.raises(Exception, match="too deeply"):
-            planned(engine, deep(MOST_LEVELS + number))
+            planned(engine, deep(MAX_LEVELS + number))
 
     assert len(engine._documents) == 0
 
@@ -175,7 +175,7 @@ async def test_selections_without_end_are_refused() -> None:
     assert answer.said == [(TOO_MANY, None)]
 
 
-@pytest.mark.parametrize("levels", [5, MOST_LEVELS - 3])
+@pytest.mark.parametrize("levels", [5, MAX_LEVELS - 3])
 async def test_deep_selections_run(levels: int) -> None:
     class Item:
         id = "1"
@@ -190,7 +190,7 @@ async def test_deep_selections_run(levels: int) -> None:
 
 
 async def test_selections_beyond_the_levels_are_refused() -> None:
-    answer = await compiled(SCHEMA, deep(MOST_LEVELS))
+    answer = await compiled(SCHEMA, deep(MAX_LEVELS))
 
     assert answer.said == [(TOO_DEEP, None)]
 
@@ -224,7 +224,7 @@ async def test_the_deepest_lists_of_guarded_objects_run() -> None:
         return [one.nodes for one in objects]
 
     schema = guarded(SDL, {"Query.item": {"resolve": lambda *_: Item()}, "Item.nodes": {"batch": batch}})
-    levels = MOST_LEVELS - 3
+    levels = MAX_LEVELS - 3
 
     answer = await compiled(schema, "{ item " + "{ nodes " * levels + "{ id }" + " }" * levels + "}")
 

@@ -1,4 +1,7 @@
-"""Small schemas that know no account, and operations run by both executors and compared."""
+"""Test harness: small schemas, and operations that both executors run and that are compared.
+
+The two executors are ours, "compiled", and graphql-core, "reference".
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,12 +31,12 @@ OPEN, SECRET = 1, 2
 
 
 class Refusal(Exception):
-    """What a refused field raises."""
+    """The error of a refused field."""
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One error of an answer."""
+class ErrorSummary:
+    """One error of a response."""
 
     message: str
     path: Path | None
@@ -41,21 +44,21 @@ class Failure:
 
 
 @dataclass
-class Answer:
-    """What came of an operation."""
+class Response:
+    """The result of an operation."""
 
     data: Any
-    errors: list[Failure]
+    errors: list[ErrorSummary]
 
     @property
-    def said(self) -> list[tuple[str, Path | None]]:
+    def located_messages(self) -> list[tuple[str, Path | None]]:
         """The errors by message and path."""
         return [(error.message, error.path) for error in self.errors]
 
 
 @dataclass
-class Asked:
-    """A context that remembers which resolvers were called, and with what."""
+class CallLog:
+    """A context that records the calls of resolvers."""
 
     calls: list[Any] = field(default_factory=list[Any])
 
@@ -63,11 +66,15 @@ class Asked:
 # ---- Building --------------------------------------------------------------------------------
 
 
-def toy(sdl: str, resolvers: Resolvers | None = None) -> GraphQLSchema:
-    """A schema with plain resolvers by "Type.field"; of abstract types by "Type" alone."""
+def plain_schema(sdl: str, resolvers: Resolvers | None = None) -> GraphQLSchema:
+    """A schema with plain resolvers.
+
+    The keys of `resolvers` are "Type.field", "Type" for `resolve_type` of an abstract type, "Type.is" for `is_type_of`,
+    and "Type.subscribe" for the source of the type's only field.
+    """
     schema = build_schema(sdl)
-    for place, resolve in (resolvers or {}).items():
-        type_name, _, name = place.partition(".")
+    for coordinate, resolve in (resolvers or {}).items():
+        type_name, _, name = coordinate.partition(".")
         type_ = schema.type_map[type_name]
         if name == "is":
             cast("GraphQLObjectType", type_).is_type_of = resolve
@@ -80,111 +87,116 @@ def toy(sdl: str, resolvers: Resolvers | None = None) -> GraphQLSchema:
     return schema
 
 
-def guarded(
+def guarded_schema(
     sdl: str,
-    marks: Mapping[str, Mapping[str, Any]],
+    metadata: Mapping[str, Mapping[str, Any]],
     *,
     rights: Mapping[str, Callable[..., Any]] | None = None,
 ) -> GraphQLSchema:
-    """A schema with marks by "Type.field", for both executors; a field without any is an attribute for anyone."""
+    """A schema for both executors, with the metadata of fields by "Type.field".
+
+    A field without metadata is an attribute, and OPEN is enough to read it. `rights` has a function by type name; without
+    one, callers have all rights on the objects of the type.
+    """
     schema = build_schema(sdl)
     for name, type_ in schema.type_map.items():
         if isinstance(type_, GraphQLObjectType) and not name.startswith("__"):
-            type_.extensions["rights"] = (rights or {}).get(name, everything)
+            type_.extensions["rights"] = (rights or {}).get(name, all_rights)
             for field_name, field_ in type_.fields.items():
-                own = marks.get(f"{name}.{field_name}", {})
-                field_.extensions |= {"needs": OPEN, "refuse": refuse, "convert": dict, **own}
+                field_metadata = metadata.get(f"{name}.{field_name}", {})
+                field_.extensions |= {"needs": OPEN, "refuse": refuse, "convert": dict, **field_metadata}
     executor.install(schema)
     return schema
 
 
-def everything(objects: Sequence[Any], _: object) -> list[int]:
-    """The rights of whom nothing is kept from."""
+def all_rights(objects: Sequence[Any], _: object) -> list[int]:
+    """All rights on each object."""
     return [OPEN | SECRET for _ in objects]
 
 
 def refuse(parents: Sequence[object], _: object) -> list[Exception]:
-    """Why nothing is shown."""
+    """A refusal for each parent."""
     return [Refusal(f"not of {parent}") for parent in parents]
 
 
-def enum(schema: GraphQLSchema, name: str, **values: object) -> None:
-    """Give the members of an enum values of Python's."""
+def set_enum_values(schema: GraphQLSchema, name: str, **values: object) -> None:
+    """Set the internal values of an enum."""
     type_ = cast("GraphQLEnumType", schema.type_map[name])
-    again = GraphQLEnumType(name, values)
-    type_.values = again.values
+    enum_type = GraphQLEnumType(name, values)
+    type_.values = enum_type.values
     type_.__dict__.pop("_value_lookup", None)
 
 
-def scalar(schema: GraphQLSchema, name: str, write: Callable[[Any], Any], **marks: Any) -> None:
-    """Say how a scalar is written."""
+def set_scalar(schema: GraphQLSchema, name: str, serialize: Callable[[Any], Any], **metadata: Any) -> None:
+    """Set the serialization and the metadata of a scalar."""
     type_ = cast("GraphQLScalarType", schema.type_map[name])
-    type_.coerce_output_value = write  # as its constructor does
-    type_.extensions |= marks
+    type_.coerce_output_value = serialize  # the constructor sets the same attribute
+    type_.extensions |= metadata
 
 
 # ---- Running ---------------------------------------------------------------------------------
 
 
-def nothing() -> Any:
-    """A context that knows nothing."""
+def no_context() -> Any:
+    """No context."""
     return None
 
 
-async def compiled(
-    schema: GraphQLSchema, query: str, *, engine: Engine | None = None, context: Any = None, **more: Any
-) -> Answer:
-    """The answer of our executor."""
-    renamed = {"root": "root_value", "name": "operation_name"}
-    options = {renamed.get(name, name): value for name, value in more.items()}
-    return _answer(await (engine or Engine(schema)).execute(parse(query), query, context=context, **options))
+async def execute_compiled(
+    schema: GraphQLSchema, query: str, *, engine: Engine | None = None, context: Any = None, **options: Any
+) -> Response:
+    """The response of our executor."""
+    parameter_names = {"root": "root_value", "name": "operation_name"}
+    engine_options = {parameter_names.get(name, name): value for name, value in options.items()}
+    return _response(await (engine or Engine(schema)).execute(parse(query), query, context=context, **engine_options))
 
 
-async def reference(schema: GraphQLSchema, query: str, *, context: Any = None, **more: Any) -> Answer:
-    """The answer of graphql-core."""
-    renamed = {"root": "root_value", "name": "operation_name", "variables": "variable_values"}
-    options = {renamed.get(name, name): value for name, value in more.items()}
-    result = execute(schema, parse(query), context_value=context, **options)
-    return _answer(await result if isawaitable(result) else result)
+async def execute_reference(schema: GraphQLSchema, query: str, *, context: Any = None, **options: Any) -> Response:
+    """The response of graphql-core."""
+    parameter_names = {"root": "root_value", "name": "operation_name", "variables": "variable_values"}
+    core_options = {parameter_names.get(name, name): value for name, value in options.items()}
+    result = execute(schema, parse(query), context_value=context, **core_options)
+    return _response(await result if isawaitable(result) else result)
 
 
-async def both(
+async def execute_both(
     schema: GraphQLSchema,
     query: str,
     *,
-    context: Callable[[], Any] = nothing,
+    context: Callable[[], Any] = no_context,
     valid: bool = True,
     in_order: bool = True,
-    **more: Any,
-) -> Answer:
-    """The answer of our executor, if graphql-core gives the same: each byte, each error, and in this order.
+    **options: Any,
+) -> Response:
+    """The response of our executor. Asserts that the response of graphql-core is the same.
 
-    Where resolvers wait, the order in which graphql-core reports is that in which they happened to
-    end: such cases are compared without it.
+    The data has the same bytes. The errors are the same, in the same order. If resolvers wait, graphql-core reports
+    errors in the order in which the resolvers ended. Such cases pass `in_order=False` and are compared without order.
+    `valid` is false for documents that validation rejects.
     """
     if valid:
         assert validate(schema, parse(query)) == []
-    expected = await reference(schema, query, context=context(), **more)
-    found = await compiled(schema, query, context=context(), **more)
-    assert orjson.dumps(found.data) == orjson.dumps(expected.data)
+    expected = await execute_reference(schema, query, context=context(), **options)
+    actual = await execute_compiled(schema, query, context=context(), **options)
+    assert orjson.dumps(actual.data) == orjson.dumps(expected.data)
     if in_order:
-        assert found.errors == expected.errors
+        assert actual.errors == expected.errors
     else:
-        assert sorted(found.errors, key=_by_path) == sorted(expected.errors, key=_by_path)
-    return found
+        assert sorted(actual.errors, key=_path_key) == sorted(expected.errors, key=_path_key)
+    return actual
 
 
-def _answer(result: ExecutionResult) -> Answer:
+def _response(result: ExecutionResult) -> Response:
     errors = [
-        Failure(
+        ErrorSummary(
             error.message,
             tuple(error.path) if error.path is not None else None,
-            tuple((place.line, place.column) for place in error.locations or ()),
+            tuple((location.line, location.column) for location in error.locations or ()),
         )
         for error in result.errors or ()
     ]
-    return Answer(result.data, errors)
+    return Response(result.data, errors)
 
 
-def _by_path(error: Failure) -> tuple[list[str], str]:
+def _path_key(error: ErrorSummary) -> tuple[list[str], str]:
     return [str(key) for key in error.path or ()], error.message

@@ -243,7 +243,7 @@ async def test_send_has_a_total_timeout(peer: FakeMailServer, clock: Clock, call
     async with running_workers(mailer_config(peer.server, clock, timeout_seconds=0.3)):
         (row,) = await wait_for_rows(lambda rows: rows[0].failure is not None)
 
-    assert (row.status, row.failure) == ("QUEUED", "no response in time")
+    assert (row.status, row.failure) == ("QUEUED", "no answer in time")
 
 
 async def test_claims_are_limited_to_concurrent_sends(peer: FakeMailServer, clock: Clock, caller: Caller) -> None:

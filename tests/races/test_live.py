@@ -94,11 +94,11 @@ async def test_streams_deliver_exactly_the_chain_despite_lost_connections(api: A
     grants = {owner: (await api.guest(owner, f"guest-of-{owner.email}", "ACCOUNTANT"))[1] for owner in (anna, bo)}
     admin_connection = await connect(database_url)
     heads = {owner: await load_head(owner.account_id) for owner in (anna, bo)}
-    rng = random.Random(7)  # noqa: S311 - not a secret
+    random_source = random.Random(7)  # noqa: S311 - not a secret
 
     async def change(owner: Person, number: int) -> None:
         if number % 3 == 0:
-            role = rng.choice(["ACCOUNTANT", "COLLABORATOR", "SIMPLE_USER"])
+            role = random_source.choice(["ACCOUNTANT", "COLLABORATOR", "SIMPLE_USER"])
             arguments: dict[str, object] = {"grantId": grants[owner], "role": role}
             assert (await api.do("updateGrant", arguments, by=owner))["errors"] == []
         else:
@@ -117,9 +117,9 @@ async def test_streams_deliver_exactly_the_chain_despite_lost_connections(api: A
                 await admin_connection.execute(
                     "SELECT pg_terminate_backend($1)", await find_listener_pid(admin_connection)
                 )
-        expected = {owner: await load_chain(owner.account_id, heads[owner]) for owner in (anna, bo)}
+        expected_ids = {owner: await load_chain(owner.account_id, heads[owner]) for owner in (anna, bo)}
         for owner, stream in streams:
-            assert await read(stream, len(expected[owner])) == expected[owner]
+            assert await read(stream, len(expected_ids[owner])) == expected_ids[owner]
         await asyncio.sleep(2 * hub.POLL_INTERVAL_SECONDS)
         assert all(stream.messages.empty() for _, stream in streams)
     await admin_connection.close()
@@ -140,9 +140,9 @@ async def test_events_without_listener_connection_are_delivered(api: Api, databa
         )
 
         assert len(terminated_rows) == 1
-        expected = await load_chain(anna.account_id, head_before)
-        assert len(expected) == 250
-        assert await read(stream, 250) == expected
+        expected_ids = await load_chain(anna.account_id, head_before)
+        assert len(expected_ids) == 250
+        assert await read(stream, 250) == expected_ids
     await admin_connection.close()
 
 

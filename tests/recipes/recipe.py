@@ -5,6 +5,8 @@ A recipe is a section of the page. Its steps are fenced blocks, in order:
 - `diff`: the first line is the path of a file. Lines with `+` are added, lines with `-` are removed, other lines are
   context. The lines without `+` must stand in the file exactly once, one after the other. A block of `+` lines alone
   makes a new file.
+- `po`: an English text, then a line for each language with its translation, which fills the empty one that
+  `make catalogues` wrote.
 - `sh`: commands, run in the scratch copy.
 """
 
@@ -18,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "recipes.md"
-STEP = re.compile(r"^```(diff|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+STEP = re.compile(r"^```(diff|po|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class StepError(Exception):
@@ -35,10 +37,8 @@ class Recipe:
     def apply(self, tree: Path) -> None:
         """Take all steps in the copy `tree`. Raises StepError or CalledProcessError."""
         for kind, text in self.steps:
-            if kind == "diff":
-                edit(tree, text)
-            else:
-                run(tree, text)
+            apply = {"diff": edit, "po": translate, "sh": run}[kind]
+            apply(tree, text)
 
 
 def recipes() -> Iterator[Recipe]:
@@ -63,6 +63,14 @@ def edit(tree: Path, text: str) -> None:
     if content.count(before) != 1:
         raise StepError(f"{name.strip()} has the context {content.count(before)} times:\n{before}")
     path.write_text(content.replace(before, after))
+
+
+def translate(tree: Path, text: str) -> None:
+    """Apply one `po` block. Raises StepError where a catalogue lacks the empty translation."""
+    message, *lines = text.splitlines()
+    for line in lines:
+        language, _, translation = line.partition(" ")
+        edit(tree, f'i18n/locales/{language}.po\n msgid "{message}"\n-msgstr ""\n+msgstr "{translation}"\n')
 
 
 def run(tree: Path, commands: str) -> None:

@@ -42,9 +42,12 @@ def test_page_has_each_recipe() -> None:
     assert [each.title for each in RECIPES] == EXPECTED_TITLES
 
 
-def test_all_recipes_together_pass_the_checks(tree: Path) -> None:
+@pytest.mark.parametrize("has_migration", [False, True], ids=["a role", "all others"])
+def test_recipes_together_pass_the_checks(tree: Path, *, has_migration: bool) -> None:
+    """Two copies, because the field and the role each add the next migration."""
     for each in RECIPES:
-        each.apply(tree)
+        if (each.title == "A role") is not has_migration:
+            each.apply(tree)
 
     recipe.run(tree, CHECKS.format(folders=FOLDERS))
 

@@ -162,9 +162,8 @@ async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str,
     caller_ids |= {name: stig.user_id for name in foreign_ids if name.endswith("serId")}
     valid_input = {k: v for k, v in caller_ids.items() if (mutation, k) in inputs()} | EXTRA_INPUTS.get(mutation, {})
     valid_input = ENGAGE_INPUTS[key] if mutation == "engageBureau" else valid_input
-    _ = await api.ask(
-        "{ viewer { user { id } } }", by=stig
-    )  # the first access to the own account is recorded as an event
+    # The first access to the own account is recorded as an event, so it must precede the count.
+    _ = await api.ask("{ viewer { user { id } } }", by=stig)
     before = await counts()
 
     for kind, text in {"foreign": foreign_ids[key], **spellings(foreign_ids[key])}.items():

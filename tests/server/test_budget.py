@@ -23,7 +23,7 @@ from tests.server.conftest import PRODUCTION_URL
 VALID_REQUEST = {"query": "{ roles { role } }"}  # costs 7: six roles and 1 for the request
 
 
-class Seconds:
+class ManualClock:
     """A clock that the test sets."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Seconds:
 
 
 def test_bucket_empties_and_refills() -> None:
-    seconds = Seconds()
+    seconds = ManualClock()
     budget = Budget(100, 10, clock=seconds)
 
     budget.charge("anna", 70)
@@ -51,7 +51,7 @@ def test_bucket_empties_and_refills() -> None:
 
 
 def test_cost_above_the_bucket_size_empties_a_full_bucket() -> None:
-    budget = Budget(100, 10, clock=Seconds())
+    budget = Budget(100, 10, clock=ManualClock())
 
     budget.charge("anna", 5000)
 
@@ -60,7 +60,7 @@ def test_cost_above_the_bucket_size_empties_a_full_bucket() -> None:
 
 
 def test_caller_charged_longest_ago_is_dropped() -> None:
-    budget = Budget(100, 10, max_callers=3, clock=Seconds())
+    budget = Budget(100, 10, max_callers=3, clock=ManualClock())
 
     for number in range(1000):
         budget.charge(UUID(int=number), 50)
@@ -112,7 +112,7 @@ async def serve(
         yield http
 
 
-LITTLE: dict[str, Any] = {"budget": 1000, "budget_per_second": 1}
+SMALL_BUDGET: dict[str, Any] = {"budget": 1000, "budget_per_second": 1}
 
 
 async def remaining_budget(http: httpx2.AsyncClient, **headers: str) -> Any:
@@ -122,7 +122,7 @@ async def remaining_budget(http: httpx2.AsyncClient, **headers: str) -> Any:
 
 
 async def test_spent_budget_is_rate_limited_with_retry_after(database_url: str) -> None:
-    async with serve(database_url, **LITTLE) as http:
+    async with serve(database_url, **SMALL_BUDGET) as http:
         answers = [await http.post("/graphql", json=VALID_REQUEST) for _ in range((1000 - CHECK_COST) // 7 + 2)]
 
     assert [answer.status_code for answer in answers[:-2]] == [200] * 140
@@ -136,7 +136,7 @@ async def test_spent_budget_is_rate_limited_with_retry_after(database_url: str) 
 
 @pytest.mark.parametrize("query", ["{", "{ nothing }", "{ " + "__typename " * 301 + "}"])
 async def test_rejected_documents_are_charged(database_url: str, query: str) -> None:
-    async with serve(database_url, **LITTLE) as http:
+    async with serve(database_url, **SMALL_BUDGET) as http:
         assert (await http.post("/graphql", json=VALID_REQUEST)).status_code == 200
         statuses = [(await http.post("/graphql", json={"query": f"{query} #{n}"})).status_code for n in range(12)]
         response = await http.post("/graphql", json=VALID_REQUEST)
@@ -157,7 +157,7 @@ async def test_new_document_needs_a_balance_for_its_rejection(database_url: str)
 
 
 async def test_repeated_rejected_document_is_charged_each_time(database_url: str) -> None:
-    async with serve(database_url, **LITTLE) as http:
+    async with serve(database_url, **SMALL_BUDGET) as http:
         statuses = [(await http.post("/graphql", json={"query": "{"})).status_code for _ in range(11)]
 
     assert statuses == [400] * ((1000 - CHECK_COST) // REJECTION_COST) + [429] * 2
@@ -168,7 +168,7 @@ async def test_users_at_one_address_have_separate_budgets(api: Api, database_url
     tokens = [f"Bearer {person.token}" for person in (anna, bo)]
     expensive = {"query": "{ accounts(first: 50) { nodes { grants(first: 17) { nodes { id } } } } }"}  # costs 900
 
-    async with serve(database_url, **LITTLE) as http:
+    async with serve(database_url, **SMALL_BUDGET) as http:
         statuses = [
             (await http.post("/graphql", json=expensive, headers={"Authorization": token})).status_code
             for token in (*tokens, *tokens)
@@ -183,12 +183,12 @@ async def test_users_at_one_address_have_separate_budgets(api: Api, database_url
 async def test_rate_limited_mutation_changes_nothing(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
     headers = {"Authorization": f"Bearer {anna.token}"}
-    change = {"query": 'mutation { updateProfile(input: { name: "x" }) { errors { code } } }'}  # costs 1 + 10 + 1 + 1
+    mutation = {"query": 'mutation { updateProfile(input: { name: "x" }) { errors { code } } }'}  # costs 1 + 10 + 1 + 1
 
     async with serve(database_url, budget=30, budget_per_second=1) as http:
-        statuses = [(await http.post("/graphql", json=change, headers=headers)).status_code for _ in range(3)]
+        statuses = [(await http.post("/graphql", json=mutation, headers=headers)).status_code for _ in range(3)]
         rows = await events(database_url)
-        statuses += [(await http.post("/graphql", json=change, headers=headers)).status_code for _ in range(3)]
+        statuses += [(await http.post("/graphql", json=mutation, headers=headers)).status_code for _ in range(3)]
         assert await events(database_url) == rows
 
     assert statuses == [200, 200, 429, 429, 429, 429]

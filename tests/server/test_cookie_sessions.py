@@ -103,12 +103,12 @@ async def test_new_sign_in_ends_the_session_of_the_cookie(api: Api, browser: Bro
 
 async def test_last_of_two_sign_ins_in_one_request_counts(api: Api, browser: Browser) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
-    two = " ".join(
+    sign_ins = " ".join(
         f'{name}: signIn(input: {{email: "{person.email}", password: "{PASSWORD}"}}) {{ accessToken }}'
         for name, person in (("a", anna), ("b", bo))
     )
 
-    answer = await browser.ask(f"mutation {{ {two} }}")
+    answer = await browser.ask(f"mutation {{ {sign_ins} }}")
 
     assert answer.data == {"a": {"accessToken": None}, "b": {"accessToken": None}}
     assert len(browser.set_cookie_headers) == 1
@@ -120,7 +120,7 @@ REVOKE = "mutation ($input: RevokeSessionInput!) { revokeSession(input: $input) 
 ERASE = "mutation ($input: EraseMeInput!) { eraseMe(input: $input) { errors { code } } }"
 
 
-@pytest.mark.parametrize("way", ["signOut", "revokeSession", "eraseMe"])
+@pytest.mark.parametrize("mutation", ["signOut", "revokeSession", "eraseMe"])
 async def test_ending_the_session_clears_the_cookie(api: Api, browser: Browser, mutation: str) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
@@ -197,9 +197,9 @@ async def test_cookie_session_expires_after_12_hours_of_use(api: Api, browser: B
 async def test_cookie_session_reports_its_expiry(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
-    ends = "{ viewer { session { expiresAt } sessions { nodes { expiresAt isCurrent } } } }"
+    query = "{ viewer { session { expiresAt } sessions { nodes { expiresAt isCurrent } } } }"
 
-    viewer = (await browser.ask(ends)).data["viewer"]
+    viewer = (await browser.ask(query)).data["viewer"]
 
     in_half_an_hour, in_a_fortnight = (
         (api.clock.now + lasts).isoformat().replace("+00:00", "Z")

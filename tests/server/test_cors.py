@@ -13,7 +13,7 @@ from tests.server.conftest import PRODUCTION_URL
 
 FRONT_END = "https://app.example.com"
 OTHER_PORT = "https://shop.example.com:8443"
-LOOK_ALIKES = [
+SIMILAR_ORIGINS = [
     "null",
     "*",
     "",
@@ -32,7 +32,7 @@ LOOK_ALIKES = [
     "app.example.com",
     PRODUCTION_URL,  # the same origin needs no CORS headers
 ]
-GRANTS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers")
+CORS_HEADERS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers")
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ async def test_allowed_origin_can_sign_in_and_use_the_cookie(api: Api, origin: s
         preflight_response.headers["access-control-allow-headers"].lower().split(", ")
     )
     assert preflight_response.headers["access-control-max-age"] == "600"
-    from_there = SESSION_HEADERS | {"Origin": origin, "Sec-Fetch-Site": "same-site"}
+    origin_headers = SESSION_HEADERS | {"Origin": origin, "Sec-Fetch-Site": "same-site"}
 
-    await browser.ask(SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=from_there)
-    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=browser.cookie_header | from_there)
+    await browser.ask(SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=origin_headers)
+    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=browser.cookie_header | origin_headers)
 
     assert response.json() == {"data": {"viewer": {"user": {"id": anna.user_id}}}}
     assert response.headers["access-control-allow-origin"] == origin
@@ -84,7 +84,7 @@ async def test_allowed_origin_can_sign_in_and_use_the_cookie(api: Api, origin: s
     assert response.headers["access-control-expose-headers"] == "X-Request-Id, Retry-After"
     assert response.headers["vary"] == "Origin"
     parse_error = await api.http.post(
-        "/graphql", content=b"{", headers=from_there | {"Content-Type": "application/json"}
+        "/graphql", content=b"{", headers=origin_headers | {"Content-Type": "application/json"}
     )
     assert (parse_error.status_code, parse_error.headers["access-control-allow-origin"]) == (400, origin)
 
@@ -94,7 +94,7 @@ async def test_similar_origin_gets_no_cors_headers_and_cannot_use_the_cookie(api
     browser = Browser(api.http)
     await browser.sign_in(anna.email)
 
-    for origin in LOOK_ALIKES:
+    for origin in SIMILAR_ORIGINS:
         preflight_response = await preflight(api.http, origin)
         without_cookie = await api.http.post("/graphql", json={"query": VIEWER}, headers={"Origin": origin})
         with_cookie = await api.http.post(
@@ -110,14 +110,14 @@ async def test_similar_origin_gets_no_cors_headers_and_cannot_use_the_cookie(api
             )
         for response in (preflight_response, without_cookie, with_cookie):
             assert response.headers["vary"] == "Origin"
-            assert not {*GRANTS} & {*response.headers}
+            assert not {*CORS_HEADERS} & {*response.headers}
 
 
 async def test_cors_headers_are_sent_only_for_graphql(api: Api) -> None:
     for path in ("/livez", "/readyz", "/static/graphiql/page.js", "/nothing"):
         response = await api.http.get(path, headers={"Origin": FRONT_END})
 
-        assert not {*GRANTS, "vary"} & {*response.headers}
+        assert not {*CORS_HEADERS, "vary"} & {*response.headers}
 
 
 async def test_options_without_preflight_header_is_rejected(api: Api) -> None:
@@ -132,4 +132,4 @@ async def test_no_origin_is_allowed_by_default(production: httpx2.AsyncClient) -
 
     assert (preflight_response.status_code, response.status_code) == (405, 200)
     for answer in (preflight_response, response):
-        assert not {*GRANTS} & {*answer.headers}
+        assert not {*CORS_HEADERS} & {*answer.headers}

@@ -118,9 +118,9 @@ def test_excluded_selection_costs_nothing(expected: int, variables: dict[str, An
 
 def test_cost_has_an_upper_bound() -> None:
     query = "viewer { accounts { nodes { links(first: 100) { nodes { incomingGrants { account { %s } } } } } } }"
-    deep = "grants(first: 100) { nodes { account { %s } } }"
+    nested_field = "grants(first: 100) { nodes { account { %s } } }"
     for _ in range(8):
-        query = query.replace("%s", deep)
+        query = query.replace("%s", nested_field)
 
     assert cost(f"{{ {query.replace('%s', 'id')} }}") == 1_000_000_000
 
@@ -129,13 +129,13 @@ def test_cost_is_computed_in_microseconds() -> None:
     document = parse(f"query ($n: Int, $m: Int = 7) {{ {nested_query('(first: $n)', '(last: $m)')} }}")
     operation = get_operation_ast(document)
     assert operation is not None
-    price = compile_cost(SCHEMA, document, operation)
-    began = time.process_time()
+    compute_cost = compile_cost(SCHEMA, document, operation)
+    start_seconds = time.process_time()
 
     for _ in range(1000):
-        _ = price({"n": 3})
+        _ = compute_cost({"n": 3})
 
-    assert time.process_time() - began < 0.2  # 0.003 on a quiet machine
+    assert time.process_time() - start_seconds < 0.2  # 0.003 on a quiet machine
 
 
 def test_list_field_without_a_size_is_rejected() -> None:

@@ -146,8 +146,8 @@ async def test_repeated_cookie_is_rejected(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
 
-    twice = {"Cookie": f"{COOKIE_NAME}={tokens.random_token()}; {COOKIE_NAME}={browser.cookie_value}"}
-    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=SESSION_HEADERS | twice)
+    repeated_cookie = {"Cookie": f"{COOKIE_NAME}={tokens.random_token()}; {COOKIE_NAME}={browser.cookie_value}"}
+    response = await api.http.post("/graphql", json={"query": VIEWER}, headers=SESSION_HEADERS | repeated_cookie)
 
     assert refusal(response) == AMBIGUOUS
 

@@ -23,9 +23,9 @@ ALLOWED_STATUSES = {200, 294, 400, 401, 403, 404, 406, 413, 429}
 @pytest.fixture
 async def http(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an application with some data and without a budget. Internal exceptions reach the test."""
-    beforehand = Settings(env="development", database_url=database_url, secret_key=KEY, public_url=PUBLIC_URL)
+    development_settings = Settings(env="development", database_url=database_url, secret_key=KEY, public_url=PUBLIC_URL)
     # This application stops before the other starts. Otherwise the other would wait ten seconds for its connections.
-    async with running(app.create(beforehand)) as http:
+    async with running(app.create(development_settings)) as http:
         api = Api(http, Clock())
         anna = await api.person("anna@example.com", accountName="Nowak AS")
         _ = await api.guest(anna, "guest@example.com", "ACCOUNTANT")

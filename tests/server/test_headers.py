@@ -8,7 +8,7 @@ import app
 from settings import Settings
 from tests.api import KEY, Api
 
-NOWHERE_MAIL = "/mailbox/00000000-0000-7000-8000-000000000000"
+UNKNOWN_MAIL = "/mailbox/00000000-0000-7000-8000-000000000000"
 PAGE = {"Accept": "text/html,*/*;q=0.8"}
 JSON = {"Content-Type": "application/json"}
 COOKIE = {"Cookie": "__Host-fullmakt=x"}
@@ -48,7 +48,7 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/static/pages/none.css", {}, "", 404),
     ("GET", "/mailbox", {}, "", 200),
     ("GET", "/mailbox.json", {}, "", 200),
-    ("GET", NOWHERE_MAIL, {}, "", 404),
+    ("GET", UNKNOWN_MAIL, {}, "", 404),
     ("GET", "/mailbox/x", {}, "", 404),
 ]
 DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/static/pages")

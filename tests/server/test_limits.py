@@ -1,4 +1,4 @@
-"""Limits of a request, and the bounds of the document cache."""
+"""Limits of a request."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,6 @@ from graphql import get_introspection_query, parse
 
 from benchmarks.limits import bodies, dag
 from server import limits
-from server.document_cache import MAX_BYTES, MAX_DOCUMENT_BYTES, CheckedDocument, DocumentCache, InvalidDocument
 from server.limits import DEFAULT, LimitViolation
 
 INTROSPECTION = get_introspection_query(
@@ -220,39 +219,3 @@ async def test_deep_introspection_is_rejected(production: httpx2.AsyncClient) ->
 
     assert response.status_code == 400
     assert response.json()["errors"][0]["message"] == "Maximum introspection depth exceeded"
-
-
-# ---- Document cache --------------------------------------------------------------------------
-
-
-def test_document_cache_is_bounded_by_bytes() -> None:
-    checked_texts: list[str] = []
-
-    def check(text: str) -> CheckedDocument:
-        checked_texts.append(text)
-        return INVALID
-
-    cache = DocumentCache(check, max_bytes=3000)
-    for text in ["a" * 700, "b" * 700, "a" * 700, "c" * 700, "b" * 700, "a" * 700]:
-        assert cache(text) is INVALID
-
-    # Three entries take 2868 bytes with their overhead. A character of two bytes counts twice.
-    assert [text[0] for text in checked_texts] == ["a", "b", "c"]
-    _ = cache("ż" * 700)
-    assert (len(cache), cache.bytes) == (2, 956 + 1656)
-    _ = cache("x" * MAX_DOCUMENT_BYTES)
-    assert (len(cache), cache.bytes) == (2, 956 + 1656)
-    assert MAX_BYTES <= 1024 * 1024
-
-
-def test_document_cache_bounds_many_small_documents() -> None:
-    cache = DocumentCache(lambda _: INVALID, max_bytes=64 * 1024)
-
-    for number in range(1000):
-        _ = cache(str(number))
-
-    assert len(cache) < 64 * 4
-    assert cache.bytes <= 64 * 1024
-
-
-INVALID = InvalidDocument("CODE", ())

@@ -30,12 +30,12 @@ async def test_registered_operation_is_found_under_every_id_key(api: Api) -> Non
     await register(ROLES)
 
     for operation_id in (digest(ROLES), f"sha256:{digest(ROLES)}"):
-        of_apollo = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": operation_id}}}
+        apollo_body = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": operation_id}}}
         for body in (
             {"documentId": operation_id},
             {"id": operation_id},
             {"doc_id": operation_id, "query": ""},
-            of_apollo,
+            apollo_body,
         ):
             status, answer = await post(api, body)
 

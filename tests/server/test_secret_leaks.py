@@ -18,8 +18,12 @@ from tests.smtp_peer import smtp_server
 from tests.sockets import open_socket
 
 ANNA, BO = "anna.kanarek@example.com", "bo.kanarek@example.com"
-PEOPLE = (ANNA, BO, "Anna Kanarek", "Bo Kanarek", "kanarek")
-FIRST, SECOND, WRONG = "first-canary-egret-9271", "second-canary-heron-9272", "wrong-canary-stork-9273"
+PERSONAL_DATA = (ANNA, BO, "Anna Kanarek", "Bo Kanarek", "kanarek")
+FIRST_PASSWORD, SECOND_PASSWORD, WRONG_PASSWORD = (
+    "first-canary-egret-9271",
+    "second-canary-heron-9272",
+    "wrong-canary-stork-9273",
+)
 STRAY = "typed-canary-crane-9274"
 """A secret that a client sends in fields where it does not belong."""
 SECRETS = {
@@ -35,9 +39,9 @@ SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken
 
 
 async def test_secrets_appear_only_in_their_response_or_mail(database_url: str, tmp_path: Path) -> None:
-    office, answers = MailServer(free_port()), list[str]()
+    mailbox, answers = MailServer(free_port()), list[str]()
     mail_server = smtp_server(
-        office, office.port, authenticator=lambda *_: AuthResult(success=True), auth_require_tls=False
+        mailbox, mailbox.port, authenticator=lambda *_: AuthResult(success=True), auth_require_tls=False
     )
     server_url = embedded.as_server(database_url).replace(":@", f":{SECRETS['database']}@", 1)
     with mail_server:
@@ -45,7 +49,7 @@ async def test_secrets_appear_only_in_their_response_or_mail(database_url: str, 
             database_url,
             program=patched_program(tmp_path),
             FULLMAKT_DATABASE_URL=server_url,
-            FULLMAKT_SMTP_URL=f"smtp://fullmakt:{SECRETS['smtp']}@127.0.0.1:{office.port}",
+            FULLMAKT_SMTP_URL=f"smtp://fullmakt:{SECRETS['smtp']}@127.0.0.1:{mailbox.port}",
             FULLMAKT_SECRET_KEY=SECRETS["FULLMAKT_SECRET_KEY"],
             FULLMAKT_METRICS_TOKEN=SECRETS["FULLMAKT_METRICS_TOKEN"],
             FULLMAKT_LOG_OPERATIONS="all",
@@ -56,13 +60,13 @@ async def test_secrets_appear_only_in_their_response_or_mail(database_url: str, 
                 answers.append(f"{response.headers} {response.text}")
 
             process.api.http.event_hooks["response"].append(keep)
-            response_secrets, links, frames = await story(process, office)
+            response_secrets, links, frames = await run_scenario(process, mailbox)
             arguments = command_line(process)
             _, output, log = await process.stop()
     rows = await dump_tables(database_url)
-    mails = [str(mail) + str(mail.get_body(("plain",))) for mail in office.messages]
+    mails = [str(mail) + str(mail.get_body(("plain",))) for mail in mailbox.messages]
 
-    secrets = {FIRST, SECOND, WRONG, STRAY, *SECRETS.values(), *response_secrets, *links}
+    secrets = {FIRST_PASSWORD, SECOND_PASSWORD, WRONG_PASSWORD, STRAY, *SECRETS.values(), *response_secrets, *links}
     for secret in secrets:
         pattern = re.compile(rf"(?<![0-9a-f.-]){re.escape(secret)}(?![0-9a-f])")
         hex_form = secret.encode().hex()
@@ -78,42 +82,42 @@ async def test_secrets_appear_only_in_their_response_or_mail(database_url: str, 
         assert sum(bool(pattern.search(answer)) for answer in answers) == (secret in response_secrets), secret
         # A mail is searched encoded and decoded. Each form has the link twice, in the text and in the HTML part.
         assert len([mail for mail in mails if pattern.search(mail)]) == (secret in links), secret
-    for person in (*PEOPLE, BANK, "127.0.0.1"):
+    for person in (*PERSONAL_DATA, BANK, "127.0.0.1"):
         assert person not in log
     # The subscriptions did send these values, so their absence from the log is meaningful.
     assert {ANNA, "Bo Kanarek", "127.0.0.1"} <= set(re.findall(r"[^\"]+", frames))
     assert {"operation", "refused", "unexpected"} <= {json.loads(line)["event"] for line in log.splitlines()}
 
 
-async def story(process: ServerProcess, office: MailServer) -> tuple[set[str], set[str], str]:
+async def run_scenario(process: ServerProcess, mailbox: MailServer) -> tuple[set[str], set[str], str]:
     """Run the scenario. Returns the secrets that one response contains, the links of mails, and all frames."""
     api, http = process.api, process.api.http
     response_secrets, links = set[str](), set[str]()
 
     # Registration, and sign-in with right and wrong passwords.
-    credentials = {"name": "Anna Kanarek", "email": ANNA, "password": FIRST}
+    credentials = {"name": "Anna Kanarek", "email": ANNA, "password": FIRST_PASSWORD}
     assert (await api.do("register", credentials))["errors"] == []
-    _, link = await office.wait_for_link(ANNA, "Activate your Fullmakt login")
+    _, link = await mailbox.wait_for_link(ANNA, "Activate your Fullmakt login")
     links.add(link)
     payload = await api.do("activate", {"token": link}, "accessToken viewer { currentAccount { id } }")
     anna, account = payload["accessToken"], payload["viewer"]["currentAccount"]["id"]
-    assert (await api.do("signIn", {"email": ANNA, "password": WRONG}))["errors"]
+    assert (await api.do("signIn", {"email": ANNA, "password": WRONG_PASSWORD}))["errors"]
     response_secrets.add(anna)
 
-    frames = await follow(process, office, anna, account, response_secrets, links)
+    frames = await run_subscriptions(process, mailbox, anna, account, response_secrets, links)
 
     # Password reset.
     assert (await api.do("requestPasswordReset", {"email": BO}))["errors"] == []
-    _, link = await office.wait_for_link(BO, "Choose a new password")
+    _, link = await mailbox.wait_for_link(BO, "Choose a new password")
     links.add(link)
-    assert (await api.do("resetPassword", {"token": link, "password": FIRST}))["errors"] == []
+    assert (await api.do("resetPassword", {"token": link, "password": FIRST_PASSWORD}))["errors"] == []
 
     # Second factor.
-    secret = (await api.do("enrollSecondFactor", {"password": FIRST}, "secret", by=anna))["secret"]
+    secret = (await api.do("enrollSecondFactor", {"password": FIRST_PASSWORD}, "secret", by=anna))["secret"]
     app = Authenticator(Clock(), b32decode(secret))
     confirmation = await api.do("confirmSecondFactor", {"code": app.code()}, "recoveryCodes", by=anna)
     recovery = confirmation["recoveryCodes"]
-    credentials = {"email": ANNA, "password": FIRST, "oneTimeCode": recovery[0]}
+    credentials = {"email": ANNA, "password": FIRST_PASSWORD, "oneTimeCode": recovery[0]}
     token = (await api.do("signIn", credentials, "accessToken"))["accessToken"]
     response_secrets |= {secret, *recovery, token}
 
@@ -121,7 +125,7 @@ async def story(process: ServerProcess, office: MailServer) -> tuple[set[str], s
     settings = {"accountId": account, "bankAccountNumber": BANK}
     await api.do("updateAccountSettings", settings, by=token)
     assert (await api.do("redeemVoucher", {"accountId": account, "code": STRAY}, by=token))["errors"]
-    await api.do("exportMyData", {"password": FIRST}, "document", by=token)
+    await api.do("exportMyData", {"password": FIRST_PASSWORD}, "document", by=token)
 
     # Secrets in wrong fields, headers and paths.
     literal = f'mutation {{ signIn(input: {{ email: "{ANNA}", password: "{STRAY}" }}) {{ errors {{ code }} }} }}'
@@ -161,12 +165,12 @@ async def story(process: ServerProcess, office: MailServer) -> tuple[set[str], s
     return response_secrets, links, frames
 
 
-async def follow(
-    process: ServerProcess, office: MailServer, anna: str, account: str, response_secrets: set[str], links: set[str]
+async def run_subscriptions(
+    process: ServerProcess, mailbox: MailServer, anna: str, account: str, response_secrets: set[str], links: set[str]
 ) -> str:
     """Invite Bo while one socket with a token and one with a cookie are open. Returns the frames of both."""
     browser, api = Browser(process.api.http), process.api
-    await browser.sign_in(ANNA, FIRST)
+    await browser.sign_in(ANNA, FIRST_PASSWORD)
     assert browser.cookie_value
     response_secrets.add(browser.cookie_value)
     assert await browser.is_signed_in()
@@ -192,9 +196,9 @@ async def follow(
 
         invitation = {"accountId": account, "email": BO, "role": "ACCOUNTANT"}
         assert (await api.do("inviteUser", invitation, by=anna))["errors"] == []
-        _, link = await office.wait_for_link(BO, "Anna Kanarek invites you to Anna Kanarek")
+        _, link = await mailbox.wait_for_link(BO, "Anna Kanarek invites you to Anna Kanarek")
         links.add(link)
-        acceptance = {"token": link, "name": "Bo Kanarek", "password": SECOND}
+        acceptance = {"token": link, "name": "Bo Kanarek", "password": SECOND_PASSWORD}
         bo = (await api.do("acceptInvitation", acceptance, "accessToken"))["accessToken"]
         response_secrets.add(bo)
         while (await cookie_socket.next("1"))["payload"]["data"]["accountEvents"]["type"] != "account:grant:give":

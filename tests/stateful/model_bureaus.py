@@ -6,7 +6,7 @@ from datetime import datetime
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from tests.stateful.model_access import AccessModel
-from tests.stateful.model_rows import BUREAU, DONE, Engagement, Grant
+from tests.stateful.model_rows import BUREAU, SUCCESS, Engagement, Grant
 
 
 @dataclass
@@ -29,7 +29,7 @@ class BureauModel(AccessModel):
             self.engagements[number].status = "ACTIVE"
         elif is_visible:
             return "ALREADY_EXISTS"
-        return DONE
+        return SUCCESS
 
     def _engagement_refusal(self, by: int, engagement: Engagement) -> str | None:
         visible_sides = [
@@ -54,7 +54,7 @@ class BureauModel(AccessModel):
         if code := self.permission_refusal(by, engagement.answering_account, Permission.USERS_WRITE):
             return code
         engagement.status = status
-        return DONE
+        return SUCCESS
 
     def end_engagement(self, by: int, number: int) -> str:
         """End an engagement and its derived grants."""
@@ -67,7 +67,7 @@ class BureauModel(AccessModel):
         for grant in self.grants:
             if grant.engagement == number and self.is_live(grant):
                 grant.status = GrantStatus.REVOKED
-        return DONE
+        return SUCCESS
 
     def is_consultant(self, user: int) -> bool:
         grant = self.live_grant(user, BUREAU)
@@ -98,7 +98,7 @@ class BureauModel(AccessModel):
         grant = Grant(user, client, Role.CONSULTANT, allowlist, until, engagement=number, own_until=own_until)
         self.set_initial_status(grant)
         self.grants.append(grant)
-        return DONE
+        return SUCCESS
 
     def unassign(self, by: int, user: int, client: int) -> str:
         """End a consultant's grant at a client."""
@@ -110,5 +110,5 @@ class BureauModel(AccessModel):
         for grant in self.grants:
             if (grant.user, grant.engagement) == (user, number) and self.is_live(grant):
                 grant.status = GrantStatus.REVOKED
-                return DONE
+                return SUCCESS
         return "NOT_FOUND"

@@ -6,7 +6,7 @@ from typing import Final
 
 from auth.policy import GrantStatus, Role
 
-DONE: Final = "done"
+SUCCESS: Final = "done"
 BUREAU: Final = 1
 """The number of the account that is a bureau."""
 TRIAL_PERIOD: Final = timedelta(days=30)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from tests.stateful.model_bureaus import BureauModel
-from tests.stateful.model_rows import BUREAU, DONE, OFFER_LIFETIME, TRIAL_PERIOD, Account, Grant, Invitation, Offer
+from tests.stateful.model_rows import BUREAU, OFFER_LIFETIME, SUCCESS, TRIAL_PERIOD, Account, Grant, Invitation, Offer
 
 
 @dataclass
@@ -32,7 +32,7 @@ class ReferenceModel(BureauModel):
             return code
         account_row = self.accounts[account]
         account_row.restrictions, account_row.locks = restrictions, locks
-        return DONE
+        return SUCCESS
 
     def extend(self, by: int, payer: int, account: int, days: int) -> str:
         """Transfer days from a payer to an account."""
@@ -47,7 +47,7 @@ class ReferenceModel(BureauModel):
             return "INSUFFICIENT_DAYS"
         payer_row.until -= timedelta(days=days)
         receiver_row.until = max(receiver_row.until, self.now) + timedelta(days=days)
-        return DONE
+        return SUCCESS
 
     def redeem(self, by: int, account: int, days: int) -> str:
         """Redeem an unused voucher."""
@@ -56,14 +56,14 @@ class ReferenceModel(BureauModel):
         account_row = self.accounts[account]
         account_row.until = max(account_row.until, self.now) + timedelta(days=days)
         self.credited_days += days
-        return DONE
+        return SUCCESS
 
     def sell_seats(self, account: int, seats: int) -> str:
         """Set the number of purchased seats."""
         if seats < self.used_seats(account) + self.reserved_seats(account):
             return "OUT_OF_RANGE"
         self.accounts[account].seats = seats
-        return DONE
+        return SUCCESS
 
     # ---- Invitations ---------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class ReferenceModel(BureauModel):
         if code := self.seat_refusal(account, role):
             return code
         self.invitations.append(Invitation(account, invitee, role, allowlist, by, self.now + OFFER_LIFETIME, until))
-        return DONE
+        return SUCCESS
 
     def accept(self, by: int, number: int) -> str:
         """Accept an invitation by its number."""
@@ -104,7 +104,7 @@ class ReferenceModel(BureauModel):
         invitation.status = "ACCEPTED"
         self.grants.append(Grant(by, invitation.account, invitation.role, invitation.allowlist, invitation.until))
         self.set_initial_status(self.grants[-1])
-        return DONE
+        return SUCCESS
 
     def decline(self, by: int, number: int) -> str:
         """Decline an invitation by its number."""
@@ -114,7 +114,7 @@ class ReferenceModel(BureauModel):
         if not self.is_pending(invitation):
             return "INVITATION_NOT_PENDING"
         invitation.status = "DECLINED"
-        return DONE
+        return SUCCESS
 
     def revoke_invitation(self, by: int, number: int) -> str:
         """Revoke an invitation."""
@@ -126,7 +126,7 @@ class ReferenceModel(BureauModel):
         if not policy.may_manage(self.grant_facts(by, invitation.account), invitation.role):
             return "ROLE_TOO_HIGH"
         invitation.status = "REVOKED"
-        return DONE
+        return SUCCESS
 
     # ---- Grants --------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class ReferenceModel(BureauModel):
             return code
         grant.role, grant.allowlist = role, allowlist
         self.set_initial_status(grant)
-        return DONE
+        return SUCCESS
 
     def revoke_grant(self, by: int, number: int) -> str:
         """Revoke a grant."""
@@ -161,7 +161,7 @@ class ReferenceModel(BureauModel):
         if not self.is_live(grant):
             return "INVALID_STATE"
         self._end_grant(grant, GrantStatus.REVOKED)
-        return DONE
+        return SUCCESS
 
     def _end_grant(self, grant: Grant, status: GrantStatus) -> None:
         """End a grant. If it is a base grant, also end the grants derived from it."""
@@ -192,10 +192,10 @@ class ReferenceModel(BureauModel):
         if code := self.seat_refusal(grant.account, grant.role):
             return code
         self.set_initial_status(grant)
-        return DONE
+        return SUCCESS
 
     def resign(self, by: int, number: int) -> str:
-        """Resign the own grant."""
+        """Resign a grant. Only its holder can."""
         grant = self.grants[number]
         if by != grant.user:
             return "NOT_FOUND"
@@ -204,7 +204,7 @@ class ReferenceModel(BureauModel):
         if grant.role is Role.OWNER:
             return "LAST_OWNER"
         self._end_grant(grant, GrantStatus.RESIGNED)
-        return DONE
+        return SUCCESS
 
     # ---- Ownership -----------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class ReferenceModel(BureauModel):
             return "INVALID_STATE"
         number = next(n for n, g in enumerate(self.grants) if g is self.live_grant(receiver, account))
         self.offers[account] = Offer(receiver, number, self.now + OFFER_LIFETIME)
-        return DONE
+        return SUCCESS
 
     def _pending_offer(self, account: int) -> Offer | None:
         """The pending offer of an account. None if it expired or the receiver's grant ended."""
@@ -236,7 +236,7 @@ class ReferenceModel(BureauModel):
         if self._pending_offer(account) is None:
             return "INVALID_STATE"
         del self.offers[account]
-        return DONE
+        return SUCCESS
 
     def answer_offer(self, by: int, account: int, *, accept: bool) -> str:
         """Accept or decline an offer of ownership."""
@@ -263,4 +263,4 @@ class ReferenceModel(BureauModel):
             )
             account_row.owner = by
         del self.offers[account]
-        return DONE
+        return SUCCESS

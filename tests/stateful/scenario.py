@@ -14,7 +14,7 @@ from models.base.errors import Refusal
 from models.billing import voucher
 from resolvers import ids
 from tests.api import KEY, PASSWORD
-from tests.stateful.model_rows import BUREAU, DONE
+from tests.stateful.model_rows import BUREAU, SUCCESS
 from tests.stateful.reference_model import ReferenceModel
 from tests.stateful.steps import Step, index_from_newest, stored_bits
 from tests.stateful.system import FREE_SEATS, PEOPLE, System, outcome_of
@@ -59,14 +59,14 @@ class Scenario:
     # ---- Running -----------------------------------------------------------------------------
 
     def run_and_compare(
-        self, expected: str, name: str, arguments: dict[str, Any], selection: str = "", *, by: int
+        self, expected_outcome: str, name: str, arguments: dict[str, Any], selection: str = "", *, by: int
     ) -> dict[str, Any]:
         """Run a mutation as person `by` and check that its outcome is the one of the model. Returns the payload."""
         input_name = name[0].upper() + name[1:]
         document = f"mutation ($i: {input_name}Input!) {{ {name}(input: $i) {{ {selection} errors {{ code }} }} }}"
         answer = self.system.run(self.system.api.ask(document, {"i": arguments}, by=self.system.people[by]))
         outcome, payload = outcome_of(answer, name)
-        assert outcome == expected, (name, arguments, by)
+        assert outcome == expected_outcome, (name, arguments, by)
         self.outcome_counts[name, outcome] += 1
         return payload
 
@@ -81,7 +81,7 @@ class Scenario:
         for owner, kind in ((0, "BUSINESS"), (1, "BUREAU"), (0, "BUSINESS")):
             arguments = {"name": "Account", "kind": kind}
             payload = self.run_and_compare(
-                DONE, "createAccount", arguments, "account { id number viewerGrant { id } }", by=owner
+                SUCCESS, "createAccount", arguments, "account { id number viewerGrant { id } }", by=owner
             )
             self.model.open_account(owner)
             self.account_ids.append(payload["account"]["id"])
@@ -138,7 +138,7 @@ class Scenario:
         """Sell seats, as the operator does on the command line."""
         expected_outcome = self.model.sell_seats(step.account, step.seats)
         operator = Caller(now=self.system.clock.now, config=OperationConfig(KEY))
-        outcome = DONE
+        outcome = SUCCESS
         try:
             self.system.run(seat.sell(operator, self.numbers[step.account], step.seats))
         except Refusal as refusal:
@@ -168,7 +168,7 @@ class Scenario:
             "grantValidUntil": until and until.isoformat(),
         }
         payload = self.run_and_compare(expected_outcome, "inviteUser", arguments, "invitation { id }", by=by)
-        if expected_outcome == DONE:
+        if expected_outcome == SUCCESS:
             self.invitation_ids.append(payload["invitation"]["id"])
 
     def _invitation(self, step: Step) -> int:
@@ -186,7 +186,7 @@ class Scenario:
         expected_outcome = self.model.accept(by, number)
         arguments = {"invitationId": self.invitation_ids[number]}
         payload = self.run_and_compare(expected_outcome, "acceptInvitation", arguments, "grant { id }", by=by)
-        if expected_outcome == DONE:
+        if expected_outcome == SUCCESS:
             self.grant_ids.append(payload["grant"]["id"])
 
     @operation
@@ -275,7 +275,7 @@ class Scenario:
             expected_outcome, "withdrawOwnership", {"accountId": self.account_ids[step.account]}, by=by
         )
 
-    # ---- The bureau --------------------------------------------------------------------------
+    # ---- Bureaus -----------------------------------------------------------------------------
 
     @operation
     def engage(self, step: Step) -> None:
@@ -300,8 +300,8 @@ class Scenario:
         if self.engagement_ids:
             number = index_from_newest(self.engagement_ids, step.nth // 2)
             by = self.actor(step, self.model.engagements[number].answering_account)
-            expected_outcome = self.model.answer_engagement(by, number, status)
-            self.run_and_compare(expected_outcome, name, {"engagementId": self.engagement_ids[number]}, by=by)
+            arguments = {"engagementId": self.engagement_ids[number]}
+            self.run_and_compare(self.model.answer_engagement(by, number, status), name, arguments, by=by)
 
     @operation
     def accept_engagement(self, step: Step) -> None:
@@ -316,10 +316,8 @@ class Scenario:
         if self.engagement_ids:
             number = index_from_newest(self.engagement_ids, step.nth // 2)
             by = self.actor(step, self.model.engagements[number].answering_account)
-            expected_outcome = self.model.end_engagement(by, number)
-            self.run_and_compare(
-                expected_outcome, "endEngagement", {"engagementId": self.engagement_ids[number]}, by=by
-            )
+            arguments = {"engagementId": self.engagement_ids[number]}
+            self.run_and_compare(self.model.end_engagement(by, number), "endEngagement", arguments, by=by)
 
     @operation
     def assign(self, step: Step) -> None:
@@ -345,7 +343,9 @@ class Scenario:
             "clientAccountIds": [self.account_ids[client]],
         }
 
-    def run_and_compare_for_client(self, expected: str, name: str, arguments: dict[str, Any], *, by: int) -> str | None:
+    def run_and_compare_for_client(
+        self, expected_outcome: str, name: str, arguments: dict[str, Any], *, by: int
+    ) -> str | None:
         """Like `run_and_compare`, for mutations with an outcome per client. Returns the grant's id, or None."""
         input_name = name[0].upper() + name[1:]
         document = (
@@ -355,11 +355,11 @@ class Scenario:
         answer = self.system.run(self.system.api.ask(document, {"i": arguments}, by=self.system.people[by]))
         outcome, payload = outcome_of(answer, name)
         (outcome_row,) = payload.get("outcomes") or [None]
-        if outcome == DONE and outcome_row:
-            outcome = outcome_row["errors"][0]["code"] if outcome_row["errors"] else DONE
-        assert outcome == expected, (name, arguments, by)
+        if outcome == SUCCESS and outcome_row:
+            outcome = outcome_row["errors"][0]["code"] if outcome_row["errors"] else SUCCESS
+        assert outcome == expected_outcome, (name, arguments, by)
         self.outcome_counts[name, outcome] += 1
-        return outcome_row["grant"]["id"] if outcome == DONE and outcome_row and outcome_row["grant"] else None
+        return outcome_row["grant"]["id"] if outcome == SUCCESS and outcome_row and outcome_row["grant"] else None
 
     # ---- Checks at the end -------------------------------------------------------------------
 

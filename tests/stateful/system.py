@@ -12,7 +12,7 @@ from models.audit import chain
 from resolvers import ids
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Answer, Api, Clock, Person, running
-from tests.stateful.model_rows import DONE
+from tests.stateful.model_rows import SUCCESS
 
 PEOPLE: Final = 4
 FREE_SEATS: Final = 3
@@ -82,4 +82,4 @@ def outcome_of(answer: Answer, name: str) -> tuple[str, dict[str, Any]]:
         return answer.codes[0], {}
     payload = answer.data[name]
     error_codes = [error["code"] for error in payload["errors"]]
-    return (error_codes[0] if error_codes else DONE), payload
+    return (error_codes[0] if error_codes else SUCCESS), payload

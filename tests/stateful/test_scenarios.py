@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from auth.policy import Role
-from tests.stateful.model_rows import DONE
+from tests.stateful.model_rows import SUCCESS
 from tests.stateful.scenario import OPERATIONS, Scenario
 from tests.stateful.steps import ALLOWLISTS, GUEST_ROLES, ONE_OF_EACH, PERMISSION_SETS, Step
 from tests.stateful.system import PEOPLE, System
@@ -69,5 +69,5 @@ def test_operations_agree_with_reference_model(database_url: str) -> None:
     finally:
         system.close()
     # Each operation must succeed at least once, or the comparison would prove little.
-    successful_operations = {name for name, outcome in outcome_counts if outcome == DONE}
+    successful_operations = {name for name, outcome in outcome_counts if outcome == SUCCESS}
     assert {name for name, _ in outcome_counts} - successful_operations == set()

@@ -350,7 +350,7 @@ def decision_details(decision: policy.Decision) -> dict[str, Any]:
         GrantFacts,
         role=st.sampled_from([role for role in Role if role is not Role.OWNER]),
         status=st.sampled_from(list(GrantStatus)),
-        listed=st.none() | st.sets(st.sampled_from(list(P))).map(policy.mask),
+        allowlist=st.none() | st.sets(st.sampled_from(list(P))).map(policy.mask),
         restrictions=restrictable.map(policy.mask),
         locks=restrictable.map(policy.mask),
         subscription_over=st.booleans(),

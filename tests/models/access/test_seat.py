@@ -306,7 +306,7 @@ async def test_seats_cannot_be_reduced_below_used_and_reserved(api: Api) -> None
     await invite(api, anna, "cy@example.com")
     before = await state()
 
-    with pytest.raises(Refusal, match="1 are used, 1 reserved") as refusal:
+    with pytest.raises(Refusal, match="1 are used, 1 are reserved") as refusal:
         await sell(api, anna, 1)
 
     assert refusal.value.problems[0].code is UserErrorCode.OUT_OF_RANGE

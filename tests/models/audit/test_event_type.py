@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from graphql import GraphQLObjectType
 
 from models.audit import event_type
 from models.audit.event_type import EventType
@@ -58,3 +59,11 @@ def test_each_type_is_recorded_by_an_operation() -> None:
     code = "".join(path.read_text() for path in MODELS.glob("**/*.py"))
 
     assert [member for member in EventType if f"EventType.{member.name}" not in code] == []
+
+
+def test_documentation_of_the_field_lists_each_type() -> None:
+    event = build().type_map["Event"]
+    assert isinstance(event, GraphQLObjectType)
+    description = event.fields["type"].description or ""
+
+    assert [member for member in EventType if f"- `{member}`: {member.description}" not in description] == []

@@ -80,7 +80,7 @@ async def test_take_over_overwrites_a_login_that_was_never_activated(api: Api) -
 
     payload = await api.do(
         "activate",
-        {"token": (await newest_link(api)), "password": PASSWORD},
+        {"token": await api.link(EMAIL, "activation"), "password": PASSWORD},
         "accessToken viewer { user { name } accounts { nodes { name status } } }",
     )
 
@@ -90,10 +90,6 @@ async def test_take_over_overwrites_a_login_that_was_never_activated(api: Api) -
     assert (await account_status(api, payload["accessToken"], client))["viewerGrant"] == {"role": "OWNER"}
     former_credentials = {"email": EMAIL, "password": "another password entirely"}
     assert codes(await api.do("signIn", former_credentials)) == [("INVALID_CREDENTIALS", None)]
-
-
-async def newest_link(api: Api) -> str:
-    return await api.link(EMAIL, "activation")
 
 
 async def test_former_grants_of_the_new_owner_are_revoked(api: Api) -> None:

@@ -131,11 +131,11 @@ async def test_list_marks_the_current_session(api: Api) -> None:
         headers={"User-Agent": "Telephone"},
     )
 
-    response = (await api.ask(SESSIONS_QUERY, by=anna)).data["viewer"]["sessions"]
+    connection = (await api.ask(SESSIONS_QUERY, by=anna)).data["viewer"]["sessions"]
 
-    assert response["totalCount"] == 2
-    assert [node["isCurrent"] for node in response["nodes"]] == [False, True]
-    assert response["nodes"][0]["userAgent"] == "Telephone"
+    assert connection["totalCount"] == 2
+    assert [node["isCurrent"] for node in connection["nodes"]] == [False, True]
+    assert connection["nodes"][0]["userAgent"] == "Telephone"
 
 
 async def test_user_ends_another_own_session(api: Api) -> None:

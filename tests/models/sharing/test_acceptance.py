@@ -202,12 +202,12 @@ async def test_acceptance_a_second_before_the_expiry_works(api: Api) -> None:
 async def test_offer_of_access_that_has_ended_is_refused(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = (api.clock.now + timedelta(days=1)).isoformat()
-    key = await invite(api, anna, grantValidUntil=until)
+    invitation_id = await invite(api, anna, grantValidUntil=until)
     token = await api.link(GUEST, "invitation")
     api.clock.forward(days=1)
 
     assert await refusal_codes(api, "acceptInvitation", {"token": token, **NEW_LOGIN}) == [("TOKEN_EXPIRED", None)]
-    assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == [
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == [
         ("INVALID_STATE", ["invitationId"])
     ]
 
@@ -225,10 +225,10 @@ async def test_acceptance_mails_inviter_and_guest(api: Api) -> None:
 
 async def test_either_token_or_id_is_required(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person(GUEST)
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     token = await api.link(GUEST, "invitation")
 
-    for arguments in ({}, {"token": token, "invitationId": key}):
+    for arguments in ({}, {"token": token, "invitationId": invitation_id}):
         assert await refusal_codes(api, "acceptInvitation", arguments, by=bo) == [("REQUIRED", ["token"])]
         assert await refusal_codes(api, "declineInvitation", arguments, by=bo) == [("REQUIRED", ["token"])]
 
@@ -238,41 +238,41 @@ async def test_either_token_or_id_is_required(api: Api) -> None:
 
 async def load_pending(api: Api, by: Person) -> list[Any]:
     response = await api.ask("{ viewer { invitations { nodes { id accountName role status } } } }", by=by)
-    error_codes: list[Any] = response.data["viewer"]["invitations"]["nodes"]
-    return error_codes
+    nodes: list[Any] = response.data["viewer"]["invitations"]["nodes"]
+    return nodes
 
 
 async def test_invitee_lists_and_accepts_pending_invitations(api: Api) -> None:
     anna, bo, eve = [await api.person(f"{name}@example.com") for name in ("anna", "bo", "eve")]
-    key = await invite(api, anna)
-    item = {"id": key, "accountName": "Anna Nowak", "role": "ACCOUNTANT", "status": "PENDING"}
+    invitation_id = await invite(api, anna)
+    item = {"id": invitation_id, "accountName": "Anna Nowak", "role": "ACCOUNTANT", "status": "PENDING"}
 
     assert (await load_pending(api, bo), await load_pending(api, eve)) == ([item], [])
-    payload = await api.do("acceptInvitation", {"invitationId": key}, "grant { role }", by=bo)
+    payload = await api.do("acceptInvitation", {"invitationId": invitation_id}, "grant { role }", by=bo)
 
     assert payload == {"grant": {"role": "ACCOUNTANT"}, "errors": []}
     assert await load_pending(api, bo) == []
-    assert await refusal_codes(api, "acceptInvitation", {"invitationId": key}, by=bo) == NOT_PENDING
+    assert await refusal_codes(api, "acceptInvitation", {"invitationId": invitation_id}, by=bo) == NOT_PENDING
 
 
 async def test_invitation_of_another_address_is_not_found(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
-    key = await invite(api, anna, allowOtherLogin=True)
+    invitation_id = await invite(api, anna, allowOtherLogin=True)
 
     for mutation in ("acceptInvitation", "declineInvitation", "resendInvitation", "revokeInvitation"):
-        for id_argument in (key, NOWHERE, anna.account_id, "x"):
+        for id_argument in (invitation_id, NOWHERE, anna.account_id, "x"):
             error_codes = await refusal_codes(api, mutation, {"invitationId": id_argument}, by=eve)
             assert error_codes == [("NOT_FOUND", ["invitationId"])]
-    assert await refusal_codes(api, "updateInvitation", {"invitationId": key, "role": "SIMPLE_USER"}, by=eve) == [
-        ("NOT_FOUND", ["invitationId"])
-    ]
+    assert await refusal_codes(
+        api, "updateInvitation", {"invitationId": invitation_id, "role": "SIMPLE_USER"}, by=eve
+    ) == [("NOT_FOUND", ["invitationId"])]
 
 
 async def test_new_login_needs_the_token(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person(GUEST)
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
 
-    assert await refusal_codes(api, "acceptInvitation", {"invitationId": key, **NEW_LOGIN}, by=bo) == [
+    assert await refusal_codes(api, "acceptInvitation", {"invitationId": invitation_id, **NEW_LOGIN}, by=bo) == [
         ("REQUIRED", ["token"])
     ]
 
@@ -286,9 +286,9 @@ async def test_preview_shows_the_inviter_and_masks_the_address(api: Api) -> None
     expires_at = (api.clock.now + LIFETIME).isoformat().replace("+00:00", "Z")
     token = await api.link(GUEST, "invitation")
 
-    item = await load_preview(api, token)
+    preview = await load_preview(api, token)
 
-    assert item == {
+    assert preview == {
         "status": "PENDING",
         "accountName": "Nowak Meble",
         "invitedByName": "Anna Nowak",
@@ -331,10 +331,10 @@ async def test_decline_needs_only_the_token_and_mails_the_inviter(api: Api) -> N
 
 async def test_declined_address_can_be_invited_again(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person(GUEST)
-    key = await invite(api, anna)
-    await api.do("declineInvitation", {"invitationId": key}, by=bo)
+    invitation_id = await invite(api, anna)
+    await api.do("declineInvitation", {"invitationId": invitation_id}, by=bo)
 
     await invite(api, anna)
 
     assert sorted(await load_statuses()) == ["DECLINED", "PENDING"]
-    assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == NOT_PENDING
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == NOT_PENDING

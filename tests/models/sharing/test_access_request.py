@@ -78,17 +78,17 @@ async def test_only_users_who_can_decide_get_a_mail(api: Api, clock: Clock) -> N
     clock.forward(hours=-1)
     expired_admin, _ = await api.guest(anna, "ended@example.com", "ADMINISTRATOR", grantValidUntil=until)
     clock.forward(hours=1)
-    helper, _ = await api.guest(anna, "helper@example.com", "COLLABORATOR")
-    revoked_admin, grant = await api.guest(anna, "gone@example.com", "ADMINISTRATOR")
-    await api.do("revokeGrant", {"grantId": grant}, by=anna)
+    collaborator, _ = await api.guest(anna, "helper@example.com", "COLLABORATOR")
+    revoked_admin, grant_id = await api.guest(anna, "gone@example.com", "ADMINISTRATOR")
+    await api.do("revokeGrant", {"grantId": grant_id}, by=anna)
 
     await create_request(api, bo)
 
-    observe_request = {
-        item: len(await mails(item.email, "access-requested"))
-        for item in (anna, admin, expired_admin, helper, revoked_admin, bo)
+    mail_counts = {
+        user: len(await mails(user.email, "access-requested"))
+        for user in (anna, admin, expired_admin, collaborator, revoked_admin, bo)
     }
-    assert observe_request == {anna: 1, admin: 1, expired_admin: 0, helper: 0, revoked_admin: 0, bo: 0}
+    assert mail_counts == {anna: 1, admin: 1, expired_admin: 0, collaborator: 0, revoked_admin: 0, bo: 0}
     mail = (await mails(anna.email, "access-requested"))[0]
     assert mail.subject == "Bo Berg asks for access to Nowak AS"
 
@@ -141,11 +141,11 @@ async def test_request_needs_a_signed_in_user(api: Api) -> None:
 async def test_request_on_behalf_of_an_account_needs_users_write_there(api: Api) -> None:
     anna, bureau = await create_firm(api), await api.person("eva@example.com", accountName="Eva Bureau")
     admin, _ = await api.guest(bureau, "admin@example.com", "ADMINISTRATOR")
-    helper, _ = await api.guest(bureau, "helper@example.com", "COLLABORATOR")
+    collaborator, _ = await api.guest(bureau, "helper@example.com", "COLLABORATOR")
     fields = {"role": "ACCOUNTANT", **FIRM_NUMBER, "onBehalfOfAccountId": bureau.account_id}
 
     assert codes(await api.do("requestAccess", fields, by=admin)) == []
-    assert (await rejection(api, "requestAccess", fields, by=helper)).codes == ["FORBIDDEN"]
+    assert (await rejection(api, "requestAccess", fields, by=collaborator)).codes == ["FORBIDDEN"]
     assert await refusal_codes(api, "requestAccess", fields, by=anna) == [("NOT_FOUND", ["onBehalfOfAccountId"])]
 
     assert await load_received_requests(api, anna, "requesterAccountName") == [{"requesterAccountName": "Eva Bureau"}]
@@ -153,19 +153,19 @@ async def test_request_on_behalf_of_an_account_needs_users_write_there(api: Api)
 
 async def test_approval_fails_when_the_requester_no_longer_represents_the_account(api: Api) -> None:
     anna, bureau = await create_firm(api), await api.person("eva@example.com", accountName="Eva Bureau")
-    admin, grant = await api.guest(bureau, "admin@example.com", "ADMINISTRATOR")
-    key = await create_request(api, admin, **FIRM_NUMBER, onBehalfOfAccountId=bureau.account_id)
-    await api.do("revokeGrant", {"grantId": grant}, by=bureau)
+    admin, grant_id = await api.guest(bureau, "admin@example.com", "ADMINISTRATOR")
+    request_id = await create_request(api, admin, **FIRM_NUMBER, onBehalfOfAccountId=bureau.account_id)
+    await api.do("revokeGrant", {"grantId": grant_id}, by=bureau)
 
-    assert await refusal_codes(api, "approveAccessRequest", {"accessRequestId": key}, by=anna) == NOT_PENDING
+    assert await refusal_codes(api, "approveAccessRequest", {"accessRequestId": request_id}, by=anna) == NOT_PENDING
 
 
 async def test_requests_of_a_user_are_limited_per_day(api: Api, clock: Clock) -> None:
     bo = await api.person("bo@example.com")
-    for place in range(MAX_PER_DAY):
-        key = await create_request(api, bo, accountNumber=20_000_000 + place)
-        if place % 2:
-            await api.do("withdrawAccessRequest", {"accessRequestId": key}, by=bo)
+    for number in range(MAX_PER_DAY):
+        request_id = await create_request(api, bo, accountNumber=20_000_000 + number)
+        if number % 2:
+            await api.do("withdrawAccessRequest", {"accessRequestId": request_id}, by=bo)
 
     fields = {"role": "ACCOUNTANT", "accountNumber": 30_000_000}
     assert await refusal_codes(api, "requestAccess", fields, by=bo) == [("OUT_OF_RANGE", None)]
@@ -187,10 +187,12 @@ async def test_repeated_request_within_a_day_sends_no_second_mail(api: Api, cloc
 
 async def test_daily_limit_counts_concurrent_requests(api: Api) -> None:
     bo = await api.person("bo@example.com")
-    for place in range(MAX_PER_DAY - 2):
-        await create_request(api, bo, accountNumber=20_000_000 + place)
+    for number in range(MAX_PER_DAY - 2):
+        await create_request(api, bo, accountNumber=20_000_000 + number)
 
-    outcomes = await asyncio.gather(*(request_access(api, bo, accountNumber=30_000_000 + place) for place in range(5)))
+    outcomes = await asyncio.gather(
+        *(request_access(api, bo, accountNumber=30_000_000 + number) for number in range(5))
+    )
 
     assert sorted(map(str, outcomes)) == sorted(["[]"] * 2 + ["[('OUT_OF_RANGE', None)]"] * 3)
     assert (await state())["access_requests"] is not None
@@ -252,8 +254,8 @@ async def test_unknown_number_pending_request_and_membership_are_indistinguishab
         assert (await observe_request(api, person, FIRM_NUMBER)).statements == first.statements
     # A second request by another number looks the same, whether the first one reached the account or not.
     second = await observe_request(api, former_requester, FIRM_NUMBER)
-    unreached = await observe_request(api, unreached_requester, FREE_NUMBER)
-    assert second.without(await account_number(anna)) == unreached.without(87_654_321)
+    unreached_observation = await observe_request(api, unreached_requester, FREE_NUMBER)
+    assert second.without(await account_number(anna)) == unreached_observation.without(87_654_321)
     assert second.statements == first.statements
     assert len(await load_received_requests(api, anna)) == 2
 
@@ -287,18 +289,18 @@ async def test_repeated_request_runs_the_same_statements_with_and_without_an_acc
 async def test_withdrawal_runs_the_same_statements_with_and_without_an_account(api: Api) -> None:
     anna = await create_firm(api)
     bo, eva = await api.person("bo@example.com", "Bo"), await api.person("eva@example.com", "Bo")
-    statement_lists: list[tuple[object, list[str]]] = []
+    observations: list[tuple[object, list[str]]] = []
     for person, fields in ((bo, FIRM_NUMBER), (eva, FREE_NUMBER)):
-        request = await create_request(api, person, **fields)
+        request_id = await create_request(api, person, **fields)
         await api.ask("{ __typename }", by=person)
         with record_statements() as statements:
             payload = await api.do(
-                "withdrawAccessRequest", {"accessRequestId": request}, "accessRequest { status }", by=person
+                "withdrawAccessRequest", {"accessRequestId": request_id}, "accessRequest { status }", by=person
             )
-        statement_lists.append((payload, statements))
+        observations.append((payload, statements))
 
-    assert statement_lists[0] == statement_lists[1]
-    assert statement_lists[0][0] == {"accessRequest": {"status": "WITHDRAWN"}, "errors": []}
+    assert observations[0] == observations[1]
+    assert observations[0][0] == {"accessRequest": {"status": "WITHDRAWN"}, "errors": []}
     assert [item["status"] for item in await load_received_requests(api, anna)] == ["WITHDRAWN"]
 
 
@@ -306,21 +308,21 @@ async def test_events_of_the_requester_do_not_name_the_account(api: Api) -> None
     anna, bo = await create_firm(api), await api.person("bo@example.com")
     await api.do("withdrawAccessRequest", {"accessRequestId": await create_request(api, bo)}, by=bo)
 
-    nodes = (await api.ask("{ viewer { events(first: 2) { nodes { type account { id } } } } }", by=bo)).data
-    assert nodes["viewer"]["events"]["nodes"] == [
+    requester_data = (await api.ask("{ viewer { events(first: 2) { nodes { type account { id } } } } }", by=bo)).data
+    assert requester_data["viewer"]["events"]["nodes"] == [
         {"type": "user:access-request:withdraw", "account": None},
         {"type": "user:access-request:ask", "account": None},
     ]
-    inside = await api.ask(
+    account_response = await api.ask(
         '{ viewer { currentAccount { events(filter: { type: "account:access-request" }) { nodes { type after } } } } }',
         by=anna,
     )
-    list_statements = inside.data["viewer"]["currentAccount"]["events"]["nodes"]
-    assert [item["type"] for item in list_statements] == [
+    account_events = account_response.data["viewer"]["currentAccount"]["events"]["nodes"]
+    assert [item["type"] for item in account_events] == [
         "account:access-request:withdraw",
         "account:access-request:ask",
     ]
-    assert {item["after"]["requester"] for item in list_statements} == {str(key(bo.user_id))}
+    assert {item["after"]["requester"] for item in account_events} == {str(key(bo.user_id))}
 
 
 async def test_inactive_or_closed_account_is_not_reached(api: Api) -> None:

@@ -90,8 +90,8 @@ async def test_header_with_an_inaccessible_account_fails_closed(api: Api) -> Non
         )
     ]
 
-    assert [answer.codes for answer in outcomes] == [["ACCOUNT_REQUIRED"]] * 8
-    assert [answer.body.get("data") for answer in outcomes] == [None] * 8
+    assert [response.codes for response in outcomes] == [["ACCOUNT_REQUIRED"]] * 8
+    assert [response.body.get("data") for response in outcomes] == [None] * 8
 
 
 async def test_revoked_access_ends_in_the_running_session(api: Api) -> None:

@@ -95,8 +95,8 @@ async def test_approved_grant_ends_at_its_exact_end(api: Api, clock: Clock) -> N
 
     assert payload["grant"]["validUntil"] == until
     clock.forward(seconds=1)
-    answer = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": anna.account_id}, by=bo)
-    assert answer.data["account"] is None
+    response = await api.ask("query ($id: ID!) { account(id: $id) { name } }", {"id": anna.account_id}, by=bo)
+    assert response.data["account"] is None
 
 
 async def test_request_is_decided_only_once(api: Api) -> None:

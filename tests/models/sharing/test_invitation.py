@@ -56,19 +56,19 @@ async def test_inviting_needs_users_write(api: Api, role: str) -> None:
     anna = await api.person("anna@example.com")
     guest, _ = await api.guest(anna, GUEST, role)
 
-    answer = await rejection(api, "inviteUser", invitation_input(anna, email="cy@example.com"), by=guest)
+    response = await rejection(api, "inviteUser", invitation_input(anna, email="cy@example.com"), by=guest)
 
-    assert answer.codes == ["FORBIDDEN"]
-    assert answer.errors[0]["extensions"]["permission"] == "USERS_WRITE"
-    assert answer.errors[0]["extensions"]["grantableBy"] == ["OWNER", "ADMINISTRATOR"]
+    assert response.codes == ["FORBIDDEN"]
+    assert response.errors[0]["extensions"]["permission"] == "USERS_WRITE"
+    assert response.errors[0]["extensions"]["grantableBy"] == ["OWNER", "ADMINISTRATOR"]
 
 
 async def test_inaccessible_account_is_not_found(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
 
     outcomes = [
-        await refusal_codes(api, "inviteUser", invitation_input(anna) | {"accountId": key}, by=eve)
-        for key in (anna.account_id, NOWHERE, anna.user_id, "", "%")
+        await refusal_codes(api, "inviteUser", invitation_input(anna) | {"accountId": account_id}, by=eve)
+        for account_id in (anna.account_id, NOWHERE, anna.user_id, "", "%")
     ]
 
     assert outcomes == [[("NOT_FOUND", ["accountId"])]] * 5
@@ -90,8 +90,8 @@ async def test_owner_role_cannot_be_offered(api: Api) -> None:
 
 async def test_consultant_offers_only_held_permissions(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    fields = ["USERS_READ", "USERS_WRITE", "DOCUMENTS_READ"]
-    consultant, _ = await api.guest(anna, "kim@example.com", "CONSULTANT", permissions=fields)
+    held_permissions = ["USERS_READ", "USERS_WRITE", "DOCUMENTS_READ"]
+    consultant, _ = await api.guest(anna, "kim@example.com", "CONSULTANT", permissions=held_permissions)
 
     for role, permissions in (
         ("CONSULTANT", ["DOCUMENTS_READ", "DOCUMENTS_WRITE"]),
@@ -189,11 +189,11 @@ async def test_invitation_works_after_the_subscription_expired(api: Api) -> None
 
 async def test_pending_offer_can_be_changed(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    key = await invite(api, anna, "COLLABORATOR")
+    invitation_id = await invite(api, anna, "COLLABORATOR")
 
     payload = await api.do(
         "updateInvitation",
-        {"invitationId": key, "role": "SIMPLE_USER", "permissions": ["CONTACTS_READ"]},
+        {"invitationId": invitation_id, "role": "SIMPLE_USER", "permissions": ["CONTACTS_READ"]},
         "invitation { role permissions }",
         by=anna,
     )
@@ -209,10 +209,13 @@ async def test_pending_offer_can_be_changed(api: Api) -> None:
 
 async def test_end_of_the_offered_access_can_be_cleared(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    key = await invite(api, anna, grantValidUntil=(api.clock.now + timedelta(days=9)).isoformat())
+    invitation_id = await invite(api, anna, grantValidUntil=(api.clock.now + timedelta(days=9)).isoformat())
 
     payload = await api.do(
-        "updateInvitation", {"invitationId": key, "grantValidUntil": None}, "invitation { grantValidUntil }", by=anna
+        "updateInvitation",
+        {"invitationId": invitation_id, "grantValidUntil": None},
+        "invitation { grantValidUntil }",
+        by=anna,
     )
 
     assert payload["invitation"] == {"grantValidUntil": None}
@@ -246,18 +249,18 @@ async def test_change_beyond_the_callers_rights_is_refused(api: Api) -> None:
 @pytest.mark.parametrize("mutation", ["updateInvitation", "revokeInvitation", "resendInvitation"])
 async def test_accepted_invitation_cannot_be_changed(api: Api, mutation: str) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person(GUEST)
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     await accept(api, await api.link(GUEST, "invitation"), bo)
 
-    assert await refusal_codes(api, mutation, {"invitationId": key}, by=anna) == NOT_PENDING
+    assert await refusal_codes(api, mutation, {"invitationId": invitation_id}, by=anna) == NOT_PENDING
 
 
 async def test_revoked_link_stops_working(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     token = await api.link(GUEST, "invitation")
 
-    payload = await api.do("revokeInvitation", {"invitationId": key}, "invitation { status }", by=anna)
+    payload = await api.do("revokeInvitation", {"invitationId": invitation_id}, "invitation { status }", by=anna)
 
     assert payload["invitation"] == {"status": "REVOKED"}
     assert await refusal_codes(api, "acceptInvitation", {"token": token, **NEW_LOGIN}) == INVALID_LINK
@@ -267,25 +270,27 @@ async def test_revoked_link_stops_working(api: Api) -> None:
 
 async def test_resent_invitation_has_a_new_link_and_expiry(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     old = await api.link(GUEST, "invitation")
     api.clock.now += LIFETIME + timedelta(hours=1)
 
-    payload = await api.do("resendInvitation", {"invitationId": key}, "invitation { id status expiresAt }", by=anna)
+    payload = await api.do(
+        "resendInvitation", {"invitationId": invitation_id}, "invitation { id status expiresAt }", by=anna
+    )
 
     ends = (api.clock.now + LIFETIME).isoformat().replace("+00:00", "Z")
-    assert payload["invitation"] == {"id": key, "status": "PENDING", "expiresAt": ends}
+    assert payload["invitation"] == {"id": invitation_id, "status": "PENDING", "expiresAt": ends}
     assert await refusal_codes(api, "acceptInvitation", {"token": old, **NEW_LOGIN}) == INVALID_LINK
     assert codes(await accept(api, await api.link(GUEST, "invitation"))) == []
 
 
 async def test_expired_invitation_cannot_be_resent_beside_a_new_one(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     api.clock.now += LIFETIME
     await invite(api, anna, "COLLABORATOR")
 
-    assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == [
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == [
         ("ALREADY_INVITED", ["invitationId"])
     ]
     assert await load_statuses() == ["EXPIRED", "PENDING"]
@@ -293,10 +298,10 @@ async def test_expired_invitation_cannot_be_resent_beside_a_new_one(api: Api) ->
 
 async def test_resending_to_a_member_is_refused(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person(GUEST)
-    key = await invite(api, anna)
+    invitation_id = await invite(api, anna)
     await invite(api, anna, email="bo.berg@example.com", allowOtherLogin=True)
     await accept(api, await api.link("bo.berg@example.com", "invitation"), bo)
 
-    assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == [
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == [
         ("ALREADY_MEMBER", ["invitationId"])
     ]

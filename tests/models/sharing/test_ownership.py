@@ -51,7 +51,7 @@ async def load_offer(api: Api, person: Person, account_id: str) -> Any:
 
 
 async def test_receiver_becomes_owner_by_accepting(api: Api) -> None:
-    anna, bo, key = await create_shared_account(api, "SIMPLE_USER", permissions=["CONTACTS_READ"])
+    anna, bo, grant_id = await create_shared_account(api, "SIMPLE_USER", permissions=["CONTACTS_READ"])
 
     payload = await api.do("transferOwnership", offer_input(anna, bo), OFFER_SELECTION, by=anna)
 
@@ -72,7 +72,7 @@ async def test_receiver_becomes_owner_by_accepting(api: Api) -> None:
     assert payload["account"]["owner"] == {"name": "Bo Berg"}
     assert "OWNERSHIP" in payload["account"]["viewerPermissions"]
     assert payload["account"]["ownershipTransfer"] is None
-    assert payload["grant"] == {"id": key, "role": "OWNER", "validUntil": None}
+    assert payload["grant"] == {"id": grant_id, "role": "OWNER", "validUntil": None}
     assert await load_roles(anna) == {anna.email: "ADMINISTRATOR", GUEST: "OWNER"}
     assert await refusal_codes(api, "acceptOwnership", {"accountId": anna.account_id}, by=bo) == NO_OFFER
 
@@ -81,11 +81,11 @@ async def test_former_owner_is_administrator_and_can_be_revoked(api: Api) -> Non
     anna, bo, _ = await create_shared_account(api)
     assert codes(await api.do("acceptOwnership", await make_offer(api, anna, bo), by=bo)) == []
 
-    answer = await rejection(api, "transferOwnership", offer_input(anna, bo), by=anna)
-    assert answer.codes == ["FORBIDDEN"]
-    (hers,) = await Grant.filter(role="ADMINISTRATOR")
-    assert hers.last_used_at is not None
-    arguments = {"grantId": f"g{hers.id.hex}"}
+    response = await rejection(api, "transferOwnership", offer_input(anna, bo), by=anna)
+    assert response.codes == ["FORBIDDEN"]
+    (former_owner_grant,) = await Grant.filter(role="ADMINISTRATOR")
+    assert former_owner_grant.last_used_at is not None
+    arguments = {"grantId": f"g{former_owner_grant.id.hex}"}
     assert codes(await api.do("revokeGrant", arguments, by=bo)) == []
     assert await load_offer(api, anna, anna.account_id) is None
 
@@ -175,27 +175,27 @@ async def test_account_is_not_found_for_users_without_access(api: Api) -> None:
 
 
 async def test_receiver_needs_access_to_the_account(api: Api) -> None:
-    anna, bo, key = await create_shared_account(api)
+    anna, bo, grant_id = await create_shared_account(api)
     eve = await api.person("eve@example.com")
 
     for user_id in (eve.user_id, NOWHERE, "x"):
         error_codes = await refusal_codes(api, "transferOwnership", offer_input(anna, eve, userId=user_id), by=anna)
         assert error_codes == [("NOT_FOUND", ["userId"])]
     assert await refusal_codes(api, "transferOwnership", offer_input(anna, anna), by=anna) == [("INVALID", ["userId"])]
-    await api.do("revokeGrant", {"grantId": key}, by=anna)
+    await api.do("revokeGrant", {"grantId": grant_id}, by=anna)
     assert await refusal_codes(api, "transferOwnership", offer_input(anna, bo), by=anna) == [
         ("INVALID_STATE", ["userId"])
     ]
 
 
 async def test_receiver_with_waiting_or_expired_access_is_refused(api: Api) -> None:
-    anna, bo, key = await create_shared_account(api)
-    await api.do("updateGrant", {"grantId": key, "role": "CONSULTANT"}, by=anna)
+    anna, bo, grant_id = await create_shared_account(api)
+    await api.do("updateGrant", {"grantId": grant_id, "role": "CONSULTANT"}, by=anna)
     assert await refusal_codes(api, "transferOwnership", offer_input(anna, bo), by=anna) == [
         ("INVALID_STATE", ["userId"])
     ]
     until = (api.clock.now + timedelta(hours=1)).isoformat()
-    await api.do("updateGrant", {"grantId": key, "role": "ACCOUNTANT", "validUntil": until}, by=anna)
+    await api.do("updateGrant", {"grantId": grant_id, "role": "ACCOUNTANT", "validUntil": until}, by=anna)
     account = await make_offer(api, anna, bo)
     api.clock.forward(hours=1)
 
@@ -279,16 +279,16 @@ async def test_new_offer_withdraws_the_former_and_mails_its_receiver(api: Api) -
 
 @pytest.mark.parametrize("mutation", ["revokeGrant", "resignGrant"])
 async def test_offer_lapses_with_the_receivers_access(api: Api, mutation: str) -> None:
-    anna, bo, key = await create_shared_account(api)
+    anna, bo, grant_id = await create_shared_account(api)
     account = await make_offer(api, anna, bo)
 
-    await api.do(mutation, {"grantId": key}, by=anna if mutation == "revokeGrant" else bo)
+    await api.do(mutation, {"grantId": grant_id}, by=anna if mutation == "revokeGrant" else bo)
 
     (transfer,) = await OwnershipTransfer.all()
     assert transfer.status == "LAPSED"
     assert await refusal_codes(api, "acceptOwnership", account, by=bo) == NOT_FOUND
     if mutation == "revokeGrant":
-        assert codes(await api.do("restoreGrant", {"grantId": key}, by=anna)) == []
+        assert codes(await api.do("restoreGrant", {"grantId": grant_id}, by=anna)) == []
         assert await refusal_codes(api, "acceptOwnership", account, by=bo) == NO_OFFER
 
 

@@ -27,23 +27,23 @@ async def test_view_hides_other_accounts_and_the_viewers_own_rows(api: Api) -> N
     anna = await api.person("anna@example.com")
     second_account = await api.do("createAccount", {"name": "Second AS"}, "account { id }", by=anna)
     eve = await api.person("eve@example.com", accountName="Eve AS")
-    bo, key_ = await api.guest(anna, GUEST, "SIMPLE_USER")
-    elsewhere = {"accountId": eve.account_id, "email": GUEST, "role": "ADMINISTRATOR"}
-    assert codes(await api.do("inviteUser", elsewhere, by=eve)) == []
+    bo, grant_id = await api.guest(anna, GUEST, "SIMPLE_USER")
+    invitation = {"accountId": eve.account_id, "email": GUEST, "role": "ADMINISTRATOR"}
+    assert codes(await api.do("inviteUser", invitation, by=eve)) == []
     await api.do("acceptInvitation", {"token": await api.link(GUEST, "invitation")}, by=bo)
-    third = await api.person("cy@example.com", accountName="Cy AS")
-    await api.do("inviteUser", {**elsewhere, "accountId": third.account_id}, by=third)
-    sessions = await db.fetch("SELECT id FROM sessions", row=db.Row)
-    rows = await db.fetch(
+    cy = await api.person("cy@example.com", accountName="Cy AS")
+    await api.do("inviteUser", {**invitation, "accountId": cy.account_id}, by=cy)
+    session_rows = await db.fetch("SELECT id FROM sessions", row=db.Row)
+    event_rows = await db.fetch(
         "SELECT id FROM events WHERE account_id IS DISTINCT FROM $1", key(anna.account_id), row=db.Row
     )
-    grants = await db.fetch("SELECT id FROM grants WHERE account_id <> $1", key(anna.account_id), row=db.Row)
+    grant_rows = await db.fetch("SELECT id FROM grants WHERE account_id <> $1", key(anna.account_id), row=db.Row)
     variables = {
         "id": second_account["account"]["id"],
         "ids": [
-            *(ids.encode("Session", row.id) for row in sessions),
-            *(ids.encode("Event", row.id) for row in rows),
-            *(ids.encode("Grant", row.id) for row in grants),
+            *(ids.encode("Session", row.id) for row in session_rows),
+            *(ids.encode("Event", row.id) for row in event_rows),
+            *(ids.encode("Grant", row.id) for row in grant_rows),
             second_account["account"]["id"],
             eve.account_id,
             eve.user_id,
@@ -56,11 +56,11 @@ async def test_view_hides_other_accounts_and_the_viewers_own_rows(api: Api) -> N
             events { nodes { type actor { id } account { name } } } }
         account(id: $id) { id } }"""
 
-    for target, own_grants in ((key_, [{"accountName": "Anna Nowak"}]), ("SIMPLE_USER", [])):
-        answer = await ask_in_view(api, query, anna, target, variables=variables)
+    for target, own_grants in ((grant_id, [{"accountName": "Anna Nowak"}]), ("SIMPLE_USER", [])):
+        response = await ask_in_view(api, query, anna, target, variables=variables)
 
-        data = answer.partial
-        own_session = {"__typename": "Session", "id": ids.encode("Session", await session_of(anna))}
+        data = response.partial
+        own_session = {"__typename": "Session", "id": ids.encode("Session", await load_session_key(anna))}
         assert [node for node in data["nodes"] if node] == [own_session]
         assert data["account"] is None
         assert data["accounts"] == {"totalCount": 1, "nodes": [{"name": "Anna Nowak"}]}
@@ -72,10 +72,10 @@ async def test_view_hides_other_accounts_and_the_viewers_own_rows(api: Api) -> N
         assert viewer["accounts"] == {"totalCount": 1}
         assert {event["account"]["name"] for event in viewer["events"]["nodes"]} <= {"Anna Nowak"}
         assert {event["actor"]["id"] for event in viewer["events"]["nodes"]} == ({bo.user_id} if own_grants else set())
-        assert [error["path"] for error in answer.errors] == [["viewer", "user", "email"]]
+        assert [error["path"] for error in response.errors] == [["viewer", "user", "email"]]
 
 
-async def session_of(person: Person) -> Any:
+async def load_session_key(person: Person) -> Any:
     (row,) = await db.fetch("SELECT id FROM sessions WHERE user_id = $1", key(person.user_id), row=db.Row)
     return row.id
 
@@ -84,8 +84,8 @@ async def test_view_as_owner_is_limited_to_the_administrators_permissions(api: A
     anna = await api.person("anna@example.com")
     ada, _ = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
     (row,) = await db.fetch("SELECT id FROM grants WHERE role = 'OWNER'", row=db.Row)
-    can = "viewerCan(permission: OWNERSHIP) { allowed reason grantableBy }"
-    query = f"{{ viewer {{ currentAccount {{ viewerPermissions {can} }} }} }}"
+    can_field = "viewerCan(permission: OWNERSHIP) { allowed reason grantableBy }"
+    query = f"{{ viewer {{ currentAccount {{ viewerPermissions {can_field} }} }} }}"
 
     own_data = (await api.ask(query, by=ada)).data
     for target in ("OWNER", ids.encode("Grant", row.id)):
@@ -98,16 +98,16 @@ async def test_view_as_owner_is_limited_to_the_administrators_permissions(api: A
 
 async def test_view_as_a_role_without_permissions_shows_nothing(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    kim, waits = await api.guest(anna, GUEST, "CONSULTANT")
+    kim, grant_id = await api.guest(anna, GUEST, "CONSULTANT")
     query = f"""{{ account(id: "{anna.account_id}") {{ name }} node(id: "{anna.account_id}") {{ id }}
         accounts {{ totalCount nodes {{ name }} }}
         viewer {{ currentAccount {{ name }} currentGrant {{ id }} accounts {{ totalCount }}
             grants {{ nodes {{ status role }} }} }} }}"""
 
-    for target, grants in (("CONSULTANT", []), (waits, [{"status": "AWAITING_PERMISSIONS", "role": "CONSULTANT"}])):
-        answer = await ask_in_view(api, query, anna, target)
+    for target, grants in (("CONSULTANT", []), (grant_id, [{"status": "AWAITING_PERMISSIONS", "role": "CONSULTANT"}])):
+        response = await ask_in_view(api, query, anna, target)
 
-        assert answer.data == {
+        assert response.data == {
             "account": None,
             "node": None,
             "accounts": {"totalCount": 0, "nodes": []},
@@ -118,8 +118,8 @@ async def test_view_as_a_role_without_permissions_shows_nothing(api: Api) -> Non
                 "grants": {"nodes": grants},
             },
         }
-    own_data = await api.ask("{ viewer { grants { nodes { status role } } } }", by=kim)
-    assert own_data.data["viewer"]["grants"]["nodes"] == grants
+    own_response = await api.ask("{ viewer { grants { nodes { status role } } } }", by=kim)
+    assert own_response.data["viewer"]["grants"]["nodes"] == grants
 
 
 def test_owner_and_administrators_have_the_view_permissions() -> None:
@@ -135,14 +135,16 @@ def test_owner_and_administrators_have_the_view_permissions() -> None:
 
 def test_viewers_have_the_alternative_permission_of_every_self_rule() -> None:
     """A rule with `@self` shows the holder's own rows in a view. Its permission must be one that every viewer has."""
-    fields = [f for t in build().type_map.values() if isinstance(t, GraphQLObjectType) for f in t.fields.values()]
-    rules_ = [rule for f in fields if (rule := f.extensions.get("rule")) and rule.or_self]
-    besides = {rule.permission for rule in rules_ if rule.bits & rules.AS_SELF_BIT}
+    schema_fields = [
+        f for t in build().type_map.values() if isinstance(t, GraphQLObjectType) for f in t.fields.values()
+    ]
+    self_rules = [rule for f in schema_fields if (rule := f.extensions.get("rule")) and rule.or_self]
+    alternatives = {rule.permission for rule in self_rules if rule.bits & rules.AS_SELF_BIT}
 
-    assert {Permission.USERS_READ, Permission.EVENTS_READ} <= besides
+    assert {Permission.USERS_READ, Permission.EVENTS_READ} <= alternatives
     assert not needs(Permission.OWNERSHIP, or_self=True).bits & rules.AS_SELF_BIT
-    assert not policy.mask(besides) & ~policy.ROLES[Role.ADMINISTRATOR]
-    assert not policy.mask(besides) & policy.RESTRICTABLE
+    assert not policy.mask(alternatives) & ~policy.ROLES[Role.ADMINISTRATOR]
+    assert not policy.mask(alternatives) & policy.RESTRICTABLE
 
 
 # ---- Refusals --------------------------------------------------------------------------------
@@ -156,26 +158,26 @@ async def refuse_view(
     if by:
         await api.ask(ACCOUNT_QUERY, by=by)
     before = await state()
-    answer = await api.ask(query, by=by, account=person.account_id, headers={"X-View-As": target})
+    response = await api.ask(query, by=by, account=person.account_id, headers={"X-View-As": target})
     assert await state() == before
-    assert answer.body.get("data") is None
-    (error,) = answer.errors
+    assert response.body.get("data") is None
+    (error,) = response.errors
     details = {name: value for name, value in error["extensions"].items() if name != "requestId"}
-    return answer.status, {"message": error["message"], **details}
+    return response.status, {"message": error["message"], **details}
 
 
 async def test_view_needs_all_view_permissions(api: Api) -> None:
     anna = await api.person("anna@example.com")
     all_permissions = policy.permissions(policy.ROLES[Role.CONSULTANT])
-    people = [
+    cases = [
         ("COLLABORATOR", {}, "USERS_WRITE"),
         ("ACCOUNTANT", {}, "USERS_WRITE"),
         ("SIMPLE_USER", {}, "USERS_WRITE"),
         ("CONSULTANT", {"permissions": all_permissions}, "SUBSCRIPTION_WRITE"),
     ]
-    for role, fields, missing_permission in people:
-        guest, own_data = await api.guest(anna, f"{role.lower()}@example.com", role, **fields)
-        for target in ("SIMPLE_USER", role, own_data, "nonsense"):
+    for role, fields, missing_permission in cases:
+        guest, grant_id = await api.guest(anna, f"{role.lower()}@example.com", role, **fields)
+        for target in ("SIMPLE_USER", role, grant_id, "nonsense"):
             assert await refuse_view(api, guest, target) == (
                 403,
                 {
@@ -192,23 +194,21 @@ async def test_view_needs_all_view_permissions(api: Api) -> None:
 
 async def test_invalid_target_is_refused(api: Api) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
-    _, foreign = await api.guest(eve, "cy@example.com", "SIMPLE_USER")
+    _, foreign_grant = await api.guest(eve, "cy@example.com", "SIMPLE_USER")
     bo, revoked_grant = await api.guest(anna, GUEST, "SIMPLE_USER")
     assert codes(await api.do("revokeGrant", {"grantId": revoked_grant}, by=anna)) == []
     di, resigned_grant = await api.guest(anna, "di@example.com", "SIMPLE_USER")
     assert codes(await api.do("resignGrant", {"grantId": resigned_grant}, by=di)) == []
-    until = api.clock.now.isoformat().replace("+00:00", "Z")
-    _, over = await api.guest(anna, "ed@example.com", "SIMPLE_USER")
-    await db.execute("UPDATE grants SET valid_until = $1 WHERE id = $2", api.clock.now, key(over))
-    assert until
+    _, expired_grant = await api.guest(anna, "ed@example.com", "SIMPLE_USER")
+    await db.execute("UPDATE grants SET valid_until = $1 WHERE id = $2", api.clock.now, key(expired_grant))
 
     for target in (
         *("", " ", "simple_user", "SIMPLE_USER,OWNER", "nonsense", "*", "\t"),
         *(
-            foreign,
+            foreign_grant,
             revoked_grant,
             resigned_grant,
-            over,
+            expired_grant,
             ids.encode("Grant", key(anna.user_id)),
             anna.user_id,
             bo.account_id,
@@ -236,14 +236,14 @@ async def test_view_refuses_mutations(api: Api) -> None:
     two_operations = f"query Q {{ roles {{ role }} }} {mutation.replace('mutation', 'mutation M')}"
 
     for target in ("ACCOUNTANT", grant, "nonsense", ""):
-        load_view_events = (400, {"message": "X-View-As is for queries.", "code": "BAD_USER_INPUT"})
-        assert await refuse_view(api, anna, target, mutation) == load_view_events
-        assert await refuse_view(api, bo, target, mutation) == load_view_events
+        refusal = (400, {"message": "X-View-As is for queries.", "code": "BAD_USER_INPUT"})
+        assert await refuse_view(api, anna, target, mutation) == refusal
+        assert await refuse_view(api, bo, target, mutation) == refusal
     body = {"query": two_operations, "operationName": "M"}
     headers = {"Authorization": f"Bearer {anna.token}", "X-View-As": "ACCOUNTANT"}
     assert (await api.http.post("/graphql", json=body, headers=headers)).status_code == 400
-    answer = await api.http.post("/graphql", json={**body, "operationName": "Q"}, headers=headers)
-    assert answer.status_code == 200
+    response = await api.http.post("/graphql", json={**body, "operationName": "Q"}, headers=headers)
+    assert response.status_code == 200
 
 
 async def test_view_needs_an_account(api: Api) -> None:
@@ -253,19 +253,19 @@ async def test_view_needs_an_account(api: Api) -> None:
     headers = {"X-View-As": "SIMPLE_USER"}
 
     for account in (None, anna.account_id):
-        answer = await api.ask(ACCOUNT_QUERY, by=bo, account=account, headers=headers)
-        assert (answer.status, answer.codes) == (403, ["ACCOUNT_REQUIRED"])
+        response = await api.ask(ACCOUNT_QUERY, by=bo, account=account, headers=headers)
+        assert (response.status, response.codes) == (403, ["ACCOUNT_REQUIRED"])
 
 
 async def test_view_is_refused_as_soon_as_the_viewer_loses_the_permission(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    ada, own_data = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
-    _, grant = await api.guest(anna, GUEST, "SIMPLE_USER")
-    assert (await ask_in_view(api, ACCOUNT_QUERY, ada, grant)).data["viewer"]["currentAccount"] is not None
+    ada, ada_grant = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
+    _, guest_grant = await api.guest(anna, GUEST, "SIMPLE_USER")
+    assert (await ask_in_view(api, ACCOUNT_QUERY, ada, guest_grant)).data["viewer"]["currentAccount"] is not None
 
-    assert codes(await api.do("updateGrant", {"grantId": own_data, "role": "COLLABORATOR"}, by=anna)) == []
+    assert codes(await api.do("updateGrant", {"grantId": ada_grant, "role": "COLLABORATOR"}, by=anna)) == []
 
-    assert (await ask_in_view(api, ACCOUNT_QUERY, ada, grant)).codes == ["FORBIDDEN"]
+    assert (await ask_in_view(api, ACCOUNT_QUERY, ada, guest_grant)).codes == ["FORBIDDEN"]
 
 
 # ---- Events and locks ------------------------------------------------------------------------
@@ -292,13 +292,13 @@ async def test_view_is_recorded_once_an_hour_for_each_target(api: Api) -> None:
     await ask_in_view(api, ACCOUNT_QUERY, anna, grant)
     assert (await load_view_events())[-1] == as_grant
     events_field = 'events(filter: { type: "account:account:view-as" }) { nodes { actor { id } actorRole after } }'
-    answer = await api.ask(
+    response = await api.ask(
         f"{{ viewer {{ currentAccount {{ {events_field} }} events {{ nodes {{ type }} }} }} }}", by=anna
     )
-    (newest, *_) = answer.data["viewer"]["currentAccount"]["events"]["nodes"]
+    (newest, *_) = response.data["viewer"]["currentAccount"]["events"]["nodes"]
     assert newest["actor"] == {"id": anna.user_id}
     assert newest["actorRole"] == "OWNER"
-    assert "account:account:view-as" in [node["type"] for node in answer.data["viewer"]["events"]["nodes"]]
+    assert "account:account:view-as" in [node["type"] for node in response.data["viewer"]["events"]["nodes"]]
 
 
 async def test_locks_restrictions_and_expiry_apply_in_a_view(api: Api) -> None:
