@@ -1,4 +1,4 @@
-"""What is measured on: seeded databases, kept from run to run while they fit."""
+"""Seeded databases for benchmarks. A database is reused by later runs while its amounts fit."""
 
 import asyncio
 from collections.abc import Generator
@@ -19,32 +19,34 @@ STANDARD: Final = Amounts(users=20_000, accounts=20_000, grants=200_000)
 FEW_GRANTS: Final = Amounts(users=20_000, accounts=1_000, grants=10_000)
 MANY_GRANTS: Final = Amounts(users=20_000, accounts=20_000, grants=1_000_000)
 
-# As many as there should be, and its sessions good for a day more.
-_FITS: Final = """
+# The amounts are exact, and the sessions are valid for at least one more day.
+_HAS_AMOUNTS: Final = """
 SELECT (SELECT count(*) FROM users) = $1 AND (SELECT count(*) FROM accounts) = $2
    AND (SELECT count(*) FROM grants) = $3 AND EXISTS (
     SELECT FROM sessions WHERE last_used_at > now() - interval '13 days' AND expires_at > now() + interval '1 day')
 """
 
 
-async def database(server_url: str, amounts: Amounts) -> str:
-    """The address of a database with these amounts on a server: an older one that fits, else a new one."""
+async def prepare_database(server_url: str, amounts: Amounts) -> str:
+    """Return the address of a database with these amounts. An existing database that fits is reused."""
     name = f"seed_{amounts.users}_{amounts.accounts}_{amounts.grants}"
     url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    if await _fits(url, amounts):
-        await _administer(url, "VACUUM (ANALYZE)")  # changes of a former run; autovacuum would come while we measure
+    if await _has_amounts(url, amounts):
+        await _run_outside_transaction(
+            url, "VACUUM (ANALYZE)"
+        )  # Removes dead rows of an earlier run. Otherwise autovacuum runs during a measurement.
         return url
-    await _administer(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    await _administer(server_url, f"CREATE DATABASE {name}")
+    await _run_outside_transaction(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await _run_outside_transaction(server_url, f"CREATE DATABASE {name}")
     await migrate.migrate(url, SCHEMA)
     async with db.connection(url, SCHEMA, pool_size=2):
-        await seed.write(amounts, now=datetime.now(UTC), progress=_silently)
+        await seed.write(amounts, now=datetime.now(UTC), progress=_ignore_progress)
     return url
 
 
 @contextmanager
-def opened(url: str, *, pool_size: int) -> Generator[asyncio.Runner]:
-    """A loop to run in, as a server has it, on which the database is open."""
+def open_database(url: str, *, pool_size: int) -> Generator[asyncio.Runner]:
+    """Open the database on an event loop like that of a server, until the block ends."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         connection = db.connection(url, SCHEMA, pool_size=pool_size)
         runner.run(connection.__aenter__())
@@ -54,31 +56,31 @@ def opened(url: str, *, pool_size: int) -> Generator[asyncio.Runner]:
             runner.run(connection.__aexit__(None, None, None))
 
 
-async def _fits(url: str, amounts: Amounts) -> bool:
+async def _has_amounts(url: str, amounts: Amounts) -> bool:
     try:
-        connection = await asyncpg.connect(_plain(url))
+        connection = await asyncpg.connect(_driver_url(url))
     except asyncpg.InvalidCatalogNameError:
         return False
     try:
-        fits = await connection.fetchval(_FITS, amounts.users, amounts.accounts, amounts.grants)
+        has_amounts = await connection.fetchval(_HAS_AMOUNTS, amounts.users, amounts.accounts, amounts.grants)
     except asyncpg.UndefinedTableError:
         return False
     finally:
         await connection.close()
-    return bool(fits) and not await migrate.pending_migrations(url, SCHEMA)
+    return bool(has_amounts) and not await migrate.pending_migrations(url, SCHEMA)
 
 
-async def _administer(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(_plain(url))
+async def _run_outside_transaction(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(_driver_url(url))
     try:
         await connection.execute(statement)
     finally:
         await connection.close()
 
 
-def _plain(url: str) -> str:
+def _driver_url(url: str) -> str:
     return url.replace("asyncpg:", "postgresql:", 1)
 
 
-def _silently(_: int) -> None:
+def _ignore_progress(_row_count: int) -> None:
     return None

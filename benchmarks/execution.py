@@ -1,11 +1,11 @@
 """Executing Q2 in memory: our executor, graphql-core through Strawberry, and graphql-core alone.
 
-All three answer one operation, of the shape of Q2, from the same 50 accounts with 10 grants each, with a rule on every
-field, its document parsed and validated beforehand. Measured is the processor's time up to the finished data.
+All three execute one operation of the shape of Q2 on the same 50 accounts with 10 grants each. Every field has a rule.
+The document is parsed and validated before. The processor time up to the finished data is measured.
 
-- Strawberry as its guides have it.
-- graphql-core alone: synchronous resolvers behind a closure as guard, the fastest that it can be used.
-- Ours: batch resolvers, and guards as bits of each object.
+- Strawberry: used as its guides recommend.
+- graphql-core alone: synchronous resolvers inside a closure that checks the rule. This is its fastest use.
+- Our executor: batch resolvers, and rules as bits of each object.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ from graphql import (
 )
 
 import executor
-from benchmarks.measure import Goal, Pace, Section, faster, interleave, slower
-from benchmarks.question import (
+from benchmarks.measurement import Goal, Pace, Section, compare_as_slowdown, compare_as_speedup, interleave
+from benchmarks.sample_query import (
     QUERY,
     READ,
     SDL,
@@ -38,30 +38,30 @@ from benchmarks.question import (
     GrantRow,
     UserRow,
     ViewerRow,
-    data_of,
-    world,
+    create_viewer,
+    require_data,
 )
-from benchmarks.strawberries import through_strawberry
+from benchmarks.strawberry_execution import strawberry_execution
 
 # ---- graphql-core alone ----------------------------------------------------------------------
 
 
-def alone(viewer: ViewerRow) -> Execution:
-    """One execution by graphql-core."""
+def graphql_core_execution(viewer: ViewerRow) -> Execution:
+    """Return a function that executes the query by graphql-core."""
     schema = build_schema(SDL)
     for type_, name, field_ in _fields(schema):
-        field_.resolve = _closure(type_, name, viewer)
+        field_.resolve = _guarded_resolver(type_, name, viewer)
     document = parse(QUERY)
     assert validate(schema, document) == []
 
     async def run() -> dict[str, Any]:
         result = execute_sync(schema, document)
-        return data_of(result.data, result.errors)
+        return require_data(result.data, result.errors)
 
     return run
 
 
-def _closure(type_: GraphQLObjectType, name: str, viewer: ViewerRow) -> Callable[..., Any]:
+def _guarded_resolver(type_: GraphQLObjectType, name: str, viewer: ViewerRow) -> Callable[..., Any]:
     if type_.name == "Query":
         return lambda _source, _info: viewer
 
@@ -74,34 +74,34 @@ def _closure(type_: GraphQLObjectType, name: str, viewer: ViewerRow) -> Callable
     return resolve
 
 
-# ---- Ours ------------------------------------------------------------------------------------
+# ---- Our executor ----------------------------------------------------------------------------
 
 
-def ours(viewer: ViewerRow, *, has_rules: bool = True) -> Execution:
-    """One execution by our executor; without rules, to see what they cost."""
+def engine_execution(viewer: ViewerRow, *, has_rules: bool = True) -> Execution:
+    """Return a function that executes the query by our executor. Without rules, it shows the cost of the rules."""
     schema = build_schema(SDL)
     for type_, _, field_ in _fields(schema):
         type_.extensions["rights"] = _rights
-        field_.extensions |= {"needs": READ, "refuse": _refuse, "convert": _as_given}
-    _marks(schema, "Query", "viewer")["resolve"] = lambda _source, _info: viewer
-    _marks(schema, "Viewer", "accounts")["batch"] = _accounts_of_viewers
-    _marks(schema, "Account", "grants")["batch"] = _grants_of_accounts
-    _marks(schema, "Grant", "user")["batch"] = _users_of_grants
+        field_.extensions |= {"needs": READ, "refuse": _refuse, "convert": _arguments_unchanged}
+    _extensions(schema, "Query", "viewer")["resolve"] = lambda _source, _info: viewer
+    _extensions(schema, "Viewer", "accounts")["batch"] = _accounts_of_viewers
+    _extensions(schema, "Account", "grants")["batch"] = _grants_of_accounts
+    _extensions(schema, "Grant", "user")["batch"] = _users_of_grants
     if not has_rules:
-        without_rules(schema)
+        remove_rules(schema)
     document = parse(QUERY)
     assert validate(schema, document) == []
     engine = executor.Engine(schema)
 
     async def run() -> dict[str, Any]:
         result = await engine.execute(document, QUERY)
-        return data_of(result.data, result.errors)
+        return require_data(result.data, result.errors)
 
     return run
 
 
-def without_rules(schema: GraphQLSchema) -> GraphQLSchema:
-    """Take the rules from a schema of ours: no rights are worked out, and no field needs any. For measuring only."""
+def remove_rules(schema: GraphQLSchema) -> GraphQLSchema:
+    """Remove the rules from our schema: no rights are computed, and no field needs any. For benchmarks only."""
     for type_, _, field_ in _fields(schema):
         type_.extensions.pop("rights", None)
         field_.extensions["needs"] = None
@@ -116,7 +116,7 @@ def _refuse(rows: Sequence[object], _context: object) -> list[Exception]:
     return [GraphQLError("Forbidden") for _ in rows]
 
 
-def _as_given(arguments: dict[str, Any]) -> dict[str, Any]:
+def _arguments_unchanged(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
@@ -132,11 +132,11 @@ async def _users_of_grants(grants: Sequence[GrantRow], _: object) -> list[UserRo
     return [grant.user for grant in grants]
 
 
-def _marks(schema: GraphQLSchema, type_name: str, field_name: str) -> dict[str, Any]:
+def _extensions(schema: GraphQLSchema, type_name: str, field_name: str) -> dict[str, Any]:
     type_ = schema.type_map[type_name]
     assert isinstance(type_, GraphQLObjectType)
-    marks: dict[str, Any] = type_.fields[field_name].extensions
-    return marks
+    extensions: dict[str, Any] = type_.fields[field_name].extensions
+    return extensions
 
 
 def _fields(schema: GraphQLSchema) -> list[tuple[GraphQLObjectType, str, GraphQLField]]:
@@ -152,56 +152,60 @@ def _fields(schema: GraphQLSchema) -> list[tuple[GraphQLObjectType, str, GraphQL
 
 
 def measure(pace: Pace) -> Section:
-    """All contestants in turns, in this process."""
-    viewer = world()
+    """Measure all contestants in this process. They take turns."""
+    viewer = create_viewer()
     contestants = {
-        "ours": ours(viewer),
-        "ours without rules": ours(viewer, has_rules=False),
-        "strawberry": through_strawberry(viewer),
-        "graphql-core": alone(viewer),
+        "ours": engine_execution(viewer),
+        "ours without rules": engine_execution(viewer, has_rules=False),
+        "strawberry": strawberry_execution(viewer),
+        "graphql-core": graphql_core_execution(viewer),
     }
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        answers = [runner.run(run()) for run in contestants.values()]
-        assert all(answer == answers[0] for answer in answers)
-        fields = count(answers[0])
-        slices = {name: _slice(runner, run, pace) for name, run in contestants.items()}
-        found = interleave(slices, pace.rounds * 3)
+        responses = [runner.run(run()) for run in contestants.values()]
+        assert all(response == responses[0] for response in responses)
+        field_count = count_fields(responses[0])
+        turns = {name: _turn(runner, run, pace) for name, run in contestants.items()}
+        times = interleave(turns, pace.rounds * 3)
     unit = "CPU ms"
     return Section(
         "execution",
         [
-            faster(
-                f"Executing Q2 in memory ({fields:,} fields): Strawberry",
-                found["ours"],
-                found["strawberry"],
+            compare_as_speedup(
+                f"Executing Q2 in memory ({field_count:,} fields): Strawberry",
+                times["ours"],
+                times["strawberry"],
                 unit,
                 Goal(20),
             ),
-            faster("Executing Q2 in memory: graphql-core alone", found["ours"], found["graphql-core"], unit),
-            slower("Rules on every field, execution in memory: none", found["ours"], found["ours without rules"], unit),
+            compare_as_speedup(
+                "Executing Q2 in memory: graphql-core alone", times["ours"], times["graphql-core"], unit
+            ),
+            compare_as_slowdown(
+                "Rules on every field, execution in memory: none", times["ours"], times["ours without rules"], unit
+            ),
         ],
-        {"fields": fields, "milliseconds": found},
+        {"fields": field_count, "milliseconds": times},
     )
 
 
-def _slice(runner: asyncio.Runner, run: Execution, pace: Pace) -> Callable[[], float]:
-    """A turn: as many executions as fill a part of a round's time."""
-    took = runner.run(cpu_milliseconds(run, 1)) / 1000
-    times = max(1, round(pace.seconds / 8 / max(took, 1e-6)))
-    return lambda: runner.run(cpu_milliseconds(run, times))
+def _turn(runner: asyncio.Runner, run: Execution, pace: Pace) -> Callable[[], float]:
+    """Return a function that runs one turn: as many executions as fill one eighth of a round."""
+    seconds = runner.run(measure_cpu_milliseconds(run, 1)) / 1000
+    repetitions = max(1, round(pace.seconds / 8 / max(seconds, 1e-6)))
+    return lambda: runner.run(measure_cpu_milliseconds(run, repetitions))
 
 
-async def cpu_milliseconds(run: Callable[[], Awaitable[object]], times: int) -> float:
-    """The processor's time for one run, on average of some."""
+async def measure_cpu_milliseconds(run: Callable[[], Awaitable[object]], repetitions: int) -> float:
+    """Return the mean processor time of one run."""
     gc.collect()
-    began = time.process_time()
-    for _ in range(times):
+    start = time.process_time()
+    for _ in range(repetitions):
         await run()
-    return (time.process_time() - began) / times * 1000
+    return (time.process_time() - start) / repetitions * 1000
 
 
-def count(value: Any) -> int:
-    """The fields of an answer."""
+def count_fields(value: Any) -> int:
+    """Count the fields of a response."""
     if isinstance(value, dict):
-        return sum(1 + count(inner) for inner in value.values())
-    return sum(map(count, value)) if isinstance(value, list) else 0
+        return sum(1 + count_fields(inner) for inner in value.values())
+    return sum(map(count_fields, value)) if isinstance(value, list) else 0

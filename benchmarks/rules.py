@@ -1,8 +1,8 @@
-"""Whole requests for Q2 in this process, with the rules of every field and with none.
+"""The cost of permission rules: complete requests for Q2 in this process, with the rules and without.
 
-The application itself answers, from the database, twice: with the real schema, and with one whose marks for rules are
-taken away in this process. What is compared is the guarding of all fields. Sessions and access are read in both, for
-what the fields show depends on them too.
+Two applications run the request on the database: one with the real schema, one with a schema whose rules are removed.
+The difference is the cost of the checks of all fields. Both read the session and the access, because the data of the
+fields depends on them too.
 """
 
 import asyncio
@@ -18,76 +18,76 @@ from starlette.types import ASGIApp
 
 import app
 from benchmarks import common, seed
-from benchmarks.execution import without_rules
-from benchmarks.measure import Goal, Pace, Section, interleave, slower
+from benchmarks.execution import remove_rules
+from benchmarks.measurement import Goal, Pace, Section, compare_as_slowdown, interleave
 from schema.build import annotate, strawberry_schema
 from settings import Settings
 
-REQUESTS: Final = 10
-"""In one slice: short ones, so that both sides see the same weather."""
+REQUESTS_PER_TURN: Final = 10
+"""Turns are short, so that variations of the machine affect both sides."""
 
 
 def measure(database_url: str, pace: Pace) -> Section:
-    """Q2 with rules and without, in turns."""
-    with common.opened(database_url, pool_size=2) as runner:
-        found = _turns(runner, pace)
+    """Measure Q2 with rules and without, in turns."""
+    with common.open_database(database_url, pool_size=2) as runner:
+        times = _measure_turns(runner, pace)
     name, goal = "Rules on every field, whole request: none", Goal(1.05, at_most=True)
-    row = slower(name, found["rules"], found["none"], "CPU ms", goal)
-    return Section("rules", [row], {"milliseconds": found})
+    row = compare_as_slowdown(name, times["rules"], times["none"], "CPU ms", goal)
+    return Section("rules", [row], {"milliseconds": times})
 
 
-def _turns(runner: asyncio.Runner, pace: Pace) -> dict[str, list[float]]:
-    ruled = _application(annotate(strawberry_schema()))
-    unruled = _application(without_rules(annotate(strawberry_schema())))
+def _measure_turns(runner: asyncio.Runner, pace: Pace) -> dict[str, list[float]]:
+    with_rules = _create_application(annotate(strawberry_schema()))
+    without_rules = _create_application(remove_rules(annotate(strawberry_schema())))
     owner, bureau = seed.token(2), seed.token(1)
-    assert runner.run(_errors(ruled, owner)) == runner.run(_errors(unruled, owner)) == 0
-    assert runner.run(_errors(ruled, bureau)) == seed.OWNED
-    assert runner.run(_errors(unruled, bureau)) == 0
+    assert runner.run(_count_errors(with_rules, owner)) == runner.run(_count_errors(without_rules, owner)) == 0
+    assert runner.run(_count_errors(with_rules, bureau)) == seed.OWNER_ACCOUNTS
+    assert runner.run(_count_errors(without_rules, bureau)) == 0
     slices = {
-        "rules": lambda: runner.run(_cpu_milliseconds(ruled, owner)),
-        "none": lambda: runner.run(_cpu_milliseconds(unruled, owner)),
+        "rules": lambda: runner.run(_measure_cpu_milliseconds(with_rules, owner)),
+        "none": lambda: runner.run(_measure_cpu_milliseconds(without_rules, owner)),
     }
-    began = time.perf_counter()
+    start = time.perf_counter()
     interleave(slices, 2)
-    rounds = round(pace.rounds * pace.seconds / (time.perf_counter() - began) * 2)
+    rounds = round(pace.rounds * pace.seconds / (time.perf_counter() - start) * 2)
     return interleave(slices, max(2, rounds))
 
 
-def _application(schema: GraphQLSchema) -> ASGIApp:
+def _create_application(schema: GraphQLSchema) -> ASGIApp:
     settings = Settings(secret_key="k" * 32, public_url="http://127.0.0.1", budget=0)
     with patch("schema.build", return_value=schema):
         return app.create(settings)
 
 
-async def _cpu_milliseconds(application: ASGIApp, token: str) -> float:
-    """Of one request, all answered alike: who has spent his budget, or is refused something, is soon answered."""
+async def _measure_cpu_milliseconds(application: ASGIApp, token: str) -> float:
+    """Return the processor time of one request. All responses must be complete: a rejected request would be faster."""
     gc.collect()
-    began = time.process_time()
-    sizes = {len(await _ask(application, token)) for _ in range(REQUESTS)}
-    found = (time.process_time() - began) / REQUESTS * 1000
-    assert await _errors(application, token) == 0
-    assert len(sizes) == 1
-    return found
+    start = time.process_time()
+    body_sizes = {len(await _send_request(application, token)) for _ in range(REQUESTS_PER_TURN)}
+    milliseconds = (time.process_time() - start) / REQUESTS_PER_TURN * 1000
+    assert await _count_errors(application, token) == 0
+    assert len(body_sizes) == 1
+    return milliseconds
 
 
-async def _errors(application: ASGIApp, token: str) -> int:
-    """How many errors Q2 is answered with."""
-    body: dict[str, Any] = msgspec.json.decode(await _ask(application, token))
-    assert len(body["data"]["viewer"]["accounts"]["nodes"]) == seed.OWNED
+async def _count_errors(application: ASGIApp, token: str) -> int:
+    """Return the number of errors in the response to Q2."""
+    body: dict[str, Any] = msgspec.json.decode(await _send_request(application, token))
+    assert len(body["data"]["viewer"]["accounts"]["nodes"]) == seed.OWNER_ACCOUNTS
     return len(body.get("errors", []))
 
 
 _BODY: Final = msgspec.json.encode({"query": seed.Q2})
 
 
-async def _ask(application: ASGIApp, token: str) -> bytes:
-    received = bytearray()
+async def _send_request(application: ASGIApp, token: str) -> bytes:
+    response_body = bytearray()
 
     async def receive() -> MutableMapping[str, Any]:
         return {"type": "http.request", "body": _BODY, "more_body": False}
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        received.extend(message.get("body", b""))
+        response_body.extend(message.get("body", b""))
 
     headers = [
         (b"host", b"127.0.0.1"),
@@ -111,4 +111,4 @@ async def _ask(application: ASGIApp, token: str) -> bytes:
         "state": {},
     }
     await application(scope, receive, send)
-    return bytes(received)
+    return bytes(response_body)

@@ -1,7 +1,7 @@
-"""`make bench`: measures everything, prints one table of ratios, and keeps the raw figures beside it.
+"""The command of `make bench`: runs the benchmarks, prints a table of ratios, and writes the raw figures to a file.
 
-Each pair is measured in one run, in turns, and a row shows medians; compare rows of one run only. The server runs on
-one core, the load on another, PostgreSQL wherever it likes. Anything else that runs meanwhile spoils the figures.
+Each pair is measured in one run, in turns, and a row shows medians. Compare rows of the same run only. The server runs
+on one core, the load on another, PostgreSQL on any core. Other busy programs make the figures useless.
 """
 
 import asyncio
@@ -18,25 +18,42 @@ from typing import Final
 import click
 
 import embedded
-from benchmarks import alike, common, execution, floors, limits, live, peers, restart, rules, serving
-from benchmarks.measure import Pace, Section, busy_cores, table
+from benchmarks import (
+    address_timing,
+    baselines,
+    common,
+    costly_requests,
+    execution,
+    http_queries,
+    live,
+    peers,
+    restart,
+    rules,
+)
+from benchmarks.measurement import Pace, Section, format_table, measure_busy_cores
 from benchmarks.server import ROOT
 
-VAR: Final = ROOT / "var" / "bench"
-QUIET: Final = 0.2
-"""Cores that others may keep busy without spoiling the figures."""
+DEFAULT_FOLDER: Final = ROOT / "var" / "bench"
+MAX_BUSY_CORES: Final = 0.2
+"""The number of cores that other programs may keep busy without a warning."""
 SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "alike", "restart", "live")
 
 
 @click.command(context_settings={"max_content_width": 100})
-@click.option("--only", multiple=True, type=click.Choice([*SECTIONS, "peers"]), help="Measure these; may be repeated.")
-@click.option("--rounds", default=5, show_default=True, help="How often each side of a pair has its turn.")
-@click.option("--seconds", default=4.0, show_default=True, help="How long a turn takes.")
-@click.option("--warm", default=2.0, show_default=True, help="Seconds of load on each before its first turn.")
+@click.option(
+    "--only", multiple=True, type=click.Choice([*SECTIONS, "peers"]), help="A benchmark to run; may be repeated."
+)
+@click.option("--rounds", default=5, show_default=True, help="The number of turns of each side of a pair.")
+@click.option("--seconds", default=4.0, show_default=True, help="The length of a turn.")
+@click.option("--warm", default=2.0, show_default=True, help="Seconds of load on each side before its first turn.")
 @click.option("--peers", "peers_folder", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="Also drive the harness in this folder, which its own script has set up.")  # fmt: skip
-@click.option("--folder", type=click.Path(path_type=Path), default=VAR, help="Where the database is kept.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Raw figures; by default in the folder.")
+              help="Also run the load harness in this folder. It must be set up already.")  # fmt: skip
+@click.option("--folder", type=click.Path(path_type=Path), default=DEFAULT_FOLDER, help="The folder of the database.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file of raw figures; results.json in the folder by default.",
+)
 def main(
     only: tuple[str, ...],
     rounds: int,
@@ -47,61 +64,65 @@ def main(
     folder: Path,
     out: Path | None,
 ) -> None:
-    """Measure, and print a table of ratios. Takes about thirteen minutes, and nine more with --peers."""
-    wanted = only or (*SECTIONS, *(["peers"] if peers_folder else []))
+    """Run the benchmarks and print a table of ratios. Takes about 13 minutes, and nine more with --peers."""
+    names = only or (*SECTIONS, *(["peers"] if peers_folder else []))
     pace = Pace(rounds, seconds, warm)
     sections: list[Section] = []
-    busy: dict[str, float] = {}
+    busy_cores: dict[str, float] = {}
     with ExitStack() as stack:
-        url = stack.enter_context(embedded.postgres(folder)) if set(wanted) - {"execution", "peers"} else ""
+        server_url = stack.enter_context(embedded.postgres(folder)) if set(names) - {"execution", "peers"} else ""
         benchmarks: dict[str, Callable[[], Section]] = {
             "execution": lambda: execution.measure(pace),
-            "executors": lambda: serving.executors(standard(url), pace),
-            "rules": lambda: rules.measure(standard(url), pace),
-            "growth": lambda: growth(url, pace),
-            "pages": lambda: serving.pages(standard(url), pace),
-            "limits": lambda: limits.measure(standard(url), pace),
-            "alike": lambda: alike.measure(url),
-            "floors": lambda: floors.measure(standard(url), pace),
-            "restart": lambda: restart.measure(standard(url), pace),
-            "live": lambda: live.measure(asyncio.run(common.database(url, common.FEW_GRANTS)), pace),
-            "peers": lambda: peers.measure(harness(peers_folder), pace, folder),
+            "executors": lambda: http_queries.compare_executors(prepare_standard_database(server_url), pace),
+            "rules": lambda: rules.measure(prepare_standard_database(server_url), pace),
+            "growth": lambda: measure_growth(server_url, pace),
+            "pages": lambda: http_queries.measure_pages(prepare_standard_database(server_url), pace),
+            "limits": lambda: costly_requests.measure(prepare_standard_database(server_url), pace),
+            "alike": lambda: address_timing.measure(server_url),
+            "floors": lambda: baselines.measure(prepare_standard_database(server_url), pace),
+            "restart": lambda: restart.measure(prepare_standard_database(server_url), pace),
+            "live": lambda: live.measure(asyncio.run(common.prepare_database(server_url, common.FEW_GRANTS)), pace),
+            "peers": lambda: peers.measure(require_harness(peers_folder), pace, folder),
         }
-        for name in wanted:
-            busy[name] = busy_cores()
-            noise = f" (other programs keep {busy[name]:.1f} cores busy)" if busy[name] > QUIET else ""
+        for name in names:
+            busy_cores[name] = measure_busy_cores()
+            noise = (
+                f" (other programs keep {busy_cores[name]:.1f} cores busy)" if busy_cores[name] > MAX_BUSY_CORES else ""
+            )
             click.echo(f"{name}{noise} ...", err=True, nl=False)
-            began = time.monotonic()
+            start = time.monotonic()
             sections.append(benchmarks[name]())
-            click.echo(f" {time.monotonic() - began:.0f} s", err=True)
+            click.echo(f" {time.monotonic() - start:.0f} s", err=True)
     out = out or folder / "results.json"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(record(sections, pace) | {"busy_cores_before": busy}, indent=1) + "\n")
-    click.echo(table([row for section in sections for row in section.rows]))
+    out.write_text(json.dumps(create_record(sections, pace) | {"busy_cores_before": busy_cores}, indent=1) + "\n")
+    click.echo(format_table([row for section in sections for row in section.rows]))
     click.echo(f"\nRaw figures: {out}", err=True)
 
 
-def standard(server_url: str) -> str:
-    """The database with the usual amounts."""
-    return asyncio.run(common.database(server_url, common.STANDARD))
+def prepare_standard_database(server_url: str) -> str:
+    """Return the address of the database with the standard amounts."""
+    return asyncio.run(common.prepare_database(server_url, common.STANDARD))
 
 
-def growth(server_url: str, pace: Pace) -> Section:
-    """Q2 with many grants and with few, each in a database of its own."""
+def measure_growth(server_url: str, pace: Pace) -> Section:
+    """Measure Q2 in a database with many grants and in one with few."""
     amounts = common.MANY_GRANTS, common.FEW_GRANTS
-    many, few = (asyncio.run(common.database(server_url, each)) for each in amounts)
-    return serving.growth(many, few, pace, amounts=amounts)
+    large_url, small_url = (
+        asyncio.run(common.prepare_database(server_url, database_amounts)) for database_amounts in amounts
+    )
+    return http_queries.measure_growth(large_url, small_url, pace, amounts=amounts)
 
 
-def harness(folder: Path | None) -> Path:
-    """The folder of --peers. Raises click.UsageError without one."""
+def require_harness(folder: Path | None) -> Path:
+    """Return the folder of --peers. Raises click.UsageError if it is None."""
     if folder is None:
         raise click.UsageError("--only peers needs --peers FOLDER.")
     return folder
 
 
-def record(sections: list[Section], pace: Pace) -> dict[str, object]:
-    """Everything for later: rows, raw figures, and on what they were measured."""
+def create_record(sections: list[Section], pace: Pace) -> dict[str, object]:
+    """Return the results for the file: the rows, the raw figures and the machine."""
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "python": sys.version.split()[0],
@@ -112,8 +133,8 @@ def record(sections: list[Section], pace: Pace) -> dict[str, object]:
             {
                 "section": section.name,
                 "name": row.name,
-                "ours": row.ours,
-                "other": row.other,
+                "ours": row.value,
+                "other": row.baseline,
                 "unit": row.unit,
                 "ratio": row.ratio,
                 "goal": str(row.goal) if row.goal else None,

@@ -67,8 +67,8 @@ def seed(users: int, accounts: int, grants: int, *, folder: Path | None, peer_fi
     async def work(settings: Settings, amounts: data.Amounts) -> None:
         await prepare(settings, with_demo=False)
         async with db.connection(settings.database_url, SCHEMA, pool_size=2):
-            await data.demand_empty()
-            with click.progressbar(length=amounts.rows, label="Writing") as bar:
+            await data.require_empty()
+            with click.progressbar(length=amounts.row_count, label="Writing") as bar:
                 await data.write(amounts, now=datetime.now(UTC), progress=bar.update)
 
     started_at = time.monotonic()
@@ -76,9 +76,9 @@ def seed(users: int, accounts: int, grants: int, *, folder: Path | None, peer_fi
         amounts = data.Amounts(users, accounts, grants)
         with database(settings, folder) as settings:
             asyncio.run(work(settings, amounts))
-    except data.Unseedable as error:
+    except data.SeedError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"Wrote {amounts.rows:,} rows in {time.monotonic() - started_at:.1f} s.")
+    click.echo(f"Wrote {amounts.row_count:,} rows in {time.monotonic() - started_at:.1f} s.")
     if peer_file is not None:
         data.write_peer_file(peer_file, f"{settings.public_url}/graphql")
         click.echo(f"Wrote {peer_file}.")

@@ -1,7 +1,7 @@
 """Compiling an operation into a plan, once for each document and each outcome of @skip and @include.
 
-The same selection sets on the same type are compiled once, so that a fragment which spreads another twice does not double
-the plan.
+The same selection sets on the same type are compiled once, so that a fragment which spreads another twice does not
+double the plan.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -71,9 +71,10 @@ class Engine:
         hide_suggestions: bool = False,
         renew: Callable[[], Awaitable[Any]] | None = None,
     ) -> AsyncGenerator[ExecutionResult]:
-        """The results of a subscription: the source is guarded by the field's rule, and each event runs through the plan.
+        """The results of a subscription.
 
-        `renew` returns the context of each event, so that guards use the current state.
+        The source is guarded by the field's rule, and each event runs through the plan. `renew` returns the context of
+        each event, so that guards use the current state.
         """
         prepared_operation = self._prepare(
             document, source, operation_name, variables, hide_suggestions=hide_suggestions

@@ -54,7 +54,10 @@ def explain(plan: Plan, guard: Guard = bits) -> str:
 def of_document(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, *, guard: Guard = bits
 ) -> str:
-    """The plan of one operation of a valid document, with the most fields that conditions allow. Raises GraphQLError."""
+    """The plan of one operation of a valid document, with the most fields that conditions allow.
+
+    Raises GraphQLError.
+    """
     return explain(compile_plan(schema, document, operation, widest_conditions(document)), guard)
 
 

@@ -2,8 +2,8 @@
 
     Plan -> Selection (one object type) -> Field -> Shape (leaf, list, object, abstract) -> Selection ...
 
-Fragments are merged, @skip and @include are decided, rules and resolvers are looked up. Only walking the levels is left.
-A selection below an abstract type is compiled when a type first occurs.
+Fragments are merged, @skip and @include are decided, rules and resolvers are looked up. Only walking the levels is
+left. A selection below an abstract type is compiled when a type first occurs.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,7 +110,8 @@ class Field:
 class Selection:
     """The selected fields of objects of one type, in the order of the response.
 
-    `failure` is the error of a condition that cannot be decided. There are no fields then, and each object fails with it.
+    `failure` is the error of a condition that cannot be decided. There are no fields then, and each object fails with
+    it.
     """
 
     type: GraphQLObjectType

@@ -1,7 +1,7 @@
 """The caller's rights on the objects of a level.
 
-Instead of a list, the host may return its own sequence with `common`: the bits that the caller has on each object. If they
-are enough, the single values are not read, and the sequence need not compute them.
+Instead of a list, the host may return its own sequence with `common`: the bits that the caller has on each object. If
+they are enough, the single values are not read, and the sequence need not compute them.
 """
 
 from collections.abc import Sequence

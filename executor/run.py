@@ -1,7 +1,7 @@
 """Running a plan level by level, for all objects of a level at once.
 
-For each selection: one call for the caller's rights on all objects. Then for each field: one guard for all objects, one call
-of the batch resolver, one completion of all values. Leaves are columns. Only errors are handled one by one.
+For each selection: one call for the caller's rights on all objects. Then for each field: one guard for all objects,
+one call of the batch resolver, one completion of all values. Leaves are columns. Only errors are handled one by one.
 """
 
 from collections.abc import Coroutine, Sequence
@@ -137,7 +137,7 @@ class Run:
         return self._propagate(columns, built_objects) if self._has_null_propagation else built_objects
 
     def _rights(self, selection: Selection, objects: Sequence[Any]) -> Rights:
-        """The caller's rights on each object, or the error if they cannot be computed. None if the type has no rights."""
+        """The caller's rights on each object, or the error of computing them. None if the type has no rights."""
         if selection.rights is None:
             return None
         rights = get.attempt(selection.rights, objects, self.context)

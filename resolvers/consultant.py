@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from auth.policy import Permission
-from models.access.access import GrantRow, declares_permission
+from models.access.access import GrantRow
+from models.access.operation import declares_permission
 from models.base.caller import Caller
 from models.base.errors import Problem
 from models.bureaus import consultant

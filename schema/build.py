@@ -37,6 +37,7 @@ from schema.live import Subscription
 from schema.message import Message
 from schema.mutation import Mutation
 from schema.query import Query
+from schema.row_columns import check_columns
 from schema.scalars import SCALARS, SERIALIZED_AS, sanitize
 from schema.subscription import SubscriptionEntry
 
@@ -77,7 +78,7 @@ def strawberry_schema(
 
 @cache
 def build() -> GraphQLSchema:
-    """The executable schema. Raises MissingRule, MissingDescription, UnsizedList or UnfitInput."""
+    """The executable schema. Raises MissingRule, MissingDescription, MissingColumn, UnsizedList or UnfitInput."""
     return annotate(strawberry_schema())
 
 
@@ -92,6 +93,7 @@ def annotate(declared_schema: strawberry.Schema) -> GraphQLSchema:
     for scalar, python_type in SERIALIZED_AS.items():
         if scalar in schema.type_map:
             schema.type_map[scalar].extensions["serialized_as"] = python_type
+    check_columns(schema)
     _describe(schema)
     executor.install(schema)
     return schema

@@ -28,7 +28,9 @@ class Endpoint:
         response_format = negotiation.negotiate(
             request.combined_header("accept"), is_page_offered=request.method != "POST"
         )
-        response = graphiql.page_response() if response_format is HTML_FORMAT else await self._handle(request, response_format)
+        response = (
+            graphiql.page_response() if response_format is HTML_FORMAT else await self._handle(request, response_format)
+        )
         await response(scope, receive, send)
 
     async def _handle(self, request: HTTPRequest, response_format: ResponseFormat) -> Response | EventStreamResponse:

@@ -200,7 +200,7 @@ class Graph:
 
         Raises:
             RequestError: the subscription cannot start.
-            Refused: the caller has lost the permission that the subscription needs.
+            OperationError: the caller has lost the permission that the subscription needs.
             ShuttingDown: this process ends.
         """
 

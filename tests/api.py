@@ -1,4 +1,4 @@
-"""The graph as its clients see it: everything over HTTP, on a real database."""
+"""An HTTP client for tests of the API, on a real database."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ from resolvers import ids
 KEY = "a link key for tests, long enough to be one"
 PUBLIC_URL = "http://fullmakt.example.com"
 PASSWORD = "kestrel orbit lantern"
-NOWHERE = ids.encode("Account", UUID(int=7))
-"""The well-formed id of an account that does not exist."""
+UNKNOWN_ID = ids.encode("Account", UUID(int=7))
+"""A valid id of an account that does not exist."""
 
 
 @dataclass
 class Clock:
-    """The time, as far as the application knows; moved by the test."""
+    """The clock of the application. The test moves it."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
 
@@ -33,33 +33,33 @@ class Clock:
         return self.now
 
     def forward(self, **amount: float) -> None:
-        """Let time pass: `forward(days=7)`."""
+        """Move the clock forward: `forward(days=7)`."""
         self.now += timedelta(**amount)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back."""
+class Response:
+    """The response to a GraphQL request."""
 
     status: int
     body: dict[str, Any]
 
     @property
     def data(self) -> Any:
-        """The data, where there must be no top-level error."""
+        """The data. Fails if there is a top-level error."""
         assert "errors" not in self.body, self.body
         return self.body["data"]
 
     @property
     def partial(self) -> Any:
-        """The data beside errors."""
+        """The data of a response with errors."""
         return self.body["data"]
 
     @property
     def errors(self) -> list[dict[str, Any]]:
         """The top-level errors."""
-        found: list[dict[str, Any]] = self.body.get("errors", [])
-        return found
+        errors: list[dict[str, Any]] = self.body.get("errors", [])
+        return errors
 
     @property
     def codes(self) -> list[str]:
@@ -69,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody signed in, with the account he registered."""
+    """A signed-in user, with the account that they registered."""
 
     email: str
     token: str
@@ -78,7 +78,7 @@ class Person:
 
 
 class Api:
-    """A client of one application."""
+    """An HTTP client of an application."""
 
     def __init__(self, http: httpx2.AsyncClient, clock: Clock, app: ASGIApp | None = None) -> None:
         self.http = http
@@ -86,7 +86,7 @@ class Api:
         self._app = app
 
     def at(self, address: str) -> "Api":
-        """The same application, asked from another client address."""
+        """Return a client of the same application with another network address."""
         assert self._app is not None
         transport = httpx2.ASGITransport(app=self._app, client=(address, 1))
         return Api(httpx2.AsyncClient(transport=transport, base_url=PUBLIC_URL), self.clock, self._app)
@@ -99,102 +99,104 @@ class Api:
         by: Person | str | None = None,
         account: str | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Send an operation, as `by` (a person or a token), in the account of an X-Account header."""
+    ) -> Response:
+        """Send an operation as `by` (a user or a token), with `account` as the X-Account header."""
         token = by.token if isinstance(by, Person) else by
-        sent = {
+        request_headers = {
             **({"Authorization": f"Bearer {token}"} if token else {}),
             **({"X-Account": account} if account is not None else {}),
             **(headers or {}),
         }
         body = {"query": query, "variables": dict(variables or {})}
-        response = await self.http.post("/graphql", json=body, headers=sent)
-        return Answer(response.status_code, response.json())
+        http_response = await self.http.post("/graphql", json=body, headers=request_headers)
+        return Response(http_response.status_code, http_response.json())
 
     async def do(
-        self, mutation: str, given: Mapping[str, Any] | None, show: str = "", *, by: Person | str | None = None
+        self, mutation: str, input_: Mapping[str, Any] | None, selection: str = "", *, by: Person | str | None = None
     ) -> dict[str, Any]:
-        """Run a mutation and give its payload; `show` selects what of it, beside the errors."""
+        """Run a mutation and return its payload. `selection` names its fields besides `errors`."""
         name = mutation[0].upper() + mutation[1:]
-        taken = (f"($input: {name}Input!)", "(input: $input)") if given is not None else ("", "")
-        document = f"mutation{taken[0]} {{ {mutation}{taken[1]} {{ {show} errors {{ code field message }} }} }}"
-        answer = await self.ask(document, {"input": given} if given is not None else {}, by=by)
-        payload: dict[str, Any] = answer.data[mutation]
+        parameters = (f"($input: {name}Input!)", "(input: $input)") if input_ is not None else ("", "")
+        document = (
+            f"mutation{parameters[0]} {{ {mutation}{parameters[1]} {{ {selection} errors {{ code field message }} }} }}"
+        )
+        response = await self.ask(document, {"input": input_} if input_ is not None else {}, by=by)
+        payload: dict[str, Any] = response.data[mutation]
         return payload
 
     async def link(self, email: str, purpose: str) -> str:
-        """The token in the newest mail of that purpose to an address."""
-        mail = await Message.filter(to_address=email, link_purpose=LinkPurpose(purpose)).order_by("-id").first()
-        assert mail is not None, f"no mail with a link of {purpose} to {email}"
-        assert mail.link_seed is not None
-        return tokens.derive(KEY, purpose, mail.link_seed)
+        """Return the token in the newest message with this purpose to an address."""
+        message = await Message.filter(to_address=email, link_purpose=LinkPurpose(purpose)).order_by("-id").first()
+        assert message is not None, f"no message with a link for {purpose} to {email}"
+        assert message.link_seed is not None
+        return tokens.derive(KEY, purpose, message.link_seed)
 
-    async def person(self, email: str, name: str = "Anna Nowak", **more: object) -> Person:
-        """Somebody who has registered, followed his link, and is signed in."""
-        done = await self.do("register", {"name": name, "email": email, "password": PASSWORD, **more})
-        assert done["errors"] == []
-        shown = "accessToken viewer { user { id } currentAccount { id } }"
-        done = await self.do("activate", {"token": await self.link(email, "activation")}, shown)
-        assert done["errors"] == []
-        viewer = done["viewer"]
-        return Person(email, done["accessToken"], viewer["user"]["id"], viewer["currentAccount"]["id"])
+    async def person(self, email: str, name: str = "Anna Nowak", **arguments: object) -> Person:
+        """Register, activate and sign in a new user."""
+        payload = await self.do("register", {"name": name, "email": email, "password": PASSWORD, **arguments})
+        assert payload["errors"] == []
+        selection = "accessToken viewer { user { id } currentAccount { id } }"
+        payload = await self.do("activate", {"token": await self.link(email, "activation")}, selection)
+        assert payload["errors"] == []
+        viewer = payload["viewer"]
+        return Person(email, payload["accessToken"], viewer["user"]["id"], viewer["currentAccount"]["id"])
 
     async def sign_in(self, person: Person) -> Person:
-        """The same person with a new session, which starts in the account that they used last."""
+        """Return the user with a new session. It starts in the account that they used last."""
         payload = await self.do("signIn", {"email": person.email, "password": PASSWORD}, "accessToken")
         assert payload["errors"] == []
         return replace(person, token=payload["accessToken"])
 
-    async def guest(self, owner: Person, email: str, role: str, **more: object) -> tuple[Person, str]:
-        """Somebody new who has accepted an invitation to the owner's account; and his grant's id."""
-        given = {"accountId": owner.account_id, "email": email, "role": role, **more}
-        done = await self.do("inviteUser", given, by=owner)
-        assert done["errors"] == []
-        accepted = await self.do(
+    async def guest(self, owner: Person, email: str, role: str, **arguments: object) -> tuple[Person, str]:
+        """Invite a new user to the owner's account. Return the user, and the id of their grant."""
+        input_ = {"accountId": owner.account_id, "email": email, "role": role, **arguments}
+        payload = await self.do("inviteUser", input_, by=owner)
+        assert payload["errors"] == []
+        acceptance = await self.do(
             "acceptInvitation",
             {"token": await self.link(email, "invitation"), "name": "Bo Berg", "password": PASSWORD},
             "accessToken grant { id } viewer { user { id } }",
         )
-        assert accepted["errors"] == []
-        user_id = accepted["viewer"]["user"]["id"]
-        return Person(email, accepted["accessToken"], user_id, owner.account_id), accepted["grant"]["id"]
+        assert acceptance["errors"] == []
+        user_id = acceptance["viewer"]["user"]["id"]
+        return Person(email, acceptance["accessToken"], user_id, owner.account_id), acceptance["grant"]["id"]
 
 
 @asynccontextmanager
-async def running(
+async def run_application(
     application: Starlette, url: str = PUBLIC_URL, *, headers: Mapping[str, str] | None = None, **transport: Any
 ) -> AsyncGenerator[httpx2.AsyncClient]:
-    """A client of an application that runs in this process, until the block ends."""
-    through = httpx2.ASGITransport(app=application, **transport)
+    """Run an application in this process until the block ends. Yields an HTTP client of it."""
+    asgi_transport = httpx2.ASGITransport(app=application, **transport)
     async with (
         application.router.lifespan_context(application),
-        httpx2.AsyncClient(transport=through, base_url=url, headers=headers) as http,
+        httpx2.AsyncClient(transport=asgi_transport, base_url=url, headers=headers) as http,
     ):
         yield http
 
 
 def codes(payload: Mapping[str, Any]) -> list[tuple[str, list[str] | None]]:
-    """The code and field of each error of a payload."""
+    """Return the code and field of each error of a payload."""
     return [(error["code"], error["field"]) for error in payload["errors"]]
 
 
-def changed(table: str) -> str:
-    """The rows of a table as far as a refusal must leave them alone.
+def comparable_rows(table: str) -> str:
+    """Return the SQL of a table's rows that a rejected request must not change.
 
-    What was forbidden is an event, with its link; what was wrong is counted.
+    A forbidden request writes an event with its chain links, and a wrong secret is counted in `guesses`.
     """
     forbidden = "SELECT id FROM events WHERE type LIKE 'refused:%'"
-    own = {
+    conditions = {
         "events": f"id NOT IN ({forbidden})",
         "event_links": f"event_id NOT IN ({forbidden})",
         "guesses": "FALSE",
     }
-    return f"(SELECT * FROM {table} WHERE {own.get(table, 'TRUE')}) t"
+    return f"(SELECT * FROM {table} WHERE {conditions.get(table, 'TRUE')}) t"
 
 
-async def counts() -> dict[str, int]:
-    """How many rows each table has: what a refusal must not change."""
-    sql = " UNION ALL ".join(f"SELECT '{t}' AS name, count(*)::int AS rows FROM {changed(t)}" for t in TABLES)
+async def count_rows() -> dict[str, int]:
+    """Count the rows of each table that a rejected request must not change."""
+    sql = " UNION ALL ".join(f"SELECT '{t}' AS name, count(*)::int AS rows FROM {comparable_rows(t)}" for t in TABLES)
     return {row.name: row.rows for row in await db.fetch(sql, row=db.Row)}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from tests.api import PASSWORD, Answer
+from tests.api import PASSWORD, Response
 
 COOKIE_NAME = "__Host-fullmakt"
 COOKIE_ATTRIBUTES = ["Path=/", "Secure", "HttpOnly", "SameSite=Strict"]
@@ -37,12 +37,12 @@ class Browser:
         variables: Mapping[str, Any] | None = None,
         *,
         headers: Mapping[str, str] = SESSION_HEADERS,
-    ) -> Answer:
+    ) -> Response:
         """Send an operation with the cookie."""
         body = {"query": query, "variables": dict(variables or {})}
         response = await self.http.post("/graphql", json=body, headers={**self.cookie_header, **headers})
         self.store_cookie(response)
-        return Answer(response.status_code, response.json())
+        return Response(response.status_code, response.json())
 
     def store_cookie(self, response: httpx2.Response) -> None:
         """Store or delete the cookie as the response says."""

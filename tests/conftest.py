@@ -1,12 +1,12 @@
-"""What every test can ask for: a database of its own.
+"""Fixtures for all tests: a PostgreSQL server, a database for each test, and the application with a client.
 
-postgres      one server for the whole run, forgetful and fast
-template      one migrated database on it, never connected to again
+postgres      one server for the whole run, without durability and therefore fast
+template      a migrated database on it, without connections after its creation
 database_url  a copy of the template for one test, dropped afterwards
-clock, api    the application on such a database, its time in the test's hands, and a client of it
+clock, api    the application on such a database with a clock that the test moves, and a client of it
 
-Passwords cost next to nothing here, where thousands of people sign up in one process; tests that are
-about their cost ask for `costly_passwords`, and server processes of their own have them anyway.
+Password hashing is cheap in the test process, because thousands of users register there. Tests of the hashing cost
+use `costly_passwords`. Server processes that tests start have the production cost.
 """
 
 import asyncio
@@ -27,19 +27,20 @@ import app
 import embedded
 from auth import passwords
 from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Api, Clock, running
+from tests.api import KEY, PUBLIC_URL, Api, Clock, run_application
 
-NUMBERS = count(1)
-# `make test-reference` runs the tests of the API a second time, through graphql-core.
+DATABASE_NUMBERS = count(1)
+# `make test-reference` runs the tests of the API a second time, with graphql-core as the executor.
 REFERENCE = os.environ.get("TEST_EXECUTOR") == "reference"
 EXECUTOR: Literal["compiled", "reference"] = "reference" if REFERENCE else "compiled"
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of the run's own server.
+    """The address of the PostgreSQL server of this run.
 
-    Not under pytest's tmp_path: pytest closes that to others, and as root the server runs as another.
+    Its folder is not in pytest's tmp_path: only the user who runs pytest can open that, and as root the server runs as
+    another user.
     """
     folder = Path(tempfile.mkdtemp(prefix="fullmakt-tests-"))
     folder.chmod(0o711)
@@ -52,15 +53,15 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
-    """The name of a database that has every migration."""
+    """The name of a database with all migrations."""
     from database import migrate
     from models.tables import SCHEMA
 
     name = "template_fullmakt"
 
     async def prepare() -> None:
-        await administer(postgres, f"CREATE DATABASE {name}")
-        await migrate.migrate(at(postgres, name), SCHEMA, server_role=embedded.SERVER_ROLE)
+        await execute_outside_transaction(postgres, f"CREATE DATABASE {name}")
+        await migrate.migrate(database_address(postgres, name), SCHEMA, server_role=embedded.SERVER_ROLE)
 
     asyncio.run(prepare())
     return name
@@ -68,25 +69,25 @@ def template(postgres: str) -> str:
 
 @pytest.fixture
 async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database that only this test sees. About 40 ms; STRATEGY FILE_COPY would be slower."""
-    name = f"test_{next(NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield at(postgres, name)
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    """The address of a migrated database for this test alone. About 40 ms; STRATEGY FILE_COPY would be slower."""
+    name = f"test_{next(DATABASE_NUMBERS)}"
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield database_address(postgres, name)
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def at(url: str, database: str) -> str:
-    """The same server, another database."""
+def database_address(url: str, database: str) -> str:
+    """Return the address of another database on the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A bare connection, for what a test must see or break behind the models' back."""
+    """Open a connection of the driver, to read or change rows without the models."""
     return await asyncpg.connect(url.replace("asyncpg:", "postgresql:", 1))
 
 
-async def administer(url: str, statement: str) -> None:
-    """Run a statement that no transaction may hold."""
+async def execute_outside_transaction(url: str, statement: str) -> None:
+    """Run a statement that is not allowed in a transaction."""
     connection = await connect(url)
     try:
         await connection.execute(statement)
@@ -94,29 +95,29 @@ async def administer(url: str, statement: str) -> None:
         await connection.close()
 
 
-# Argon2id with the least memory and time that it takes; everything else about passwords is as it is.
-COSTLY = passwords._HASHER, passwords._DUMMY_HASH
-CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-passwords._HASHER, passwords._DUMMY_HASH = CHEAP, CHEAP.hash("the password of nobody")  # type: ignore[misc]
+# Argon2id with the minimum of memory and time. All other code for passwords is unchanged.
+PRODUCTION_HASHING = passwords._HASHER, passwords._DUMMY_HASH
+CHEAP_HASHER = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+passwords._HASHER, passwords._DUMMY_HASH = CHEAP_HASHER, CHEAP_HASHER.hash("a dummy password")  # type: ignore[misc]
 
 
 @pytest.fixture
 def costly_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id as it is served."""
-    hasher, nobody = COSTLY
+    """Argon2id with the production parameters."""
+    hasher, dummy_hash = PRODUCTION_HASHING
     monkeypatch.setattr(passwords, "_HASHER", hasher)
-    monkeypatch.setattr(passwords, "_DUMMY_HASH", nobody)
+    monkeypatch.setattr(passwords, "_DUMMY_HASH", dummy_hash)
 
 
 @pytest.fixture
 def clock() -> Clock:
-    """The application's time; stands still until the test moves it."""
+    """The clock of the application. It stands still until the test moves it."""
     return Clock()
 
 
 @pytest.fixture
 async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
-    """A client of the whole application, on a database of its own, as the role that serves."""
+    """A client of the complete application. It uses its own database, as the database role of the server."""
     application = app.create(
         Settings(
             env="development",
@@ -125,10 +126,10 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
             public_url=PUBLIC_URL,
             mail_from="Fullmakt <no-reply@example.com>",
             executor=EXECUTOR,
-            free_seats=1000,  # Tests of other things never run out of them.
-            max_fields=500,  # Some ask for everything at once, more than a front end would.
+            free_seats=1000,  # Only tests of seats reach the limit.
+            max_fields=500,  # Some tests select more fields than a front end does.
         ),
         clock=clock,
     )
-    async with running(application) as http:
+    async with run_application(application) as http:
         yield Api(http, clock, application)

@@ -10,7 +10,7 @@ import orjson
 from starlette.types import Message, Scope
 
 from models.live.hub import Hub
-from tests.api import Answer, Api, Person
+from tests.api import Response, Api, Person
 from tests.sockets import application_of
 
 PATIENCE_SECONDS = 20
@@ -48,7 +48,7 @@ class EventStream:
                 await asyncio.sleep(0.002)
         return self
 
-    async def next(self) -> Answer | None:
+    async def next(self) -> Response | None:
         """The next result. None after `complete`."""
         part = await self.part()
         assert part is not None, "the stream ended without `complete`"
@@ -57,9 +57,9 @@ class EventStream:
             return None
         head, _, text = part.partition(b"data: ")
         assert (head, part[-2:]) == (b"event: next\n", b"\n\n")
-        return Answer(self.status, orjson.loads(text))
+        return Response(self.status, orjson.loads(text))
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         """The next result. Fails after `complete`."""
         answer = await self.next()
         assert answer is not None

@@ -12,8 +12,9 @@ from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
 from models.access import derived_grant, grant_rules, seat
-from models.access.access import TARGET_COLUMNS, Access, GrantRow, OperationContext, requires
+from models.access.access import Access, GrantRow
 from models.access.grant import COLUMNS_WITH_BUREAU, Grant, already_member, event_facts, is_live, is_member, is_over
+from models.access.operation import TARGET_COLUMNS, OperationContext, requires
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks

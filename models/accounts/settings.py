@@ -6,7 +6,7 @@ from auth import policy
 from auth.policy import Permission
 from i18n import mark
 from models.access import one_time_code
-from models.access.access import OperationContext, requires
+from models.access.operation import OperationContext, requires
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit.event_type import EventType

@@ -22,7 +22,7 @@ from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
 from models.access import access
-from models.access.access import declares_permission, require
+from models.access.operation import declares_permission, require
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
@@ -210,14 +210,14 @@ async def extend(
         return entry_id
 
 
-async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID, days: int) -> UUID:
+async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, receiver_id: UUID, days: int) -> UUID:
     # Checked before the locks, so that a caller cannot lock accounts that they cannot enter, and again under the
     # locks, because the access may have ended while the operation waited for them.
-    await _require_access(caller, user_id, payer_id, account_id)
-    if payer_id == account_id:
+    await _require_access(caller, user_id, payer_id, receiver_id)
+    if payer_id == receiver_id:
         raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
-    await locks.lock_accounts(payer_id, account_id)
-    payer, receiver = await _require_access(caller, user_id, payer_id, account_id)
+    await locks.lock_accounts(payer_id, receiver_id)
+    payer, receiver = await _require_access(caller, user_id, payer_id, receiver_id)
     available_days = days_left(await load_end(payer_id), caller.now)
     if available_days < days:
         raise refuse(
@@ -227,16 +227,18 @@ async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, account_id: U
             days=available_days,
         )
     kinds = SubscriptionEntryKind
-    _ = await book(caller, payer_id, -days, kinds.TRANSFER_OUT, role=payer.role, counterpart_id=account_id)
-    entry = await book(caller, account_id, days, kinds.TRANSFER_IN, role=receiver.role, counterpart_id=payer_id)
+    _ = await book(caller, payer_id, -days, kinds.TRANSFER_OUT, role=payer.role, counterpart_id=receiver_id)
+    entry = await book(caller, receiver_id, days, kinds.TRANSFER_IN, role=receiver.role, counterpart_id=payer_id)
     return entry.id
 
 
 async def _require_access(
-    caller: Caller, user_id: UUID, payer_id: UUID, account_id: UUID
+    caller: Caller, user_id: UUID, payer_id: UUID, receiver_id: UUID
 ) -> tuple[access.Access, access.Access]:
-    accounts = (("account_id", account_id), ("payer_account_id", payer_id))
-    receiver, payer = await access.require_access(user_id, *accounts, now=caller.now)
+    """The caller's access to payer and receiver. Raises Refusal NOT_FOUND, for the receiver first, and Forbidden."""
+    receiver, payer = await access.require_access(
+        user_id, ("account_id", receiver_id), ("payer_account_id", payer_id), now=caller.now
+    )
     require(payer, extend.permission)
     return payer, receiver
 

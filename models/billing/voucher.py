@@ -18,8 +18,8 @@ from auth.policy import Permission
 from database import db
 from i18n import mark
 from models import throttle
-from models.access import access
-from models.access.access import declares_permission
+from models.access import operation
+from models.access.operation import OperationContext, declares_permission
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
@@ -124,7 +124,7 @@ async def redeem(caller: Caller, account_id: UUID, *, code: str) -> UUID:
         Forbidden: no SUBSCRIPTION_WRITE.
     """
     async with db.transaction():
-        context = await access.enter(caller, account_id, redeem.permission)
+        context = await operation.enter(caller, account_id, redeem.permission)
         attempt = await throttle.attempt(caller, throttle.counter(caller, throttle.VOUCHER, user_id=context.user_id))
         entry_id = await _redeem_open(context, attempt, digest(code))
     # Raised after the commit, so that the attempt stays counted.
@@ -146,7 +146,7 @@ FOR NO KEY UPDATE OF v
 _MARK_REDEEMED: Final = "UPDATE vouchers SET entry_id = $2 WHERE code_digest = $1"
 
 
-async def _redeem_open(context: access.OperationContext, attempt: Attempt, code_digest: bytes) -> UUID | None:
+async def _redeem_open(context: OperationContext, attempt: Attempt, code_digest: bytes) -> UUID | None:
     """Redeem the open voucher of a code. Returns the ledger entry's id, None if there is no open voucher."""
     voucher = await db.fetch_one(_OPEN, code_digest, context.now, row=_OpenVoucher)
     if voucher is None:

@@ -14,7 +14,8 @@ from database import db
 from i18n import mark
 from models import throttle
 from models.access import access
-from models.access.access import Access, declares_permission
+from models.access.access import Access
+from models.access.operation import declares_permission
 from models.accounts import account
 from models.accounts.account import Account, AccountKind
 from models.audit import event

@@ -17,9 +17,10 @@ from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
 from models.access import access, derived_grant, grant, grant_rules, seat
-from models.access.access import Access, declares_permission
+from models.access.access import Access
 from models.access.derived_grant import DerivedGrantRow
 from models.access.grant import Grant
+from models.access.operation import declares_permission
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks

@@ -23,8 +23,9 @@ from auth import policy
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
-from models.access import access, derived_grant
-from models.access.access import Access, declares_permission
+from models.access import access, derived_grant, operation
+from models.access.access import Access
+from models.access.operation import declares_permission
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
@@ -259,7 +260,7 @@ def require_access(account_access: Access | None, permission: Permission, field:
     """Return the access if it has `permission`. Raises Refusal NOT_FOUND if it is None, otherwise Forbidden."""
     if account_access is None:
         raise not_found(field)
-    access.require(account_access, permission)
+    operation.require(account_access, permission)
     return account_access
 
 

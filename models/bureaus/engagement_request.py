@@ -12,7 +12,8 @@ from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models import throttle
-from models.access.access import Access, declares_permission
+from models.access.access import Access
+from models.access.operation import declares_permission
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow
 from models.audit.event_type import EventType

@@ -25,7 +25,7 @@ from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
 from models import throttle
-from models.access import access
+from models.access import access, operation
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
@@ -249,7 +249,7 @@ async def _require_representation(caller: Caller, user_id: UUID, account_id: UUI
     (represented_access,) = await access.require_access(
         user_id, ("on_behalf_of_account_id", account_id), now=caller.now
     )
-    access.require(represented_access, Permission.USERS_WRITE)
+    operation.require(represented_access, Permission.USERS_WRITE)
 
 
 async def _require_daily_limit(user_id: UUID, now: datetime) -> None:

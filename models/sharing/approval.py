@@ -11,7 +11,7 @@ from auth import policy
 from auth.policy import Permission, Role
 from i18n import mark
 from models.access import access, grant, grant_operation, grant_rules
-from models.access.access import OperationContext, requires
+from models.access.operation import OperationContext, requires
 from models.accounts.account import Account
 from models.audit.event_type import EventType
 from models.base.errors import UserErrorCode

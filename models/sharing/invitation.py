@@ -25,8 +25,8 @@ from database import db, keys
 from i18n import mark
 from models import throttle
 from models.access import grant, grant_rules, seat
-from models.access.access import OperationContext, requires
 from models.access.grant_rules import require_may_give
+from models.access.operation import OperationContext, requires
 from models.accounts.account import Account
 from models.audit.event_type import EventType
 from models.base.caller import Caller

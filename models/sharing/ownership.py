@@ -23,9 +23,9 @@ from tortoise.models import Model
 from auth.policy import GrantStatus, Permission, Role
 from database import db, keys
 from i18n import mark
-from models.access import access, derived_grant, grant, seat
-from models.access.access import OperationContext, declares_permission, requires
+from models.access import access, derived_grant, grant, operation, seat
 from models.access.grant import Grant
+from models.access.operation import OperationContext, declares_permission, requires
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
@@ -124,10 +124,10 @@ async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: st
     caller_access = await access.load_one(caller.user(), account_id, now=caller.now)
     if caller_access is None:
         raise not_found("account_id")
-    access.require(caller_access, offer.permission)
+    operation.require(caller_access, offer.permission)
     owner = await user_password.verify(caller, password, field="password")
     async with db.transaction():
-        context = await access.enter(caller, account_id, offer.permission)
+        context = await operation.enter(caller, account_id, offer.permission)
         await user_password.lock_unchanged(owner, field="password")
         receiver_access = await _require_receiver(context, user_id)
         await registered_number.require_unshared(account_id)
@@ -200,7 +200,7 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
     async with db.transaction():
         if unlocked_offer := await offers_to_caller.first():
             await locks.lock_grant_accounts(unlocked_offer.grant_id)
-        context = await access.enter(caller, account_id, Permission.ACCOUNT_READ)
+        context = await operation.enter(caller, account_id, Permission.ACCOUNT_READ)
         transfer = await _require_pending(context, receiver_id=context.user_id)
         await registered_number.hand_over(account_id, transfer.owner_id, transfer.receiver_id)
         await _swap_roles(context, transfer.owner_id, transfer.grant_id)
@@ -248,7 +248,7 @@ async def _set_role(context: OperationContext, member_grant: Grant, role: Role) 
 async def decline(caller: Caller, account_id: UUID) -> UUID:
     """Decline an account that is offered to the caller. Returns the account's id. Raises Refusal INVALID_STATE."""
     async with db.transaction():
-        context = await access.enter(caller, account_id, Permission.ACCOUNT_READ)
+        context = await operation.enter(caller, account_id, Permission.ACCOUNT_READ)
         transfer = await _require_pending(context, receiver_id=context.user_id)
         await _close(context, transfer, TransferStatus.DECLINED, EventType.OWNERSHIP_DECLINE)
         await _mail_both_sides(caller, transfer, MessageKind.OWNERSHIP_DECLINED)

@@ -14,7 +14,7 @@ import orjson
 from auth import policy
 from auth.policy import GrantFacts, GrantStatus, Permission, Role
 from database import db
-from models.access import access, grant
+from models.access import access, grant, operation
 from models.access.access import Access
 from models.audit import event
 from models.audit.event_type import EventType
@@ -78,7 +78,7 @@ async def of_grant(caller: Caller, viewer_access: Access, grant_id: UUID) -> Vie
 
 def _require_view_permissions(viewer_access: Access) -> None:
     for permission in policy.VIEW_AS:
-        access.require(viewer_access, permission)
+        operation.require(viewer_access, permission)
 
 
 def _limit_to_viewer(viewer_access: Access, target_access: Access | None) -> Access | None:

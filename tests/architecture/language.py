@@ -1,7 +1,7 @@
-"""The rules of language as code: which words are no names, and which phrases are no plain English.
+"""The language rules as code: words that are not valid names, and phrases that are not plain English.
 
-A name has to say what its value is. A participle (`found`, `asked`) or a pronoun (`one`, `other`) says nothing about
-it. Only names of one word are judged: `found_rows` says enough.
+A name must describe its value. A participle (`found`, `asked`) or a pronoun (`one`, `other`) does not. Only names of
+one word are checked: `found_rows` is valid.
 """
 
 import ast
@@ -35,14 +35,14 @@ PERSONAL = re.compile(
     r"|whatever|whomever)\b",
     re.IGNORECASE,
 )
-"""Words for people that say neither who they are nor what they do. Say the user, the owner, the caller, they."""
+"""Vague words for people. Use the user, the owner, the caller, they."""
 
 HEADLESS = re.compile(r"(?:^|[.:;]\s+)(?:Who|Whom|Whose|What)\b(?![^.?]*\?)")
-"""A sentence that begins with a relative clause and no noun: "Who has no grant sees ..."."""
+"""A sentence that begins with a relative clause without a noun: "Who has no grant sees ..."."""
 
 
 def is_vague(name: str) -> bool:
-    """Whether a name is a participle or a pronoun and nothing else."""
+    """True if a name is only a participle or a pronoun."""
     word = name.strip("_").lower()
     if not word or "_" in word or name.startswith("__"):
         return False
@@ -54,7 +54,7 @@ def is_vague(name: str) -> bool:
 
 
 def outside_enums(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and everything below it, except the bodies of enums."""
+    """Yield the node and all nodes below it, except the bodies of enums."""
     yield node
     is_enum = isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases)
     if not is_enum:
@@ -63,9 +63,9 @@ def outside_enums(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def bound_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    """Each name that a module binds, with its line: functions, classes, parameters, variables, attributes.
+    """Yield each name that a module binds, with its line: functions, classes, parameters, variables, attributes.
 
-    Members of enums are left out: they are words of the API.
+    Members of enums are excluded: they are names of the API.
     """
     for node in outside_enums(tree):
         match node:
@@ -82,7 +82,7 @@ def bound_names(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def prose(path: Path) -> Iterator[tuple[str, int]]:
-    """Each docstring and comment of a Python file, with its line."""
+    """Yield each docstring and comment of a Python file, with its line."""
     text = path.read_text()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -93,13 +93,13 @@ def prose(path: Path) -> Iterator[tuple[str, int]]:
 
 
 def sentences(path: Path) -> Iterator[tuple[str, int]]:
-    """Each text literal of a Python file that people may read: those with blanks that are no SQL and no GraphQL."""
+    """Yield each string with several words of a Python file, with its line. SQL and GraphQL are excluded."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and is_sentence(node.value):
             yield node.value, node.lineno
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text has several words and is neither SQL nor GraphQL."""
+    """True if a text has several words and is neither SQL nor GraphQL."""
     is_code = re.search(r"\b(SELECT|UPDATE|INSERT|DELETE|CREATE|ALTER|WITH|WHERE|JOIN)\b|[{}]", text)
     return is_code is None and re.search(r"\w \w", text) is not None

@@ -1,4 +1,4 @@
-"""The arrows of the house: who may import whom, read from the code itself."""
+"""The allowed imports between the rooms (top-level packages and modules), checked in the source code."""
 
 import ast
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-ARROWS = {
+ALLOWED_IMPORTS = {
     "i18n": set[str](),
     "database": set[str](),
     "executor": set[str](),
@@ -21,9 +21,9 @@ ARROWS = {
     "schema": {"resolvers", "models", "database", "auth", "i18n", "executor"},
     "server": {"schema", "executor", "resolvers", "models", "database", "auth", "i18n"},
 }
-"""The rooms that each room may import. app, cli, commands and demo stand outside and may import all."""
+"""The rooms that each room may import. app, cli, commands and demo may import all rooms."""
 
-MODEL_ARROWS = {
+ALLOWED_MODEL_IMPORTS = {
     "base": set[str](),
     "tables": {"base"},
     "throttle": {"base"},
@@ -41,13 +41,13 @@ MODEL_ARROWS = {
     "scheduled": {"base", "outbox", "access", "billing", "accounts", "sharing"},
     "lists": {"base", "outbox", "audit", "access", "billing", "accounts", "people", "sharing", "bureaus"},
 }
-"""The rooms of `models/` that each of its rooms may import."""
+"""The rooms of `models/` that each room of `models/` may import."""
 
-OUTSIDE = {"app", "cli", "commands", "demo"}
-MAY_IMPORT = {"mailer": {"app", "commands"}, "embedded": {"commands"}}
-"""Rooms that only these outside modules import (and demo nothing of them)."""
+ENTRY_POINT_ROOMS = {"app", "cli", "commands", "demo"}
+ALLOWED_IMPORTERS = {"mailer": {"app", "commands"}, "embedded": {"commands"}}
+"""Rooms that only these entry points may import. demo may not import them."""
 
-LONGEST = 400
+MAX_LINES = 400
 
 
 def rooms() -> set[str]:
@@ -63,50 +63,50 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imported(path: Path) -> Iterator[tuple[int, str]]:
-    """The rooms of ours that a module imports, wherever in it, each with its line."""
+def imported_rooms(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield each room that a module imports, with the line. Imports inside functions are included."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import():
                 names = [alias.name for alias in node.names]
             case ast.ImportFrom():
-                assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+                assert node.level == 0, f"{path}:{node.lineno}: a relative import"
                 names = [node.module or ""]
             case _:
                 continue
         yield from ((node.lineno, name.split(".")[0]) for name in names if name.split(".")[0] in rooms())
 
 
-def place(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def test_every_room_of_the_house_has_its_arrows() -> None:
-    assert rooms() == ARROWS.keys() | OUTSIDE
+def test_every_room_has_its_allowed_imports() -> None:
+    assert rooms() == ALLOWED_IMPORTS.keys() | ENTRY_POINT_ROOMS
 
 
-def test_no_arrow_points_back() -> None:
-    wrong = [
-        f"{place(path)}:{line} imports {other}"
+def test_rooms_import_only_rooms_below_them() -> None:
+    violations = [
+        f"{relative_path(path)}:{line} imports {target}"
         for path in modules()
-        if room(path) not in OUTSIDE
-        for line, other in imported(path)
-        if other not in ARROWS[room(path)] | {room(path)}
+        if room(path) not in ENTRY_POINT_ROOMS
+        for line, target in imported_rooms(path)
+        if target not in ALLOWED_IMPORTS[room(path)] | {room(path)}
     ]
 
-    assert wrong == []
+    assert violations == []
 
 
-def circle(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What remains of `arrows` after rooms that import no remaining room were taken away again and again."""
-    remaining = {name: set(targets) for name, targets in arrows.items()}
-    while leaves := {name for name, targets in remaining.items() if not targets & remaining.keys()}:
-        remaining = {name: targets for name, targets in remaining.items() if name not in leaves}
-    return remaining
+def find_cycle(allowed_imports: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Repeatedly remove the rooms that import no remaining room. Return the rest; it is empty without a cycle."""
+    cycle = {name: set(targets) for name, targets in allowed_imports.items()}
+    while leaves := {name for name, targets in cycle.items() if not targets & cycle.keys()}:
+        cycle = {name: targets for name, targets in cycle.items() if name not in leaves}
+    return cycle
 
 
-def test_the_arrows_make_no_circle() -> None:
-    assert circle(ARROWS) == {}
+def test_allowed_imports_have_no_cycle() -> None:
+    assert find_cycle(ALLOWED_IMPORTS) == {}
 
 
 def model_room(path: Path) -> str:
@@ -120,96 +120,101 @@ def model_modules() -> list[Path]:
 
 
 def model_imports(path: Path) -> Iterator[tuple[int, str]]:
-    """The rooms of `models/` that a module imports, each with its line."""
+    """Yield each room of `models/` that a module imports, with the line."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            first, *rest = node.module.split(".")
-            if first == "models":
-                yield from ((node.lineno, name) for name in (rest[:1] or [alias.name for alias in node.names]))
+            package, *names = node.module.split(".")
+            if package == "models":
+                yield from ((node.lineno, name) for name in (names[:1] or [alias.name for alias in node.names]))
 
 
-def test_each_room_of_models_has_its_arrows() -> None:
-    assert {model_room(path) for path in model_modules()} == MODEL_ARROWS.keys()
+def test_every_room_of_models_has_its_allowed_imports() -> None:
+    assert {model_room(path) for path in model_modules()} == ALLOWED_MODEL_IMPORTS.keys()
 
 
 def test_rooms_of_models_import_only_rooms_below_them() -> None:
-    wrong = [
-        f"{place(path)}:{line} imports {target}"
+    violations = [
+        f"{relative_path(path)}:{line} imports {target}"
         for path in model_modules()
         for line, target in model_imports(path)
-        if target not in MODEL_ARROWS[model_room(path)] | {model_room(path)}
+        if target not in ALLOWED_MODEL_IMPORTS[model_room(path)] | {model_room(path)}
     ]
 
-    assert wrong == []
+    assert violations == []
 
 
-def test_each_arrow_between_rooms_of_models_is_used() -> None:
-    used = {(model_room(path), target) for path in model_modules() for _, target in model_imports(path)}
+def test_every_allowed_import_between_rooms_of_models_is_used() -> None:
+    used_imports = {(model_room(path), target) for path in model_modules() for _, target in model_imports(path)}
 
     assert [
-        (name, target) for name, targets in MODEL_ARROWS.items() for target in targets if (name, target) not in used
+        (name, target)
+        for name, targets in ALLOWED_MODEL_IMPORTS.items()
+        for target in targets
+        if (name, target) not in used_imports
     ] == []
 
 
-def test_arrows_between_rooms_of_models_make_no_circle() -> None:
-    assert circle(MODEL_ARROWS) == {}
+def test_allowed_imports_between_rooms_of_models_have_no_cycle() -> None:
+    assert find_cycle(ALLOWED_MODEL_IMPORTS) == {}
 
 
-def test_nobody_imports_the_composition_root_the_command_line_or_the_demo() -> None:
-    importers = {(room(path), other) for path in modules() for _, other in imported(path) if other in OUTSIDE}
+def test_only_entry_points_import_entry_points() -> None:
+    importers = {
+        (room(path), target) for path in modules() for _, target in imported_rooms(path) if target in ENTRY_POINT_ROOMS
+    }
 
-    assert {(one, other) for one, other in importers if one not in {"cli", "app", "commands"}} == set()
-    assert {other for one, other in importers if one == "app"} == set()
-
-
-@pytest.mark.parametrize("kept", sorted(MAY_IMPORT))
-def test_only_the_outside_imports_the_mailer_and_the_embedded_database(kept: str) -> None:
-    importers = {room(path) for path in modules() for _, other in imported(path) if other == kept} - {kept}
-
-    assert importers <= MAY_IMPORT[kept]
+    assert {(name, target) for name, target in importers if name not in {"cli", "app", "commands"}} == set()
+    assert {target for name, target in importers if name == "app"} == set()
 
 
-def public(tree: ast.Module, path: Path) -> Iterator[tuple[str, ast.AST]]:
-    """What a module shows to others: itself, its functions, its classes and their methods."""
-    yield place(path), tree
+@pytest.mark.parametrize("room_name", sorted(ALLOWED_IMPORTERS))
+def test_only_entry_points_import_the_mailer_and_the_embedded_database(room_name: str) -> None:
+    importers = {room(path) for path in modules() for _, target in imported_rooms(path) if target == room_name}
+
+    assert importers - {room_name} <= ALLOWED_IMPORTERS[room_name]
+
+
+def public_definitions(tree: ast.Module, path: Path) -> Iterator[tuple[str, ast.AST]]:
+    """Yield the public definitions of a module: itself, its functions, its classes and their methods."""
+    yield relative_path(path), tree
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            yield f"{place(path)}:{node.name}", node
+            yield f"{relative_path(path)}:{node.name}", node
             for inner in node.body if isinstance(node, ast.ClassDef) else []:
                 if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef) and not inner.name.startswith("_"):
-                    yield f"{place(path)}:{node.name}.{inner.name}", inner
+                    yield f"{relative_path(path)}:{node.name}.{inner.name}", inner
 
 
-def test_everything_that_others_can_call_says_what_it_does() -> None:
-    silent = [
+def test_every_public_definition_has_a_docstring() -> None:
+    undocumented_names = [
         name
         for path in modules()
-        for name, node in public(ast.parse(path.read_text()), path)
+        for name, node in public_definitions(ast.parse(path.read_text()), path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and not ast.get_docstring(node)
     ]
 
-    assert silent == []
+    assert undocumented_names == []
 
 
-def test_no_module_is_two_articles() -> None:
-    lengths = {place(path): len(path.read_text().splitlines()) for path in modules()}
+def test_no_module_is_longer_than_400_lines() -> None:
+    lengths = {relative_path(path): len(path.read_text().splitlines()) for path in modules()}
 
-    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
-
-
-def test_knowing_one_name_finds_everything() -> None:
-    """A resolver module is named after the model or the part of the schema that it answers for."""
-    own = {"__init__", "context", "ids", "mutation_resolver", "node", "pages", "rights", "role"}
-    names = {path.stem for path in (ROOT / "resolvers").glob("*.py")} - own
-    twins = {path.stem for folder in ("models", "schema") for path in (ROOT / folder).glob("**/*.py")}
-
-    assert names - twins == set()
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
 
-def test_the_marks_of_bare_and_foreign_imports_are_seen() -> None:
-    """The reader of imports itself: it sees those inside functions, and tells our rooms from others'."""
-    seen = {other for _, other in imported(ROOT / "commands/runtime.py")}
+def test_resolver_modules_are_named_after_a_model_or_schema_module() -> None:
+    """The exceptions are modules that all resolvers share."""
+    exceptions = {"__init__", "context", "ids", "mutation_resolver", "node", "pages", "rights", "role"}
+    names = {path.stem for path in (ROOT / "resolvers").glob("*.py")} - exceptions
+    namesakes = {path.stem for folder in ("models", "schema") for path in (ROOT / folder).glob("**/*.py")}
 
-    assert {"demo", "embedded", "models", "settings"} <= seen
-    assert "click" not in seen
+    assert names - namesakes == set()
+
+
+def test_reader_of_imports_finds_rooms_and_ignores_libraries() -> None:
+    """`imported_rooms` also finds imports inside functions."""
+    targets = {target for _, target in imported_rooms(ROOT / "commands/runtime.py")}
+
+    assert {"demo", "embedded", "models", "settings"} <= targets
+    assert "click" not in targets

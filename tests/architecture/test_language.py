@@ -1,4 +1,4 @@
-"""The language of names and prose, counted: see `language.py` for the rules."""
+"""The language of names and prose. `language.py` has the rules."""
 
 import ast
 import re
@@ -11,9 +11,9 @@ from tests.architecture.language import HEADLESS, PERSONAL
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_VAGUE_SHARE = 0.006
-"""The share of bound names that may be participles or pronouns. Comparable code bases have 0.1 to 0.6 %."""
+"""The maximum share of bound names that are participles or pronouns. Comparable code bases have 0.1 to 0.6 %."""
 WORDS_THEMSELVES = {ROOT / "tests" / "architecture" / "language.py"}
-"""The list of the words, which has to spell them."""
+"""The file with the list of these words."""
 
 PRODUCT = sorted(
     path
@@ -29,19 +29,19 @@ def where(path: Path, line: int) -> str:
 
 
 @pytest.mark.parametrize("paths", [PRODUCT, TESTS], ids=["product", "tests"])
-def test_names_say_what_their_value_is(paths: list[Path]) -> None:
+def test_names_describe_their_value(paths: list[Path]) -> None:
     names = [
         (name, where(path, line)) for path in paths for name, line in language.bound_names(ast.parse(path.read_text()))
     ]
-    vague = [f"{place} {name}" for name, place in names if language.is_vague(name)]
+    vague_names = [f"{place} {name}" for name, place in names if language.is_vague(name)]
 
     assert len(names) > 5000
-    assert [name for name in vague if name.endswith((" found", "_found "))] == []
-    assert len(vague) / len(names) <= MAX_VAGUE_SHARE, f"{len(vague)} of {len(names)}: {vague[:50]}"
+    assert [name for name in vague_names if name.endswith((" found", "_found "))] == []
+    assert len(vague_names) / len(names) <= MAX_VAGUE_SHARE, f"{len(vague_names)} of {len(names)}: {vague_names[:50]}"
 
 
 @pytest.mark.parametrize("paths", [PRODUCT, TESTS], ids=["product", "tests"])
-def test_docstrings_comments_and_messages_name_people_by_their_part(paths: list[Path]) -> None:
+def test_docstrings_comments_and_messages_have_no_vague_words_for_people(paths: list[Path]) -> None:
     texts = [
         (text, where(path, line))
         for path in paths
@@ -55,7 +55,7 @@ def test_docstrings_comments_and_messages_name_people_by_their_part(paths: list[
 
 
 @pytest.mark.parametrize("paths", [PRODUCT, TESTS], ids=["product", "tests"])
-def test_no_sentence_of_docstrings_and_comments_is_headless(paths: list[Path]) -> None:
+def test_docstrings_and_comments_have_no_headless_sentences(paths: list[Path]) -> None:
     texts = [
         (text, where(path, line))
         for path in paths
@@ -67,7 +67,7 @@ def test_no_sentence_of_docstrings_and_comments_is_headless(paths: list[Path]) -
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_pages_of_documentation_name_people_by_their_part(page: Path) -> None:
+def test_documentation_has_no_vague_words_for_people(page: Path) -> None:
     lines = enumerate(page.read_text().splitlines(), 1)
 
     assert [f"{number} {line}" for number, line in lines if PERSONAL.search(line)] == []
@@ -102,11 +102,11 @@ def test_translated_messages_and_mails_are_plain_in_english() -> None:
         ("grant", False),
     ],
 )
-def test_reader_of_names_tells_vague_ones_from_nouns(name: str, vague: bool) -> None:  # noqa: FBT001 - a table
+def test_vague_names_are_distinguished_from_nouns(name: str, vague: bool) -> None:  # noqa: FBT001 - a table
     assert language.is_vague(name) is vague
 
 
-def test_reader_of_names_sees_each_kind_of_binding() -> None:
+def test_every_kind_of_binding_is_found() -> None:
     code = """
 import a as found1
 class found2:

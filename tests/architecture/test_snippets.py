@@ -1,4 +1,4 @@
-"""What the page about clients shows is what `make test-clients` runs."""
+"""The snippets in docs/clients.md are the files that `make test-clients` runs."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,12 @@ CLIENTS = ROOT / "tests" / "clients"
 PAGE = (ROOT / "docs" / "clients.md").read_text()
 
 
-def test_every_snippet_is_a_file_that_runs() -> None:
-    shown = dict(re.findall(r"^`([\w.-]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+def test_every_snippet_is_equal_to_a_tested_file() -> None:
+    snippets = dict(re.findall(r"^`([\w.-]+)`\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
     files = [*(CLIENTS / "snippets").glob("*.*"), CLIENTS / "relay" / "relay.config.json"]
 
-    assert PAGE.count("\n```") == 2 * len(shown)
-    assert shown == {path.name: path.read_text() for path in files}
+    assert PAGE.count("\n```") == 2 * len(snippets)
+    assert snippets == {path.name: path.read_text() for path in files}
     tests = "".join(path.read_text() for path in CLIENTS.glob("*test*"))
-    others = "".join(path.read_text() for path in files)
-    assert [name for name in shown if name.partition(".")[0] not in tests + others] == []
+    snippet_code = "".join(path.read_text() for path in files)
+    assert [name for name in snippets if name.partition(".")[0] not in tests + snippet_code] == []

@@ -4,11 +4,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from benchmarks.load import Failed, Load, drive
+from benchmarks.load import Load, LoadError, run_load
 
 
-class Counting(ThreadingHTTPServer):
-    """Answers everything with its status, and keeps what it was sent."""
+class RecordingServer(ThreadingHTTPServer):
+    """Sends its status to every request and stores the requests."""
 
     status = 200
 
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server = self.server
-        assert isinstance(server, Counting)
+        assert isinstance(server, RecordingServer)
         server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
         server.tokens.add(self.headers["Authorization"])
         server.connections.add(self.client_address)
@@ -38,8 +38,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def counting() -> Iterator[Counting]:
-    with Counting() as server:
+def server() -> Iterator[RecordingServer]:
+    with RecordingServer() as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server
@@ -47,30 +47,30 @@ def counting() -> Iterator[Counting]:
         thread.join()
 
 
-def load(server: Counting, *bodies: str) -> Load:
+def load_on(server: RecordingServer, *bodies: str) -> Load:
     url = f"http://127.0.0.1:{server.server_port}/graphql"
     return Load(url=url, token="secret", bodies=list(bodies), connections=3, seconds=0.2)
 
 
-def test_every_connection_keeps_asking_until_the_time_is_up(counting: Counting) -> None:
-    figures = drive(load(counting, "first", "second"))
+def test_every_connection_sends_requests_until_the_deadline(server: RecordingServer) -> None:
+    figures = run_load(load_on(server, "first", "second"))
 
-    assert figures.requests == len(counting.bodies) > 10
-    assert len(counting.connections) == 3
-    assert counting.tokens == {"Bearer secret"}
-    assert abs(counting.bodies.count("first") - counting.bodies.count("second")) <= 3
+    assert figures.requests == len(server.bodies) > 10
+    assert len(server.connections) == 3
+    assert server.tokens == {"Bearer secret"}
+    assert abs(server.bodies.count("first") - server.bodies.count("second")) <= 3
     assert 0 < figures.p50 <= figures.p99
     assert figures.rate * 0.2 <= figures.requests
     assert figures.answer_bytes > 5
 
 
-def test_an_error_of_http_fails_the_measurement(counting: Counting) -> None:
-    counting.status = 503
+def test_http_error_fails_the_measurement(server: RecordingServer) -> None:
+    server.status = 503
 
-    with pytest.raises(Failed, match=r"^(\d+) of \1 requests to "):
-        drive(load(counting, "one"))
+    with pytest.raises(LoadError, match=r"^(\d+) of \1 requests to "):
+        run_load(load_on(server, "one"))
 
 
-def test_a_server_that_is_not_there_fails_the_measurement() -> None:
-    with pytest.raises(Failed, match="Connect"):
-        drive(Load(url="http://127.0.0.1:9/graphql", token="secret", bodies=["one"], connections=1, seconds=0.1))
+def test_refused_connection_fails_the_measurement() -> None:
+    with pytest.raises(LoadError, match="Connect"):
+        run_load(Load(url="http://127.0.0.1:9/graphql", token="secret", bodies=["one"], connections=1, seconds=0.1))

@@ -1,4 +1,4 @@
-"""Each benchmark runs for a moment, on little data: that it still runs is all that is shown here."""
+"""Each benchmark runs briefly on a small database. These tests show only that the benchmarks run."""
 
 import asyncio
 import json
@@ -10,108 +10,113 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import alike, common, execution, memory, peers, rules, run, serving
-from benchmarks.measure import Pace, Section
+from benchmarks import address_timing, common, execution, garbage_collector, http_queries, peers, rules, run
+from benchmarks.measurement import Pace, Section
 from benchmarks.seed import Amounts
-from benchmarks.server import ROOT, NoAnswer, serve
+from benchmarks.server import ROOT, UnexpectedResponse, serve
 from database import db
 from models.tables import SCHEMA
 
-TINY = Amounts(users=130, accounts=70, grants=903)
-MOMENT = Pace(rounds=1, seconds=0.1, warm_seconds=0.05, connections=2)
+AMOUNTS = Amounts(users=130, accounts=70, grants=903)
+PACE = Pace(rounds=1, seconds=0.1, warm_seconds=0.05, connections=2)
 
 
 @pytest.fixture
-def seeded(postgres: str) -> str:
-    return asyncio.run(common.database(postgres, TINY))
+def seed_url(postgres: str) -> str:
+    return asyncio.run(common.prepare_database(postgres, AMOUNTS))
 
 
-def names(section: Section) -> list[str]:
+def row_names(section: Section) -> list[str]:
     assert all(math.isfinite(row.ratio) and row.ratio > 0 for row in section.rows)
     assert json.loads(json.dumps(section.raw)) == section.raw
     return [row.name for row in section.rows]
 
 
-def test_seeded_data_is_kept_while_it_fits(postgres: str, seeded: str) -> None:
-    async def email(change: str = "") -> str:
-        async with db.connection(seeded, SCHEMA, pool_size=1):
+def test_database_is_reused_while_it_fits(postgres: str, seed_url: str) -> None:
+    async def first_email(change: str = "") -> str:
+        async with db.connection(seed_url, SCHEMA, pool_size=1):
             if change:
                 await db.execute(change)
             (row,) = await db.fetch("SELECT email FROM users ORDER BY id LIMIT 1", row=db.Row)
-            found: str = row.email
-            return found
+            email: str = row.email
+            return email
 
     asyncio.run(
-        email("UPDATE users SET email = 'kept@example.com' WHERE id IN (SELECT id FROM users ORDER BY id LIMIT 1)")
+        first_email(
+            "UPDATE users SET email = 'changed@example.com' WHERE id = (SELECT id FROM users ORDER BY id LIMIT 1)"
+        )
     )
-    assert asyncio.run(common.database(postgres, TINY)) == seeded
-    assert asyncio.run(email()) == "kept@example.com"
+    assert asyncio.run(common.prepare_database(postgres, AMOUNTS)) == seed_url
+    assert asyncio.run(first_email()) == "changed@example.com"
 
-    asyncio.run(email("UPDATE sessions SET last_used_at = last_used_at - interval '14 days'"))
-    assert asyncio.run(common.database(postgres, TINY)) == seeded
-    assert asyncio.run(email()) == "user1@example.com"
+    asyncio.run(first_email("UPDATE sessions SET last_used_at = last_used_at - interval '14 days'"))
+    assert asyncio.run(common.prepare_database(postgres, AMOUNTS)) == seed_url
+    assert asyncio.run(first_email()) == "user1@example.com"
 
 
-def test_execution_in_memory() -> None:
-    section = execution.measure(MOMENT)
+def test_execution_has_its_rows() -> None:
+    section = execution.measure(PACE)
 
-    assert names(section) == [
+    assert row_names(section) == [
         "Executing Q2 in memory (3,452 fields): Strawberry",
         "Executing Q2 in memory: graphql-core alone",
         "Rules on every field, execution in memory: none",
     ]
 
 
-def test_rules_against_none(seeded: str) -> None:
-    section = rules.measure(seeded, MOMENT)
+def test_rules_have_their_row(seed_url: str) -> None:
+    section = rules.measure(seed_url, PACE)
 
-    assert names(section) == ["Rules on every field, whole request: none"]
-
-
-def test_both_executors_over_http(seeded: str) -> None:
-    section = serving.executors(seeded, MOMENT)
-
-    assert [name[:2] for name in names(section)] == ["Q1", "Q2", "Q3", "Q4"]
+    assert row_names(section) == ["Rules on every field, whole request: none"]
 
 
-def test_growth(seeded: str) -> None:
-    section = serving.growth(seeded, seeded, MOMENT, amounts=(TINY, TINY))
+def test_executors_have_a_row_for_each_query(seed_url: str) -> None:
+    section = http_queries.compare_executors(seed_url, PACE)
 
-    assert names(section) == ["Q2 with 903 grants in the table: with 903"]
-
-
-def test_pages(seeded: str) -> None:
-    section = serving.pages(seeded, MOMENT, users=TINY.users)
-
-    assert names(section) == ["An object of a page of 100: of a page of 10"]
+    assert [name[:2] for name in row_names(section)] == ["Q1", "Q2", "Q3", "Q4"]
 
 
-def test_a_wrong_answer_is_not_measured(seeded: str) -> None:
-    asked = serving.questions()
-    with serve(seeded) as server:
-        for name in asked:
-            serving.check(server, name, asked[name])
+def test_growth_has_its_row(seed_url: str) -> None:
+    section = http_queries.measure_growth(seed_url, seed_url, PACE, amounts=(AMOUNTS, AMOUNTS))
 
-        with pytest.raises(NoAnswer, match="Q2 is answered wrongly"):
-            serving.check(server, "Q2", asked["Q3"])
-        with pytest.raises(NoAnswer, match="Q3 is answered wrongly"):
-            serving.check(server, "Q3", asked["Q2"])
+    assert row_names(section) == ["Q2 with 903 grants in the table: with 903"]
 
 
-def test_a_server_that_cannot_start_says_why(seeded: str) -> None:
-    with pytest.raises(NoAnswer, match="FULLMAKT_PROT is not a setting"), serve(seeded, more={"FULLMAKT_PROT": "1"}):
+def test_pages_have_their_row(seed_url: str) -> None:
+    section = http_queries.measure_pages(seed_url, PACE, users=AMOUNTS.users)
+
+    assert row_names(section) == ["An object of a page of 100: of a page of 10"]
+
+
+def test_wrong_response_is_not_measured(seed_url: str) -> None:
+    queries = http_queries.list_queries()
+    with serve(seed_url) as server:
+        for name in queries:
+            http_queries.require_correct_response(server, name, queries[name])
+
+        with pytest.raises(UnexpectedResponse, match="Q2 has a wrong response"):
+            http_queries.require_correct_response(server, "Q2", queries["Q3"])
+        with pytest.raises(UnexpectedResponse, match="Q3 has a wrong response"):
+            http_queries.require_correct_response(server, "Q3", queries["Q2"])
+
+
+def test_failed_start_of_the_server_reports_its_output(seed_url: str) -> None:
+    with (
+        pytest.raises(UnexpectedResponse, match="FULLMAKT_PROT is not a setting"),
+        serve(seed_url, extra_environment={"FULLMAKT_PROT": "1"}),
+    ):
         pass
 
 
-def test_settings_of_the_collector(seeded: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = {name: memory.COLLECTORS[name] for name in ("as it is", "frozen, 50,000 50 100")}
-    monkeypatch.setattr(memory, "COLLECTORS", some)
+def test_settings_of_the_collector_are_measured(seed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    collectors = {name: garbage_collector.COLLECTORS[name] for name in ("as it is", "frozen, 50,000 50 100")}
+    monkeypatch.setattr(garbage_collector, "COLLECTORS", collectors)
 
-    found = memory.measure(seeded, MOMENT, ("Q3",))
+    results = garbage_collector.measure(seed_url, PACE, ("Q3",))
 
-    assert list(found["Q3"]) == list(some)
-    assert found["Q3"]["as it is"]["memory"]["rss"] > 20
-    assert [line.split(" | ")[0] for line in memory.lines("Q3", found["Q3"])] == [
+    assert list(results["Q3"]) == list(collectors)
+    assert results["Q3"]["as it is"]["memory"]["rss"] > 20
+    assert [line.split(" | ")[0] for line in garbage_collector.format_results("Q3", results["Q3"])] == [
         "| Q3: collector",
         "| ---",
         "| as it is",
@@ -119,13 +124,13 @@ def test_settings_of_the_collector(seeded: str, monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_the_collector_is_set_as_asked() -> None:
+def test_settings_of_the_collector_are_applied() -> None:
     script = """
 import gc
-from benchmarks import memory
-memory.settle(memory.COLLECTORS["frozen, 10,000 20 50"])
+from benchmarks import garbage_collector
+garbage_collector.apply_settings(garbage_collector.COLLECTORS["frozen, 10,000 20 50"])
 print(gc.get_threshold(), gc.get_freeze_count() > 1000, gc.isenabled())
-memory.settle(memory.COLLECTORS["off"])
+garbage_collector.apply_settings(garbage_collector.COLLECTORS["off"])
 print(gc.isenabled())
 """
 
@@ -139,14 +144,14 @@ def run_python(script: str) -> str:
     return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-# ---- The harness of others -------------------------------------------------------------------
+# ---- Peers -----------------------------------------------------------------------------------
 
 
 def cells(**speeds: tuple[float, ...]) -> dict[str, Any]:
     return {query: [{"rps": speed} for speed in of] for query, of in speeds.items()}
 
 
-def test_a_goal_speaks_of_the_fastest_of_its_peers() -> None:
+def test_goal_compares_with_the_fastest_of_its_peers() -> None:
     results = {
         "labels": {"a": "Idiomatic", "c24": "Mercurius", "d24": "Yoga", "f": "Limit", "fullmakt": "Fullmakt"},
         "cells": {
@@ -158,9 +163,9 @@ def test_a_goal_speaks_of_the_fastest_of_its_peers() -> None:
         },
     }
 
-    rows = peers.rows(results)
+    rows = peers.compare_peers(results)
 
-    assert [(row.name, row.ours, row.other, row.verdict) for row in rows] == [
+    assert [(row.name, row.value, row.baseline, row.verdict) for row in rows] == [
         ("Q2 over HTTP: Idiomatic", 300, 10, "reached"),
         ("Q2 over HTTP: Yoga", 300, 150, "reached"),
         ("Q3 over HTTP: Mercurius", 270, 90, "reached"),
@@ -168,43 +173,43 @@ def test_a_goal_speaks_of_the_fastest_of_its_peers() -> None:
     ]
 
 
-def test_the_harness_starts_us_at_an_address_of_its_choice() -> None:
-    told = peers.peer("asyncpg://postgres@127.0.0.1:1/seeded")
+def test_harness_chooses_the_port_of_our_server() -> None:
+    config = peers.peer_config("asyncpg://postgres@127.0.0.1:1/seed_url")
 
-    assert "url" not in told
-    assert str(told["cmd"]).startswith("env FULLMAKT_PORT=$PORT ")
-    assert str(told["cmd"]).endswith(f"{ROOT / 'cli.py'} serve")
-    environ = told["env"]
+    assert "url" not in config
+    assert str(config["cmd"]).startswith("env FULLMAKT_PORT=$PORT ")
+    assert str(config["cmd"]).endswith(f"{ROOT / 'cli.py'} serve")
+    environ = config["env"]
     assert isinstance(environ, dict)
-    assert environ["FULLMAKT_DATABASE_URL"] == "asyncpg://postgres@127.0.0.1:1/seeded"
+    assert environ["FULLMAKT_DATABASE_URL"] == "asyncpg://postgres@127.0.0.1:1/seed_url"
     assert "FULLMAKT_PORT" not in environ
 
 
 # ---- The command -----------------------------------------------------------------------------
 
 
-def test_the_table_is_printed_and_the_figures_are_kept(tmp_path: Path) -> None:
-    call = ["--only", "execution", "--rounds", "1", "--seconds", "0.05", "--folder", str(tmp_path / "new")]
+def test_table_is_printed_and_figures_are_written(tmp_path: Path) -> None:
+    arguments = ["--only", "execution", "--rounds", "1", "--seconds", "0.05", "--folder", str(tmp_path / "new")]
 
-    result = CliRunner().invoke(run.main, call)
+    result = CliRunner().invoke(run.main, arguments)
 
     assert result.exit_code == 0, result.output
     assert result.stdout.count("\n| ") == 4
-    kept = msgspec.json.decode((tmp_path / "new" / "results.json").read_bytes())
-    assert [row["section"] for row in kept["rows"]] == ["execution"] * 3
-    assert kept["raw"]["execution"]["fields"] == 3452
+    results = msgspec.json.decode((tmp_path / "new" / "results.json").read_bytes())
+    assert [row["section"] for row in results["rows"]] == ["execution"] * 3
+    assert results["raw"]["execution"]["fields"] == 3452
 
 
-def test_peers_need_their_folder(tmp_path: Path) -> None:
+def test_peers_without_a_folder_are_a_usage_error(tmp_path: Path) -> None:
     result = CliRunner().invoke(run.main, ["--only", "peers", "--folder", str(tmp_path)])
 
     assert result.exit_code == 2
     assert "--only peers needs --peers FOLDER." in result.stderr
 
 
-def test_what_must_not_tell_who_is_there_answers_alike(postgres: str) -> None:
-    """As often as it takes to see that every answer is the same; how long they take is for `make bench`."""
-    found = names(alike.measure(postgres, turns=2, warm=0))
+def test_known_and_unknown_addresses_get_the_same_response(postgres: str) -> None:
+    """Two turns show that the responses are equal. `make bench` measures the times."""
+    rows = row_names(address_timing.measure(postgres, turns=2, warm_up_turns=0))
 
-    assert len(found) == 24
-    assert found[0] == "signIn, known: unknown (apart, ms)"
+    assert len(rows) == 24
+    assert rows[0] == "signIn, known: unknown (difference, ms)"

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { gql } from "@apollo/client";
 import { connect } from "./snippets/apollo.mjs";
-import { accepted, anna, checkForbidden, checkRefusal, checkTold, EVENTS, firm, marek, order, refused, SETTINGS, unseen, UPDATE, url, VIEWER, watchRequests } from "./world.mjs";
+import { validUpdate, ownerToken, assertForbidden, assertRejected, assertEventArrives, EVENTS, accountId, accountantToken, sendCommand, invalidUpdate, SETTINGS, newDocument, UPDATE, url, VIEWER, recordRequests } from "./common.mjs";
 
-const owner = connect(url, anna);
-const accountant = connect(url, marek);
+const owner = connect(url, ownerToken);
+const accountant = connect(url, accountantToken);
 after(() => Promise.all([owner.close(), accountant.close()]));
 
-test("a query, and its objects in the cache by their global ids", async () => {
+test("objects of a query are cached by their global ids", async () => {
   const { data } = await owner.client.query({ query: gql(VIEWER) });
 
   const [account] = data.viewer.accounts.nodes;
@@ -17,52 +17,52 @@ test("a query, and its objects in the cache by their global ids", async () => {
   assert.equal(cached.name, account.name);
 });
 
-test("a mutation, which brings the cache up to date, and one that is refused", async () => {
-  await owner.client.query({ query: gql(SETTINGS), variables: { id: firm } });
+test("a valid mutation updates the cache and an invalid one has an error in its payload", async () => {
+  await owner.client.query({ query: gql(SETTINGS), variables: { id: accountId } });
 
-  const done = await owner.client.mutate({ mutation: gql(UPDATE), variables: accepted("AP/") });
-  const not = await owner.client.mutate({ mutation: gql(UPDATE), variables: refused });
+  const validResult = await owner.client.mutate({ mutation: gql(UPDATE), variables: validUpdate("AP/") });
+  const invalidResult = await owner.client.mutate({ mutation: gql(UPDATE), variables: invalidUpdate });
 
-  const cached = owner.client.readQuery({ query: gql(SETTINGS), variables: { id: firm } });
-  assert.deepEqual(done.data.updateAccountSettings.errors, []);
+  const cached = owner.client.readQuery({ query: gql(SETTINGS), variables: { id: accountId } });
+  assert.deepEqual(validResult.data.updateAccountSettings.errors, []);
   assert.equal(cached.account.settings.invoicePrefix, "AP/");
-  checkRefusal(not.data.updateAccountSettings);
+  assertRejected(invalidResult.data.updateAccountSettings);
 });
 
-test("a forbidden field", async () => {
-  const { data, error } = await accountant.client.query({ query: gql(SETTINGS), variables: { id: firm } });
+test("a forbidden field is null and has an error", async () => {
+  const { data, error } = await accountant.client.query({ query: gql(SETTINGS), variables: { id: accountId } });
 
-  checkForbidden(data, error.errors);
+  assertForbidden(data, error.errors);
 });
 
 test("an invalid document is an error with its code", async () => {
-  const { error } = await owner.client.query({ query: gql("query Nothing { nothing }") });
+  const { error } = await owner.client.query({ query: gql("query Unknown { unknown }") });
 
   assert.equal(error.errors[0].extensions.code, "GRAPHQL_VALIDATION_FAILED");
 });
 
-test("a subscription, which goes on after a cut connection", async () => {
-  const told = [];
+test("a subscription continues after a lost connection", async () => {
+  const events = [];
   const stop = owner.client
-    .subscribe({ query: gql(EVENTS), variables: { accountId: firm } })
-    .subscribe(({ data }) => told.push(data.accountEvents));
+    .subscribe({ query: gql(EVENTS), variables: { accountId } })
+    .subscribe(({ data }) => events.push(data.accountEvents));
 
-  await checkTold(told);
-  await order("cut");
-  await checkTold(told);
+  await assertEventArrives(events);
+  await sendCommand("cut");
+  await assertEventArrives(events);
   stop.unsubscribe();
 });
 
-test("a document is sent by its hash alone once the server knows it", async () => {
-  const query = gql(unseen());
-  const [one, another] = [connect(url, anna), connect(url, anna)];
-  const sent = watchRequests();
+test("a document is sent as a hash only once the server has it", async () => {
+  const query = gql(newDocument());
+  const [firstClient, secondClient] = [connect(url, ownerToken), connect(url, ownerToken)];
+  const requests = recordRequests();
 
-  const first = await one.client.query({ query });
-  const again = await another.client.query({ query });
-  await Promise.all([one.close(), another.close()]);
+  const first = await firstClient.client.query({ query });
+  const second = await secondClient.client.query({ query });
+  await Promise.all([firstClient.close(), secondClient.close()]);
 
   assert.equal(first.data.viewer.user.name, "Anna Nowak");
-  assert.deepEqual(again.data, first.data);
-  assert.deepEqual(sent, [[false, 64], [true, 64], [false, 64]]);
+  assert.deepEqual(second.data, first.data);
+  assert.deepEqual(requests, [[false, 64], [true, 64], [false, 64]]);
 });

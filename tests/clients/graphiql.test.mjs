@@ -1,14 +1,14 @@
-// GraphiQL as a person meets it, in a real browser: everything from this server, nothing refused, nothing kept.
+// GraphiQL in a real browser. It loads everything from this server, violates no policy, and stores nothing.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { change, email, EVENTS, firm, origin, password, until, url } from "./world.mjs";
+import { changeSettings, email, EVENTS, accountId, origin, password, waitFor, url } from "./common.mjs";
 
 let browser;
 let page;
-let asked;
-let complaints;
+let requestUrls;
+let messages;
 
 before(async () => { browser = await launch(); });
 after(() => browser.close());
@@ -23,13 +23,13 @@ beforeEach(async () => {
   });
   context.setDefaultTimeout(15_000);
   page = await context.newPage();
-  asked = [];
-  complaints = [];
-  page.on("request", (request) => asked.push(request.url()));
-  page.on("websocket", (socket) => asked.push(socket.url()));
-  page.on("pageerror", (error) => complaints.push(String(error)));
+  requestUrls = [];
+  messages = [];
+  page.on("request", (request) => requestUrls.push(request.url()));
+  page.on("websocket", (socket) => requestUrls.push(socket.url()));
+  page.on("pageerror", (error) => messages.push(String(error)));
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    if (["error", "warning"].includes(message.type())) messages.push(message.text());
   });
   await page.goto(url);
   await page.getByRole("button", { name: /^Execute query/ }).waitFor();
@@ -40,18 +40,18 @@ afterEach(async (t) => {
   await page.context().close();
 });
 
-/** Put a document in place of what is in the editor, and run it. */
+/** Replace the document in the editor, and run it. */
 async function run(document) {
   await page.locator(".graphiql-query-editor .CodeMirror").click();
   await page.keyboard.press("ControlOrMeta+A");
   await page.keyboard.insertText(document);
-  // GraphiQL looks a moment later which operations the text holds, and sends the old one's name until then.
+  // GraphiQL parses the new text with a delay. Until then it sends the name of the old operation.
   await page.waitForTimeout(500);
   await page.getByRole("button", { name: /^Execute query/ }).click();
 }
 
-const answer = () => page.locator(".result-window .CodeMirror").innerText();
-const answered = (text) => page.locator(".result-window .CodeMirror", { hasText: text }).waitFor();
+const responseText = () => page.locator(".result-window .CodeMirror").innerText();
+const waitForResponse = (text) => page.locator(".result-window .CodeMirror", { hasText: text }).waitFor();
 
 async function signIn() {
   await page.getByLabel("E-mail").fill(email);
@@ -60,18 +60,18 @@ async function signIn() {
   await page.locator("#who", { hasText: "Anna Nowak" }).waitFor();
 }
 
-/** That everything came from here, and that neither the browser nor its policy had anything to say. */
-async function checkPeace() {
-  const elsewhere = asked.filter((address) => new URL(address).origin !== origin);
+/** Assert that all requests went to this server, without an error, a warning or a policy violation. */
+async function assertNoProblems() {
+  const foreignUrls = requestUrls.filter((address) => new URL(address).origin !== origin);
 
-  assert.ok(asked.length >= 9);
-  assert.deepEqual(elsewhere.filter((address) => !address.startsWith("data:")), []);
-  assert.deepEqual(complaints, []);
+  assert.ok(requestUrls.length >= 9);
+  assert.deepEqual(foreignUrls.filter((address) => !address.startsWith("data:")), []);
+  assert.deepEqual(messages, []);
   assert.deepEqual(await page.evaluate(() => window.violations), []);
 }
 
-/** What the browser keeps of the page. */
-const kept = () =>
+/** Read the data that the browser stores for the page. */
+const readStorage = () =>
   page.evaluate(async () => ({
     local: { ...localStorage },
     session: { ...sessionStorage },
@@ -80,56 +80,56 @@ const kept = () =>
     cookie: document.cookie,
   }));
 
-test("it signs in, runs a query, and keeps nothing", async () => {
+test("signing in and running a query stores nothing", async () => {
   await signIn();
   await page.getByRole("button", { name: /^Execute query/ }).click();
-  await answered("Nowak Meble");
+  await waitForResponse("Nowak Meble");
   await page.getByRole("button", { name: "Headers" }).click();
   await page.locator(".graphiql-editor-tool .CodeMirror").last().click();
   await page.keyboard.insertText('{"X-Note": "canary"}');
   await run("{ viewer { user { email } } }");
-  await answered(email);
+  await waitForResponse(email);
 
-  assert.deepEqual(await kept(), { local: {}, session: {}, databases: [], caches: [], cookie: "" });
-  await checkPeace();
+  assert.deepEqual(await readStorage(), { local: {}, session: {}, databases: [], caches: [], cookie: "" });
+  await assertNoProblems();
 });
 
-test("a reload leaves the session as it is, in a cookie that no script can read", async () => {
+test("a session survives a reload in a cookie that no script can read", async () => {
   await signIn();
   await page.reload();
   await page.locator("#who", { hasText: "Anna Nowak" }).waitFor();
 
-  const [{ name, httpOnly, secure, sameSite }, ...others] = await page.context().cookies();
+  const [{ name, httpOnly, secure, sameSite }, ...otherCookies] = await page.context().cookies();
   assert.match(name, /^__Host-/);
-  assert.deepEqual([httpOnly, secure, others], [true, true, []]);
+  assert.deepEqual([httpOnly, secure, otherCookies], [true, true, []]);
   assert.notEqual(sameSite, "None");
-  assert.deepEqual(await kept(), { local: {}, session: {}, databases: [], caches: [], cookie: "" });
-  await checkPeace();
+  assert.deepEqual(await readStorage(), { local: {}, session: {}, databases: [], caches: [], cookie: "" });
+  await assertNoProblems();
 });
 
-test("a subscription shows what happens, until it is stopped", async () => {
+test("a subscription shows events until it is stopped", async () => {
   await signIn();
-  await run(EVENTS.replace(/\(\$accountId: ID!\)/, "").replace("$accountId", JSON.stringify(firm)));
+  await run(EVENTS.replace(/\(\$accountId: ID!\)/, "").replace("$accountId", JSON.stringify(accountId)));
   const stop = page.getByRole("button", { name: /^Stop query/ });
   await stop.waitFor();
-  await until(async () => {
-    await change();
-    return (await answer()).includes("account:settings:update");
+  await waitFor(async () => {
+    await changeSettings();
+    return (await responseText()).includes("account:settings:update");
   }, "an event");
   assert.ok(await stop.isVisible());
   await stop.click();
   await page.getByRole("button", { name: /^Execute query/ }).waitFor();
 
-  await checkPeace();
+  await assertNoProblems();
 });
 
-test("a wrong password is told", async () => {
+test("a wrong password shows an error", async () => {
   await page.getByLabel("E-mail").fill(email);
   await page.getByLabel("Password").fill("not the password");
   await page.getByRole("button", { name: "Sign in" }).click();
 
   await page.getByRole("status").filter({ hasText: /password/i }).waitFor();
-  await checkPeace();
+  await assertNoProblems();
 });
 
 test("signing out ends the session", async () => {
@@ -137,24 +137,24 @@ test("signing out ends the session", async () => {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("button", { name: "Sign in" }).waitFor();
   await run("{ viewer { user { email } } }");
-  await answered("viewer");
+  await waitForResponse("viewer");
 
-  assert.ok(!(await answer()).includes(email));
-  await checkPeace();
+  assert.ok(!(await responseText()).includes(email));
+  await assertNoProblems();
 });
 
-test("the documentation names the rule of a field", async () => {
+test("the documentation shows the rule of a field", async () => {
   await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
   await page.locator(".graphiql-doc-explorer-search").click();
   await page.keyboard.type("settings");
   await page.getByRole("option", { name: /^Account\W*settings/ }).first().click();
 
-  const shown = await page.locator(".graphiql-doc-explorer-content").innerText();
-  assert.match(shown, /Needs SETTINGS_READ: owner, administrator, collaborator; consultant where given\./);
-  await checkPeace();
+  const text = await page.locator(".graphiql-doc-explorer-content").innerText();
+  assert.match(text, /Needs SETTINGS_READ: owner, administrator, collaborator; consultant if granted\./);
+  await assertNoProblems();
 });
 
-test("a script that got into the page does not run", async () => {
+test("an injected script does not run", async () => {
   await page.evaluate(() => {
     const script = document.createElement("script");
     script.textContent = "window.broken = true";
@@ -165,11 +165,11 @@ test("a script that got into the page does not run", async () => {
   assert.deepEqual(await page.evaluate(() => window.violations), ["script-src-elem: inline"]);
 });
 
-test("no other page can frame it", async () => {
-  const other = await page.context().newPage();
-  await other.setContent(`<iframe src="${url}"></iframe>`);
-  await other.waitForLoadState("networkidle");
+test("another page cannot frame GraphiQL", async () => {
+  const framingPage = await page.context().newPage();
+  await framingPage.setContent(`<iframe src="${url}"></iframe>`);
+  await framingPage.waitForLoadState("networkidle");
 
-  const [frame] = other.frames().filter((found) => found !== other.mainFrame());
+  const [frame] = framingPage.frames().filter((candidate) => candidate !== framingPage.mainFrame());
   assert.equal(await frame.locator("#graphiql").count(), 0);
 });

@@ -1,57 +1,57 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "./snippets/graphql-sse.mjs";
-import { anna, checkTold, EVENTS, firm, marek, order, url, VIEWER } from "./world.mjs";
+import { ownerToken, assertEventArrives, EVENTS, accountId, accountantToken, sendCommand, url, VIEWER } from "./common.mjs";
 
-const request = { query: EVENTS, variables: { accountId: firm } };
+const request = { query: EVENTS, variables: { accountId } };
 
-test("a subscription, which goes on after a cut connection", async () => {
-  const told = [];
-  let problem = null;
-  const client = connect(url, anna);
+test("a subscription continues after a lost connection", async () => {
+  const events = [];
+  let error = null;
+  const client = connect(url, ownerToken);
   client.subscribe(request, {
-    next: ({ data }) => told.push(data.accountEvents),
-    error: (thrown) => { problem = thrown; },
+    next: ({ data }) => events.push(data.accountEvents),
+    error: (reason) => { error = reason; },
     complete: () => {},
   });
 
-  await checkTold(told);
-  await order("cut");
-  await checkTold(told);
+  await assertEventArrives(events);
+  await sendCommand("cut");
+  await assertEventArrives(events);
 
-  assert.equal(problem, null);
+  assert.equal(error, null);
   client.dispose();
 });
 
-test("a query is answered as a stream of one", async () => {
-  const client = connect(url, anna);
+test("a query gives one response in its stream", async () => {
+  const client = connect(url, ownerToken);
 
-  const answers = [];
-  for await (const answer of client.iterate({ query: VIEWER })) answers.push(answer);
+  const responses = [];
+  for await (const response of client.iterate({ query: VIEWER })) responses.push(response);
 
-  assert.equal(answers.length, 1);
-  assert.equal(answers[0].data.viewer.user.name, "Anna Nowak");
+  assert.equal(responses.length, 1);
+  assert.equal(responses[0].data.viewer.user.name, "Anna Nowak");
   client.dispose();
 });
 
-test("a subscription without the permission says so, and ends", async () => {
-  const client = connect(url, marek);
+test("a subscription without permission ends with an error", async () => {
+  const client = connect(url, accountantToken);
 
-  const answers = [];
-  for await (const answer of client.iterate(request)) answers.push(answer);
+  const responses = [];
+  for await (const response of client.iterate(request)) responses.push(response);
 
-  assert.equal(answers.length, 1);
-  assert.equal(answers[0].errors[0].extensions.code, "FORBIDDEN");
+  assert.equal(responses.length, 1);
+  assert.equal(responses[0].errors[0].extensions.code, "FORBIDDEN");
   client.dispose();
 });
 
-test("a wrong token is nobody", async () => {
-  const client = connect(url, "nonsense");
+test("a subscription with an invalid token ends with an error", async () => {
+  const client = connect(url, "invalid");
 
-  const answers = [];
-  for await (const answer of client.iterate(request)) answers.push(answer);
+  const responses = [];
+  for await (const response of client.iterate(request)) responses.push(response);
 
-  assert.equal(answers.length, 1);
-  assert.equal(answers[0].errors[0].extensions.code, "UNAUTHENTICATED");
+  assert.equal(responses.length, 1);
+  assert.equal(responses[0].errors[0].extensions.code, "UNAUTHENTICATED");
   client.dispose();
 });

@@ -2,23 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createClient } from "graphql-ws";
 import { connect } from "./snippets/graphql-ws.mjs";
-import { anna, checkTold, email, EVENTS, firm, marek, order, password, until, url, VIEWER, wsUrl } from "./world.mjs";
+import { ownerToken, assertEventArrives, email, EVENTS, accountId, accountantToken, sendCommand, password, waitFor, url, VIEWER, wsUrl } from "./common.mjs";
 
-const request = { query: EVENTS, variables: { accountId: firm } };
+const request = { query: EVENTS, variables: { accountId } };
 
-/** Follow the events: what was told, what went wrong, and how often it connected. */
-function follow(client) {
-  const seen = { told: [], errors: [], problem: null, isOver: false, connections: 0 };
-  client.on("connected", () => { seen.connections += 1; });
+/** Subscribe. Returns the events, the errors, the closing reason and the number of connections, updated as they come. */
+function subscribe(client) {
+  const stream = { events: [], errors: [], reason: null, isOver: false, connections: 0 };
+  client.on("connected", () => { stream.connections += 1; });
   client.subscribe(request, {
     next: ({ data, errors = [] }) => {
-      if (data) seen.told.push(data.accountEvents);
-      seen.errors.push(...errors);
+      if (data) stream.events.push(data.accountEvents);
+      stream.errors.push(...errors);
     },
-    error: (problem) => { seen.problem = problem; },
-    complete: () => { seen.isOver = true; },
+    error: (reason) => { stream.reason = reason; },
+    complete: () => { stream.isOver = true; },
   });
-  return seen;
+  return stream;
 }
 
 async function post(query, token) {
@@ -26,81 +26,81 @@ async function post(query, token) {
   return (await fetch(url, { method: "POST", headers, body: JSON.stringify({ query }) })).json();
 }
 
-test("a subscription goes on after a cut connection, and with a server that was started anew", async () => {
-  const client = connect(url, anna);
-  const seen = follow(client);
+test("a subscription continues after a lost connection and after a restart of the server", async () => {
+  const client = connect(url, ownerToken);
+  const stream = subscribe(client);
 
-  await checkTold(seen.told);
-  await order("cut");
-  await checkTold(seen.told);
-  await order("restart");
-  await checkTold(seen.told);
+  await assertEventArrives(stream.events);
+  await sendCommand("cut");
+  await assertEventArrives(stream.events);
+  await sendCommand("restart");
+  await assertEventArrives(stream.events);
 
-  assert.ok(seen.connections >= 3);
-  assert.deepEqual([seen.problem, seen.isOver], [null, false]);
+  assert.ok(stream.connections >= 3);
+  assert.deepEqual([stream.reason, stream.isOver], [null, false]);
   await client.dispose();
 });
 
-test("a wrong token is refused for good", async () => {
-  const client = connect(url, "nonsense");
-  const seen = follow(client);
+test("an invalid token closes the socket without a retry", async () => {
+  const client = connect(url, "invalid");
+  const stream = subscribe(client);
 
-  const closed = await until(() => seen.problem, "a refusal");
-  assert.equal(closed.code, 4403);
-  assert.equal(seen.connections, 0);
+  const closeEvent = await waitFor(() => stream.reason, "a closed socket");
+  assert.equal(closeEvent.code, 4403);
+  assert.equal(stream.connections, 0);
 });
 
-test("whoever signs out hears no more", async () => {
+test("signing out ends the stream", async () => {
   const input = `{ email: ${JSON.stringify(email)}, password: ${JSON.stringify(password)} }`;
-  const signedIn = await post(`mutation { signIn(input: ${input}) { accessToken } }`);
-  const token = signedIn.data.signIn.accessToken;
-  const seen = follow(connect(url, token));
-  await checkTold(seen.told);
+  const response = await post(`mutation { signIn(input: ${input}) { accessToken } }`);
+  const token = response.data.signIn.accessToken;
+  const stream = subscribe(connect(url, token));
+  await assertEventArrives(stream.events);
 
   await post("mutation { signOut { errors { code } } }", token);
 
-  await until(() => seen.problem || seen.isOver, "an end");
-  const heard = seen.told.length;
-  const again = follow(connect(url, token));
-  assert.equal((await until(() => again.problem, "a refusal")).code, 4403);
-  assert.equal(seen.told.length, heard);
+  await waitFor(() => stream.reason || stream.isOver, "an end");
+  const eventCount = stream.events.length;
+  const secondStream = subscribe(connect(url, token));
+  assert.equal((await waitFor(() => secondStream.reason, "a closed socket")).code, 4403);
+  assert.equal(stream.events.length, eventCount);
 });
 
-test("a subscription without the permission says so, and ends", async () => {
-  const client = connect(url, marek);
-  const seen = follow(client);
+test("a subscription without permission ends with an error", async () => {
+  const client = connect(url, accountantToken);
+  const stream = subscribe(client);
 
-  await until(() => seen.isOver, "an end");
-  const [{ path, extensions }] = seen.errors;
+  await waitFor(() => stream.isOver, "an end");
+  const [{ path, extensions }] = stream.errors;
   assert.deepEqual([path, extensions.code, extensions.permission], [["accountEvents"], "FORBIDDEN", "EVENTS_READ"]);
   assert.ok(extensions.requestId);
-  assert.equal(seen.told.length, 0);
+  assert.equal(stream.events.length, 0);
   await client.dispose();
 });
 
-test("a query belongs to POST", async () => {
-  const client = connect(url, anna);
+test("a query over a socket is rejected", async () => {
+  const client = connect(url, ownerToken);
 
-  const [error] = await client.iterate({ query: VIEWER }).next().catch((thrown) => thrown);
+  const [error] = await client.iterate({ query: VIEWER }).next().catch((reason) => reason);
   assert.equal(error.extensions.code, "BAD_USER_INPUT");
   await client.dispose();
 });
 
-test("a ping is answered", async () => {
+test("the server answers a ping with a pong", async () => {
   let pongs = 0;
   const client = createClient({
     url: wsUrl,
-    connectionParams: { Authorization: `Bearer ${anna}` },
+    connectionParams: { Authorization: `Bearer ${ownerToken}` },
     keepAlive: 50,
     lazy: false,
     on: { pong: (received) => { pongs += received; } },
   });
 
-  await until(() => pongs >= 3, "pongs");
+  await waitFor(() => pongs >= 3, "pongs");
   await client.dispose();
 });
 
-test("who subscribes before he has said who he is gets 4401", async () => {
+test("a subscription before connection_init closes the socket with 4401", async () => {
   const socket = new WebSocket(wsUrl, "graphql-transport-ws");
   socket.addEventListener("open", () => socket.send(JSON.stringify({ id: "1", type: "subscribe", payload: request })));
 

@@ -1,4 +1,4 @@
-"""The client that programs in Python use."""
+"""The Python client gql."""
 
 import asyncio
 from itertools import count
@@ -7,7 +7,7 @@ import pytest
 from gql import GraphQLRequest, gql
 from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 
-from tests.clients.conftest import Site
+from tests.clients.conftest import ServerUnderTest
 from tests.clients.snippets.gql_client import connect, listen
 
 VIEWER = gql("{ viewer { user { name } } }")
@@ -19,39 +19,40 @@ UPDATE = gql("""mutation ($input: UpdateAccountSettingsInput!) {
 }""")
 
 
-def update(site: Site, **given: str) -> GraphQLRequest:
-    return GraphQLRequest(UPDATE, variable_values={"input": {"accountId": site.firm, **given}})
+def update(server: ServerUnderTest, **settings: str) -> GraphQLRequest:
+    return GraphQLRequest(UPDATE, variable_values={"input": {"accountId": server.account_id, **settings}})
 
 
-async def test_a_query(site: Site) -> None:
-    async with connect(f"{site.url}/graphql", site.anna) as session:
-        answer = await session.execute(VIEWER)
+async def test_query_returns_its_data(server: ServerUnderTest) -> None:
+    async with connect(f"{server.url}/graphql", server.owner_token) as session:
+        response = await session.execute(VIEWER)
 
-    assert answer == {"viewer": {"user": {"name": "Anna Nowak"}}}
+    assert response == {"viewer": {"user": {"name": "Anna Nowak"}}}
 
 
-async def test_a_mutation_and_one_that_is_refused(site: Site) -> None:
-    async with connect(f"{site.url}/graphql", site.anna) as session:
-        done = await session.execute(update(site, invoicePrefix="PY/"))
-        refused = await session.execute(update(site, defaultCurrency="GOLD"))
+async def test_valid_mutation_succeeds_and_invalid_one_has_an_error(server: ServerUnderTest) -> None:
+    async with connect(f"{server.url}/graphql", server.owner_token) as session:
+        accepted_payload = await session.execute(update(server, invoicePrefix="PY/"))
+        rejected_payload = await session.execute(update(server, defaultCurrency="GOLD"))
 
-    assert done == {"updateAccountSettings": {"account": {"settings": {"invoicePrefix": "PY/"}}, "errors": []}}
+    account = {"settings": {"invoicePrefix": "PY/"}}
     error = {"code": "INVALID", "field": ["defaultCurrency"]}
-    assert refused == {"updateAccountSettings": {"account": None, "errors": [error]}}
+    assert accepted_payload == {"updateAccountSettings": {"account": account, "errors": []}}
+    assert rejected_payload == {"updateAccountSettings": {"account": None, "errors": [error]}}
 
 
-async def test_a_forbidden_field_is_an_error_beside_the_rest(site: Site) -> None:
-    async with connect(f"{site.url}/graphql", site.marek) as session:
-        with pytest.raises(TransportQueryError) as caught:
-            await session.execute(GraphQLRequest(SETTINGS, variable_values={"id": site.firm}))
+async def test_forbidden_field_is_null_and_has_an_error(server: ServerUnderTest) -> None:
+    async with connect(f"{server.url}/graphql", server.accountant_token) as session:
+        with pytest.raises(TransportQueryError) as error_info:
+            await session.execute(GraphQLRequest(SETTINGS, variable_values={"id": server.account_id}))
 
-    assert caught.value.data == {"account": {"name": "Nowak Meble", "settings": None}}
-    (error,) = caught.value.errors or []
+    assert error_info.value.data == {"account": {"name": "Nowak Meble", "settings": None}}
+    (error,) = error_info.value.errors or []
     assert (error["path"], error["extensions"]["code"]) == (["account", "settings"], "FORBIDDEN")
 
 
-async def test_the_schema_can_be_fetched_and_checked_against(site: Site) -> None:
-    client = connect(f"{site.url}/graphql", site.anna)
+async def test_schema_is_fetched_by_introspection(server: ServerUnderTest) -> None:
+    client = connect(f"{server.url}/graphql", server.owner_token)
     client.fetch_schema_from_transport = True
 
     async with client:
@@ -60,25 +61,25 @@ async def test_the_schema_can_be_fetched_and_checked_against(site: Site) -> None
         assert "viewer" in client.schema.query_type.fields
 
 
-async def test_a_subscription_and_a_new_one_after_a_cut_connection(site: Site) -> None:
-    url = f"{site.url}/graphql"
+async def test_new_subscription_works_after_a_lost_connection(server: ServerUnderTest) -> None:
+    url = f"{server.url}/graphql"
 
     for _ in range(2):
-        async with connect(url, site.anna) as owner, listen(url, site.anna) as listening:
-            events = listening.subscribe(GraphQLRequest(EVENTS, variable_values={"accountId": site.firm}))
-            told = asyncio.create_task(anext(events))
-            while not told.done():
-                _ = await owner.execute(update(site, invoicePrefix=f"PY{next(NUMBERS)}/"))
-                _ = await asyncio.wait([told], timeout=0.2)
-            assert (await told)["accountEvents"]["type"] == "account:settings:update"
+        async with connect(url, server.owner_token) as owner, listen(url, server.owner_token) as subscriber:
+            events = subscriber.subscribe(GraphQLRequest(EVENTS, variable_values={"accountId": server.account_id}))
+            event = asyncio.create_task(anext(events))
+            while not event.done():
+                _ = await owner.execute(update(server, invoicePrefix=f"PY{next(NUMBERS)}/"))
+                _ = await asyncio.wait([event], timeout=0.2)
+            assert (await event)["accountEvents"]["type"] == "account:settings:update"
 
-            following = asyncio.create_task(anext(events))
-            await site.wire.cut()
+            next_event = asyncio.create_task(anext(events))
+            await server.proxy.cut()
             with pytest.raises(TransportConnectionFailed):
-                await following
+                await next_event
 
 
-async def test_a_wrong_token_opens_no_socket(site: Site) -> None:
+async def test_invalid_token_opens_no_socket(server: ServerUnderTest) -> None:
     with pytest.raises(TransportConnectionFailed):
-        async with listen(f"{site.url}/graphql", "nonsense"):
+        async with listen(f"{server.url}/graphql", "invalid"):
             pass

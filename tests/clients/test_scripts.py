@@ -1,4 +1,4 @@
-"""Each client's own script, run by node against the server. What it says stands in the failure."""
+"""The script of each client, run by Node.js on the server. The failure message contains its output."""
 
 import os
 import re
@@ -12,23 +12,25 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.clients.conftest import HERE, Site
+from tests.clients.conftest import CLIENTS_FOLDER, ServerUnderTest
 
-SCRIPTS = sorted(HERE.glob("*.test.mjs"))
-LONGEST_SECONDS = 120
-LONGEST_TEST_SECONDS = 40
+SCRIPTS = sorted(CLIENTS_FOLDER.glob("*.test.mjs"))
+MAX_SECONDS = 120
+MAX_TEST_SECONDS = 40
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name.partition(".")[0])
-async def test_client(site: Site, node: Path, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = tmp_path / "report.txt"
+async def test_script_of_the_client_passes(
+    server: ServerUnderTest, node: Path, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report_path = tmp_path / "report.txt"
 
-    code = await run(node, script, told, site.environment)
+    code = await run(node, script, report_path, server.environment)
 
-    report = read(told)
+    report = read(report_path)
     counts = dict(re.findall(r"^. (pass|fail|skipped|todo|cancelled) (\d+)$", report, re.MULTILINE))
-    passed = int(counts.pop("pass", "0"))
-    if code != 0 or not passed or set(counts.values()) != {"0"}:
+    passed_count = int(counts.pop("pass", "0"))
+    if code != 0 or not passed_count or set(counts.values()) != {"0"}:
         pytest.fail(report, pytrace=False)
     if notes := re.findall(r"^note: (.*)$", report, re.MULTILINE):
         with capsys.disabled():
@@ -36,32 +38,32 @@ async def test_client(site: Site, node: Path, script: Path, tmp_path: Path, caps
 
 
 async def run(node: Path, script: Path, report: Path, environment: dict[str, str]) -> int | None:
-    """Run a script with all its tests, what it says into `report`. Its exit code, None when it took too long."""
-    options = ["--test", "--test-reporter=spec", f"--test-timeout={LONGEST_TEST_SECONDS * 1000}"]
-    with opened(report) as said:
+    """Run a script and write its output to `report`. Return its exit code, or None after a timeout."""
+    options = ["--test", "--test-reporter=spec", f"--test-timeout={MAX_TEST_SECONDS * 1000}"]
+    with open_for_writing(report) as output:
         process = await create_subprocess_exec(
             node,
             *options,
             script,
-            cwd=HERE,
+            cwd=CLIENTS_FOLDER,
             env=os.environ | environment,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         code = None
         try:
             with suppress(TimeoutError):
-                async with timeout(LONGEST_SECONDS):
+                async with timeout(MAX_SECONDS):
                     code = await process.wait()
         finally:
-            # Node runs the tests, and they a browser, as children of its own.
+            # Node.js runs the tests in child processes, and these start a browser.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     return code
 
 
-def opened(path: Path) -> BinaryIO:
+def open_for_writing(path: Path) -> BinaryIO:
     return path.open("wb")
 
 

@@ -1,59 +1,59 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { connect } from "./snippets/urql.mjs";
-import { accepted, anna, checkForbidden, checkRefusal, checkTold, EVENTS, firm, marek, order, refused, SETTINGS, unseen, UPDATE, url, VIEWER, watchRequests } from "./world.mjs";
+import { validUpdate, ownerToken, assertForbidden, assertRejected, assertEventArrives, EVENTS, accountId, accountantToken, sendCommand, invalidUpdate, SETTINGS, newDocument, UPDATE, url, VIEWER, recordRequests } from "./common.mjs";
 
-const owner = connect(url, anna);
-const accountant = connect(url, marek);
+const owner = connect(url, ownerToken);
+const accountant = connect(url, accountantToken);
 after(() => Promise.all([owner.close(), accountant.close()]));
 
-test("a query", async () => {
+test("a query returns its data", async () => {
   const { data, error } = await owner.client.query(VIEWER, {});
 
   assert.equal(error, undefined);
   assert.equal(data.viewer.user.name, "Anna Nowak");
 });
 
-test("a mutation, and one that is refused", async () => {
-  const done = await owner.client.mutation(UPDATE, accepted("UR/"));
-  const not = await owner.client.mutation(UPDATE, refused);
+test("a valid mutation succeeds and an invalid one has an error in its payload", async () => {
+  const validResult = await owner.client.mutation(UPDATE, validUpdate("UR/"));
+  const invalidResult = await owner.client.mutation(UPDATE, invalidUpdate);
 
-  assert.deepEqual(done.data.updateAccountSettings.errors, []);
-  assert.equal(done.data.updateAccountSettings.account.settings.invoicePrefix, "UR/");
-  checkRefusal(not.data.updateAccountSettings);
+  assert.deepEqual(validResult.data.updateAccountSettings.errors, []);
+  assert.equal(validResult.data.updateAccountSettings.account.settings.invoicePrefix, "UR/");
+  assertRejected(invalidResult.data.updateAccountSettings);
 });
 
-test("a forbidden field", async () => {
-  const { data, error } = await accountant.client.query(SETTINGS, { id: firm });
+test("a forbidden field is null and has an error", async () => {
+  const { data, error } = await accountant.client.query(SETTINGS, { id: accountId });
 
-  checkForbidden(data, error.graphQLErrors);
+  assertForbidden(data, error.graphQLErrors);
 });
 
 test("an invalid document is an error with its code", async () => {
-  const { error } = await owner.client.query("query Nothing { nothing }", {});
+  const { error } = await owner.client.query("query Unknown { unknown }", {});
 
   assert.equal(error.graphQLErrors[0].extensions.code, "GRAPHQL_VALIDATION_FAILED");
 });
 
-test("a subscription, which goes on after a cut connection", async () => {
-  const told = [];
+test("a subscription continues after a lost connection", async () => {
+  const events = [];
   const { unsubscribe } = owner.client
-    .subscription(EVENTS, { accountId: firm })
-    .subscribe(({ data }) => told.push(data.accountEvents));
+    .subscription(EVENTS, { accountId })
+    .subscribe(({ data }) => events.push(data.accountEvents));
 
-  await checkTold(told);
-  await order("cut");
-  await checkTold(told);
+  await assertEventArrives(events);
+  await sendCommand("cut");
+  await assertEventArrives(events);
   unsubscribe();
 });
 
-test("a document is sent by its hash alone once the server knows it", async () => {
-  const query = unseen();
-  const sent = watchRequests();
+test("a document is sent as a hash only once the server has it", async () => {
+  const query = newDocument();
+  const requests = recordRequests();
 
   const first = await owner.client.query(query, {});
-  const again = await owner.client.query(query, {}, { requestPolicy: "network-only" });
+  const second = await owner.client.query(query, {}, { requestPolicy: "network-only" });
 
-  assert.deepEqual(again.data, first.data);
-  assert.deepEqual(sent, [[false, 64], [true, 64], [false, 64]]);
+  assert.deepEqual(second.data, first.data);
+  assert.deepEqual(requests, [[false, 64], [true, 64], [false, 64]]);
 });

@@ -7,7 +7,7 @@ import pytest
 from models.accounts.account import Account
 from tests.api import Api, Person
 from tests.commands.command_line import run_command
-from tests.conftest import administer
+from tests.conftest import execute_outside_transaction
 
 
 async def verify(database_url: str, *arguments: str) -> tuple[int, list[str]]:
@@ -29,7 +29,7 @@ async def account_number() -> int:
 
 
 async def tamper(url: str, statement: str) -> None:
-    await administer(url, f"SET session_replication_role = replica; {statement}")
+    await execute_outside_transaction(url, f"SET session_replication_role = replica; {statement}")
 
 
 def files(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from database import db
 from models import persisted_operation
 from models.audit.event import Event
-from tests.api import Api, counts
+from tests.api import Api, count_rows
 from tests.commands.command_line import run_command
 from tests.commands.operation_files import NAMED_QUERY, ROLES_QUERY, digest, files, relay_id
 
@@ -46,7 +46,7 @@ async def test_operations_are_added_listed_and_removed(api: Api, database_url: s
 async def test_no_operation_is_added_if_one_is_invalid(api: Api, database_url: str, tmp_path: Path) -> None:
     invalid_document = "query A {\n  roles { nothing }\n}\nquery B { roles { role } nowhere }\n"
     paths = files(tmp_path, a_graphql=ROLES_QUERY, b_graphql=invalid_document, c_json={"x": "{ a"})
-    before = await counts()
+    before = await count_rows()
 
     code, output, error_output = await run_command(database_url, "operations", "add", *map(str, paths))
 
@@ -56,5 +56,5 @@ async def test_no_operation_is_added_if_one_is_invalid(api: Api, database_url: s
         f"{paths[1]}:4:26: Cannot query field 'nowhere' on type 'Query'.",
         f"{paths[2]}: x:1:4: Syntax Error: Expected Name, found <EOF>.",
     ]
-    assert await counts() == before
+    assert await count_rows() == before
     assert await db.fetch("SELECT 1 FROM documents", row=db.Row) == []

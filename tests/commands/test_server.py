@@ -3,7 +3,7 @@
 import pytest
 
 import embedded
-from tests.conftest import administer
+from tests.conftest import execute_outside_transaction
 from tests.serving import run_process
 
 WARNING = "The database role of the server may rewrite events. FULLMAKT_DATABASE_ROLE creates a safe role.\n"
@@ -35,12 +35,12 @@ async def test_too_many_database_connections_are_rejected(
 
 async def test_connection_limit_of_the_role_is_applied(database_url: str) -> None:
     role = f"narrow_{database_url.rpartition('/')[2].partition('?')[0]}"
-    await administer(database_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 7 IN ROLE {embedded.SERVER_ROLE}")
+    await execute_outside_transaction(database_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 7 IN ROLE {embedded.SERVER_ROLE}")
     try:
         with pytest.raises(AssertionError) as error:
             async with run_process(database_url, FULLMAKT_DATABASE_URL=database_url.replace(embedded.OWNER, role, 1)):
                 pass
     finally:
-        await administer(database_url, f"DROP ROLE {role}")
+        await execute_outside_transaction(database_url, f"DROP ROLE {role}")
 
     assert "PostgreSQL has only 7. Set FULLMAKT_POOL_SIZE to 6 or less." in str(error.value)

@@ -9,7 +9,7 @@ import pytest
 
 from database import db, migrate
 from models.tables import SCHEMA
-from tests.conftest import administer, at, connect
+from tests.conftest import execute_outside_transaction, database_address, connect
 
 NUMBERS = count(1)
 
@@ -18,9 +18,9 @@ NUMBERS = count(1)
 async def empty_database(postgres: str) -> AsyncIterator[str]:
     """The URL of a database without tables."""
     name = f"empty_{next(NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name}")
-    yield at(postgres, name)
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name}")
+    yield database_address(postgres, name)
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def tables(url: str) -> set[str]:
@@ -125,11 +125,11 @@ async def test_failed_migration_leaves_no_table(empty_database: str) -> None:
         await migrate.migrate(empty_database, SCHEMA)
 
     assert "users" not in await tables(empty_database)
-    await administer(empty_database, "DROP TABLE messages")
+    await execute_outside_transaction(empty_database, "DROP TABLE messages")
     await migrate.migrate(empty_database, SCHEMA)
     assert await migrate.pending_migrations(empty_database, SCHEMA) == []
 
 
 async def test_missing_database_is_an_error(postgres: str) -> None:
     with pytest.raises((*db.UNAVAILABLE, asyncpg.InvalidCatalogNameError)):
-        await migrate.pending_migrations(at(postgres, "not_there"), SCHEMA)
+        await migrate.pending_migrations(database_address(postgres, "not_there"), SCHEMA)

@@ -6,7 +6,7 @@ Fields called `hard` or `firm` are non-null.
 from collections.abc import Iterator
 
 SDL = """
-    type Item { number: Int  hard: Int!  items: [Item]  firm: [Item!]!  other: Item  named(by: String): String }
+    type Item { number: Int  hard: Int!  items: [Item]  firm: [Item!]!  itself: Item  label(by: String): String }
     type Query { items: [Item]  item: Item  hardItem: Item!  numbers: [Int]  hardNumbers: [Int!]!  echo(x: Int): Int }
 """
 
@@ -16,11 +16,11 @@ class ResolverError(Exception):
 
 
 class Item:
-    """An item whose `other` is the item itself."""
+    """An item whose `itself` is the item itself."""
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.other = self
+        self.itself = self
 
 
 def items(*_: object) -> list[Item]:

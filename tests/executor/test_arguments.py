@@ -1,17 +1,18 @@
-"""Variables, defaults and arguments: what a resolver is given, and what never starts."""
+"""Coercion and conversion of variables and arguments, and their defaults."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.executor.toy import Asked, both, compiled, guarded, toy
+from executor import Engine
+from tests.executor.harness import CallLog, execute_both, execute_compiled, guarded_schema, plain_schema
 
 SDL = """
     enum Colour { RED GREEN }
-    input Point { x: Int = 7  y: Int!  more: [Point!]  colour: Colour = GREEN }
+    input Point { x: Int = 7  y: Int!  neighbours: [Point!]  colour: Colour = GREEN }
     type Query {
-        given(i: Int, f: Float, s: String, b: Boolean, id: ID, c: Colour, p: Point, l: [Int!], ll: [[Int]]): String
+        formatted(i: Int, f: Float, s: String, b: Boolean, id: ID, c: Colour, p: Point, l: [Int!], ll: [[Int]]): String
         defaults(i: Int = 3, s: String = "x", l: [Int] = [1, 2], c: Colour = RED): String
         needed(i: Int!, s: String! = "d"): String
         list: [Query]
@@ -20,22 +21,22 @@ SDL = """
 """
 
 
-def said(_: object, __: object, **arguments: object) -> str:
+def format_arguments(_: object, __: object, **arguments: object) -> str:
     return repr(sorted(arguments.items()))
 
 
-def same(*_: object) -> dict[str, Any]:
+def empty_object(*_: object) -> dict[str, Any]:
     return {}
 
 
-SCHEMA = toy(
+SCHEMA = plain_schema(
     SDL,
     {
-        "Query.given": said,
-        "Query.defaults": said,
-        "Query.needed": said,
+        "Query.formatted": format_arguments,
+        "Query.defaults": format_arguments,
+        "Query.needed": format_arguments,
         "Query.list": lambda *_: [{}, {}],
-        "Query.object": same,
+        "Query.object": empty_object,
     },
 )
 
@@ -47,20 +48,20 @@ SCHEMA = toy(
         "(i: 1, f: 2, s: null, b: false, id: 5, c: RED)",
         '(id: "5", f: 1.5e3, s: "ø", b: true, c: GREEN)',
         "(p: { y: 1 })",
-        "(p: { y: 1, x: null, more: [{ y: 2 }, { y: 3, x: 4, colour: RED }] })",
+        "(p: { y: 1, x: null, neighbours: [{ y: 2 }, { y: 3, x: 4, colour: RED }] })",
         "(l: 1)",
         "(l: [])",
         "(ll: [[1, null], null, 3])",
         "(ll: 3)",
     ],
 )
-async def test_literals(arguments: str) -> None:
-    await both(SCHEMA, f"{{ given{arguments} }}")
+async def test_literals_are_coerced(arguments: str) -> None:
+    await execute_both(SCHEMA, f"{{ formatted{arguments} }}")
 
 
 @pytest.mark.parametrize("arguments", ["", "(i: null, s: null, l: null, c: null)", "(i: 4, l: 5, c: GREEN)"])
-async def test_defaults_of_arguments(arguments: str) -> None:
-    await both(SCHEMA, f"{{ defaults{arguments} needed(i: 1) }}")
+async def test_defaults_of_arguments_are_used(arguments: str) -> None:
+    await execute_both(SCHEMA, f"{{ defaults{arguments} needed(i: 1) }}")
 
 
 @pytest.mark.parametrize(
@@ -70,21 +71,21 @@ async def test_defaults_of_arguments(arguments: str) -> None:
         {"i": 1},
         {"i": None, "s": None, "l": None},
         {"i": 2, "s": "s", "l": [1], "p": {"y": 1}},
-        {"l": 3, "p": {"y": 1, "more": {"y": 5}}},
+        {"l": 3, "p": {"y": 1, "neighbours": {"y": 5}}},
         {"d": 9, "unknown": 1},
         {"d": None},
     ],
 )
-async def test_variables(variables: dict[str, Any]) -> None:
+async def test_variables_are_coerced(variables: dict[str, Any]) -> None:
     query = """query ($i: Int, $s: String, $l: [Int!], $p: Point, $d: Int = 8, $n: Int) {
-        given(i: $i, s: $s, l: $l, p: $p)
+        formatted(i: $i, s: $s, l: $l, p: $p)
         defaults(i: $i, s: $s)
         d: defaults(i: $d)
-        n: given(ll: [[$n, 1], [$d]], p: { y: 1, x: $n, more: [{ y: 2, x: $d }] })
-        object { given(i: $d) object { list { given(i: $n, s: $s) } } }
+        n: formatted(ll: [[$n, 1], [$d]], p: { y: 1, x: $n, neighbours: [{ y: 2, x: $d }] })
+        object { formatted(i: $d) object { list { formatted(i: $n, s: $s) } } }
     }"""
 
-    await both(SCHEMA, query, variables=variables)
+    await execute_both(SCHEMA, query, variables=variables)
 
 
 @pytest.mark.parametrize(
@@ -95,54 +96,54 @@ async def test_variables(variables: dict[str, Any]) -> None:
         {"i": 1.5},
         {"p": {}},
         {"p": {"y": 1, "z": 1}},
-        {"p": {"y": "no", "x": [], "more": [{}]}},
+        {"p": {"y": "no", "x": [], "neighbours": [{}]}},
         {"c": "BLUE"},
         {"c": 3},
         {"l": [1, None]},
     ],
 )
-async def test_variables_that_do_not_fit_start_nothing(variables: dict[str, Any]) -> None:
+async def test_invalid_variables_prevent_execution(variables: dict[str, Any]) -> None:
     query = """query ($i: Int, $p: Point, $c: Colour, $l: [Int!]) {
-        given(i: $i, p: $p, c: $c, l: $l)
+        formatted(i: $i, p: $p, c: $c, l: $l)
     }"""
 
-    answer = await both(SCHEMA, query, variables=variables)
+    response = await execute_both(SCHEMA, query, variables=variables)
 
-    assert answer.data is None
-    assert answer.errors
+    assert response.data is None
+    assert response.errors
 
 
-async def test_a_missing_variable_starts_nothing() -> None:
-    answer = await both(SCHEMA, "query ($i: Int!) { needed(i: $i) }")
+async def test_missing_variable_prevents_execution() -> None:
+    response = await execute_both(SCHEMA, "query ($i: Int!) { needed(i: $i) }")
 
-    assert answer.said == [
+    assert response.located_messages == [
         ("Variable '$i' has invalid value: Expected a value of non-null type 'Int!' to be provided.", None)
     ]
 
 
-async def test_suggestions_are_hidden_when_asked_to() -> None:
-    query = "query ($c: Colour) { given(c: $c) }"
+async def test_suggestions_can_be_hidden() -> None:
+    query = "query ($c: Colour) { formatted(c: $c) }"
 
-    shown = await compiled(SCHEMA, query, variables={"c": "REDD"})
-    hidden = await compiled(SCHEMA, query, variables={"c": "REDD"}, hide_suggestions=True)
+    with_suggestions = await execute_compiled(SCHEMA, query, variables={"c": "REDD"})
+    without_suggestions = await execute_compiled(SCHEMA, query, variables={"c": "REDD"}, hide_suggestions=True)
 
-    assert "RED" in shown.errors[0].message.replace("REDD", "")
-    assert "RED" not in hidden.errors[0].message.replace("REDD", "")
+    assert "RED" in with_suggestions.errors[0].message.replace("REDD", "")
+    assert "RED" not in without_suggestions.errors[0].message.replace("REDD", "")
 
 
-async def test_a_null_by_variable_where_none_may_be_fails_each_field() -> None:
+async def test_null_variable_for_a_non_null_argument_fails_each_field() -> None:
     query = 'query ($s: String = "x") { needed(i: 1, s: $s) list { needed(i: 2, s: $s) } }'
 
-    answer = await both(SCHEMA, query, variables={"s": None})
+    response = await execute_both(SCHEMA, query, variables={"s": None})
 
-    assert [error.path for error in answer.errors] == [("needed",), ("list", 0, "needed"), ("list", 1, "needed")]
+    assert [error.path for error in response.errors] == [("needed",), ("list", 0, "needed"), ("list", 1, "needed")]
 
 
-# ---- What a host converts --------------------------------------------------------------------
+# ---- Conversion ---------------------------------------------------------------------------------
 
-HOST = """
+CONVERTING_SDL = """
     input Wish { tags: [String!] }
-    type Item { number: Int  named(by: String, wish: Wish): String }
+    type Item { number: Int  label(by: String, wish: Wish): String }
     type Query { items: [Item] }
 """
 
@@ -151,65 +152,66 @@ class Item:
     number = 1
 
 
-async def named(items: list[Item], info: Any, **given: Any) -> list[str]:
-    info.context.calls.append(given)
-    given.get("tags", []).append("changed")
-    return [str(given)] * len(items)
+async def resolve_label(items: list[Item], info: Any, **arguments: Any) -> list[str]:
+    info.context.calls.append(arguments)
+    arguments.get("tags", []).append("changed")
+    return [str(arguments)] * len(items)
 
 
-def host(convert: Any) -> Any:
-    return guarded(
-        HOST,
+def converting_schema(convert: Any) -> Any:
+    return guarded_schema(
+        CONVERTING_SDL,
         {
             "Query.items": {"resolve": lambda *_: [Item(), Item(), Item()]},
-            "Item.named": {"batch": named, "convert": convert},
+            "Item.label": {"batch": resolve_label, "convert": convert},
         },
     )
 
 
-@pytest.mark.parametrize("given", ['by: "x"', "by: $by"])
-async def test_arguments_are_converted_once_for_all_objects(given: str) -> None:
-    seen: list[Mapping[str, Any]] = []
+@pytest.mark.parametrize("literals", ['by: "x"', "by: $by"])
+async def test_arguments_are_converted_once_for_all_objects(literals: str) -> None:
+    conversions: list[Mapping[str, Any]] = []
 
     def convert(arguments: dict[str, Any]) -> dict[str, Any]:
-        seen.append(arguments)
+        conversions.append(arguments)
         return {"BY": arguments["by"]}
 
-    variables = "query ($by: String) " if "$" in given else ""
-    answer = await compiled(
-        host(convert), f"{variables}{{ items {{ named({given}) }} }}", variables={"by": "x"}, context=Asked()
+    variables = "query ($by: String) " if "$" in literals else ""
+    response = await execute_compiled(
+        converting_schema(convert),
+        f"{variables}{{ items {{ label({literals}) }} }}",
+        variables={"by": "x"},
+        context=CallLog(),
     )
 
-    assert answer.data == {"items": [{"named": "{'BY': 'x'}"}] * 3}
-    assert seen == [{"by": "x"}]
+    assert response.data == {"items": [{"label": "{'BY': 'x'}"}] * 3}
+    assert conversions == [{"by": "x"}]
 
 
-async def test_what_a_resolver_does_to_its_arguments_does_not_last() -> None:
-    schema = host(lambda given: given["wish"])
-    query = '{ items { named(wish: { tags: ["a"] }) } }'
-    from executor import Engine
-
+async def test_resolver_cannot_change_arguments_of_later_runs() -> None:
+    schema = converting_schema(lambda arguments: arguments["wish"])
+    query = '{ items { label(wish: { tags: ["a"] }) } }'
     engine = Engine(schema)
-    first = await compiled(schema, query, engine=engine, context=Asked())
-    second = await compiled(schema, query, engine=engine, context=Asked())
+    first_response = await execute_compiled(schema, query, engine=engine, context=CallLog())
+    second_response = await execute_compiled(schema, query, engine=engine, context=CallLog())
 
-    assert first == second
-    assert first.data["items"][0] == {"named": "{'tags': ['a', 'changed']}"}
+    assert first_response == second_response
+    assert first_response.data["items"][0] == {"label": "{'tags': ['a', 'changed']}"}
 
 
-async def test_a_conversion_that_raises_fails_each_field() -> None:
+async def test_raising_conversion_fails_each_field() -> None:
     def convert(_: object) -> dict[str, Any]:
         raise ValueError("strange")
 
-    answer = await both(host(convert), '{ items { number named(by: "x") } }', context=Asked)
+    response = await execute_both(converting_schema(convert), '{ items { number label(by: "x") } }', context=CallLog)
 
-    assert answer.said == [("strange", ("items", place, "named")) for place in range(3)]
+    assert response.located_messages == [("strange", ("items", index, "label")) for index in range(3)]
 
 
-async def test_where_nothing_is_given_nothing_is_converted() -> None:
+async def test_absent_arguments_are_not_converted() -> None:
     def convert(_: object) -> dict[str, Any]:
         raise AssertionError
 
-    answer = await both(host(convert), "{ items { named } }", context=Asked)
+    response = await execute_both(converting_schema(convert), "{ items { label } }", context=CallLog)
 
-    assert answer.data == {"items": [{"named": "{}"}] * 3}
+    assert response.data == {"items": [{"label": "{}"}] * 3}

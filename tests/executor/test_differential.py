@@ -1,7 +1,7 @@
-"""The real schema on a real database: made-up operations of everybody, through both executors.
+"""Random operations of all callers on the real schema and a real database, executed by both executors.
 
-FULLMAKT_DIFFERENTIAL is the number of queries, 2,000 by default; 20,000 take some ten minutes.
-Mutations are called so that they succeed, by whoever may and whoever may not, and rolled back.
+The environment variable FULLMAKT_DIFFERENTIAL is the number of queries. The default is 2,000; 20,000 take about ten
+minutes. Mutations have valid input. Callers with and without the permission run them, and each is rolled back.
 """
 
 import asyncio
@@ -30,63 +30,65 @@ from resolvers.context import Context, open_context
 from schema.build import build
 from server import errors
 from tests.api import KEY, Clock
-from tests.conftest import administer, at
-from tests.executor import generate
-from tests.executor.compare import Told, in_reading_order, settled
+from tests.conftest import database_address, execute_outside_transaction
+from tests.executor import generation
+from tests.executor.error_comparison import LocatedError, comparable_errors, is_in_response_order
 from tests.schema import world
 from tests.schema.mutations import CALLS
 from tests.schema.world import CALLERS, GUESTS, World
 
-QUERIES: Final = int(os.environ.get("FULLMAKT_DIFFERENTIAL", "2000"))
+QUERY_COUNT: Final = int(os.environ.get("FULLMAKT_DIFFERENTIAL", "2000"))
 SCHEMA: Final = build()
 SLOW: Final = {"register", "activate", "signIn", "resetPassword", "changePassword"}
-"""Mutations that hash a password each time."""
+"""Mutations that hash a password."""
 
 
-class Seen:
-    """What is known of the answers so far, for the question whether they were worth comparing."""
+class ComparisonLog:
+    """A record of the compared responses, to check that they cover the schema."""
 
-    def __init__(self, of: World) -> None:
-        self.world = of
+    def __init__(self, test_world: World) -> None:
+        self.world = test_world
         self.engine = Engine(SCHEMA)
         self.cursors: list[str] = []
         self.texts: set[str] = set()
         self.codes: set[str] = set()
         self.types: set[str] = set()
-        self.mixed: set[str] = set()
-        self.tried = 0
-        self.done: set[str] = set()
+        self.partly_refused_fields: set[str] = set()
+        self.mutation_count = 0
+        self.successful_mutations: set[str] = set()
 
 
 @pytest.fixture(scope="module")
-async def seen(postgres: str, template: str) -> AsyncIterator[Seen]:
-    """The world of the matrix, which nothing changes any more."""
+async def log(postgres: str, template: str) -> AsyncIterator[ComparisonLog]:
+    """The test world of the permission matrix. No test changes it."""
     name = f"differential_{next(world.DATABASE_NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with world.application(at(postgres, name), "compiled", Clock()) as api:
-        made = Seen(await world.create_world(api))
-        await mix(made.world)
-        made.cursors = await cursors(made.world)
-        await delivered()
-        yield made
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with world.application(database_address(postgres, name), "compiled", Clock()) as api:
+        log = ComparisonLog(await world.create_world(api))
+        await grant_mixed_access(log.world)
+        log.cursors = await cursors(log.world)
+        await wait_for_delivery()
+        yield log
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def mix(of: World) -> None:
-    """Give everybody accounts in which he may different things, so that one list is partly refused."""
-    stranger = of.person("stranger")
+async def grant_mixed_access(test_world: World) -> None:
+    """Give each caller accounts with different permissions, so that lists are partly refused."""
+    stranger = test_world.person("stranger")
     names = [*GUESTS, "owner"]
-    for place, name in enumerate(names):
-        person, role = of.person(name), list(Role)[1 + place % (len(Role) - 1)]
-        await of.api.do("createAccount", {"name": f"{name} AS"}, by=person)
-        given = {"accountId": stranger.account_id, "email": person.email, "role": role}
-        offered = await of.api.do("inviteUser", given, "invitation { id }", by=stranger)
-        assert offered["errors"] == []
-        done = await of.api.do("acceptInvitation", {"invitationId": offered["invitation"]["id"]}, by=person)
-        assert done["errors"] == []
+    for index, name in enumerate(names):
+        user, role = test_world.person(name), list(Role)[1 + index % (len(Role) - 1)]
+        await test_world.api.do("createAccount", {"name": f"{name} AS"}, by=user)
+        invite_input = {"accountId": stranger.account_id, "email": user.email, "role": role}
+        invite_payload = await test_world.api.do("inviteUser", invite_input, "invitation { id }", by=stranger)
+        assert invite_payload["errors"] == []
+        accept_payload = await test_world.api.do(
+            "acceptInvitation", {"invitationId": invite_payload["invitation"]["id"]}, by=user
+        )
+        assert accept_payload["errors"] == []
     for type_name, table in TABLES.items():
         rows = await db.fetch(f"SELECT id FROM {table} ORDER BY id LIMIT 40", row=db.Row)
-        of.objects[type_name] = [ids.encode(type_name, row.id) for row in rows]
+        test_world.objects[type_name] = [ids.encode(type_name, row.id) for row in rows]
 
 
 TABLES: Final = {
@@ -101,93 +103,97 @@ TABLES: Final = {
 }
 
 
-async def cursors(of: World) -> list[str]:
-    """Where pages end, for the arguments that take them."""
+async def cursors(test_world: World) -> list[str]:
+    """Cursors of events and grants, as values of arguments."""
     pages = "events(first: 3) { edges { cursor } } grants(first: 3) { edges { cursor } }"
-    answer = await of.api.ask(
-        f'{{ node(id: "{of.owner.account_id}") {{ ... on Account {{ {pages} }} }} }}', by=of.owner
+    response = await test_world.api.ask(
+        f'{{ node(id: "{test_world.owner.account_id}") {{ ... on Account {{ {pages} }} }} }}', by=test_world.owner
     )
-    return [edge["cursor"] for connection in answer.data["node"].values() for edge in connection["edges"]]
+    return [edge["cursor"] for connection in response.data["node"].values() for edge in connection["edges"]]
 
 
-async def delivered() -> None:
-    """Wait until the mail has left: a message would be QUEUED for one executor and SENT for the other."""
+async def wait_for_delivery() -> None:
+    """Wait until all messages are sent. Else a message could be QUEUED for one executor and SENT for the other."""
     async with asyncio.timeout(20):
-        while await db.fetch("SELECT FROM messages WHERE status = 'QUEUED' LIMIT 1", row=db.Row):  # noqa: ASYNC110 - nobody is told
+        while await db.fetch("SELECT FROM messages WHERE status = 'QUEUED' LIMIT 1", row=db.Row):  # noqa: ASYNC110 - delivery sends no signal
             await asyncio.sleep(0.002)
 
 
-# ---- Asking ----------------------------------------------------------------------------------
+# ---- Execution -------------------------------------------------------------------------------
 
 
-async def opened(seen: Seen, name: str, account: str | None) -> Context:
-    """The context of one request."""
-    await seen.world.clear_attempts()  # what the other executor has tried counts nothing
-    person = seen.world.people[name]
+async def open_request_context(log: ComparisonLog, name: str, account: str | None) -> Context:
+    """The context of a request."""
+    await log.world.clear_attempts()  # attempts of the other executor must not count
+    user = log.world.people[name]
     return await open_context(
         config=OperationConfig(KEY),
-        now=seen.world.api.clock(),
-        token=person.token if person else None,
+        now=log.world.api.clock(),
+        token=user.token if user else None,
         account_key=account,
         locale="en",
         request_id="one",
     )
 
 
-async def compiled(seen: Seen, asked: generate.Document, tree: DocumentNode, context: Context) -> ExecutionResult:
-    return await seen.engine.execute(
-        tree, asked.text, operation_name=asked.name, variables=asked.variables, context=context
+async def execute_compiled(
+    log: ComparisonLog, document: generation.Document, tree: DocumentNode, context: Context
+) -> ExecutionResult:
+    return await log.engine.execute(
+        tree, document.text, operation_name=document.name, variables=document.variables, context=context
     )
 
 
-async def reference(asked: generate.Document, tree: DocumentNode, context: Context) -> ExecutionResult:
-    result = execute(SCHEMA, tree, operation_name=asked.name, variable_values=asked.variables, context_value=context)
+async def execute_reference(document: generation.Document, tree: DocumentNode, context: Context) -> ExecutionResult:
+    result = execute(
+        SCHEMA, tree, operation_name=document.name, variable_values=document.variables, context_value=context
+    )
     return await result if isawaitable(result) else result
 
 
-def written(result: ExecutionResult) -> bytes:
-    """The data as the server writes it."""
+def serialize(result: ExecutionResult) -> bytes:
+    """The data as the server serializes it."""
     return orjson.dumps(result.data, option=orjson.OPT_UTC_Z)
 
 
-def told(result: ExecutionResult) -> list[Told]:
-    """The errors as the server tells them."""
-    shown = errors.format_errors(result.errors or [], "one")
-    return [(error.get("path"), orjson.dumps(error).decode()) for error in shown]
+def located_errors(result: ExecutionResult) -> list[LocatedError]:
+    """The errors as the server formats them."""
+    formatted_errors = errors.format_errors(result.errors or [], "one")
+    return [(error.get("path"), orjson.dumps(error).decode()) for error in formatted_errors]
 
 
 # ---- Values ----------------------------------------------------------------------------------
 
 
-def values(seen: Seen) -> generate.Value:
-    """Arguments that mean something in the world, and some that do not."""
-    of = seen.world
-    everything = [one for some in of.objects.values() for one in some]
-    now = of.api.clock()
-    plain: dict[str, list[object]] = {
+def values(log: ComparisonLog) -> generation.Value:
+    """Values of arguments: most of them exist in the test world, some do not."""
+    test_world = log.world
+    all_ids = [id_ for ids_of_type in test_world.objects.values() for id_ in ids_of_type]
+    now = test_world.api.clock()
+    choices_by_name: dict[str, list[object]] = {
         "first": [1, 2, 3, 5, 0, -1, 101],
         "last": [1, 2, 3, 0],
-        "after": [*seen.cursors, "", "nonsense"],
-        "before": [*seen.cursors, "nonsense"],
+        "after": [*log.cursors, "", "nonsense"],
+        "before": [*log.cursors, "nonsense"],
         "search": ["a", "owner", "%", "", "Storm", "example.com", "\x00"],
-        "token": [of.invitation_token, "", "nonsense"],
-        "number": [of.account_number, 1, 10000000],
+        "token": [test_world.invitation_token, "", "nonsense"],
+        "number": [test_world.account_number, 1, 10000000],
         "type": ["account:invitation:issue", "account:*", ""],
         "DateTime": [(now + timedelta(days=days)).isoformat() for days in (-1, 0, 1, 400)],
         "JSON": [None, 1],
     }
-    kinds = {"accountId": "Account", "userId": "User", "actorId": "User", "consultantId": "User"}
+    types_by_argument = {"accountId": "Account", "userId": "User", "actorId": "User", "consultantId": "User"}
 
     def value(random: Random, name: str, type_name: str) -> object:
         if type_name == "ID":
-            known = of.objects[kinds[name]] if name in kinds else everything
+            known_ids = test_world.objects[types_by_argument[name]] if name in types_by_argument else all_ids
             return (
-                random.choice(known)
+                random.choice(known_ids)
                 if random.random() < 0.85
                 else random.choice(["", "a0", ids.encode("Grant", ids.NIL_KEY)])
             )
-        known_values = plain.get(name) or plain.get(type_name)
-        return random.choice(known_values) if known_values else generate.of_scalars(random, name, type_name)
+        choices = choices_by_name.get(name) or choices_by_name.get(type_name)
+        return random.choice(choices) if choices else generation.random_scalar(random, name, type_name)
 
     return value
 
@@ -197,60 +203,64 @@ def values(seen: Seen) -> generate.Value:
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLERS)
-@generate.examples(-(-QUERIES // len(CALLERS)))
+@generation.examples(-(-QUERY_COUNT // len(CALLERS)))
 @given(seed=st.integers(0, 2**60))
-async def test_queries(seen: Seen, name: str, *, seed: int) -> None:
-    random = generate.chances(seed)
-    asked = generate.write(SCHEMA, random, depth=7, size=14, value=values(seen))
-    tree = parse(asked.text)
+async def test_random_queries_have_equal_responses(log: ComparisonLog, name: str, *, seed: int) -> None:
+    random = generation.seeded_random(seed)
+    document = generation.generate_document(SCHEMA, random, depth=7, size=14, value=values(log))
+    tree = parse(document.text)
     assert validate(SCHEMA, tree) == []
-    account = seen.world.owner.account_id if random.random() < 0.3 and name in world.INSIDERS else None
+    account = log.world.owner.account_id if random.random() < 0.3 and name in world.INSIDERS else None
 
-    expected = await reference(asked, tree, await opened(seen, name, account))
-    found = await compiled(seen, asked, tree, await opened(seen, name, account))
+    expected = await execute_reference(document, tree, await open_request_context(log, name, account))
+    actual = await execute_compiled(log, document, tree, await open_request_context(log, name, account))
 
-    assert written(found) == written(expected)
-    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
-    assert in_reading_order(found.data, told(found))
-    note(seen, asked, found)
+    assert serialize(actual) == serialize(expected)
+    assert comparable_errors(actual.data, located_errors(actual)) == comparable_errors(
+        expected.data, located_errors(expected)
+    )
+    assert is_in_response_order(actual.data, located_errors(actual))
+    record(log, document, actual)
 
 
-PARTLY = [
+PARTLY_REFUSED = [
     "{ viewer { accounts { nodes { settings { locks } grants { nodes { role user { name email } } } } } } }",
     "{ accounts(orderBy: NAME) { edges { cursor node { events { totalCount } invitations { totalCount } } } } }",
     "{ viewer { accounts { nodes { name messages { nodes { id } } events { nodes { type } } } } } }",
     "{ accounts { nodes { number owner { name email } viewerGrant { user { name } } grants { totalCount } } } }",
     "{ accounts { nodes { name invitations { nodes { __typename email invitedBy { name email } } } } } }",
 ]
-"""Lists of accounts of which somebody owns one and is a guest in another: asked whatever chance draws."""
+"""Lists of accounts. The caller owns some of the accounts and is a guest in others."""
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLERS)
-@pytest.mark.parametrize("text", PARTLY)
-async def test_lists_of_which_some_is_refused(seen: Seen, text: str, name: str) -> None:
-    asked, tree = generate.Document(text, {}, None), parse(text)
+@pytest.mark.parametrize("text", PARTLY_REFUSED)
+async def test_partly_refused_lists_have_equal_responses(log: ComparisonLog, text: str, name: str) -> None:
+    document, tree = generation.Document(text, {}, None), parse(text)
 
-    expected = await reference(asked, tree, await opened(seen, name, None))
-    found = await compiled(seen, asked, tree, await opened(seen, name, None))
+    expected = await execute_reference(document, tree, await open_request_context(log, name, None))
+    actual = await execute_compiled(log, document, tree, await open_request_context(log, name, None))
 
-    assert written(found) == written(expected)
-    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
-    assert in_reading_order(found.data, told(found))
-    note(seen, asked, found)
-
-
-def note(seen: Seen, asked: generate.Document, found: ExecutionResult) -> None:
-    shown = errors.format_errors(found.errors or [], "one")
-    seen.texts.add(asked.text)
-    seen.codes |= {error["extensions"]["code"] for error in shown}
-    seen.types |= set(re.findall(r'"__typename":"(\w+)"', written(found).decode()))
-    refused = [error["path"] for error in shown if error["extensions"]["code"] == "FORBIDDEN"]
-    seen.mixed |= {str(path[-1]) for path in refused if is_mixed(found.data, path)}
+    assert serialize(actual) == serialize(expected)
+    assert comparable_errors(actual.data, located_errors(actual)) == comparable_errors(
+        expected.data, located_errors(expected)
+    )
+    assert is_in_response_order(actual.data, located_errors(actual))
+    record(log, document, actual)
 
 
-def is_mixed(data: Any, path: list[str | int]) -> bool:
-    """Whether the field that is refused here is shown on another object of the same list."""
+def record(log: ComparisonLog, document: generation.Document, actual: ExecutionResult) -> None:
+    formatted_errors = errors.format_errors(actual.errors or [], "one")
+    log.texts.add(document.text)
+    log.codes |= {error["extensions"]["code"] for error in formatted_errors}
+    log.types |= set(re.findall(r'"__typename":"(\w+)"', serialize(actual).decode()))
+    refused_paths = [error["path"] for error in formatted_errors if error["extensions"]["code"] == "FORBIDDEN"]
+    log.partly_refused_fields |= {str(path[-1]) for path in refused_paths if is_partly_refused(actual.data, path)}
+
+
+def is_partly_refused(data: Any, path: list[str | int]) -> bool:
+    """True if the refused field at `path` is not null on another object of the same list."""
     if len(path) < 2 or not isinstance(path[-2], int):
         return False
     for key in path[:-2]:
@@ -261,76 +271,86 @@ def is_mixed(data: Any, path: list[str | int]) -> bool:
 # ---- Mutations -------------------------------------------------------------------------------
 
 
-class RolledBack(Exception):
-    """Nothing of it stays."""
+class RollBack(Exception):
+    """Rolls back the transaction of a mutation."""
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLERS)
 @pytest.mark.parametrize("mutation", sorted(CALLS.keys() - SLOW))
-async def test_mutations(seen: Seen, mutation: str, name: str) -> None:
-    asked = await called(seen, mutation, name)
-    await delivered()
-    tree = parse(asked.text)
+async def test_mutations_have_equal_responses(log: ComparisonLog, mutation: str, name: str) -> None:
+    document = await mutation_document(log, mutation, name)
+    await wait_for_delivery()
+    tree = parse(document.text)
     assert validate(SCHEMA, tree) == []
-    seen.tried += 1
+    log.mutation_count += 1
     results: list[ExecutionResult] = []
 
-    for run_by in (reference, partial(compiled, seen)):
-        with suppress(RolledBack):
+    for execute_by in (execute_reference, partial(execute_compiled, log)):
+        with suppress(RollBack):
             async with db.transaction():
-                results.append(await run_by(asked, tree, await opened(seen, name, None)))
-                raise RolledBack
+                results.append(await execute_by(document, tree, await open_request_context(log, name, None)))
+                raise RollBack
 
-    expected, found = results
-    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
-    assert renamed(written(found)) == renamed(written(expected))
-    assert in_reading_order(found.data, told(found))
-    if found.data is not None and (payload := found.data[mutation]) and not payload["errors"]:
-        seen.done.add(mutation)
-
-
-async def called(seen: Seen, mutation: str, name: str) -> generate.Document:
-    """A mutation as it succeeds for who may, twice, and a field in between; of what it shows, something.
-
-    No argument in it is wrong: where an error climbs, graphql-core cancels what runs beside it, and
-    here that would be a statement of the one transaction that is rolled back.
-    """
-    person = seen.world.people[name] or seen.world.person("stranger")
-    # An owner is nobody's guest: where one is needed, somebody else's call is tried by him.
-    person = seen.world.person("accountant") if name == "owner" else person
-    await seen.world.clear_attempts()
-    given_ = await CALLS[mutation].make_input(seen.world, person)
-    type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
-    shown = generate.selection(SCHEMA, type_, generate.chances(f"{mutation} {name}"), depth=4, value=values(seen))
-    declared, passed = (
-        ("", "") if given_ is None else (f"($input: {mutation[0].upper()}{mutation[1:]}Input!)", "(input: $input)")
+    expected, actual = results
+    assert comparable_errors(actual.data, located_errors(actual)) == comparable_errors(
+        expected.data, located_errors(expected)
     )
-    told_of = "errors { code field message }"
-    once, again = f"{mutation}{passed} {{ {told_of} {shown[1:]}", f"again: {mutation}{passed} {{ {told_of} }}"
-    text = f"mutation{declared} {{ {once} __typename {again} }}"
-    return generate.Document(text, {} if given_ is None else {"input": given_}, None)
+    assert normalize(serialize(actual)) == normalize(serialize(expected))
+    assert is_in_response_order(actual.data, located_errors(actual))
+    if actual.data is not None and (payload := actual.data[mutation]) and not payload["errors"]:
+        log.successful_mutations.add(mutation)
 
 
-def renamed(answer: bytes) -> str:
-    """An answer with what is made by chance named by where it first comes.
+async def mutation_document(log: ComparisonLog, mutation: str, name: str) -> generation.Document:
+    """A document that calls a mutation twice with valid input, with a random selection on its payload.
 
-    Ids, tokens and account numbers; the secret of a second factor, alone and in its address; recovery codes.
+    All arguments are valid. If an error propagated, graphql-core would cancel concurrent resolvers, and with them a
+    statement of the transaction that is rolled back.
     """
-    seen: dict[str, str] = {}
+    user = log.world.people[name] or log.world.person("stranger")
+    # Some input needs a guest, and the owner is not a guest. The owner therefore runs the call of another user.
+    user = log.world.person("accountant") if name == "owner" else user
+    await log.world.clear_attempts()
+    mutation_input = await CALLS[mutation].make_input(log.world, user)
+    type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
+    selection = generation.generate_selection(
+        SCHEMA, type_, generation.seeded_random(f"{mutation} {name}"), depth=4, value=values(log)
+    )
+    definitions, arguments = (
+        ("", "")
+        if mutation_input is None
+        else (f"($input: {mutation[0].upper()}{mutation[1:]}Input!)", "(input: $input)")
+    )
+    error_selection = "errors { code field message }"
+    first_call, second_call = (
+        f"{mutation}{arguments} {{ {error_selection} {selection[1:]}",
+        f"again: {mutation}{arguments} {{ {error_selection} }}",
+    )
+    text = f"mutation{definitions} {{ {first_call} __typename {second_call} }}"
+    return generation.Document(text, {} if mutation_input is None else {"input": mutation_input}, None)
+
+
+def normalize(response: bytes) -> str:
+    """A response with placeholders for random values, numbered in the order of their first occurrence.
+
+    Random values are ids, tokens, account numbers, the secret of a second factor, alone and in its URI, and recovery
+    codes.
+    """
+    placeholders: dict[str, str] = {}
     return re.sub(
         r'"(?:[a-z][0-9a-f]{32}|[0-9a-f-]{36}|[\w-]{40,})"|(?<=:)[0-9]{8}\b'
         r"|\b[A-Z2-7]{4}(?:[- ][A-Z2-7]{4}){3,7}\b|\b[A-Z2-7]{32}\b",
-        lambda match: seen.setdefault(match[0], f"made {len(seen)}"),
-        answer.decode(),
+        lambda match: placeholders.setdefault(match[0], f"random {len(placeholders)}"),
+        response.decode(),
     )
 
 
-def test_enough_was_compared(seen: Seen) -> None:
-    if len(seen.texts) < QUERIES / 2 or seen.tried < len(CALLERS) * len(CALLS.keys() - SLOW):
-        pytest.skip("not all of them ran here")
+def test_comparisons_cover_the_schema(log: ComparisonLog) -> None:
+    if len(log.texts) < QUERY_COUNT / 2 or log.mutation_count < len(CALLERS) * len(CALLS.keys() - SLOW):
+        pytest.skip("not all comparisons ran in this process")
 
-    assert seen.done == CALLS.keys() - SLOW
-    assert len(seen.mixed) >= 4, "guards should have refused some objects of a list and not others"
-    assert seen.codes == {"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"}
-    assert seen.types >= {"Account", "Grant", "User", "Viewer", "Event", "Invitation", "Session", "Query"}
+    assert log.successful_mutations == CALLS.keys() - SLOW
+    assert len(log.partly_refused_fields) >= 4, "guards must refuse some objects of a list and allow others"
+    assert log.codes == {"BAD_USER_INPUT", "FORBIDDEN", "UNAUTHENTICATED"}
+    assert log.types >= {"Account", "Grant", "User", "Viewer", "Event", "Invitation", "Session", "Query"}

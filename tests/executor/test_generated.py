@@ -1,6 +1,7 @@
-"""Made-up documents over a made-up schema, whose resolvers fail by chance: both executors say the same.
+"""Random documents on a schema with randomly failing resolvers: both executors give the same response.
 
-FULLMAKT_GENERATED is the number of documents for each way of answering, 120 by default.
+The environment variable FULLMAKT_GENERATED is the number of documents for each test, 120 by default. Fields called
+`hard` are non-null.
 """
 
 import asyncio
@@ -30,11 +31,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import executor
-from tests.executor import generate
-from tests.executor.compare import Told, in_reading_order, settled
-from tests.executor.toy import OPEN, SECRET, Answer, Refusal, compiled, enum, reference, scalar
+from tests.executor import generation
+from tests.executor.error_comparison import LocatedError, comparable_errors, is_in_response_order
+from tests.executor.harness import (
+    OPEN,
+    SECRET,
+    Refusal,
+    Response,
+    execute_compiled,
+    execute_reference,
+    set_enum_values,
+    set_scalar,
+)
 
-EXAMPLES = int(os.environ.get("FULLMAKT_GENERATED", "120"))
+EXAMPLE_COUNT = int(os.environ.get("FULLMAKT_GENERATED", "120"))
 SDL = """
     enum Colour { RED GREEN BLUE }
     scalar Odd
@@ -46,7 +56,7 @@ SDL = """
         colour: Colour  colours: [Colour!]  ints: [Int]  hardInts: [Int!]!  matrix: [[Int!]]
         thing: Thing  hardThing: Thing!  things: [Thing]  hardThings: [Thing!]!  grid: [[Thing!]!]
         any: Any  anys: [Any!]
-        given(i: Int = 3, f: Float, s: String!, p: Point, l: [Int!] = [1], c: Colour, id: ID, m: [[Point!]]): String
+        formatted(i: Int = 3, f: Float, s: String!, p: Point, l: [Int!] = [1], c: Colour, id: ID, m: [[Point!]]): String
     }
     type Other implements Node {
         id: ID!  name(upper: Boolean, c: Colour = RED): String  node: Node  nodes: [Node!]
@@ -62,80 +72,82 @@ SDL = """
 """
 
 
-class Wrong(Exception):
-    """What a resolver raises."""
+class ResolverError(Exception):
+    """The error that a resolver raises."""
 
 
-class Fate:
-    """What every resolver does, by its seed and place: the same for both executors."""
+class Outcomes:
+    """The result of each resolver call, computed from a seed and the key of the call. Both executors get the same."""
 
-    def __init__(self, seed: int, *, waits: bool, failing: float) -> None:
+    def __init__(self, seed: int, *, waits: bool, failure_rate: float) -> None:
         self.seed = seed
         self.waits = waits
-        self.failing = failing
+        self.failure_rate = failure_rate
 
-    def of(self, key: str) -> Random:
-        """The chances of one place."""
-        return generate.chances(crc32(f"{self.seed} {key}".encode()))
+    def random_for(self, key: str) -> Random:
+        """The random generator of one key."""
+        return generation.seeded_random(crc32(f"{self.seed} {key}".encode()))
 
-    def answer(self, type_: Any, key: str) -> Any:
-        """What a field's resolver returns: a value, nothing, an exception, or something to wait for. May raise."""
-        random = self.of(key)
-        if random.random() < self.failing / 2:
-            raise Wrong(f"raised at {key}")
+    def field_result(self, type_: Any, key: str) -> Any:
+        """The result of a field's resolver: a value, None, an exception or an awaitable. Sometimes raises."""
+        random = self.random_for(key)
+        if random.random() < self.failure_rate / 2:
+            raise ResolverError(f"raised at {key}")
         value = self.value(type_, key, random)
         return self.later(value) if self.waits and random.random() < 0.3 else value
 
     async def later(self, value: Any) -> Any:
-        """Something to wait for."""
+        """Return or raise the value after a pause."""
         await asyncio.sleep(0)
         if isinstance(value, Exception):
             raise value
         return value
 
     def value(self, type_: Any, key: str, random: Random) -> Any:
-        """A value that mostly fits its type."""
+        """A value that usually fits its type."""
         nullable = not isinstance(type_, GraphQLNonNull)
         type_ = type_ if nullable else type_.of_type
-        roll = random.random()
-        if roll < self.failing * (1 if nullable else 0.3):
+        draw = random.random()
+        if draw < self.failure_rate * (1 if nullable else 0.3):
             return None
-        if roll < self.failing * (1.3 if nullable else 0.6):
-            return Wrong(f"wrong at {key}")
+        if draw < self.failure_rate * (1.3 if nullable else 0.6):
+            return ResolverError(f"wrong at {key}")
         if isinstance(type_, GraphQLList):
-            return self.items(type_, key, random)
+            return self.list_value(type_, key, random)
         if is_leaf_type(type_):
-            return random.choice(LEAVES[type_.name] * 4 + [random.choice(ODD)] if roll < 0.5 else LEAVES[type_.name])
+            return random.choice(
+                LEAF_VALUES[type_.name] * 4 + [random.choice(UNFIT_VALUES)] if draw < 0.5 else LEAF_VALUES[type_.name]
+            )
         if is_abstract_type(type_):
             kinds = ["Thing", "Other", "Lone"] if isinstance(type_, GraphQLUnionType) else ["Thing", "Other"]
             return Thing(self, key, random.choice(kinds))
         return Thing(self, key, type_.name)
 
-    def items(self, type_: Any, key: str, random: Random) -> Any:
-        """A list, or something that is iterated like one."""
-        found = [self.value(type_.of_type, f"{key}.{place}", random) for place in range(random.randrange(4))]
-        roll = random.random()
-        if self.waits and roll < 0.2:
-            return streamed(found)
-        if self.waits and roll < 0.4:
-            return [self.later(item) if random.random() < 0.5 else item for item in found]
-        return tuple(found) if roll > 0.9 else found
+    def list_value(self, type_: Any, key: str, random: Random) -> Any:
+        """A list, a tuple or an async iterator."""
+        values = [self.value(type_.of_type, f"{key}.{index}", random) for index in range(random.randrange(4))]
+        draw = random.random()
+        if self.waits and draw < 0.2:
+            return iterate_later(values)
+        if self.waits and draw < 0.4:
+            return [self.later(item) if random.random() < 0.5 else item for item in values]
+        return tuple(values) if draw > 0.9 else values
 
-    def kind(self, thing: "Thing") -> Any:
-        """What a type resolver says; sometimes nonsense."""
-        random = self.of(f"{thing.key} kind")
-        if random.random() < self.failing / 4:
+    def type_name(self, thing: "Thing") -> Any:
+        """The result of a type resolver. Sometimes it is not a valid type."""
+        random = self.random_for(f"{thing.key} kind")
+        if random.random() < self.failure_rate / 4:
             return random.choice([None, "Nothing", "Query", 5])
         return self.later(thing.kind) if self.waits and random.random() < 0.3 else thing.kind
 
 
-async def streamed(values: list[Any]) -> AsyncIterator[Any]:
+async def iterate_later(values: list[Any]) -> AsyncIterator[Any]:
     for value in values:
         await asyncio.sleep(0)
         yield value
 
 
-LEAVES: dict[str, list[Any]] = {
+LEAF_VALUES: dict[str, list[Any]] = {
     "Int": [0, 1, -7, 2**31 - 1],
     "Float": [0.5, 2, -1e10],
     "String": ["", "text", "ø"],
@@ -144,24 +156,26 @@ LEAVES: dict[str, list[Any]] = {
     "Odd": ["odd", 1],
     "Colour": ["RED", "g", 3],
 }
-ODD: list[Any] = [1, "1", 1.0, True, "RED", "BLUE", 2**40, [], {}, object, "raise", "none", float("nan")]
+UNFIT_VALUES: list[Any] = [1, "1", 1.0, True, "RED", "BLUE", 2**40, [], {}, object, "raise", "none", float("nan")]
 
 
 class Thing:
-    """An object, known by where it came from."""
+    """An object, identified by the key of the call that returned it."""
 
-    def __init__(self, fate: Fate, key: str, kind: str) -> None:
-        self.fate = fate
+    def __init__(self, outcomes: Outcomes, key: str, kind: str) -> None:
+        self.outcomes = outcomes
         self.key = key
         self.kind = kind
 
     def __getattr__(self, name: str) -> Any:
-        """An attribute; what cannot be had raises."""
+        """The random value of an attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
-        type_ = plain().type_map[self.kind]
+        type_ = plain_schema().type_map[self.kind]
         assert isinstance(type_, GraphQLObjectType)
-        return self.fate.value(type_.fields[name].type, f"{self.key} {name}", self.fate.of(f"{self.key} {name}"))
+        return self.outcomes.value(
+            type_.fields[name].type, f"{self.key} {name}", self.outcomes.random_for(f"{self.key} {name}")
+        )
 
     def __str__(self) -> str:
         return self.key
@@ -173,54 +187,58 @@ class Thing:
 # ---- Schemas ---------------------------------------------------------------------------------
 
 
-def basis() -> GraphQLSchema:
+def base_schema() -> GraphQLSchema:
     schema = build_schema(SDL)
-    enum(schema, "Colour", RED="RED", GREEN="g", BLUE=3)
-    scalar(schema, "Odd", odd)
+    set_enum_values(schema, "Colour", RED="RED", GREEN="g", BLUE=3)
+    set_scalar(schema, "Odd", serialize_odd)
     for type_ in schema.type_map.values():
         if is_abstract_type(type_):
-            type_.resolve_type = kind
+            type_.resolve_type = resolve_type_name
     return schema
 
 
-def kind(value: Any, info: Any, _: object) -> Any:
-    return info.context.kind(value)
+def resolve_type_name(value: Any, info: Any, _: object) -> Any:
+    return info.context.type_name(value)
 
 
-def odd(value: Any) -> Any:
+def serialize_odd(value: Any) -> Any:
     if value == "raise":
-        raise Wrong("cannot be written")
+        raise ResolverError("cannot be serialized")
     return None if value == "none" else f"<{value}>"
 
 
 @cache
-def plain() -> GraphQLSchema:
-    """Plain resolvers only."""
-    schema = basis()
+def plain_schema() -> GraphQLSchema:
+    """The schema with plain resolvers only."""
+    schema = base_schema()
     for _, _, field in fields(schema):
-        field.resolve = resolver(field.type)
+        field.resolve = plain_resolver(field.type)
     return schema
 
 
 @cache
-def marked(variant: int) -> GraphQLSchema:
-    """Each field by another kind of resolver, some behind a guard."""
-    schema = basis()
+def annotated_schema(variant: int) -> GraphQLSchema:
+    """The schema with a random kind of resolver for each field, and guards on some fields."""
+    schema = base_schema()
     for type_, name, field in fields(schema):
-        random = generate.chances(crc32(f"{variant} {type_.name} {name}".encode()))
-        type_.extensions["rights"] = rights
-        way = random.choice(["batch", "column", "resolve", "attribute"])
-        # No attribute of None, which the roots are, and none for arguments.
-        way = "resolve" if way == "attribute" and (type_.name in {"Query", "Mutation"} or field.args) else way
-        marks: dict[str, Any] = {"needs": SECRET if random.random() < 0.2 else OPEN | SECRET, "convert": dict}
-        marks["refuse"] = lambda parents, _: [Refusal(f"not of {parent}") for parent in parents]
-        if way == "batch":
-            marks["batch"] = batch(field.type)
-        elif way == "column":
-            marks["column"] = column(field.type)
-        elif way == "resolve":
-            marks["resolve"] = resolver(field.type)
-        field.extensions |= marks
+        random = generation.seeded_random(crc32(f"{variant} {type_.name} {name}".encode()))
+        type_.extensions["rights"] = random_rights
+        resolver_kind = random.choice(["batch", "column", "resolve", "attribute"])
+        # The root object is None and has no attributes, and an attribute takes no arguments.
+        resolver_kind = (
+            "resolve"
+            if resolver_kind == "attribute" and (type_.name in {"Query", "Mutation"} or field.args)
+            else resolver_kind
+        )
+        metadata: dict[str, Any] = {"needs": SECRET if random.random() < 0.2 else OPEN | SECRET, "convert": dict}
+        metadata["refuse"] = lambda parents, _: [Refusal(f"not of {parent}") for parent in parents]
+        if resolver_kind == "batch":
+            metadata["batch"] = batch_resolver(field.type)
+        elif resolver_kind == "column":
+            metadata["column"] = column_resolver(field.type)
+        elif resolver_kind == "resolve":
+            metadata["resolve"] = plain_resolver(field.type)
+        field.extensions |= metadata
     executor.install(schema)
     return schema
 
@@ -234,110 +252,120 @@ def fields(schema: GraphQLSchema) -> list[tuple[GraphQLObjectType, str, Any]]:
     ]
 
 
-def rights(objects: Sequence[Any], context: Fate) -> list[int]:
-    chances = [context.of(f"{one} rights").random() for one in objects]
-    return [0 if chance < 0.05 else OPEN if chance < 0.3 else OPEN | SECRET for chance in chances]
+def random_rights(objects: Sequence[Any], context: Outcomes) -> list[int]:
+    draws = [context.random_for(f"{item} rights").random() for item in objects]
+    return [0 if draw < 0.05 else OPEN if draw < 0.3 else OPEN | SECRET for draw in draws]
 
 
-def place(parent: Any, info: Any, given: dict[str, Any]) -> str:
-    return f"{parent} {info.field_name}{sorted(given.items()) if given else ''}"
+def call_key(parent: Any, info: Any, arguments: dict[str, Any]) -> str:
+    return f"{parent} {info.field_name}{sorted(arguments.items()) if arguments else ''}"
 
 
-def resolver(type_: Any) -> Callable[..., Any]:
-    def resolve(parent: Any, info: Any, **given: Any) -> Any:
-        return info.context.answer(type_, place(parent, info, given))
+def plain_resolver(type_: Any) -> Callable[..., Any]:
+    def resolve(parent: Any, info: Any, **arguments: Any) -> Any:
+        return info.context.field_result(type_, call_key(parent, info, arguments))
 
     return resolve
 
 
-def batch(type_: Any) -> Callable[..., Any]:
-    async def answer(objects: list[Any], info: Any, **given: Any) -> list[Any]:
-        fate: Fate = info.context
-        random = fate.of(f"{info.parent_type} {info.field_name} batch")
-        for _ in range(random.randrange(3) if fate.waits else 0):
+def batch_resolver(type_: Any) -> Callable[..., Any]:
+    async def resolve(objects: list[Any], info: Any, **arguments: Any) -> list[Any]:
+        outcomes: Outcomes = info.context
+        random = outcomes.random_for(f"{info.parent_type} {info.field_name} batch")
+        for _ in range(random.randrange(3) if outcomes.waits else 0):
             await asyncio.sleep(0)
-        if random.random() < fate.failing / 2:
-            raise Wrong(f"all of {info.field_name}")
-        keys = [place(one, info, given) for one in objects]
-        return [fate.value(type_, key, fate.of(key)) for key in keys]
+        if random.random() < outcomes.failure_rate / 2:
+            raise ResolverError(f"all of {info.field_name}")
+        keys = [call_key(object_, info, arguments) for object_ in objects]
+        return [outcomes.value(type_, key, outcomes.random_for(key)) for key in keys]
 
-    return answer
-
-
-def column(type_: Any) -> Callable[..., Any]:
-    def answer(objects: list[Any], info: Any, **given: Any) -> list[Any]:
-        fate: Fate = info.context
-        if fate.of(f"{info.parent_type} {info.field_name} column").random() < fate.failing / 2:
-            raise Wrong(f"all of {info.field_name}")
-        keys = [place(one, info, given) for one in objects]
-        return [fate.value(type_, key, fate.of(key)) for key in keys]
-
-    return answer
+    return resolve
 
 
-# ---- Comparing -------------------------------------------------------------------------------
+def column_resolver(type_: Any) -> Callable[..., Any]:
+    def resolve(objects: list[Any], info: Any, **arguments: Any) -> list[Any]:
+        outcomes: Outcomes = info.context
+        if outcomes.random_for(f"{info.parent_type} {info.field_name} column").random() < outcomes.failure_rate / 2:
+            raise ResolverError(f"all of {info.field_name}")
+        keys = [call_key(object_, info, arguments) for object_ in objects]
+        return [outcomes.value(type_, key, outcomes.random_for(key)) for key in keys]
+
+    return resolve
 
 
-async def answers(schema: GraphQLSchema, asked: generate.Document, fate: Fate) -> tuple[Answer, Answer]:
-    assert validate(schema, parse(asked.text)) == []
-    options: dict[str, Any] = {"variables": asked.variables, "name": asked.name, "context": fate}
-    expected = await reference(schema, asked.text, **options)
-    found = await compiled(schema, asked.text, **options)
-    assert orjson.dumps(found.data) == orjson.dumps(expected.data)
-    return expected, found
+# ---- Comparison ------------------------------------------------------------------------------
 
 
-def told(answer: Answer) -> list[Told]:
-    return [(error.path, repr(error)) for error in answer.errors]
+async def execute_with_both(
+    schema: GraphQLSchema, document: generation.Document, outcomes: Outcomes
+) -> tuple[Response, Response]:
+    assert validate(schema, parse(document.text)) == []
+    options: dict[str, Any] = {"variables": document.variables, "name": document.name, "context": outcomes}
+    expected = await execute_reference(schema, document.text, **options)
+    actual = await execute_compiled(schema, document.text, **options)
+    assert orjson.dumps(actual.data) == orjson.dumps(expected.data)
+    return expected, actual
 
 
-def assert_alike(expected: Answer, found: Answer) -> None:
-    assert settled(found.data, told(found)) == settled(expected.data, told(expected))
-    assert in_reading_order(found.data, told(found))
+def located_errors(response: Response) -> list[LocatedError]:
+    return [(error.path, repr(error)) for error in response.errors]
+
+
+def assert_equivalent(expected: Response, actual: Response) -> None:
+    assert comparable_errors(actual.data, located_errors(actual)) == comparable_errors(
+        expected.data, located_errors(expected)
+    )
+    assert is_in_response_order(actual.data, located_errors(actual))
 
 
 SEEDS = st.integers(0, 2**60)
-CHANCES = st.sampled_from([0.0, 0.05, 0.15, 0.3])
+FAILURE_RATES = st.sampled_from([0.0, 0.05, 0.15, 0.3])
 ROOTS = st.sampled_from(["Query", "Query", "Query", "Mutation"])
 
 
-@generate.examples(EXAMPLES)
-@given(seed=SEEDS, failing=CHANCES, root=ROOTS)
-async def test_plain_resolvers_without_waiting(seed: int, failing: float, root: str) -> None:
-    asked = generate.write(plain(), generate.chances(seed), root=root)
+@generation.examples(EXAMPLE_COUNT)
+@given(seed=SEEDS, failure_rate=FAILURE_RATES, root=ROOTS)
+async def test_sync_resolvers_have_equal_responses(seed: int, failure_rate: float, root: str) -> None:
+    document = generation.generate_document(plain_schema(), generation.seeded_random(seed), root=root)
 
-    expected, found = await answers(plain(), asked, Fate(seed, waits=False, failing=failing))
+    expected, actual = await execute_with_both(
+        plain_schema(), document, Outcomes(seed, waits=False, failure_rate=failure_rate)
+    )
 
-    assert found.errors == expected.errors
-
-
-@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@generate.examples(EXAMPLES)
-@given(seed=SEEDS, failing=CHANCES, root=ROOTS)
-async def test_plain_resolvers_that_wait(seed: int, failing: float, root: str) -> None:
-    asked = generate.write(plain(), generate.chances(seed), root=root)
-
-    expected, found = await answers(plain(), asked, Fate(seed, waits=True, failing=failing))
-
-    assert_alike(expected, found)
+    assert actual.errors == expected.errors
 
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@generate.examples(EXAMPLES)
-@given(seed=SEEDS, failing=CHANCES, root=ROOTS, variant=st.integers(0, 3), waits=st.booleans())
-async def test_marked_fields(*, seed: int, failing: float, root: str, variant: int, waits: bool) -> None:
-    schema = marked(variant)
-    asked = generate.write(schema, generate.chances(seed), root=root)
+@generation.examples(EXAMPLE_COUNT)
+@given(seed=SEEDS, failure_rate=FAILURE_RATES, root=ROOTS)
+async def test_async_resolvers_have_equal_responses(seed: int, failure_rate: float, root: str) -> None:
+    document = generation.generate_document(plain_schema(), generation.seeded_random(seed), root=root)
 
-    expected, found = await answers(schema, asked, Fate(seed, waits=waits, failing=failing))
+    expected, actual = await execute_with_both(
+        plain_schema(), document, Outcomes(seed, waits=True, failure_rate=failure_rate)
+    )
 
-    assert_alike(expected, found)
+    assert_equivalent(expected, actual)
 
 
-def test_documents_are_not_all_alike() -> None:
-    """What the others compare is worth comparing."""
-    schema = plain()
-    texts = [generate.write(schema, generate.chances(seed)).text for seed in range(300)]
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@generation.examples(EXAMPLE_COUNT)
+@given(seed=SEEDS, failure_rate=FAILURE_RATES, root=ROOTS, variant=st.integers(0, 3), waits=st.booleans())
+async def test_fields_with_metadata_have_equal_responses(
+    *, seed: int, failure_rate: float, root: str, variant: int, waits: bool
+) -> None:
+    schema = annotated_schema(variant)
+    document = generation.generate_document(schema, generation.seeded_random(seed), root=root)
+
+    expected, actual = await execute_with_both(schema, document, Outcomes(seed, waits=waits, failure_rate=failure_rate))
+
+    assert_equivalent(expected, actual)
+
+
+def test_generated_documents_vary() -> None:
+    """The generated documents use all parts of the language."""
+    schema = plain_schema()
+    texts = [generation.generate_document(schema, generation.seeded_random(seed)).text for seed in range(300)]
 
     for part in (
         "@skip",

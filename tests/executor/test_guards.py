@@ -1,15 +1,18 @@
-"""Guards: what a refused object costs, what it yields, and what a host may do wrong."""
+"""Guards: refused fields, the calls that guards save, and errors in functions of the host.
+
+Fields called `hard` or `firm` are non-null.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from tests.executor.toy import OPEN, SECRET, Asked, both, compiled, guarded
+from tests.executor.harness import OPEN, SECRET, CallLog, execute_both, execute_compiled, guarded_schema
 
 SDL = """
     type Item {
-        number: Int  secret: Int  hard: Int!  batched: Int  plain: Int  column: Int  listed: [Int!]
+        number: Int  secret: Int  hard: Int!  batched: Int  plain: Int  column: Int  numbers: [Int!]
         child: Item  firm: Item!  children: [Item!]
     }
     type Query { items: [Item]  secret: Int  hidden: Item  firmItems: [Item!]! }
@@ -20,7 +23,7 @@ SDL = """
 class Item:
     def __init__(self, number: int) -> None:
         self.number = self.secret = self.hard = number
-        self.listed = [number]
+        self.numbers = [number]
 
     def __str__(self) -> str:
         return f"item {self.number}"
@@ -36,47 +39,47 @@ class Item:
         return [Item(self.number + 10), Item(self.number + 11)]
 
 
-def even(objects: Sequence[Item], context: Any) -> list[int]:
-    if isinstance(context, Asked):
-        context.calls.append(("rights", [one.number for one in objects]))
-    return [OPEN | (SECRET if one.number % 2 == 0 else 0) for one in objects]
+def even_rights(objects: Sequence[Item], context: Any) -> list[int]:
+    if isinstance(context, CallLog):
+        context.calls.append(("rights", [item.number for item in objects]))
+    return [OPEN | (SECRET if item.number % 2 == 0 else 0) for item in objects]
 
 
 def items(*_: object) -> list[Item]:
     return [Item(number) for number in range(1, 5)]
 
 
-async def batched(objects: list[Item], info: Any) -> list[int]:
-    info.context.calls.append(("batch", [one.number for one in objects]))
-    return [one.number for one in objects]
+async def resolve_batch(objects: list[Item], info: Any) -> list[int]:
+    info.context.calls.append(("batch", [item.number for item in objects]))
+    return [item.number for item in objects]
 
 
-def plain(one: Item, info: Any) -> int:
-    info.context.calls.append(("plain", one.number))
-    return one.number
+def resolve_plain(item: Item, info: Any) -> int:
+    info.context.calls.append(("plain", item.number))
+    return item.number
 
 
-def column(objects: list[Item], info: Any) -> list[int]:
-    info.context.calls.append(("column", [one.number for one in objects]))
-    return [one.number for one in objects]
+def resolve_column(objects: list[Item], info: Any) -> list[int]:
+    info.context.calls.append(("column", [item.number for item in objects]))
+    return [item.number for item in objects]
 
 
-KEPT: dict[str, Any] = {"needs": SECRET}
-MARKS: dict[str, dict[str, Any]] = {
+SECRET_FIELD: dict[str, Any] = {"needs": SECRET}
+METADATA: dict[str, dict[str, Any]] = {
     "Query.items": {"resolve": items},
     "Query.firmItems": {"resolve": items},
-    "Query.secret": {**KEPT, "resolve": lambda *_: 1},
-    "Item.secret": KEPT,
-    "Item.hard": KEPT,
-    "Item.listed": KEPT,
-    "Item.batched": {**KEPT, "batch": batched},
-    "Item.plain": {**KEPT, "resolve": plain},
-    "Item.column": {**KEPT, "column": column},
-    "Item.child": KEPT,
-    "Item.firm": KEPT,
-    "Item.children": KEPT,
+    "Query.secret": {**SECRET_FIELD, "resolve": lambda *_: 1},
+    "Item.secret": SECRET_FIELD,
+    "Item.hard": SECRET_FIELD,
+    "Item.numbers": SECRET_FIELD,
+    "Item.batched": {**SECRET_FIELD, "batch": resolve_batch},
+    "Item.plain": {**SECRET_FIELD, "resolve": resolve_plain},
+    "Item.column": {**SECRET_FIELD, "column": resolve_column},
+    "Item.child": SECRET_FIELD,
+    "Item.firm": SECRET_FIELD,
+    "Item.children": SECRET_FIELD,
 }
-SCHEMA = guarded(SDL, MARKS, rights={"Item": even})
+SCHEMA = guarded_schema(SDL, METADATA, rights={"Item": even_rights})
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ SCHEMA = guarded(SDL, MARKS, rights={"Item": even})
         "number batched",
         "number plain",
         "number column",
-        "number listed",
+        "number numbers",
         "number hard",
         "child { number secret }",
         "child { number hard }",
@@ -99,24 +102,27 @@ SCHEMA = guarded(SDL, MARKS, rights={"Item": even})
     ],
 )
 @pytest.mark.parametrize("root", ["items", "firmItems"])
-async def test_refused_and_allowed_side_by_side(root: str, selection: str) -> None:
-    await both(SCHEMA, f"{{ {root} {{ {selection} }} }}", context=Asked, in_order=False)
+async def test_refused_and_allowed_objects_in_one_list(root: str, selection: str) -> None:
+    await execute_both(SCHEMA, f"{{ {root} {{ {selection} }} }}", context=CallLog, in_order=False)
 
 
-async def test_a_refused_object_yields_null_with_its_error() -> None:
-    answer = await both(SCHEMA, "{ items { number secret } }")
+async def test_refused_field_is_null_with_an_error() -> None:
+    response = await execute_both(SCHEMA, "{ items { number secret } }")
 
-    assert answer.data == {"items": [{"number": n, "secret": n if n % 2 == 0 else None} for n in range(1, 5)]}
-    assert answer.said == [("not of item 1", ("items", 0, "secret")), ("not of item 3", ("items", 2, "secret"))]
-    assert answer.errors[0].locations == ((1, 18),)
+    assert response.data == {"items": [{"number": n, "secret": n if n % 2 == 0 else None} for n in range(1, 5)]}
+    assert response.located_messages == [
+        ("not of item 1", ("items", 0, "secret")),
+        ("not of item 3", ("items", 2, "secret")),
+    ]
+    assert response.errors[0].locations == ((1, 18),)
 
 
-async def test_refused_objects_cost_no_resolver() -> None:
-    asked = Asked()
+async def test_resolvers_get_only_allowed_objects() -> None:
+    context = CallLog()
 
-    await compiled(SCHEMA, "{ items { batched plain column } }", context=asked)
+    await execute_compiled(SCHEMA, "{ items { batched plain column } }", context=context)
 
-    assert sorted(asked.calls, key=str) == [
+    assert sorted(context.calls, key=str) == [
         ("batch", [2, 4]),
         ("column", [2, 4]),
         ("plain", 2),
@@ -125,47 +131,51 @@ async def test_refused_objects_cost_no_resolver() -> None:
     ]
 
 
-async def test_where_all_are_refused_nothing_is_asked() -> None:
-    asked = Asked()
-    schema = guarded(SDL, MARKS, rights={"Item": lambda objects, _: [OPEN] * len(objects)})
+async def test_no_resolver_is_called_if_all_objects_are_refused() -> None:
+    context = CallLog()
+    schema = guarded_schema(SDL, METADATA, rights={"Item": lambda objects, _: [OPEN] * len(objects)})
 
-    answer = await compiled(schema, "{ items { batched plain column listed child { number } } }", context=asked)
+    response = await execute_compiled(
+        schema, "{ items { batched plain column numbers child { number } } }", context=context
+    )
 
-    assert asked.calls == []
-    assert answer.data == {"items": [dict.fromkeys(["batched", "plain", "column", "listed", "child"])] * 4}
-    assert len(answer.errors) == 20
-
-
-async def test_rights_are_asked_once_for_each_selection_and_level() -> None:
-    asked = Asked()
-
-    await compiled(SCHEMA, "{ items { number secret hard batched children { secret hard } } }", context=asked)
-
-    assert [numbers for name, numbers in asked.calls if name == "rights"] == [[1, 2, 3, 4], [12, 13, 14, 15]]
+    assert context.calls == []
+    assert response.data == {"items": [dict.fromkeys(["batched", "plain", "column", "numbers", "child"])] * 4}
+    assert len(response.errors) == 20
 
 
-async def test_what_is_refused_where_no_null_may_be_takes_its_object() -> None:
-    answer = await both(SCHEMA, "{ items { number hard } }")
+async def test_rights_are_computed_once_for_each_selection_and_level() -> None:
+    context = CallLog()
 
-    assert answer.data == {"items": [None, {"number": 2, "hard": 2}, None, {"number": 4, "hard": 4}]}
+    await execute_compiled(SCHEMA, "{ items { number secret hard batched children { secret hard } } }", context=context)
 
-
-async def test_what_is_refused_at_the_root() -> None:
-    schema = guarded(SDL, MARKS, rights={"Query": lambda objects, _: [OPEN] * len(objects)})
-
-    answer = await both(schema, "{ items { number } secret }")
-
-    assert answer.data["secret"] is None
-    assert answer.said == [("not of None", ("secret",))]
+    assert [numbers for name, numbers in context.calls if name == "rights"] == [[1, 2, 3, 4], [12, 13, 14, 15]]
 
 
-async def test_nobody_gets_past_bits_that_are_not_his() -> None:
-    held = {1: 0, 2: SECRET, 3: 4, 4: OPEN}
-    schema = guarded(SDL, MARKS, rights={"Item": lambda objects, _: [held[one.number] for one in objects]})
+async def test_refused_non_null_field_nulls_its_object() -> None:
+    response = await execute_both(SCHEMA, "{ items { number hard } }")
 
-    answer = await both(schema, "{ items { number secret } }")
+    assert response.data == {"items": [None, {"number": 2, "hard": 2}, None, {"number": 4, "hard": 4}]}
 
-    assert answer.data["items"] == [
+
+async def test_refused_root_field_is_null() -> None:
+    schema = guarded_schema(SDL, METADATA, rights={"Query": lambda objects, _: [OPEN] * len(objects)})
+
+    response = await execute_both(schema, "{ items { number } secret }")
+
+    assert response.data["secret"] is None
+    assert response.located_messages == [("not of None", ("secret",))]
+
+
+async def test_only_matching_bits_allow_a_field() -> None:
+    rights_by_number = {1: 0, 2: SECRET, 3: 4, 4: OPEN}
+    schema = guarded_schema(
+        SDL, METADATA, rights={"Item": lambda objects, _: [rights_by_number[item.number] for item in objects]}
+    )
+
+    response = await execute_both(schema, "{ items { number secret } }")
+
+    assert response.data["items"] == [
         {"number": None, "secret": None},
         {"number": None, "secret": 2},
         {"number": None, "secret": None},
@@ -173,133 +183,149 @@ async def test_nobody_gets_past_bits_that_are_not_his() -> None:
     ]
 
 
-# ---- What a host may do wrong ----------------------------------------------------------------
+# ---- Errors of the host ------------------------------------------------------------------------
 
 
-def raising(*_: object) -> Any:
+def raise_not_loaded(*_: object) -> Any:
     raise LookupError("not loaded")
 
 
-async def test_rights_that_cannot_be_told_open_nothing() -> None:
-    schema = guarded(SDL, MARKS, rights={"Item": raising})
+async def test_raising_rights_allow_no_field() -> None:
+    schema = guarded_schema(SDL, METADATA, rights={"Item": raise_not_loaded})
 
-    answer = await both(schema, "{ items { __typename number secret batched } }", context=Asked, in_order=False)
+    response = await execute_both(
+        schema, "{ items { __typename number secret batched } }", context=CallLog, in_order=False
+    )
 
-    assert answer.data["items"][0] == {"__typename": "Item", "number": None, "secret": None, "batched": None}
-    assert {error.message for error in answer.errors} == {"not loaded"}
-    assert len(answer.errors) == 12
-
-
-@pytest.mark.parametrize("given", [[], [OPEN | SECRET], [OPEN | SECRET] * 5, None, 7])
-async def test_rights_of_a_wrong_number_open_nothing(given: object) -> None:
-    asked = Asked()
-    schema = guarded(SDL, MARKS, rights={"Item": lambda *_: given})
-
-    answer = await compiled(schema, "{ items { number batched } }", context=asked)
-
-    assert answer.data == {"items": [{"number": None, "batched": None}] * 4}
-    assert all("rights of Item" in error.message for error in answer.errors)
-    assert asked.calls == []
+    assert response.data["items"][0] == {"__typename": "Item", "number": None, "secret": None, "batched": None}
+    assert {error.message for error in response.errors} == {"not loaded"}
+    assert len(response.errors) == 12
 
 
-async def test_a_refusal_that_cannot_be_worded_refuses_all_the_same() -> None:
-    marks = {**MARKS, "Item.secret": {**KEPT, "refuse": raising}}
+@pytest.mark.parametrize("rights_result", [[], [OPEN | SECRET], [OPEN | SECRET] * 5, None, 7])
+async def test_wrong_number_of_rights_allows_no_field(rights_result: object) -> None:
+    context = CallLog()
+    schema = guarded_schema(SDL, METADATA, rights={"Item": lambda *_: rights_result})
 
-    answer = await both(guarded(SDL, marks, rights={"Item": even}), "{ items { number secret } }")
+    response = await execute_compiled(schema, "{ items { number batched } }", context=context)
 
-    assert [item["secret"] for item in answer.data["items"]] == [None, 2, None, 4]
-    assert answer.said[0] == ("not loaded", ("items", 0, "secret"))
+    assert response.data == {"items": [{"number": None, "batched": None}] * 4}
+    assert all("rights of Item" in error.message for error in response.errors)
+    assert context.calls == []
 
 
-class Common(list[int]):
-    """Rights that tell what all have, and whether somebody has looked at single ones."""
+async def test_raising_refusal_still_refuses() -> None:
+    metadata = {**METADATA, "Item.secret": {**SECRET_FIELD, "refuse": raise_not_loaded}}
+
+    response = await execute_both(
+        guarded_schema(SDL, metadata, rights={"Item": even_rights}), "{ items { number secret } }"
+    )
+
+    assert [item["secret"] for item in response.data["items"]] == [None, 2, None, 4]
+    assert response.located_messages[0] == ("not loaded", ("items", 0, "secret"))
+
+
+class RightsWithCommon(list[int]):
+    """Rights with their common bits. Counts the iterations over single rights."""
 
     def __init__(self, bits: list[int], common: int) -> None:
         super().__init__(bits)
         self.common = common
-        self.looks = 0
+        self.iteration_count = 0
 
     def __iter__(self) -> Iterator[int]:
-        self.looks += 1
+        self.iteration_count += 1
         return super().__iter__()
 
 
 @pytest.mark.parametrize(
-    ("selection", "common", "looks"),
+    ("selection", "common", "reads_single_rights"),
     [("number", OPEN, False), ("number secret", OPEN, True), ("secret", OPEN | SECRET, False), ("number", 0, True)],
 )
-async def test_what_all_have_is_enough_where_it_is(selection: str, common: int, *, looks: bool) -> None:
-    given = [OPEN | (SECRET if common & SECRET or number % 2 == 0 else 0) for number in range(1, 5)]
-    held = Common(given, common)
+async def test_single_rights_are_not_read_if_common_rights_suffice(
+    selection: str, common: int, *, reads_single_rights: bool
+) -> None:
+    bits = [OPEN | (SECRET if common & SECRET or number % 2 == 0 else 0) for number in range(1, 5)]
+    row_rights = RightsWithCommon(bits, common)
 
-    answer = await compiled(guarded(SDL, MARKS, rights={"Item": lambda *_: held}), f"{{ items {{ {selection} }} }}")
-    plainly = await compiled(guarded(SDL, MARKS, rights={"Item": lambda *_: given}), f"{{ items {{ {selection} }} }}")
+    response = await execute_compiled(
+        guarded_schema(SDL, METADATA, rights={"Item": lambda *_: row_rights}), f"{{ items {{ {selection} }} }}"
+    )
+    plain_response = await execute_compiled(
+        guarded_schema(SDL, METADATA, rights={"Item": lambda *_: bits}), f"{{ items {{ {selection} }} }}"
+    )
 
-    assert bool(held.looks) == looks
-    assert (answer.data, answer.said) == (plainly.data, plainly.said)
-
-
-async def test_refusals_that_are_too_few_refuse_all_the_same() -> None:
-    marks = {**MARKS, "Item.secret": {**KEPT, "refuse": lambda *_: [ValueError("one")]}}
-
-    answer = await compiled(guarded(SDL, marks, rights={"Item": even}), "{ items { secret } }")
-
-    assert [item["secret"] for item in answer.data["items"]] == [None, 2, None, 4]
-    assert all("refusals of Item.secret" in error.message for error in answer.errors)
+    assert bool(row_rights.iteration_count) == reads_single_rights
+    assert (response.data, response.located_messages) == (plain_response.data, plain_response.located_messages)
 
 
-async def test_a_type_with_rules_and_no_rights_does_not_run() -> None:
-    schema = guarded(SDL, MARKS)
+async def test_too_few_refusals_still_refuse() -> None:
+    metadata = {**METADATA, "Item.secret": {**SECRET_FIELD, "refuse": lambda *_: [ValueError("one")]}}
+
+    response = await execute_compiled(
+        guarded_schema(SDL, metadata, rights={"Item": even_rights}), "{ items { secret } }"
+    )
+
+    assert [item["secret"] for item in response.data["items"]] == [None, 2, None, 4]
+    assert all("refusals of Item.secret" in error.message for error in response.errors)
+
+
+async def test_type_with_rules_but_without_rights_is_an_error() -> None:
+    schema = guarded_schema(SDL, METADATA)
     del schema.type_map["Item"].extensions["rights"]
 
     with pytest.raises(TypeError, match="Item has no rights"):
-        await compiled(schema, "{ items { secret } }")
+        await execute_compiled(schema, "{ items { secret } }")
 
 
 # ---- Mutations -------------------------------------------------------------------------------
 
 
-class Standing:
-    """A context whose rights change on the way."""
+class ChangingRights:
+    """A context whose rights change during the operation."""
 
-    def __init__(self, held: int) -> None:
-        self.held = held
+    def __init__(self, rights: int) -> None:
+        self.rights = rights
 
 
-def changing(to: int) -> Callable[..., int]:
+def set_rights(rights: int) -> Callable[..., int]:
     def change(_: object, info: Any) -> int:
-        info.context.held = to
-        return to
+        info.context.rights = rights
+        return rights
 
     return change
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_mutation_may_change_what_the_next_may(*, waits: bool) -> None:
-    async def later(_: object, info: Any) -> int:
-        info.context.held = OPEN
+async def test_mutation_may_change_rights_of_the_next(*, waits: bool) -> None:
+    async def set_rights_later(_: object, info: Any) -> int:
+        info.context.rights = OPEN
         return OPEN
 
-    schema = guarded(
+    schema = guarded_schema(
         SDL,
         {
-            "Mutation.rise": {"resolve": changing(OPEN | SECRET)},
-            "Mutation.fall": {"resolve": later if waits else changing(OPEN)},
-            "Mutation.secret": {**KEPT, "resolve": lambda *_: 7},
+            "Mutation.rise": {"resolve": set_rights(OPEN | SECRET)},
+            "Mutation.fall": {"resolve": set_rights_later if waits else set_rights(OPEN)},
+            "Mutation.secret": {**SECRET_FIELD, "resolve": lambda *_: 7},
         },
-        rights={"Mutation": lambda objects, context: [context.held] * len(objects)},
+        rights={"Mutation": lambda objects, context: [context.rights] * len(objects)},
     )
 
-    answer = await both(schema, "mutation { a: secret rise b: secret fall c: secret }", context=lambda: Standing(OPEN))
+    response = await execute_both(
+        schema, "mutation { a: secret rise b: secret fall c: secret }", context=lambda: ChangingRights(OPEN)
+    )
 
-    assert answer.data == {"a": None, "rise": 3, "b": 7, "fall": 1, "c": None}
-    assert [error.path for error in answer.errors] == [("a",), ("c",)]
+    assert response.data == {"a": None, "rise": 3, "b": 7, "fall": 1, "c": None}
+    assert [error.path for error in response.errors] == [("a",), ("c",)]
 
 
-async def test_a_rule_that_nobody_has_is_closed_to_everybody() -> None:
-    schema = guarded(SDL, {**MARKS, "Item.number": {"needs": 0}, "Query.secret": {"needs": 0, "resolve": lambda *_: 1}})
+async def test_needs_zero_refuses_every_caller() -> None:
+    schema = guarded_schema(
+        SDL, {**METADATA, "Item.number": {"needs": 0}, "Query.secret": {"needs": 0, "resolve": lambda *_: 1}}
+    )
 
-    answer = await both(schema, "{ secret items { number secret } }")
+    response = await execute_both(schema, "{ secret items { number secret } }")
 
-    assert answer.data == {"secret": None, "items": [{"number": None, "secret": n} for n in range(1, 5)]}
-    assert [path for _, path in answer.said] == [("secret",), *(("items", n, "number") for n in range(4))]
+    assert response.data == {"secret": None, "items": [{"number": None, "secret": n} for n in range(1, 5)]}
+    assert [path for _, path in response.located_messages] == [("secret",), *(("items", n, "number") for n in range(4))]

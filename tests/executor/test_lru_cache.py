@@ -16,7 +16,7 @@ def test_least_recently_used_entry_is_evicted() -> None:
     assert cache.values() == [95, 96, 97, 98, 99, 0]
 
 
-def test_put_replaces_the_value_and_its_size() -> None:
+def test_store_replaces_the_value_and_its_size() -> None:
     cache = LRUCache[str, int](10_000)
     cache.store("a", 1, size=1512)
     cache.store("b", 2, size=1512)
@@ -38,7 +38,7 @@ def test_dropped_entry_releases_its_bytes() -> None:
     assert (len(cache), cache.bytes, cache.count) == (0, 0, 0)
 
 
-def test_entry_beyond_the_bytes_is_not_kept() -> None:
+def test_entry_larger_than_the_cache_is_not_stored() -> None:
     cache = LRUCache[str, int](10_000)
     cache.store("a", 1, size=1512)
 
@@ -47,7 +47,7 @@ def test_entry_beyond_the_bytes_is_not_kept() -> None:
     assert (len(cache), cache.bytes, cache.count) == (0, 0, 0)
 
 
-def test_count_is_a_bound_of_its_own() -> None:
+def test_count_has_its_own_limit() -> None:
     cache = LRUCache[str, int](10_000, max_count=5)
     cache.store("a", 1, size=1, count=2)
     cache.store("b", 2, size=1, count=2)

@@ -1,4 +1,7 @@
-"""Nulls where none may be: how far they climb, and which errors are told, in which order."""
+"""Null propagation: nulls in non-null fields, the reported errors and their order.
+
+Fields called `hard` or `firm` are non-null.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 from graphql import Undefined
 
-from tests.executor.toy import both, compiled, toy
+from tests.executor.harness import execute_both, execute_compiled, plain_schema
 
 SDL = """
     type Node {
@@ -22,32 +25,32 @@ SDL = """
 """
 
 
-class Wrong(Exception):
-    """What a resolver raises."""
+class ResolverError(Exception):
+    """The error that a resolver raises."""
 
 
-def wrong(*_: object) -> object:
-    raise Wrong("wrong")
+def raise_error(*_: object) -> object:
+    raise ResolverError("wrong")
 
 
-async def slowly_wrong(*_: object) -> object:
+async def raise_error_later(*_: object) -> object:
     await asyncio.sleep(0)
-    raise Wrong("wrong")
+    raise ResolverError("wrong")
 
 
-def built(**values: Any) -> dict[str, Any]:
-    """A node that has everything, and what is given instead."""
+def node_values(**values: Any) -> dict[str, Any]:
+    """The values of a node. `values` replace the defaults."""
     return {"leaf": 1, "hard": 2, "leaves": [1, 2], "hardLeaves": [3], "nodes": [], **values}
 
 
-FAILING: list[Any] = [None, wrong, Wrong("returned")]
-SCHEMA = toy(SDL)
+FAILURES: list[Any] = [None, raise_error, ResolverError("returned")]
+SCHEMA = plain_schema(SDL)
 
 
-@pytest.mark.parametrize("failing", FAILING, ids=["null", "raising", "returning"])
+@pytest.mark.parametrize("failure", FAILURES, ids=["null", "raising", "returning"])
 @pytest.mark.parametrize("name", ["leaf", "hard"])
 @pytest.mark.parametrize(
-    "way",
+    "path",
     [
         [],
         ["node"],
@@ -66,30 +69,32 @@ SCHEMA = toy(SDL)
     ids=".".join,
 )
 @pytest.mark.parametrize("root", ["root", "hardRoot", "roots"])
-async def test_a_failing_leaf_at_every_depth(root: str, way: list[str], name: str, failing: object) -> None:
-    lowest = built(**{name: failing})
-    value: Any = lowest
-    for step in reversed(way):
+async def test_failing_leaf_at_each_depth(root: str, path: list[str], name: str, failure: object) -> None:
+    leaf_node = node_values(**{name: failure})
+    value: Any = leaf_node
+    for step in reversed(path):
         if step == "grid":
-            value = built(grid=[[built(), value], [built()], [value]])
+            value = node_values(grid=[[node_values(), value], [node_values()], [value]])
         elif step.lower().endswith("nodes"):
-            value = built(**{step: [built(), value, built(), value]})
+            value = node_values(**{step: [node_values(), value, node_values(), value]})
         else:
-            value = built(**{step: value})
+            value = node_values(**{step: value})
     query = f"leaf {name} bad: leaf"
-    for step in reversed(way):
+    for step in reversed(path):
         query = f"leaf {step} {{ {query} }} hard"
 
-    await both(SCHEMA, f"{{ a {root} {{ {query} }} z: a }}", root={"a": 1, root: [value] if root == "roots" else value})
+    await execute_both(
+        SCHEMA, f"{{ a {root} {{ {query} }} z: a }}", root={"a": 1, root: [value] if root == "roots" else value}
+    )
 
 
 LISTS: list[Any] = [
     [1, None, 2],
     [None, None],
-    [wrong, 1],
-    [Wrong("one"), Wrong("two")],
+    [raise_error, 1],
+    [ResolverError("one"), ResolverError("two")],
     None,
-    wrong,
+    raise_error,
     5,
     "text",
     {"a": 1},
@@ -98,71 +103,92 @@ LISTS: list[Any] = [
     Undefined,
     [[1, Undefined], Undefined],
     [[1, None], None, [2]],
-    [[1], 5, [None, Wrong("x"), None]],
+    [[1], 5, [None, ResolverError("x"), None]],
     [[[1, None], [None]], None, [None, [2]], [5]],
 ]
 
 
 @pytest.mark.parametrize("value", LISTS)
 @pytest.mark.parametrize("name", ["leaves", "hardLeaves", "matrix", "hardMatrix", "tensor"])
-async def test_lists_with_holes(name: str, value: object) -> None:
-    root = {"root": built(**{name: value}), "roots": [built(**{name: value}), built(**{name: [[[1]]]})]}
+async def test_lists_with_nulls_and_errors(name: str, value: object) -> None:
+    root = {
+        "root": node_values(**{name: value}),
+        "roots": [node_values(**{name: value}), node_values(**{name: [[[1]]]})],
+    }
 
-    await both(SCHEMA, f"{{ root {{ leaf {name} hard }} roots {{ {name} }} }}", root=root)
+    await execute_both(SCHEMA, f"{{ root {{ leaf {name} hard }} roots {{ {name} }} }}", root=root)
 
 
 @pytest.mark.parametrize("name", ["nodes", "firmNodes", "allNodes", "hardNodes", "grid"])
-async def test_lists_of_objects_with_holes(name: str) -> None:
-    several = [built(hard=None), Wrong("x"), None]
-    for holes in ([None], [built(), None], [None, built(), Wrong("item")], several, [Undefined, built()], []):
-        value = [holes, None, [built()]] if name == "grid" else holes
+async def test_lists_of_objects_with_nulls_and_errors(name: str) -> None:
+    for nodes in (
+        [None],
+        [node_values(), None],
+        [None, node_values(), ResolverError("item")],
+        [node_values(hard=None), ResolverError("x"), None],
+        [Undefined, node_values()],
+        [],
+    ):
+        value = [nodes, None, [node_values()]] if name == "grid" else nodes
 
-        await both(SCHEMA, f"{{ root {{ {name} {{ leaf hard }} leaf }} }}", root={"root": built(**{name: value})})
+        await execute_both(
+            SCHEMA, f"{{ root {{ {name} {{ leaf hard }} leaf }} }}", root={"root": node_values(**{name: value})}
+        )
 
 
-# ---- Which errors, and in which order --------------------------------------------------------
+# ---- Errors and their order ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fates", list(product(["fine", "leaf", "hard"], repeat=3)), ids="-".join)
-async def test_what_stands_before_and_behind_the_cause(fates: tuple[str, ...]) -> None:
-    """graphql-core stops at the null that climbs: what it had met before is told, what comes behind is not."""
+@pytest.mark.parametrize("kinds", list(product(["fine", "leaf", "hard"], repeat=3)), ids="-".join)
+async def test_errors_before_and_after_the_cause_of_a_null(kinds: tuple[str, ...]) -> None:
+    """graphql-core stops at a null that propagates. It reports the errors before the null, and none after it."""
 
-    def node(fate: str) -> dict[str, Any]:
-        return built(**({} if fate == "fine" else {fate: Wrong(fate)}))
+    def node(kind: str) -> dict[str, Any]:
+        return node_values(**({} if kind == "fine" else {kind: ResolverError(kind)}))
 
-    root = {"root": built(node=node(fates[0]), nodes=[node(fates[1]), node(fates[1])], firm=node(fates[2]))}
+    root = {"root": node_values(node=node(kinds[0]), nodes=[node(kinds[1]), node(kinds[1])], firm=node(kinds[2]))}
 
-    await both(
+    await execute_both(
         SCHEMA, "{ a root { node { leaf hard } nodes { hard leaf } firm { leaf hard } bad z: hard } z: a }", root=root
     )
 
 
-async def test_the_first_null_takes_everything_and_its_error_is_told() -> None:
-    root = {"hardRoot": built(hard=Wrong("first"), firm=built(hard=Wrong("second"))), "a": Wrong("before")}
+async def test_null_at_the_root_reports_its_first_error() -> None:
+    root = {
+        "hardRoot": node_values(hard=ResolverError("first"), firm=node_values(hard=ResolverError("second"))),
+        "a": ResolverError("before"),
+    }
 
-    answer = await both(SCHEMA, "{ a hardRoot { hard firm { hard } } b: a }", root=root)
+    response = await execute_both(SCHEMA, "{ a hardRoot { hard firm { hard } } b: a }", root=root)
 
-    assert answer.data is None
-    assert answer.said == [("before", ("a",)), ("first", ("hardRoot", "hard"))]
+    assert response.data is None
+    assert response.located_messages == [("before", ("a",)), ("first", ("hardRoot", "hard"))]
 
 
-async def test_errors_come_as_the_answer_is_read() -> None:
-    def late(*_: object) -> Any:
+async def test_errors_are_in_response_order() -> None:
+    def raise_late(*_: object) -> Any:
         async def wait() -> object:
             await asyncio.sleep(0.01)
-            raise Wrong("late")
+            raise ResolverError("late")
 
         return wait()
 
     root = {
-        "z": built(),
-        "root": {"leaf": late, "bad": wrong, "nodes": [{"leaf": late}, {"leaf": wrong}], "node": {"leaf": late}},
-        "a": wrong,
+        "z": node_values(),
+        "root": {
+            "leaf": raise_late,
+            "bad": raise_error,
+            "nodes": [{"leaf": raise_late}, {"leaf": raise_error}],
+            "node": {"leaf": raise_late},
+        },
+        "a": raise_error,
     }
 
-    answer = await both(SCHEMA, "{ root { leaf node { leaf } nodes { leaf } bad } a }", root=root, in_order=False)
+    response = await execute_both(
+        SCHEMA, "{ root { leaf node { leaf } nodes { leaf } bad } a }", root=root, in_order=False
+    )
 
-    assert [error.path for error in answer.errors] == [
+    assert [error.path for error in response.errors] == [
         ("root", "leaf"),
         ("root", "node", "leaf"),
         ("root", "nodes", 0, "leaf"),
@@ -172,27 +198,29 @@ async def test_errors_come_as_the_answer_is_read() -> None:
     ]
 
 
-async def test_two_nodes_of_one_field_are_both_located() -> None:
-    answer = await both(SCHEMA, "{ a\n  a\n    a }", root={"a": wrong})
+async def test_error_locates_all_nodes_of_its_field() -> None:
+    response = await execute_both(SCHEMA, "{ a\n  a\n    a }", root={"a": raise_error})
 
-    assert answer.errors[0].locations == ((1, 3), (2, 3), (3, 5))
+    assert response.errors[0].locations == ((1, 3), (2, 3), (3, 5))
 
 
-async def test_many_nulls_take_no_more_time_than_they_are() -> None:
-    """Errors are matched with the nulls above them by place, not each with each."""
-    many = 3000
-    root = {"root": built(nodes=[built(hard=None) for _ in range(many)])}
+async def test_time_is_linear_in_the_number_of_nulls() -> None:
+    """Each error is matched with the nulls above it by position, not with every other error."""
+    node_count = 3000
+    root = {"root": node_values(nodes=[node_values(hard=None) for _ in range(node_count)])}
 
     async with asyncio.timeout(5):
-        answer = await compiled(SCHEMA, "{ root { nodes { hard } } }", root=root)
+        response = await execute_compiled(SCHEMA, "{ root { nodes { hard } } }", root=root)
 
-    assert answer.data == {"root": {"nodes": [None] * many}}
-    assert len(answer.errors) == many
+    assert response.data == {"root": {"nodes": [None] * node_count}}
+    assert len(response.errors) == node_count
 
 
-@pytest.mark.parametrize("resolve", [wrong, slowly_wrong])
-async def test_an_error_in_one_field_leaves_the_others(resolve: Callable[..., Any]) -> None:
-    answer = await both(SCHEMA, "{ root { leaf bad hard } a }", root={"root": built(bad=resolve), "a": 1})
+@pytest.mark.parametrize("resolve", [raise_error, raise_error_later])
+async def test_error_in_one_field_does_not_affect_others(resolve: Callable[..., Any]) -> None:
+    response = await execute_both(
+        SCHEMA, "{ root { leaf bad hard } a }", root={"root": node_values(bad=resolve), "a": 1}
+    )
 
-    assert answer.data == {"root": {"leaf": 1, "bad": None, "hard": 2}, "a": 1}
-    assert answer.said == [("wrong", ("root", "bad"))]
+    assert response.data == {"root": {"leaf": 1, "bad": None, "hard": 2}, "a": 1}
+    assert response.located_messages == [("wrong", ("root", "bad"))]

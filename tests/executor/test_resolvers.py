@@ -1,4 +1,4 @@
-"""Plain resolvers and attributes: who answers a field for one object, and what each may do wrong."""
+"""Plain resolvers and attributes: the results of one call for each object, and errors in them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,44 +8,44 @@ from typing import Any
 import pytest
 from graphql import GraphQLError
 
-from tests.executor.items import SDL, Item, Wrong, items, yielded
-from tests.executor.toy import both, compiled, guarded, toy
+from tests.executor.harness import execute_both, execute_compiled, guarded_schema, plain_schema
+from tests.executor.items import SDL, Item, ResolverError, items, iterate
 
 # ---- Plain resolvers -------------------------------------------------------------------------
 
 
-async def soon(value: Any) -> Any:
+async def resolve_later(value: Any) -> Any:
     await asyncio.sleep(0)
-    if isinstance(value, Wrong):
+    if isinstance(value, ResolverError):
         raise value
     return value
 
 
-class Later:
-    """Something that can be awaited, and is no coroutine."""
+class AwaitableObject:
+    """An awaitable that is not a coroutine."""
 
     def __init__(self, value: object) -> None:
         self.value = value
 
     def __await__(self) -> Any:
-        return soon(self.value).__await__()
+        return resolve_later(self.value).__await__()
 
 
-async def streamed(*values: object) -> AsyncIterator[object]:
+async def iterate_later(*values: object) -> AsyncIterator[object]:
     for value in values:
         await asyncio.sleep(0)
-        if isinstance(value, Wrong):
+        if isinstance(value, ResolverError):
             raise value
         yield value
 
 
-class Stream:
-    """Can be iterated by waiting, and is no generator."""
+class AsyncIterableObject:
+    """An async iterator that is not a generator."""
 
     def __init__(self, *values: object) -> None:
         self._values = list(values)
 
-    def __aiter__(self) -> "Stream":
+    def __aiter__(self) -> "AsyncIterableObject":
         return self
 
     async def __anext__(self) -> object:
@@ -56,25 +56,29 @@ class Stream:
 
 LISTS: dict[str, Callable[..., Any]] = {
     "list": lambda: [1, 2],
-    "awaited": lambda: soon([1, 2]),
-    "of awaited": lambda: [soon(1), 2, Later(3), soon(None)],
-    "of failing": lambda: [soon(Wrong("one")), 2, soon(Wrong("three"))],
-    "awaited of awaited": lambda: soon([soon(1), soon(Wrong("two"))]),
+    "awaitable list": lambda: resolve_later([1, 2]),
+    "list of awaitables": lambda: [resolve_later(1), 2, AwaitableObject(3), resolve_later(None)],
+    "list of raising awaitables": lambda: [
+        resolve_later(ResolverError("one")),
+        2,
+        resolve_later(ResolverError("three")),
+    ],
+    "awaitable list of awaitables": lambda: resolve_later([resolve_later(1), resolve_later(ResolverError("two"))]),
     "tuple": lambda: (1, None, 2),
-    "generator": lambda: yielded(1, 2),
-    "raising generator": lambda: yielded(1, Wrong("after one")),
-    "async": lambda: streamed(1, 2, None),
-    "raising async": lambda: streamed(1, Wrong("after one")),
-    "async of awaited": lambda: streamed(soon(1), 2),
-    "own stream": lambda: Stream(1, 2),
+    "generator": lambda: iterate(1, 2),
+    "raising generator": lambda: iterate(1, ResolverError("after one")),
+    "async generator": lambda: iterate_later(1, 2, None),
+    "raising async generator": lambda: iterate_later(1, ResolverError("after one")),
+    "async generator of awaitables": lambda: iterate_later(resolve_later(1), 2),
+    "async iterator object": lambda: AsyncIterableObject(1, 2),
     "set": lambda: {1},
     "mapping": lambda: MappingProxyType({"a": 1}),
-    "keys": {1: "a"}.keys,
-    "error among": lambda: [1, Wrong("second"), 3],
-    "none": lambda: None,
-    "awaited none": lambda: soon(None),
-    "awaited error": lambda: soon(Wrong("all")),
-    "returned error": lambda: Wrong("all"),
+    "dict keys": {1: "a"}.keys,
+    "list with an error": lambda: [1, ResolverError("second"), 3],
+    "null": lambda: None,
+    "awaitable null": lambda: resolve_later(None),
+    "raising awaitable": lambda: resolve_later(ResolverError("all")),
+    "returned error": lambda: ResolverError("all"),
     "bytes": lambda: b"12",
     "number": lambda: 12,
 }
@@ -82,85 +86,93 @@ LISTS: dict[str, Callable[..., Any]] = {
 
 @pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["numbers", "hardNumbers"])
-@pytest.mark.parametrize("made", LISTS)
-async def test_lists_however_they_are_given(made: str, name: str) -> None:
-    """A null that climbs while others wait: graphql-core tells the first that ended, we the first that is read."""
-    schema = toy(SDL, {f"Query.{name}": lambda *_: LISTS[made]()})
+@pytest.mark.parametrize("kind", LISTS)
+async def test_lists_of_each_kind_are_completed(kind: str, name: str) -> None:
+    """If a null propagates while items wait, graphql-core reports the first error that ends, we the first in order."""
+    schema = plain_schema(SDL, {f"Query.{name}": lambda *_: LISTS[kind]()})
 
-    await both(schema, f"{{ {name} echo }}", in_order=name == "hardNumbers", root={"echo": 1})
+    await execute_both(schema, f"{{ {name} echo }}", in_order=name == "hardNumbers", root={"echo": 1})
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("resolve", "expected_item"),
     [
-        (lambda _: soon({"number": 1}), {"number": 1}),
-        (lambda _: Later({"number": 2}), {"number": 2}),
-        (lambda _: soon(None), None),
-        (lambda _: soon(Wrong("no")), None),
-        (lambda _: Wrong("no"), None),
+        (lambda _: resolve_later({"number": 1}), {"number": 1}),
+        (lambda _: AwaitableObject({"number": 2}), {"number": 2}),
+        (lambda _: resolve_later(None), None),
+        (lambda _: resolve_later(ResolverError("no")), None),
+        (lambda _: ResolverError("no"), None),
         (lambda _: GraphQLError("no", extensions={"code": "X"}), None),
         (lambda info: {"number": len(info.field_nodes)}, {"number": 1}),
     ],
 )
-async def test_objects_however_they_are_given(given: Callable[[Any], Any], shown: object) -> None:
-    schema = toy(SDL, {"Query.item": lambda _, info: given(info)})
+async def test_objects_of_each_kind_are_completed(resolve: Callable[[Any], Any], expected_item: object) -> None:
+    schema = plain_schema(SDL, {"Query.item": lambda _, info: resolve(info)})
 
-    answer = await both(schema, "{ item { number } echo }", root={"echo": 1})
+    response = await execute_both(schema, "{ item { number } echo }", root={"echo": 1})
 
-    assert answer.data == {"item": shown, "echo": 1}
-
-
-async def test_plain_resolvers_are_told_of_their_field() -> None:
-    def tell(parent: Item, info: Any, **given: Any) -> str:
-        told = [info.field_name, str(info.parent_type), str(info.return_type), info.context, info.root_value]
-        told += [info.operation.name.value, sorted(info.fragments), info.schema.query_type.name]
-        told += [info.variable_values.coerced, len(info.field_nodes), info.is_awaitable(parent), given, parent.number]
-        return repr(told)
-
-    schema = toy(SDL, {"Item.named": tell, "Query.items": items})
-    query = "query Q($b: String) { items { named(by: $b) ...F } } fragment F on Item { named(by: $b) }"
-
-    answer = await both(schema, query, variables={"b": "x"}, root={"r": 1}, context=lambda: "context")
-
-    assert "'named', 'Item', 'String', 'context', {'r': 1}, 'Q', ['F'], 'Query'" in answer.data["items"][0]["named"]
+    assert response.data == {"item": expected_item, "echo": 1}
 
 
-async def test_plain_resolvers_of_one_level_wait_together() -> None:
-    running = 0
-    most = 0
+async def test_info_describes_the_field_and_the_operation() -> None:
+    def describe_info(parent: Item, info: Any, **arguments: Any) -> str:
+        facts = [info.field_name, str(info.parent_type), str(info.return_type), info.context, info.root_value]
+        facts += [info.operation.name.value, sorted(info.fragments), info.schema.query_type.name]
+        facts += [
+            info.variable_values.coerced,
+            len(info.field_nodes),
+            info.is_awaitable(parent),
+            arguments,
+            parent.number,
+        ]
+        return repr(facts)
+
+    schema = plain_schema(SDL, {"Item.label": describe_info, "Query.items": items})
+    query = "query Q($b: String) { items { label(by: $b) ...F } } fragment F on Item { label(by: $b) }"
+
+    response = await execute_both(schema, query, variables={"b": "x"}, root={"r": 1}, context=lambda: "context")
+
+    assert "'label', 'Item', 'String', 'context', {'r': 1}, 'Q', ['F'], 'Query'" in response.data["items"][0]["label"]
+
+
+async def test_plain_resolvers_of_one_level_run_concurrently() -> None:
+    running_count = 0
+    max_count = 0
 
     async def resolve(*_: object) -> str:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
+        nonlocal running_count, max_count
+        running_count += 1
+        max_count = max(max_count, running_count)
         await asyncio.sleep(0.01)
-        running -= 1
+        running_count -= 1
         return "x"
 
-    await compiled(toy(SDL, {"Query.items": items, "Item.named": resolve}), "{ items { a: named b: named } }")
+    await execute_compiled(
+        plain_schema(SDL, {"Query.items": items, "Item.label": resolve}), "{ items { a: label b: label } }"
+    )
 
-    assert most == 6
+    assert max_count == 6
 
 
-async def test_an_attribute_that_fails_fails_alone() -> None:
-    class Torn:
+async def test_raising_attribute_fails_only_its_field() -> None:
+    class BrokenItem:
         @property
         def number(self) -> int:
-            raise Wrong("torn")
+            raise ResolverError("broken")
 
-    schema = guarded(SDL, {"Query.items": {"resolve": lambda *_: [Item(1), Torn(), object(), None]}})
+    schema = guarded_schema(SDL, {"Query.items": {"resolve": lambda *_: [Item(1), BrokenItem(), object(), None]}})
 
-    answer = await both(schema, "{ items { number } }")
+    response = await execute_both(schema, "{ items { number } }")
 
-    assert answer.said == [
-        ("torn", ("items", 1, "number")),
+    assert response.located_messages == [
+        ("broken", ("items", 1, "number")),
         ("'object' object has no attribute 'number'", ("items", 2, "number")),
     ]
 
 
-async def test_attributes_by_another_name() -> None:
-    schema = guarded(SDL, {"Query.items": {"resolve": items}, "Item.hard": {"attribute": "number"}})
+async def test_attribute_may_have_a_different_name() -> None:
+    schema = guarded_schema(SDL, {"Query.items": {"resolve": items}, "Item.hard": {"attribute": "number"}})
 
-    answer = await both(schema, "{ items { hard other { hard } } }")
+    response = await execute_both(schema, "{ items { hard itself { hard } } }")
 
-    assert answer.data["items"][1] == {"hard": 2, "other": {"hard": 2}}
+    assert response.data["items"][1] == {"hard": 2, "itself": {"hard": 2}}

@@ -146,7 +146,7 @@ def test_tag_matches_a_supported_language_or_none(tag: str, language: str | None
         ("de, fr;q=0.5, sv;q=0.9", "sv"),
         ("de, nb-NO;q=0.3, *;q=0.1", "nb"),
         ("fr, it", "fr"),
-        ("pl;q=0, it;q=0.1", "it"),
+        ("pl;q=0, nb;q=0.1", "nb"),
         ("pl;q=0", "en"),
         ("pl ; q = 0.5, fr;q=0.4", "pl"),
         ("pl;q=nan, fr;q=0.1", "fr"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from database import db
 from models.audit import event
-from tests.api import TABLES, Answer, Api, Person, changed, codes, counts
+from tests.api import TABLES, Response, Api, Person, comparable_rows, codes, count_rows
 
 Codes = list[tuple[str, list[str] | None]]
 
@@ -23,7 +23,7 @@ async def refusal_codes(
 
 async def rejection(
     api: Api, mutation: str, variables: Mapping[str, Any] | None, *, by: Person | str | None = None
-) -> Answer:
+) -> Response:
     """Run a mutation and assert that no row changed. Returns the response with its top-level errors."""
     await _enter(api, by)
     before = await state()
@@ -34,7 +34,7 @@ async def rejection(
 
 async def attempt(
     api: Api, mutation: str, variables: Mapping[str, Any] | None, *, by: Person | str | None = None
-) -> Answer:
+) -> Response:
     """Run a mutation whose response may have top-level errors."""
     name = mutation[0].upper() + mutation[1:]
     declaration, argument = (f"($input: {name}Input!)", "(input: $input)") if variables is not None else ("", "")
@@ -45,12 +45,12 @@ async def attempt(
 async def state() -> dict[str, object]:
     """A digest of the rows of each table. Messages are only counted, because the mailer writes to them, too."""
     sql = " UNION ALL ".join(
-        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows FROM {changed(table)}"
+        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows FROM {comparable_rows(table)}"
         for table in TABLES
         if table != "messages"
     )
     digests_by_table: dict[str, object] = {row.name: row.rows for row in await db.fetch(sql, row=db.Row)}
-    digests_by_table["counts"] = await counts()
+    digests_by_table["counts"] = await count_rows()
     return digests_by_table
 
 

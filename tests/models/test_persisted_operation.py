@@ -10,7 +10,7 @@ from models import persisted_operation
 from models.base.caller import Caller, OperationConfig
 from models.base.errors import BadInput, Refusal
 from models.persisted_operation import PersistedOperation
-from tests.api import KEY, Api, counts
+from tests.api import KEY, Api, count_rows
 from tests.conftest import connect
 
 OPERATOR = Caller(now=datetime(2026, 1, 1, tzinfo=UTC), config=OperationConfig(KEY))
@@ -31,12 +31,12 @@ async def test_operation_is_registered_once_for_each_client(api: Api) -> None:
 
 async def test_no_change_records_no_event(api: Api) -> None:
     await persisted_operation.add(OPERATOR, "web", [ROLES])
-    before = await counts()
+    before = await count_rows()
 
     assert await persisted_operation.add(OPERATOR, "web", [ROLES]) == 0
     assert await persisted_operation.remove(OPERATOR, ["unknown"], client=None) == 0
     assert await persisted_operation.remove(OPERATOR, [], client="unknown") == 0
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 async def test_alias_can_be_added_later_and_stays(api: Api) -> None:
@@ -62,12 +62,12 @@ async def test_alias_can_be_added_later_and_stays(api: Api) -> None:
 )
 async def test_alias_must_be_valid_and_name_one_operation(api: Api, operations: list[PersistedOperation]) -> None:
     await persisted_operation.add(OPERATOR, "mobile", [PersistedOperation("{ __typename }", "taken")])
-    before = await counts()
+    before = await count_rows()
 
     with pytest.raises(BadInput):
         await persisted_operation.add(OPERATOR, "web", operations)
 
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 async def test_client_must_have_a_valid_name(api: Api) -> None:

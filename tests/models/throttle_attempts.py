@@ -2,7 +2,7 @@
 
 from database import db
 from models.throttle import Limit
-from tests.api import PASSWORD, Answer, Api
+from tests.api import PASSWORD, Response, Api
 from tests.models.refusals import attempt
 
 WRONG = "a wrong guess"
@@ -16,7 +16,7 @@ async def sign_in(api: Api, email: str = "anna@example.com", password: str = PAS
     return outcome(await attempt(api, "signIn", {"email": email, "password": password}), "signIn")
 
 
-def outcome(answer: Answer, mutation: str) -> str:
+def outcome(answer: Response, mutation: str) -> str:
     """The error code of a response, or "done"."""
     if answer.errors:
         return answer.codes[0]

@@ -56,6 +56,8 @@ def edit(tree: Path, text: str) -> None:
     before = "".join(line[1:] for line in lines if not line.startswith("+"))
     after = "".join(line[1:] for line in lines if not line.startswith("-"))
     if not before:
+        if path.exists():
+            raise StepError(f"{name.strip()} exists already, and the block has no context.")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(after)
         return

@@ -9,7 +9,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 
 from resolvers import ids
 from schema.build import build
-from tests.api import NOWHERE, PASSWORD, Api, Person, codes, counts
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number, engage, register_bureau
 from tests.schema.mutations import CALLS
 
@@ -21,7 +21,7 @@ def spellings(real: str) -> dict[str, str]:
     type_and_key = ids.decode_any(real)
     assert type_and_key is not None
     return {
-        "made up": NOWHERE,
+        "made up": UNKNOWN_ID,
         "raw key": str(type_and_key[1]),
         "base64 of the raw key": b64encode(f"Account:{type_and_key[1]}".encode()).decode(),
         "of another type": ids.encode("Session", type_and_key[1]),
@@ -125,8 +125,8 @@ EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "requestAccess": {"accountNumber": 10_000_000, "role": "ACCOUNTANT"},
     "transferOwnership": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
-    "assignConsultant": {"clientAccountIds": [NOWHERE]},
-    "unassignConsultant": {"clientAccountIds": [NOWHERE]},
+    "assignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
+    "unassignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
 }
 ENGAGE_INPUTS = {"clientAccountId": {"bureauNumber": 10_000_000}, "bureauAccountId": {"clientNumber": 10_000_000}}
 """Input of engageBureau: the id under test, and the other account by its number."""
@@ -164,13 +164,13 @@ async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str,
     valid_input = ENGAGE_INPUTS[key] if mutation == "engageBureau" else valid_input
     # The first access to the own account is recorded as an event, so it must precede the count.
     _ = await api.ask("{ viewer { user { id } } }", by=stig)
-    before = await counts()
+    before = await count_rows()
 
     for kind, text in {"foreign": foreign_ids[key], **spellings(foreign_ids[key])}.items():
         payload = await api.do(mutation, {**valid_input, key: text}, by=stig)
 
         assert codes(payload) == [("NOT_FOUND", [key])], kind
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 def test_every_mutation_with_an_id_is_covered() -> None:

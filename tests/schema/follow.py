@@ -5,7 +5,7 @@ from typing import Any
 from graphql import get_named_type, is_leaf_type
 
 from auth import policy
-from tests.api import Answer
+from tests.api import Response
 from tests.event_stream import follow
 from tests.schema.walk import (
     TYPES,
@@ -82,7 +82,7 @@ async def _prepare_event(world: World, name: str, subscription: str) -> Any:
     return lambda: world.ensure_grant(world.person(name))
 
 
-async def _check_event(world: World, name: str, subscription: str, answer: Answer, findings: Findings) -> None:
+async def _check_event(world: World, name: str, subscription: str, answer: Response, findings: Findings) -> None:
     checker = ResponseChecker(world, name, findings)
     type_name = target_type(TYPES["Subscription"].fields[subscription])
     await checker.check_object(type_name, (subscription,), answer.partial[subscription], world.owner.account_id)

@@ -13,7 +13,7 @@ from auth import policy
 from auth.policy import DecisionReason, GrantFacts, GrantStatus
 from database import db
 from tests.api import Clock
-from tests.conftest import administer, at
+from tests.conftest import execute_outside_transaction, database_address
 from tests.models.refusals import state
 from tests.schema import walk
 from tests.schema.mutations import CALLS
@@ -33,10 +33,10 @@ SET_END: Final = "UPDATE accounts SET subscription_until = $1"
 async def world(postgres: str, template: str) -> AsyncIterator[World]:
     """The world of the matrix tests."""
     name = f"expired_{next(DATABASE_NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with application(at(postgres, name), "compiled", Clock()) as api:
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with application(database_address(postgres, name), "compiled", Clock()) as api:
         yield await create_world(api)
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.parametrize("name", INSIDERS)

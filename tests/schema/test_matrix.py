@@ -13,8 +13,8 @@ from graphql import get_named_type, is_leaf_type
 
 from auth import policy
 from auth.policy import Role
-from tests.api import Answer, Clock, Person, counts
-from tests.conftest import administer, at
+from tests.api import Response, Clock, Person, count_rows
+from tests.conftest import execute_outside_transaction, database_address
 from tests.schema import walk
 from tests.schema.follow import SUBSCRIPTIONS, follow_and_check
 from tests.schema.mutations import CALLS
@@ -45,10 +45,10 @@ async def world(request: pytest.FixtureRequest, postgres: str, template: str) ->
     """The world, created once for each executor."""
     name = f"world_{next(DATABASE_NUMBERS)}"
     executor = cast("Literal['compiled', 'reference']", request.param)
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with application(at(postgres, name), executor, Clock()) as api:
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with application(database_address(postgres, name), executor, Clock()) as api:
         yield await create_world(api)
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # ---- Queries ---------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def payload_document(world: World, name: str) -> str:
     return f"{head} {{ {name}{'(input: $input)' if has_input else ''} {{ {' '.join(parts)} }} }}"
 
 
-async def run_mutation(world: World, name: str, mutation: str) -> tuple[Answer, dict[str, int], dict[str, int]]:
+async def run_mutation(world: World, name: str, mutation: str) -> tuple[Response, dict[str, int], dict[str, int]]:
     """The response to a mutation, and the row counts of all tables before and after it."""
     person = world.people[name]
     call = CALLS[mutation]
@@ -130,9 +130,9 @@ async def run_mutation(world: World, name: str, mutation: str) -> tuple[Answer, 
     token = await sign_in_again(world, person) if call.has_other_session and person else person and person.token
     if call.is_by_new_user and person:
         token = (await world.api.person(world.new_address())).token
-    before = await counts()
+    before = await count_rows()
     answer = await world.api.ask(payload_document(world, mutation), {"input": values}, by=token)
-    return answer, before, await counts()
+    return answer, before, await count_rows()
 
 
 async def sign_in_again(world: World, person: Person) -> str:
@@ -180,7 +180,7 @@ async def test_every_mutation_is_allowed_or_denied_by_its_rule(world: World, nam
     assert after == before
 
 
-async def check_payload(world: World, name: str, mutation: str, answer: Answer) -> None:
+async def check_payload(world: World, name: str, mutation: str, answer: Response) -> None:
     """Check every field of every object of a payload against the rights of its reader."""
     payload = answer.partial[mutation]
     assert payload["errors"] == []

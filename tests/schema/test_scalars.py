@@ -8,7 +8,7 @@ import pytest
 
 from models.base.errors import BadInput
 from schema.scalars import MAX_ITEMS, MAX_TEXT, SCALARS, sanitize
-from tests.api import Api, Person, codes, counts
+from tests.api import Api, Person, codes, count_rows
 from tests.resolvers.statements import record_statements
 
 UNFIT = {
@@ -59,7 +59,7 @@ async def test_unfit_text_is_refused_before_any_statement(api: Api, query: str) 
     _ = await api.ask("{ __typename }", by=anna)  # the first request in an account records an event
     with record_statements() as before:
         _ = await api.ask("{ __typename }", by=anna)
-    rows = await counts()
+    rows = await count_rows()
 
     for kind, text in UNFIT.items():
         if kind == "lone surrogate":
@@ -70,7 +70,7 @@ async def test_unfit_text_is_refused_before_any_statement(api: Api, query: str) 
         assert answer.codes == ["BAD_USER_INPUT"], kind
         # One statement reads the session. Text that is too long is refused before that.
         assert (len(before), len(statements)) == (1, kind != "too long"), "\n".join(statements)
-    assert await counts() == rows
+    assert await count_rows() == rows
 
 
 @pytest.mark.parametrize("kind", [kind for kind in UNFIT if kind not in {"lone surrogate", "too long"}])
@@ -194,20 +194,20 @@ async def two_accounts(api: Api) -> tuple[Person, dict[str, str]]:
 
 async def test_days_out_of_range_are_a_user_error(api: Api) -> None:
     anna, values = await two_accounts(api)
-    before = await counts()
+    before = await count_rows()
 
     for days in (9, 366, 0, -1, -(2**31), 2**31 - 1):
         payload = await api.do("extendSubscription", {**values, "days": days}, "entry { id }", by=anna)
 
         assert (codes(payload), payload["entry"]) == ([("OUT_OF_RANGE", ["days"])], None), days
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 async def test_days_that_are_not_an_int_change_nothing(api: Api) -> None:
     anna, values = await two_accounts(api)
     document = "mutation($i: ExtendSubscriptionInput!) { extendSubscription(input: $i) { errors { code } } }"
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {anna.token}"}
-    before = await counts()
+    before = await count_rows()
 
     for days in (2**31, -(2**31) - 1, 10**400, "30", 10.5, None, True, [10, 20]):
         body = json.dumps({"query": document, "variables": {"i": {**values, "days": days}}})
@@ -215,7 +215,7 @@ async def test_days_that_are_not_an_int_change_nothing(api: Api) -> None:
 
         assert response.status_code == 400, days
         assert [error["extensions"]["code"] for error in response.json()["errors"]] == ["BAD_USER_INPUT"]
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 async def test_each_permission_of_a_list_is_checked(api: Api) -> None:

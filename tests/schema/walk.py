@@ -16,7 +16,7 @@ from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, get_named_t
 from auth import policy
 from auth.rules import Rule
 from schema.build import build
-from tests.api import Answer
+from tests.api import Response
 from tests.schema.world import World, key
 
 SCHEMA = build()
@@ -179,7 +179,7 @@ class ResponseChecker:
             return key(account)
         return key(value["_id"]) if "_id" in value else None
 
-    def check_errors(self, answer: Answer, query: str) -> None:
+    def check_errors(self, answer: Response, query: str) -> None:
         """Check that the errors are the expected ones, each once."""
         actual: dict[Path, dict[str, Any]] = {}
         for error in answer.errors:

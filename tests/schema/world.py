@@ -22,7 +22,7 @@ from models.base.caller import Caller, OperationConfig
 from models.billing import subscription
 from resolvers import ids
 from settings import Settings
-from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person, running
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, Person, run_application
 
 DATABASE_NUMBERS = count(1)
 EXECUTORS: Final[tuple[Literal["compiled", "reference"], ...]] = ("compiled", "reference")
@@ -277,7 +277,7 @@ async def application(url: str, executor: Literal["compiled", "reference"], cloc
         max_cost=1_000_000_000,
         budget=0,
     )
-    async with running(app.create(settings, clock=clock)) as http:
+    async with run_application(app.create(settings, clock=clock)) as http:
         yield Api(http, clock)
 
 

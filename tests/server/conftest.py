@@ -8,7 +8,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, Api, running
+from tests.api import KEY, Api, run_application
 from tests.browser import Browser
 from tests.server.sockets import GUARD, EchoServer, run_server
 
@@ -21,7 +21,7 @@ Send = Callable[..., Any]
 async def production(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application in production mode. Internal errors become responses."""
     application = app.create(Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL))
-    async with running(application, PRODUCTION_URL, raise_app_exceptions=False) as http:
+    async with run_application(application, PRODUCTION_URL, raise_app_exceptions=False) as http:
         yield http
 
 

@@ -11,7 +11,7 @@ from models import persisted_operation
 from models.base.caller import Caller, OperationConfig
 from models.persisted_operation import PersistedOperation
 from settings import Settings
-from tests.api import KEY, Api, Clock, Person, running
+from tests.api import KEY, Api, Clock, Person, run_application
 
 URL = "http://fullmakt.example.com"
 ROLES = "query Roles { roles { role } }"
@@ -42,7 +42,7 @@ async def server(url: str, trust: Literal["any", "trusted-for-anonymous", "trust
     clock = Clock()
     settings = Settings(env="development", database_url=url, secret_key=KEY, public_url=URL, documents=trust)
     application = app.create(settings, clock=clock)
-    async with running(application, URL, headers=GRAPHQL_JSON) as http:
+    async with run_application(application, URL, headers=GRAPHQL_JSON) as http:
         yield Api(http, clock)
 
 

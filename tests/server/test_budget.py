@@ -16,7 +16,7 @@ from server.budget import CHECK_COST, REJECTION_COST, Budget, address_key
 from server.graph import utc_now
 from server.limits import DEFAULT
 from settings import Settings
-from tests.api import KEY, Api, Clock, running
+from tests.api import KEY, Api, Clock, run_application
 from tests.conftest import connect
 from tests.server.conftest import PRODUCTION_URL
 
@@ -108,7 +108,7 @@ async def serve(
     """A client of an application with these settings. All requests come from one address."""
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, **settings_values)
     application = app.create(settings, clock=clock)
-    async with running(application, PRODUCTION_URL, client=("192.0.2.7", 1)) as http:
+    async with run_application(application, PRODUCTION_URL, client=("192.0.2.7", 1)) as http:
         yield http
 
 

@@ -9,7 +9,7 @@ import pytest
 from auth import tokens
 from database import db
 from models.people.session import COOKIE_IDLE_TIMEOUT, COOKIE_LIFETIME, MAX_PER_USER, Session
-from tests.api import PASSWORD, TABLES, Api, counts
+from tests.api import PASSWORD, TABLES, Api, count_rows
 from tests.browser import COOKIE_NAME, SESSION_HEADERS, SIGN_IN, SIGN_OUT, VIEWER, Browser
 
 # ---- Setting and clearing the cookie ---------------------------------------------------------
@@ -230,13 +230,13 @@ async def test_expired_cookie_sessions_do_not_evict_other_sessions(api: Api, bro
 
 async def test_sign_in_with_cookie_over_an_event_stream_is_rejected(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
-    before = await counts()
+    before = await count_rows()
 
     variables = {"input": {"email": anna.email, "password": PASSWORD}}
     answer = await browser.ask(SIGN_IN, variables, headers=SESSION_HEADERS | {"Accept": "text/event-stream"})
 
     assert (answer.status, answer.codes) == (406, ["BAD_USER_INPUT"])
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 # ---- Disclosure ----------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api, Clock, running
+from tests.api import KEY, PASSWORD, Api, Clock, run_application
 from tests.browser import SESSION_HEADERS, SIGN_IN, VIEWER, Browser
 from tests.server.conftest import PRODUCTION_URL
 
@@ -47,7 +47,7 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         ),
         clock=clock,
     )
-    async with running(application, PRODUCTION_URL) as http:
+    async with run_application(application, PRODUCTION_URL) as http:
         yield Api(http, clock)
 
 

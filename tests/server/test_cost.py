@@ -9,7 +9,7 @@ from graphql import get_introspection_query, get_operation_ast, parse, validate
 from schema.build import UnsizedList, annotate, build, strawberry_schema
 from schema.declare import PUBLIC, field, graph_type
 from server.cost import compile_cost
-from tests.api import Api, counts
+from tests.api import Api, count_rows
 
 SCHEMA = build()
 NESTED_QUERY = "viewer { accounts%s { nodes { grants%s { nodes { user { name } } } } } }"
@@ -162,10 +162,10 @@ async def test_operation_above_the_cost_limit_is_rejected_before_execution(api: 
     anna = await api.person("anna@example.com")
 
     assert (await api.ask(query, {"n": 50}, by=anna)).codes == []
-    before = await counts()
+    before = await count_rows()
     answer = await api.ask(query, {"n": 51}, by=anna)
 
-    assert await counts() == before
+    assert await count_rows() == before
     assert (answer.status, answer.codes) == (400, ["QUERY_TOO_COMPLEX"])
     cost = 1 + 51 * (1 + 99 * 2)
     (error,) = answer.errors

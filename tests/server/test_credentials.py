@@ -7,7 +7,7 @@ from auth import tokens
 from database import db
 from server.credentials import Browsers
 from server.errors import RequestError
-from tests.api import PASSWORD, PUBLIC_URL, Api, counts
+from tests.api import PASSWORD, PUBLIC_URL, Api, count_rows
 from tests.browser import COOKIE_NAME, SESSION_HEADERS, SIGN_IN, SIGN_OUT, VIEWER, Browser
 
 FOREIGN = "https://evil.example.net"
@@ -67,7 +67,7 @@ REJECTED_HEADERS = [
 async def test_cookie_without_header_or_from_a_foreign_page_is_rejected(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
     await browser.sign_in(anna.email)
-    before = await counts()
+    before = await count_rows()
 
     for extra_headers, expected in REJECTED_HEADERS:
         headers = browser.cookie_header | extra_headers
@@ -76,7 +76,7 @@ async def test_cookie_without_header_or_from_a_foreign_page_is_rejected(api: Api
 
         assert (refusal(get_response), refusal(post_response)) == (expected, expected), extra_headers
 
-    assert await counts() == before
+    assert await count_rows() == before
     assert await browser.is_signed_in()
 
 
@@ -103,14 +103,14 @@ async def test_cookie_from_a_page_of_the_same_origin_is_accepted(api: Api, brows
 
 async def test_foreign_page_cannot_sign_a_user_in(api: Api, browser: Browser) -> None:
     anna = await api.person("anna@example.com")
-    before = await counts()
+    before = await count_rows()
 
     answer = await browser.ask(
         SIGN_IN, {"input": {"email": anna.email, "password": PASSWORD}}, headers=SESSION_HEADERS | {"Origin": FOREIGN}
     )
 
     assert (answer.status, answer.codes, browser.set_cookie_headers) == (403, ["FORBIDDEN"], [])
-    assert await counts() == before
+    assert await count_rows() == before
 
 
 async def test_bearer_token_is_accepted_from_any_origin(api: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, running
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, run_application
 from tests.server import fuzzing
 from tests.server.conftest import PRODUCTION_URL
 
@@ -25,13 +25,13 @@ async def http(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of an application with some data and without a budget. Internal exceptions reach the test."""
     development_settings = Settings(env="development", database_url=database_url, secret_key=KEY, public_url=PUBLIC_URL)
     # This application stops before the other starts. Otherwise the other would wait ten seconds for its connections.
-    async with running(app.create(development_settings)) as http:
+    async with run_application(app.create(development_settings)) as http:
         api = Api(http, Clock())
         anna = await api.person("anna@example.com", accountName="Nowak AS")
         _ = await api.guest(anna, "guest@example.com", "ACCOUNTANT")
     settings = Settings(database_url=database_url, secret_key=KEY, public_url=PRODUCTION_URL, budget=0)
     application = app.create(settings)
-    async with running(application, PRODUCTION_URL) as http:
+    async with run_application(application, PRODUCTION_URL) as http:
         yield http
 
 

@@ -11,7 +11,7 @@ import app
 import embedded
 from server import metrics
 from settings import Settings
-from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, running
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, run_application
 from tests.serving import TIMEOUT_SECONDS, run_process
 
 TOKEN = "a token for scrapers, 42"
@@ -31,7 +31,7 @@ async def metrics_api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         ),
         clock=clock,
     )
-    async with running(application) as http:
+    async with run_application(application) as http:
         yield Api(http, clock)
 
 

@@ -12,7 +12,7 @@ import pytest
 import app
 from database import db
 from settings import Settings
-from tests.api import KEY, Api, running
+from tests.api import KEY, Api, run_application
 from tests.conftest import EXECUTOR, connect
 from tests.server.conftest import PRODUCTION_URL
 
@@ -33,7 +33,7 @@ async def short_timeout(database_url: str) -> AsyncGenerator[httpx2.AsyncClient]
             executor=EXECUTOR,
         )
     )
-    async with running(application, PRODUCTION_URL) as http:
+    async with run_application(application, PRODUCTION_URL) as http:
         yield http
 
 

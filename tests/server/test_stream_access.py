@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from database import db
-from tests.api import NOWHERE, PASSWORD, Api, Person
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
 from tests.authenticator import enable_second_factor
 from tests.event_stream import follow
 from tests.models.bureaus.bureau_setup import add_staff, assign_with_permissions, engage, register_bureau
@@ -114,7 +114,7 @@ async def test_socket_is_rejected_if_the_session_ends_after_the_handshake(api: A
 async def test_stream_errors_do_not_reveal_whether_an_account_exists(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
     endings = []
-    for account in (bo.account_id, NOWHERE, "x", ""):
+    for account in (bo.account_id, UNKNOWN_ID, "x", ""):
         async with follow(api, EVENTS, {"account": account}, by=anna) as stream:
             await stream.wait_until_open()
             response = await stream.answer()

@@ -6,7 +6,7 @@ from server.errors import RequestError
 from server.persisted_operations import PersistedOperations, Trust
 from server.request import GraphQLRequest
 from tests import sockets
-from tests.api import PASSWORD, counts
+from tests.api import PASSWORD, count_rows
 from tests.server.persisted_requests import (
     OWN_EMAIL,
     ROLES,
@@ -28,7 +28,7 @@ async def test_anonymous_caller_may_execute_only_registered_operations(database_
     async with server(database_url, "any") as api:
         anna = await api.person("anna@example.com")
     async with server(database_url, "trusted-for-anonymous") as api:
-        before = await counts()
+        before = await count_rows()
         for headers in ({}, {"Authorization": "Bearer invalid"}):
             rejection = await post(api, {"query": ROLES}, headers=headers)
             assert (rejection[0], sole_error(rejection[1])) == (
@@ -39,7 +39,7 @@ async def test_anonymous_caller_may_execute_only_registered_operations(database_
             variables = {"input": {"name": "Bo", "email": "bo@example.com", "password": PASSWORD}}
             registration = "mutation ($input: RegisterInput!) { register(input: $input) { errors { code } } }"
             assert (await post(api, {"query": registration, "variables": variables}, headers=headers))[0] == 403
-        assert await counts() == before
+        assert await count_rows() == before
 
         assert (await post(api, {"query": OWN_EMAIL}, by=anna))[1]["data"]["viewer"]["user"]["email"] == anna.email
 

@@ -11,7 +11,7 @@ from database import db
 from models.audit import chain
 from resolvers import ids
 from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Answer, Api, Clock, Person, running
+from tests.api import KEY, PUBLIC_URL, Response, Api, Clock, Person, run_application
 from tests.stateful.model_rows import SUCCESS
 
 PEOPLE: Final = 4
@@ -43,7 +43,7 @@ class System:
             free_seats=FREE_SEATS,
         )
         application = app.create(config, clock=self.clock)
-        http = await self._stack.enter_async_context(running(application))
+        http = await self._stack.enter_async_context(run_application(application))
         api = Api(http, self.clock)
         for number in range(PEOPLE):
             self.people.append(await api.person(f"person{number}@example.com", f"Person {number}"))
@@ -75,7 +75,7 @@ class System:
         self.loop.close()
 
 
-def outcome_of(answer: Answer, name: str) -> tuple[str, dict[str, Any]]:
+def outcome_of(answer: Response, name: str) -> tuple[str, dict[str, Any]]:
     """The outcome of a mutation, "done" or the code of its error, and its payload."""
     if answer.errors:
         assert len(set(answer.codes)) == 1, answer.body

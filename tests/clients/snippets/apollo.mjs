@@ -10,10 +10,10 @@ export function connect(url, token) {
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
     retryAttempts: Infinity,
-    shouldRetry: ({ code }) => code !== 4403, // the session is over: sign in again
+    shouldRetry: ({ code }) => code !== 4403, // The session has ended. Sign in again.
   });
   const http = new HttpLink({ uri: url, headers: { Authorization: `Bearer ${token}` } });
-  // Sends a document's hash alone, and its text only when the server does not know it yet.
+  // Sends only the hash of a document. The text follows if the server does not have it.
   const hashed = new PersistedQueryLink({ sha256 }).concat(http);
   const client = new ApolloClient({
     cache: new InMemoryCache(),
@@ -22,7 +22,7 @@ export function connect(url, token) {
       new GraphQLWsLink(socket),
       hashed,
     ),
-    // A refused field is null, and the rest of the answer stands.
+    // A field with an error is null. All other data stays.
     defaultOptions: { query: { errorPolicy: "all" }, mutate: { errorPolicy: "all" } },
   });
   return { client, close: () => { client.stop(); return socket.dispose(); } };

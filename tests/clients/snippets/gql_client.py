@@ -9,7 +9,7 @@ def connect(url: str, token: str) -> Client:
 
 
 def listen(url: str, token: str) -> Client:
-    """Subscriptions: `async with listen(url, token) as session: async for answer in session.subscribe(...)`."""
+    """Subscriptions: `async with listen(url, token) as session: async for result in session.subscribe(...)`."""
     return Client(
         transport=WebsocketsTransport(
             url.replace("http", "ws", 1),

@@ -4,9 +4,9 @@ export function connect(url, token) {
   return createClient({
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
-    keepAlive: 10_000, // a ping every ten seconds finds a connection that died in silence
+    keepAlive: 10_000, // A ping every ten seconds detects a lost connection.
     retryAttempts: Infinity,
-    // A lost network, a server that restarts: come back. 4403: the session is over, so sign in again.
+    // Retries after a lost connection or a restart of the server. 4403: the session has ended. Sign in again.
     shouldRetry: ({ code }) => code !== 4403,
   });
 }

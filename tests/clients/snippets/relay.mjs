@@ -8,22 +8,22 @@ export function connect(url, token) {
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
     retryAttempts: Infinity,
-    shouldRetry: ({ code }) => code !== 4403, // the session is over: sign in again
+    shouldRetry: ({ code }) => code !== 4403, // The session has ended. Sign in again.
   });
-  const ask = async ({ text, name }, variables) => {
-    const answer = await fetch(url, {
+  const execute = async ({ text, name }, variables) => {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
       body: JSON.stringify({ query: text, operationName: name, variables }),
     });
-    return answer.json();
+    return response.json();
   };
   const subscribe = ({ text, name }, variables) =>
     Observable.create((sink) => socket.subscribe({ query: text, operationName: name, variables }, sink));
   const environment = new Environment({
-    network: Network.create(ask, subscribe),
+    network: Network.create(execute, subscribe),
     store: new Store(new RecordSource()),
-    relayFieldLogger: () => {}, // told of fields that were refused
+    relayFieldLogger: () => {}, // Called for fields with an error.
   });
   return { environment, close: () => socket.dispose() };
 }

@@ -8,14 +8,14 @@ export function connect(url, token) {
     url: url.replace(/^http/, "ws"),
     connectionParams: { Authorization: `Bearer ${token}` },
     retryAttempts: Infinity,
-    shouldRetry: ({ code }) => code !== 4403, // the session is over: sign in again
+    shouldRetry: ({ code }) => code !== 4403, // The session has ended. Sign in again.
   });
   const client = new Client({
     url,
     preferGetMethod: false,
     fetchOptions: { headers: { Authorization: `Bearer ${token}` } },
     exchanges: [
-      // Sends a query's hash alone, and its text only when the server does not know it yet.
+      // Sends only the hash of a query. The text follows if the server does not have it.
       persistedExchange({ preferGetForPersistedQueries: false, generateHash: sha256 }),
       fetchExchange,
       subscriptionExchange({

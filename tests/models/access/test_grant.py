@@ -7,7 +7,7 @@ import pytest
 
 from database import db
 from models.access.grant import Grant
-from tests.api import NOWHERE, PASSWORD, Api, Person, codes
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
 from tests.models.refusals import events, refusal_codes, rejection
 
 GUEST = "bo@example.com"
@@ -106,7 +106,7 @@ async def test_user_can_resign_only_their_own_grant(api: Api) -> None:
     anna = await api.person("anna@example.com")
     _, key = await api.guest(anna, GUEST, "COLLABORATOR")
 
-    for grant_id in (key, NOWHERE, anna.user_id, "x"):
+    for grant_id in (key, UNKNOWN_ID, anna.user_id, "x"):
         assert await refusal_codes(api, "resignGrant", {"grantId": grant_id}, by=anna) == [("NOT_FOUND", ["grantId"])]
 
 
@@ -267,8 +267,8 @@ async def test_user_cannot_extend_their_own_grant(api: Api) -> None:
     )
 
     for later in (None, (until + timedelta(seconds=1)).isoformat()):
-        error_codes = await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": later}, by=consultant)
-        assert error_codes == [("ROLE_TOO_HIGH", ["validUntil"])]
+        rejection = await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": later}, by=consultant)
+        assert rejection == [("ROLE_TOO_HIGH", ["validUntil"])]
     earlier = (until - timedelta(days=1)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": earlier}, by=consultant)) == []
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": None}, by=anna)) == []
@@ -334,7 +334,7 @@ async def test_grants_of_foreign_accounts_are_not_found(api: Api) -> None:
         for grant_id in (
             key,
             await load_owner_grant_id(api, anna),
-            NOWHERE,
+            UNKNOWN_ID,
             anna.account_id,
             f"{key}=",
             key.swapcase(),

@@ -12,9 +12,9 @@ from auth import policy
 from auth.policy import DecisionReason, GrantFacts, GrantStatus, Permission, Role
 from database import db
 from schema.build import build
-from tests.api import Answer, Api, Clock, Person, codes
-from tests.conftest import administer, at
-from tests.executor.generate import examples
+from tests.api import Response, Api, Clock, Person, codes
+from tests.conftest import execute_outside_transaction, database_address
+from tests.executor.generation import examples
 from tests.models.refusals import attempt, refusal_codes, state
 from tests.schema import world
 
@@ -256,13 +256,13 @@ class AccountWithFacts:
 async def tested_account(postgres: str, template: str) -> AsyncIterator[AccountWithFacts]:
     """One account for all examples."""
     name = f"rules_{next(world.DATABASE_NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with world.application(at(postgres, name), "compiled", Clock()) as api:
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with world.application(database_address(postgres, name), "compiled", Clock()) as api:
         owner = await api.person("anna@example.com")
         guest, _ = await api.guest(owner, GUEST, "ACCOUNTANT")
         await api.person("cy@example.com")
         yield AccountWithFacts(api, owner, guest)
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @examples(150)
@@ -334,7 +334,7 @@ async def test_viewer_can_agrees_with_mutations(tested_account: AccountWithFacts
     assert await state() == before
 
 
-def outcome(answer: Answer, mutation: str) -> list[str]:
+def outcome(answer: Response, mutation: str) -> list[str]:
     return [error["code"] for error in answer.data[mutation]["errors"]]
 
 

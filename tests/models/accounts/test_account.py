@@ -7,7 +7,7 @@ import pytest
 
 from database import db
 from models.accounts.account import Account
-from tests.api import NOWHERE, Api, Person, codes
+from tests.api import UNKNOWN_ID, Api, Person, codes
 from tests.models.refusals import events, refusal_codes, rejection
 
 ORGANIZATION_TAKEN = [("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])]
@@ -348,5 +348,5 @@ async def test_accountants_and_simple_users_cannot_change_settings(api: Api, rol
 async def test_foreign_account_is_not_found(api: Api, mutation: str) -> None:
     anna, eve = await api.person("anna@example.com"), await api.person("eve@example.com")
 
-    for key in (anna.account_id, NOWHERE, anna.user_id, "", f"{anna.account_id}="):
+    for key in (anna.account_id, UNKNOWN_ID, anna.user_id, "", f"{anna.account_id}="):
         assert await refusal_codes(api, mutation, {"accountId": key}, by=eve) == [("NOT_FOUND", ["accountId"])]

@@ -19,7 +19,7 @@ from models.billing import subscription, voucher
 from models.outbox.message import Message
 from resolvers import ids
 from tests.api import KEY, PASSWORD, TABLES, Api, Person, codes
-from tests.conftest import administer, connect
+from tests.conftest import execute_outside_transaction, connect
 from tests.models.refusals import attempt, events
 
 ExpectedEvents = Sequence[tuple[str, str | None]]
@@ -283,7 +283,7 @@ async def test_event_cannot_be_changed_or_deleted(api: Api, database_url: str, s
     await api.person("anna@example.com")
 
     with pytest.raises(Exception, match="append-only"):
-        await administer(database_url, statement)
+        await execute_outside_transaction(database_url, statement)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await db.execute(statement)
 

@@ -12,8 +12,8 @@ from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntry
-from tests.api import KEY, NOWHERE, Api, Person, codes
-from tests.conftest import administer
+from tests.api import KEY, UNKNOWN_ID, Api, Person, codes
+from tests.conftest import execute_outside_transaction
 from tests.models.refusals import events, refusal_codes, rejection
 
 KEY_REUSED = [("IDEMPOTENCY_KEY_REUSED", ["idempotencyKey"])]
@@ -133,7 +133,7 @@ async def test_foreign_and_unknown_accounts_are_not_found(api: Api) -> None:
     anna, receiver = await two_accounts(api)
     eve = await api.person("eve@example.com")
 
-    for key in (eve.account_id, NOWHERE, anna.user_id, "x"):
+    for key in (eve.account_id, UNKNOWN_ID, anna.user_id, "x"):
         error_codes = await refusal_codes(api, "extendSubscription", transfer(key, receiver), by=anna)
         assert error_codes == [("NOT_FOUND", ["payerAccountId"])]
         error_codes = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, key), by=anna)
@@ -218,9 +218,9 @@ async def test_end_more_than_ten_years_ahead_is_rejected(api: Api) -> None:
     anna, receiver = await two_accounts(api)
     await sell(api, 3620, to="Receiver", reference="A2")
 
-    error_codes = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, receiver, 11), by=anna)
+    rejection = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, receiver, 11), by=anna)
 
-    assert error_codes == [("OUT_OF_RANGE", ["days"])]
+    assert rejection == [("OUT_OF_RANGE", ["days"])]
     assert codes(await extend(api, anna, transfer(anna.account_id, receiver, 10))) == []
 
 
@@ -400,6 +400,6 @@ async def test_database_enforces_ledger_rules(api: Api, database_url: str, state
     await api.person("anna@example.com")
 
     with pytest.raises(Exception, match=constraint):
-        await administer(database_url, statement)
+        await execute_outside_transaction(database_url, statement)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await db.execute(statement)

@@ -14,7 +14,7 @@ from models.base.validation import MAX_END
 from models.billing import voucher
 from models.billing.subscription import SubscriptionEntry
 from resolvers import ids
-from tests.api import KEY, NOWHERE, Api, Person, codes
+from tests.api import KEY, UNKNOWN_ID, Api, Person, codes
 from tests.models.refusals import attempt, events, refusal_codes, rejection, state
 
 INVALID = [("VOUCHER_INVALID", ["code"])]
@@ -177,7 +177,7 @@ async def test_foreign_account_is_not_found_for_any_code(api: Api) -> None:
     stig = await api.person("stig@example.com")
     code = await issue(api)
 
-    for account in (anna.account_id, NOWHERE):
+    for account in (anna.account_id, UNKNOWN_ID):
         for candidate in (code, WRONG):
             error_codes = await refusal_codes(api, "redeemVoucher", {"accountId": account, "code": candidate}, by=stig)
             assert error_codes == [("NOT_FOUND", ["accountId"])]
@@ -331,6 +331,6 @@ async def test_database_enforces_single_redemption(api: Api) -> None:
 
 
 async def test_redeeming_needs_a_signed_in_user(api: Api) -> None:
-    answer = await attempt(api, "redeemVoucher", {"accountId": NOWHERE, "code": WRONG})
+    answer = await attempt(api, "redeemVoucher", {"accountId": UNKNOWN_ID, "code": WRONG})
 
     assert answer.codes == ["UNAUTHENTICATED"]

@@ -5,7 +5,7 @@ import pytest
 from database import db
 from models.accounts.account import Account
 from resolvers import ids
-from tests.api import NOWHERE, PASSWORD, Api, codes
+from tests.api import UNKNOWN_ID, PASSWORD, Api, codes
 from tests.models.bureaus.bureau_setup import add_staff, list_consultants, list_engagements, register_bureau
 from tests.models.bureaus.client_accounts import EMAIL, account_key, client_input, open_client_account
 from tests.models.refusals import events, mails, refusal_codes, rejection
@@ -81,7 +81,7 @@ async def test_opening_requires_bureau_permission_and_subscription(api: Api) -> 
         ("INVALID", ["bureauAccountId"])
     ]
     assert (await rejection(api, "createClientAccount", client_input(bureau), by=clerk)).codes == ["FORBIDDEN"]
-    for foreign_id in (bureau.account_id, NOWHERE, "x"):
+    for foreign_id in (bureau.account_id, UNKNOWN_ID, "x"):
         arguments = client_input(bureau, bureauAccountId=foreign_id)
         assert await refusal_codes(api, "createClientAccount", arguments, by=anna) == [
             ("NOT_FOUND", ["bureauAccountId"])
@@ -149,7 +149,7 @@ async def test_only_the_engaged_bureau_can_resend_the_link(api: Api) -> None:
         ("NOT_FOUND", ["bureauAccountId"])
     ]
     assert (await rejection(api, "resendClientActivation", arguments, by=clerk)).codes == ["FORBIDDEN"]
-    for unknown_id in (NOWHERE, "x"):
+    for unknown_id in (UNKNOWN_ID, "x"):
         unknown_arguments = {**arguments, "clientAccountId": unknown_id}
         assert await refusal_codes(api, "resendClientActivation", unknown_arguments, by=bureau) == [
             ("NOT_FOUND", ["clientAccountId"])

@@ -8,7 +8,7 @@ import pytest
 from database import db
 from models.access.grant import Grant
 from resolvers import ids
-from tests.api import NOWHERE, PASSWORD, Api, Person, codes
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
 from tests.models.bureaus.bureau_setup import (
     add_staff,
     assign,
@@ -90,7 +90,7 @@ async def test_each_client_has_its_own_outcome(api: Api) -> None:
     client_ids = [
         ole.account_id,
         stranger.account_id,
-        NOWHERE,
+        UNKNOWN_ID,
         "x",
         pending_client.account_id,
         bureau.account_id,
@@ -112,7 +112,7 @@ async def test_only_users_of_the_bureau_can_be_assigned(api: Api) -> None:
     idle, _ = await add_staff(api, bureau, "idle@example.com", "CONSULTANT")
     base_input = {"bureauAccountId": bureau.account_id, "clientAccountIds": [anna.account_id]}
 
-    for user_id in (stranger.user_id, former.user_id, idle.user_id, anna.user_id, NOWHERE, "x"):
+    for user_id in (stranger.user_id, former.user_id, idle.user_id, anna.user_id, UNKNOWN_ID, "x"):
         assert await refusal_codes(api, "assignConsultant", {**base_input, "userId": user_id}, by=bureau) == [
             ("NOT_FOUND", ["userId"])
         ]

@@ -6,7 +6,7 @@ import pytest
 
 from database import db
 from resolvers import ids
-from tests.api import NOWHERE, Api, Person, codes
+from tests.api import UNKNOWN_ID, Api, Person, codes
 from tests.models.bureaus.bureau_setup import (
     account_number,
     engage,
@@ -101,7 +101,7 @@ async def test_stranger_gets_not_found_and_guest_needs_permission(api: Api) -> N
     accountant, _ = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
 
     for mutation in ("acceptEngagement", "declineEngagement", "endEngagement"):
-        for engagement_id in (key, NOWHERE, "x"):
+        for engagement_id in (key, UNKNOWN_ID, "x"):
             assert await refusal_codes(api, mutation, {"engagementId": engagement_id}, by=stranger) == NOT_FOUND
         answer = await rejection(api, mutation, {"engagementId": key}, by=accountant)
         assert answer.codes == ["FORBIDDEN"]

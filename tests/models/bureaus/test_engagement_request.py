@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from resolvers import ids
-from tests.api import NOWHERE, Api, Person, codes
+from tests.api import UNKNOWN_ID, Api, Person, codes
 from tests.models.bureaus.bureau_setup import (
     account_number,
     list_engagements,
@@ -61,7 +61,7 @@ async def test_request_to_unknown_account_has_same_response_and_event_as_to_exis
         "clientOrganizationNumber": "5260250995",
         "clientAccountId": anna.account_id,
     }[field]
-    unknown_target = {"clientNumber": 10_000_000, "clientOrganizationNumber": "7740001454", "clientAccountId": NOWHERE}[
+    unknown_target = {"clientNumber": 10_000_000, "clientOrganizationNumber": "7740001454", "clientAccountId": UNKNOWN_ID}[
         field
     ]
     country = {"clientCountry": "PL"} if field == "clientOrganizationNumber" else {}

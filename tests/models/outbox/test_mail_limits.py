@@ -2,7 +2,7 @@
 
 from models import throttle
 from models.accounts.account import Account
-from tests.api import PASSWORD, Answer, Api, codes
+from tests.api import PASSWORD, Response, Api, codes
 from tests.models.bureaus.bureau_setup import register_bureau
 from tests.models.refusals import attempt, events, mails, rejection
 from tests.models.throttle_attempts import ABROAD, NEW_PASSWORD, RATE_LIMITED, fill, outcome, sign_in
@@ -10,7 +10,7 @@ from tests.models.throttle_attempts import ABROAD, NEW_PASSWORD, RATE_LIMITED, f
 # ---- Mails, and their links -------------------------------------------------------------------
 
 
-async def reset(api: Api, email: str = "anna@example.com") -> Answer:
+async def reset(api: Api, email: str = "anna@example.com") -> Response:
     return await attempt(api, "requestPasswordReset", {"email": email})
 
 

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from models.people.user import User
-from tests.api import Api, codes, counts
+from tests.api import Api, codes, count_rows
 from tests.models.people.logins import INVALID_LINK, NEW_PASSWORD, WRONG_CREDENTIALS, registration_input, sign_in
 from tests.models.refusals import mails, refusal_codes, state
 
@@ -47,7 +47,7 @@ async def test_taken_address_answers_like_a_free_one_and_its_owner_gets_a_mail(a
 
     after = await state()
     assert taken_outcome == free_outcome
-    assert after.pop("counts") == await counts()
+    assert after.pop("counts") == await count_rows()
     before.pop("counts")
     assert after == before
     assert [mail.to_name for mail in await mails("anna@example.com", "address-taken")] == ["Anna Nowak"]

@@ -8,7 +8,7 @@ import pytest
 from auth import tokens
 from database import db
 from models.people.session import IDLE_TIMEOUT, LIFETIME, MAX_PER_USER, Session
-from tests.api import NOWHERE, PASSWORD, Api, Person
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
 from tests.models.refusals import events, refusal_codes, rejection
 
 USER_QUERY = "{ viewer { user { id } } }"
@@ -156,7 +156,7 @@ async def test_session_of_another_user_is_not_found(api: Api) -> None:
 
     outcomes = [
         await refusal_codes(api, "revokeSession", {"sessionId": key}, by=anna)
-        for key in (session_id, NOWHERE, anna.account_id, "x")
+        for key in (session_id, UNKNOWN_ID, anna.account_id, "x")
     ]
 
     assert outcomes == [[("NOT_FOUND", ["sessionId"])]] * 4
@@ -195,18 +195,18 @@ async def test_sign_out_ends_the_current_session(api: Api) -> None:
     [
         ("signOut", None),
         ("revokeOtherSessions", None),
-        ("revokeSession", {"sessionId": NOWHERE}),
+        ("revokeSession", {"sessionId": UNKNOWN_ID}),
         ("changePassword", {"currentPassword": "a", "newPassword": "b"}),
         ("updateProfile", {"name": "A"}),
         ("createAccount", {"name": "A"}),
-        ("switchAccount", {"accountId": NOWHERE}),
-        ("inviteUser", {"accountId": NOWHERE, "email": "a@example.com", "role": "ACCOUNTANT"}),
-        ("revokeGrant", {"grantId": NOWHERE}),
-        ("resignGrant", {"grantId": NOWHERE}),
-        ("extendSubscription", {"accountId": NOWHERE, "payerAccountId": NOWHERE, "days": 10}),
-        ("redeemVoucher", {"accountId": NOWHERE, "code": "ABCDE"}),
-        ("acceptInvitation", {"invitationId": NOWHERE}),
-        ("declineInvitation", {"invitationId": NOWHERE}),
+        ("switchAccount", {"accountId": UNKNOWN_ID}),
+        ("inviteUser", {"accountId": UNKNOWN_ID, "email": "a@example.com", "role": "ACCOUNTANT"}),
+        ("revokeGrant", {"grantId": UNKNOWN_ID}),
+        ("resignGrant", {"grantId": UNKNOWN_ID}),
+        ("extendSubscription", {"accountId": UNKNOWN_ID, "payerAccountId": UNKNOWN_ID, "days": 10}),
+        ("redeemVoucher", {"accountId": UNKNOWN_ID, "code": "ABCDE"}),
+        ("acceptInvitation", {"invitationId": UNKNOWN_ID}),
+        ("declineInvitation", {"invitationId": UNKNOWN_ID}),
     ],
 )
 async def test_operation_needs_a_signed_in_user(api: Api, mutation: str, arguments: dict[str, Any] | None) -> None:

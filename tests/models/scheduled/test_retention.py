@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from database import db
-from tests.api import Api, codes, counts
+from tests.api import Api, codes, count_rows
 from tests.models.scheduled.job_runs import delete_old_rows
 
 
@@ -15,7 +15,7 @@ async def test_old_rows_are_deleted_after_their_retention(api: Api) -> None:
     assert codes(await api.do("signOut", None, by=anna)) == []
     for table in ("guesses", "grant_changes"):  # kept for a day or less; tested elsewhere
         await db.execute(f"DELETE FROM {table}")
-    before = await counts()
+    before = await count_rows()
 
     deleted_by_day: dict[int, int] = {}
     start = api.clock.now
@@ -25,7 +25,7 @@ async def test_old_rows_are_deleted_after_their_retention(api: Api) -> None:
 
     # The idempotency key after two days, the session after 30 days, the link 30 days after its expiry.
     assert deleted_by_day == {2: 0, 3: 1, 30: 0, 31: 1, 32: 1}
-    after = await counts()
+    after = await count_rows()
     assert (after["sessions"], after["user_tokens"], after["idempotency_keys"]) == (0, 0, 0)
     kept_tables = ("users", "accounts", "grants", "subscription_entries", "events")
     assert [after[name] for name in kept_tables] == [before[name] for name in kept_tables]

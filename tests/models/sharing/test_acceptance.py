@@ -7,7 +7,7 @@ import pytest
 
 from auth import tokens
 from models.sharing.invitation import LIFETIME
-from tests.api import NOWHERE, PASSWORD, Api, Person, codes
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
 from tests.models.refusals import events, mails, refusal_codes
 from tests.models.sharing.invitations import (
     GUEST,
@@ -260,7 +260,7 @@ async def test_invitation_of_another_address_is_not_found(api: Api) -> None:
     invitation_id = await invite(api, anna, allowOtherLogin=True)
 
     for mutation in ("acceptInvitation", "declineInvitation", "resendInvitation", "revokeInvitation"):
-        for id_argument in (invitation_id, NOWHERE, anna.account_id, "x"):
+        for id_argument in (invitation_id, UNKNOWN_ID, anna.account_id, "x"):
             error_codes = await refusal_codes(api, mutation, {"invitationId": id_argument}, by=eve)
             assert error_codes == [("NOT_FOUND", ["invitationId"])]
     assert await refusal_codes(

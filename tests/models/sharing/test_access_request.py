@@ -9,7 +9,7 @@ import pytest
 
 from database import db
 from models.sharing.access_request import MAX_PER_DAY
-from tests.api import NOWHERE, Api, Clock, Person, codes, counts
+from tests.api import UNKNOWN_ID, Api, Clock, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number
 from tests.models.refusals import mails, refusal_codes, rejection, state
 from tests.models.sharing.access_requests import (
@@ -121,7 +121,7 @@ async def test_request_reaches_the_oldest_account_without_access(api: Api) -> No
         ({**FIRM_NUMBER, "role": "ADMINISTRATOR"}, [("ROLE_TOO_HIGH", ["role"])]),
         ({**FIRM_NUMBER, "message": "x" * 2001}, [("TOO_LONG", ["message"])]),
         ({**FIRM_NUMBER, "message": "\u202eevil"}, [("INVALID", ["message"])]),
-        ({**FIRM_NUMBER, "onBehalfOfAccountId": NOWHERE}, [("NOT_FOUND", ["onBehalfOfAccountId"])]),
+        ({**FIRM_NUMBER, "onBehalfOfAccountId": UNKNOWN_ID}, [("NOT_FOUND", ["onBehalfOfAccountId"])]),
         ({**FIRM_NUMBER, "onBehalfOfAccountId": "x"}, [("NOT_FOUND", ["onBehalfOfAccountId"])]),
     ],
 )
@@ -267,7 +267,7 @@ async def test_repeated_request_runs_the_same_statements_with_and_without_an_acc
     for person, fields in ((bo, FIRM_NUMBER), (eva, FREE_NUMBER)):
         await create_request(api, person, **fields)
         await api.ask("{ __typename }", by=person)
-        before = await counts()
+        before = await count_rows()
 
         with record_statements() as statements:
             assert (
@@ -280,7 +280,7 @@ async def test_repeated_request_runs_the_same_statements_with_and_without_an_acc
                 == []
             )
 
-        assert await counts() == before
+        assert await count_rows() == before
         assert [item["role"] for item in await load_own_requests(api, person, "role")] == ["ACCOUNTANT"]
         statement_lists.append(statements)
     assert statement_lists[0] == statement_lists[1]

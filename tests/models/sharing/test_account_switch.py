@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api import NOWHERE, PASSWORD, Api, Person
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
 from tests.models.refusals import events, refusal_codes
 
 USER_QUERY = "{ viewer { user { id } } }"
@@ -56,7 +56,7 @@ async def test_switch_to_an_inaccessible_account_is_not_found(api: Api) -> None:
 
     outcomes = [
         await refusal_codes(api, "switchAccount", {"accountId": account_id}, by=anna)
-        for account_id in (bo.account_id, NOWHERE, anna.user_id, "")
+        for account_id in (bo.account_id, UNKNOWN_ID, anna.user_id, "")
     ]
 
     assert outcomes == [[("NOT_FOUND", ["accountId"])]] * 4
@@ -81,7 +81,7 @@ async def test_header_with_an_inaccessible_account_fails_closed(api: Api) -> Non
         for account_id in (
             bo.account_id,
             str(number["number"]),
-            NOWHERE,
+            UNKNOWN_ID,
             "",
             "0",
             "99999999999999999999",

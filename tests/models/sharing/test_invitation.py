@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.sharing.invitation import LIFETIME
-from tests.api import NOWHERE, Api, codes
+from tests.api import UNKNOWN_ID, Api, codes
 from tests.models.refusals import mails, refusal_codes, rejection
 from tests.models.sharing.invitations import (
     GUEST,
@@ -68,7 +68,7 @@ async def test_inaccessible_account_is_not_found(api: Api) -> None:
 
     outcomes = [
         await refusal_codes(api, "inviteUser", invitation_input(anna) | {"accountId": account_id}, by=eve)
-        for account_id in (anna.account_id, NOWHERE, anna.user_id, "", "%")
+        for account_id in (anna.account_id, UNKNOWN_ID, anna.user_id, "", "%")
     ]
 
     assert outcomes == [[("NOT_FOUND", ["accountId"])]] * 5

@@ -8,7 +8,7 @@ import pytest
 from database import db
 from models.access.grant import Grant
 from models.sharing.ownership import LIFETIME, OwnershipTransfer
-from tests.api import NOWHERE, PASSWORD, Api, Person, codes
+from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
 from tests.models.refusals import events, mails, refusal_codes, rejection
 
 GUEST = "bo@example.com"
@@ -166,7 +166,7 @@ async def test_account_is_not_found_for_users_without_access(api: Api) -> None:
     eve = await api.person("eve@example.com")
     await make_offer(api, anna, bo)
 
-    for account_id in (anna.account_id, NOWHERE, anna.user_id, "x"):
+    for account_id in (anna.account_id, UNKNOWN_ID, anna.user_id, "x"):
         arguments = {**offer_input(anna, bo, password="wrong"), "accountId": account_id}
         assert await refusal_codes(api, "transferOwnership", arguments, by=eve) == NOT_FOUND
         for mutation in ("acceptOwnership", "declineOwnership", "withdrawOwnership"):
@@ -178,7 +178,7 @@ async def test_receiver_needs_access_to_the_account(api: Api) -> None:
     anna, bo, grant_id = await create_shared_account(api)
     eve = await api.person("eve@example.com")
 
-    for user_id in (eve.user_id, NOWHERE, "x"):
+    for user_id in (eve.user_id, UNKNOWN_ID, "x"):
         error_codes = await refusal_codes(api, "transferOwnership", offer_input(anna, eve, userId=user_id), by=anna)
         assert error_codes == [("NOT_FOUND", ["userId"])]
     assert await refusal_codes(api, "transferOwnership", offer_input(anna, anna), by=anna) == [("INVALID", ["userId"])]

@@ -11,7 +11,7 @@ from auth.rules import needs
 from database import db
 from resolvers import ids
 from schema.build import build
-from tests.api import NOWHERE, Api, Person, codes
+from tests.api import UNKNOWN_ID, Api, Person, codes
 from tests.models.refusals import events, state
 from tests.models.sharing.views import ACCOUNT_QUERY, ask_in_view
 from tests.schema.world import key
@@ -154,7 +154,7 @@ async def refuse_view(
     api: Api, by: Person | None, target: str, query: str = ACCOUNT_QUERY
 ) -> tuple[int, dict[str, Any]]:
     """Send a view request that is refused, and check that no row changes. Returns the status and the error."""
-    person = by or Person("", "", "", NOWHERE)
+    person = by or Person("", "", "", UNKNOWN_ID)
     if by:
         await api.ask(ACCOUNT_QUERY, by=by)
     before = await state()

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from auth.policy import Role
 from schema.build import build
-from tests.api import Answer, Clock, Person, codes
-from tests.conftest import administer, at
-from tests.executor import generate
+from tests.api import Clock, Person, Response, codes
+from tests.conftest import database_address, execute_outside_transaction
+from tests.executor import generation
 from tests.models.sharing.views import ACCOUNT_QUERY, ask_in_view
 from tests.schema import world
 from tests.schema.world import GUESTS, World
@@ -42,10 +42,10 @@ SCHEMA: Final = schema_without(
 ROLE_SCHEMA: Final = schema_without(Account="viewerGrant ownershipTransfer")
 
 
-def difference(first: Answer, second: Answer) -> str | None:
+def difference(first: Response, second: Response) -> str | None:
     """The text around the first difference of two responses, without request ids. None if they are equal."""
 
-    def comparable_text(response: Answer) -> str:
+    def comparable_text(response: Response) -> str:
         for error in response.errors:
             error["extensions"]["requestId"] = ""
         errors = sorted(map(json.dumps, response.errors))
@@ -62,17 +62,17 @@ def difference(first: Answer, second: Answer) -> str | None:
 async def view_world(postgres: str, template: str) -> AsyncIterator[World]:
     """The world of the permission matrix with restrictions and locks. Uses one database for the module."""
     name = f"view_{next(world.DATABASE_NUMBERS)}"
-    await administer(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with world.application(at(postgres, name), "compiled", Clock()) as api:
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    async with world.application(database_address(postgres, name), "compiled", Clock()) as api:
         guest_world = await world.create_world(api)
         settings = {"simpleUserRestrictions": ["CONTACTS_READ", "REPORTS_READ"], "locks": ["DOCUMENTS_DELETE"]}
         arguments = {"accountId": guest_world.owner.account_id, **settings}
         assert codes(await api.do("updateAccountSettings", arguments, by=guest_world.owner)) == []
         yield guest_world
-    await administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def values(guest_world: World) -> generate.Value:
+def values(guest_world: World) -> generation.Value:
     """Generate arguments that are valid in the account. Excludes ids of HIDDEN_TYPES."""
     visible_ids = [
         object_id
@@ -99,7 +99,7 @@ def values(guest_world: World) -> generate.Value:
         if type_name == "ID":
             return random.choice(guest_world.objects[id_type] if id_type else visible_ids)
         choices = arguments_by_name.get(name) or arguments_by_name.get(type_name)
-        return random.choice(choices) if choices else generate.of_scalars(random, name, type_name)
+        return random.choice(choices) if choices else generation.random_scalar(random, name, type_name)
 
     return value
 
@@ -114,14 +114,14 @@ EDGE_QUERY: Final = """{ viewer {
 
 @pytest.mark.parametrize("by", ["owner", "administrator"])
 @pytest.mark.parametrize("name", GUESTS)
-@generate.examples(25)
+@generation.examples(25)
 @given(seed=st.integers(0, 2**60))
 async def test_view_as_a_grant_answers_as_to_its_holder(view_world: World, by: str, name: str, *, seed: int) -> None:
     holder, viewer = view_world.person(name), view_world.person(by)
     grant = await view_world.find_grant(holder, view_world.owner.account_id)
     assert grant is not None
-    random = generate.chances(seed)
-    query = generate.write(SCHEMA, random, depth=7, size=25, value=values(view_world))
+    random = generation.seeded_random(seed)
+    query = generation.generate_document(SCHEMA, random, depth=7, size=25, value=values(view_world))
     for person in (holder, viewer):
         await view_world.api.ask(ACCOUNT_QUERY, by=person, account=view_world.owner.account_id)
     await ask_in_view(view_world.api, ACCOUNT_QUERY, viewer_in(view_world, viewer), grant)
@@ -140,11 +140,11 @@ def viewer_in(view_world: World, person: Person) -> Person:
 
 
 @pytest.mark.parametrize("name", [name for name, (_, permissions) in GUESTS.items() if permissions is None])
-@generate.examples(25)
+@generation.examples(25)
 @given(seed=st.integers(0, 2**60))
 async def test_view_as_a_role_shows_the_account_as_to_its_holders(view_world: World, name: str, *, seed: int) -> None:
-    selection = generate.selection(
-        ROLE_SCHEMA, ROLE_SCHEMA.type_map["Account"], generate.chances(seed), depth=5, value=values(view_world)
+    selection = generation.generate_selection(
+        ROLE_SCHEMA, ROLE_SCHEMA.type_map["Account"], generation.seeded_random(seed), depth=5, value=values(view_world)
     )
     text = f"{{ account(number: {view_world.account_number}) {selection} accounts {{ totalCount nodes {{ name }} }} }}"
     role = GUESTS[name][0]
@@ -158,13 +158,15 @@ async def test_view_as_a_role_shows_the_account_as_to_its_holders(view_world: Wo
     assert difference(view_response, holder_response) is None, text
 
 
-@generate.examples(25)
+@generation.examples(25)
 @given(seed=st.integers(0, 2**60), target=st.sampled_from([*Role, None]))
 async def test_every_viewer_field_answers_or_is_forbidden(view_world: World, *, seed: int, target: Role | None) -> None:
     """A field that needs the real viewer must answer FORBIDDEN in a view instead of failing."""
     guest = await view_world.find_grant(view_world.person("simple user"), view_world.owner.account_id)
     schema = build()
-    selection = generate.selection(schema, VIEWER, generate.chances(seed), depth=4, value=values(view_world))
+    selection = generation.generate_selection(
+        schema, VIEWER, generation.seeded_random(seed), depth=4, value=values(view_world)
+    )
 
     response = await ask_in_view(view_world.api, f"{{ viewer {selection} }}", view_world.owner, target or guest or "")
 

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from tests.api import Answer, Api, Person
+from tests.api import Response, Api, Person
 
 ACCOUNT_QUERY: Final = "{ viewer { currentAccount { name } } }"
 
 
-async def ask_in_view(api: Api, query: str, by: Person, target: str, **options: Any) -> Answer:
+async def ask_in_view(api: Api, query: str, by: Person, target: str, **options: Any) -> Response:
     """Send a query in the person's account with a view of a role or a grant."""
     headers = {"X-View-As": target, **options.pop("headers", {})}
     return await api.ask(query, by=by, account=by.account_id, headers=headers, **options)

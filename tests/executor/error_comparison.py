@@ -11,7 +11,9 @@ LocatedError: TypeAlias = tuple[Sequence[str | int] | None, str]
 """An error: its path, and its text with everything that is compared."""
 
 
-def comparable_errors(data: Any, errors: Sequence[LocatedError]) -> tuple[list[LocatedError], set[tuple[str | int, ...]]]:
+def comparable_errors(
+    data: Any, errors: Sequence[LocatedError]
+) -> tuple[list[LocatedError], set[tuple[str | int, ...]]]:
     """The errors whose own field is null, sorted, and the positions of the nulls that other errors propagated to.
 
     If several errors propagate to one position, the executors may report different ones: graphql-core the first that
@@ -31,7 +33,7 @@ def comparable_errors(data: Any, errors: Sequence[LocatedError]) -> tuple[list[L
 def is_in_response_order(data: Any, errors: Sequence[LocatedError]) -> bool:
     """True if the errors are in response order. Positions below a null have no order."""
     indexes_of_errors = [_response_indexes(data, path or ()) for path, _ in errors]
-    return all(left[: len(right)] <= right[: len(left)] for left, right in pairwise(indexes_of_errors))
+    return all(first[: len(second)] <= second[: len(first)] for first, second in pairwise(indexes_of_errors))
 
 
 def _null_position(data: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:

@@ -67,7 +67,7 @@ def examples(number: int) -> settings:
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.generation],  # a smaller seed gives no smaller document
+        phases=[Phase.generate],  # a smaller seed gives no smaller document
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
 
@@ -92,12 +92,16 @@ def generate_document(
     return _Generator(schema, random, size, value).document(type_, depth)
 
 
-def selection(schema: GraphQLSchema, type_: Any, random: Random, *, depth: int, value: Value = random_scalar) -> str:
+def generate_selection(
+    schema: GraphQLSchema, type_: Any, random: Random, *, depth: int, value: Value = random_scalar
+) -> str:
     """A random selection set on one type, without named fragments, variables and optional arguments."""
     return _Generator(schema, random, MAX_FIELDS, value, plain=True).selection(type_, depth)
 
 
 class _Generator:
+    """The state of one document. With `plain`, it has no named fragments, variables and optional arguments."""
+
     def __init__(self, schema: GraphQLSchema, random: Random, size: int, value: Value, *, plain: bool = False) -> None:
         self.schema = schema
         self.random = random
@@ -109,21 +113,21 @@ class _Generator:
         self.variables: dict[str, Any] = {}
         self.variable_definitions: list[str] = []
 
-    def has_luck(self, likelihood: float) -> bool:
+    def is_drawn(self, likelihood: float) -> bool:
         return self.random.random() < likelihood
 
     def document(self, root: GraphQLObjectType, depth: int) -> Document:
         selection = self.selection(root, depth)
         kind = "mutation" if root is self.schema.mutation_type else "query"
-        name = "Q" if self.has_luck(0.5) else ""
-        definitions = f"({', '.join(self.declared)})" if self.variable_definitions else ""
-        parts = [f"{kind} {name}{declared} {selection}" if name or definitions or kind != "query" else selection]
+        name = "Q" if self.is_drawn(0.5) else ""
+        definitions = f"({', '.join(self.variable_definitions)})" if self.variable_definitions else ""
+        parts = [f"{kind} {name}{definitions} {selection}" if name or definitions or kind != "query" else selection]
         parts += [f"fragment {fragment} on {type_} {text}" for fragment, type_, text in self.fragments]
-        has_second_operation = name and self.has_luck(0.2)
+        has_second_operation = name and self.is_drawn(0.2)
         if has_second_operation:
             parts.append("query Other { __typename }")
         self.random.shuffle(parts)
-        operation_name = name if has_second_operation or (name and self.has_luck(0.5)) else None
+        operation_name = name if has_second_operation or (name and self.is_drawn(0.5)) else None
         return Document("\n".join(parts), self.variables, operation_name)
 
     # ---- Selections ----------------------------------------------------------------------------
@@ -133,25 +137,29 @@ class _Generator:
         return f"{{ {' '.join(filter(None, parts)) or '__typename'} }}"
 
     def random_selection(self, type_: Composite, depth: int) -> str:
-        roll = self.random.random()
-        if roll < 0.12 and depth > 0:
+        draw = self.random.random()
+        if draw < 0.12 and depth > 0:
             return self.inline_fragment(type_, depth)
-        if roll < 0.22 and depth > 0 and not self.plain:
+        if draw < 0.22 and depth > 0 and not self.plain:
             return self.fragment_spread(type_, depth)
-        if roll < 0.28 or isinstance(type_, GraphQLUnionType):
-            return self.inline_fragment(type_, depth) if self.has_luck(0.7) and depth > 0 else f"__typename{self.condition()}"
+        if draw < 0.28 or isinstance(type_, GraphQLUnionType):
+            return (
+                self.inline_fragment(type_, depth)
+                if self.is_drawn(0.7) and depth > 0
+                else f"__typename{self.condition()}"
+            )
         return self.field(type_, depth)
 
     def inline_fragment(self, type_: Composite, depth: int) -> str:
-        if self.has_luck(0.3):
+        if self.is_drawn(0.3):
             return f"...{self.condition()} {self.selection(type_, depth - 1)}"
         on = self.overlapping_type(type_)
         return f"... on {on.name}{self.condition()} {self.selection(on, depth - 1)}"
 
     def fragment_spread(self, type_: Composite, depth: int) -> str:
         names = [name for name, on, _ in self.fragments if self.overlaps(on, type_)]
-        if names and self.has_luck(0.4):
-            return f"...{self.random.choice(known)}{self.condition()}"
+        if names and self.is_drawn(0.4):
+            return f"...{self.random.choice(names)}{self.condition()}"
         on = self.overlapping_type(type_)
         text = self.selection(on, depth - 1)
         name = f"F{len(self.fragments)}"
@@ -161,12 +169,14 @@ class _Generator:
     def overlapping_type(self, type_: Composite) -> Composite:
         """A random type that has object types in common with this type."""
         overlapping_types = [
-            candidate for candidate in self.schema.type_map.values() if isinstance(candidate, Composite) and self.overlaps(candidate, type_)
+            candidate
+            for candidate in self.schema.type_map.values()
+            if isinstance(candidate, Composite) and self.overlaps(candidate, type_)
         ]
         return self.random.choice([type_, *overlapping_types])
 
-    def overlaps(self, left: Composite, right: Composite) -> bool:
-        return not left.name.startswith("__") and bool(self.possible_types(left) & self.possible_types(right))
+    def overlaps(self, first: Composite, second: Composite) -> bool:
+        return not first.name.startswith("__") and bool(self.possible_types(first) & self.possible_types(second))
 
     def possible_types(self, type_: Composite) -> set[str]:
         if is_abstract_type(type_):
@@ -174,21 +184,21 @@ class _Generator:
         return {type_.name}
 
     def condition(self) -> str:
-        if self.has_luck(0.8):
+        if self.is_drawn(0.8):
             return ""
         names = self.random.choice([["skip"], ["include"], ["skip", "include"], ["include", "skip"]])
-        return "".join(f" @{name}(if: {self.truth()})" for name in names)
+        return "".join(f" @{name}(if: {self.boolean()})" for name in names)
 
     def boolean(self) -> str:
-        if self.plain or self.has_luck(0.4):
+        if self.plain or self.is_drawn(0.4):
             return self.random.choice(["true", "false"])
         name = f"b{self.random.randrange(3)}"
         if name not in self.variables and not any(text.startswith(f"${name}:") for text in self.variable_definitions):
             kind = self.random.choice(["Boolean!", "Boolean! = true", "Boolean = false", "Boolean! = false"])
             self.variable_definitions.append(f"${name}: {kind}")
-            if "=" not in kind or self.has_luck(0.5):
-                self.variables[name] = self.has_luck(0.5)
-            if kind == "Boolean = false" and self.has_luck(0.1):
+            if "=" not in kind or self.is_drawn(0.5):
+                self.variables[name] = self.is_drawn(0.5)
+            if kind == "Boolean = false" and self.is_drawn(0.1):
                 self.variables[name] = None
         return f"${name}"
 
@@ -207,8 +217,8 @@ class _Generator:
         name, field = self.random.choice(fields)
         arguments = self.arguments(field)
         key = self.key(name, field, arguments)
-        subselection = "" if is_leaf_type(get_named_type(field.type)) else f" {self.below(field, depth)}"
-        return f"{'' if key == name else f'{key}: '}{name}{given}{self.condition()}{below}"
+        subselection = "" if is_leaf_type(get_named_type(field.type)) else f" {self.subselection(field, depth)}"
+        return f"{'' if key == name else f'{key}: '}{name}{arguments}{self.condition()}{subselection}"
 
     def subselection(self, field: GraphQLField, depth: int) -> str:
         field_type: Any = get_named_type(field.type)
@@ -216,7 +226,7 @@ class _Generator:
 
     def key(self, name: str, field: GraphQLField, arguments: str) -> str:
         meaning = (name, str(field.type), arguments)
-        key = name if self.has_luck(0.8) else f"{name}_{self.random.randrange(2)}"
+        key = name if self.is_drawn(0.8) else f"{name}_{self.random.randrange(2)}"
         number = 0
         while self.keys.setdefault(key, meaning) != meaning:
             number += 1
@@ -227,25 +237,25 @@ class _Generator:
         parts = [
             f"{name}: {self.argument(name, argument)}"
             for name, argument in field.args.items()
-            if is_required_argument(argument) or (not self.plain and self.has_luck(0.4))
+            if is_required_argument(argument) or (not self.plain and self.is_drawn(0.4))
         ]
         return f"({', '.join(parts)})" if parts else ""
 
     def argument(self, name: str, argument: GraphQLArgument) -> str:
-        if not self.plain and self.has_luck(0.35):
+        if not self.plain and self.is_drawn(0.35):
             return self.variable(name, argument.type)
         return self.literal(name, argument.type)
 
     def variable(self, name: str, type_: Any) -> str:
-        variable = f"v{len(self.declared)}"
+        variable = f"v{len(self.variable_definitions)}"
         definition = f"${variable}: {type_}"
         index = len(self.variable_definitions)
         self.variable_definitions.append(definition)
         needs_value = isinstance(type_, GraphQLNonNull)
-        if self.has_luck(0.25):
+        if self.is_drawn(0.25):
             self.variable_definitions[index] += f" = {self.literal(name, type_, constant=True)}"
             needs_value = False
-        if needs_value or self.has_luck(0.7):
+        if needs_value or self.is_drawn(0.7):
             self.variables[variable] = self.variable_value(name, type_)
         return f"${variable}"
 
@@ -255,13 +265,15 @@ class _Generator:
         """A random value of a variable."""
         if isinstance(type_, GraphQLNonNull):
             type_ = type_.of_type
-        elif self.has_luck(0.15):
+        elif self.is_drawn(0.15):
             return None
         if isinstance(type_, GraphQLList):
             items = [self.variable_value(name, type_.of_type) for _ in range(self.random.randrange(3))]
-            return items[0] if len(items) == 1 and self.has_luck(0.3) else items
+            return items[0] if len(items) == 1 and self.is_drawn(0.3) else items
         if isinstance(type_, GraphQLInputObjectType):
-            return {key: self.variable_value(key, field.type) for key, field in type_.fields.items() if self.includes(field)}
+            return {
+                key: self.variable_value(key, field.type) for key, field in type_.fields.items() if self.includes(field)
+            }
         if isinstance(type_, GraphQLEnumType):
             return self.random.choice(list(type_.values))
         return self.value(self.random, name, type_.name)
@@ -270,14 +282,14 @@ class _Generator:
         """A random literal."""
         if isinstance(type_, GraphQLNonNull):
             type_ = type_.of_type
-        elif self.has_luck(0.15):
+        elif self.is_drawn(0.15):
             return "null"
         if isinstance(type_, GraphQLList):
             items = [self.item_literal(name, type_.of_type, constant=constant) for _ in range(self.random.randrange(3))]
-            return f"[{', '.join(many)}]"
+            return f"[{', '.join(items)}]"
         if isinstance(type_, GraphQLInputObjectType):
             parts = [
-                f"{key}: {self.item(key, field.type, constant=constant)}"
+                f"{key}: {self.item_literal(key, field.type, constant=constant)}"
                 for key, field in type_.fields.items()
                 if self.includes(field)
             ]
@@ -287,16 +299,16 @@ class _Generator:
         return _print_literal(self.value(self.random, name, type_.name))
 
     def item_literal(self, name: str, type_: Any, *, constant: bool) -> str:
-        if not constant and not self.plain and self.has_luck(0.15):
+        if not constant and not self.plain and self.is_drawn(0.15):
             return self.variable(name, type_)
         return self.literal(name, type_, constant=constant)
 
     def includes(self, field: GraphQLInputField) -> bool:
-        return is_required_input_field(field) or self.has_luck(0.3)
+        return is_required_input_field(field) or self.is_drawn(0.3)
 
 
 def _print_literal(value: object) -> str:
     if isinstance(value, str):
         text = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        return f'"{text}"'
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,9 +1,10 @@
-"""Requests that are small to send and would be costly to answer: each is over within a second, and who asks for
-little meanwhile waits half a second at most.
+"""Small requests that would be expensive without limits.
 
-Tests hold the same shapes to a bound of the processor's time that a busy machine does not break; here it is the time
-on the clock, with nothing else at work. The server has its limits as they are by default, and no budget, which would
-end the measurement early.
+Each one must end within a second. A client with cheap requests must wait half a second at most meanwhile.
+
+The tests check the same requests against a bound of processor time, which holds on a busy machine too. This benchmark
+measures elapsed time on an idle machine. The server has its default limits. It has no budget, because a spent budget
+would end the measurement early.
 """
 
 import threading
@@ -16,41 +17,41 @@ import msgspec
 from graphql import get_introspection_query
 
 from benchmarks import seed
-from benchmarks.measure import Goal, Pace, Row, Section
+from benchmarks.measurement import Goal, Pace, Row, Section
 from benchmarks.server import Server, serve
 
-BOUND_MS: Final = 1000
-OTHERS_MS: Final = 500
-GROWTH_MIB: Final = 200
-SMALL: Final = msgspec.json.encode({"query": "{ viewer { user { name } } }"})
+MAX_RESPONSE_MS: Final = 1000
+MAX_OTHER_CLIENT_MS: Final = 500
+MAX_GROWTH_MIB: Final = 200
+SMALL_REQUEST: Final = msgspec.json.encode({"query": "{ viewer { user { name } } }"})
 
 
 def dag(fragments: int) -> str:
-    """Each fragment spreads the next one twice, below different fields: 2 to the power of its length."""
+    """Return a document whose fragments each spread the next one twice. It has 2 to the power of `fragments` fields."""
     twice = "a: viewerGrant {{ account {{ ...F{0} }} }} b: viewerGrant {{ account {{ ...F{0} }} }}"
     chain = [f"fragment F{n} on Account {{ {twice.format(n + 1)} }}" for n in range(fragments)]
     end = f"fragment F{fragments} on Account {{ name }}"
     return " ".join(["{ account(number: 1) { ...F0 } }", *chain, end])
 
 
-def doubled(levels: int) -> str:
-    """A selection that goes through a cycle of types, twice at each level."""
+def fields_through_cycle(levels: int) -> str:
+    """Return a selection that follows a cycle of types, twice at each level."""
     return (
         "account(number: 1) { name }"
         if not levels
-        else f"a: viewer {{ b: accounts {{ nodes {{ {inside(levels)} }} }} }}"
+        else f"a: viewer {{ b: accounts {{ nodes {{ {fields_of_account(levels)} }} }} }}"
     )
 
 
-def inside(levels: int) -> str:
-    """The same, within an account."""
-    deeper = inside(levels - 1) if levels > 1 else "name"
-    return " ".join(f"{name}: viewerGrant {{ account {{ {deeper} }} }}" for name in "ab")
+def fields_of_account(levels: int) -> str:
+    """Return the same selection within an account."""
+    inner_selection = fields_of_account(levels - 1) if levels > 1 else "name"
+    return " ".join(f"{name}: viewerGrant {{ account {{ {inner_selection} }} }}" for name in "ab")
 
 
-COSTLY = {
+DOCUMENTS = {
     "fields that double in every fragment": dag(45),
-    "fields that double through a cycle": "{ " + doubled(6) + " }",
+    "fields that double through a cycle": "{ " + fields_through_cycle(6) + " }",
     "a flat DAG": "{ ...F0 } fragment F48 on Query { roles { role } } "
     + " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(48)),
     "a dense DAG": " ".join(
@@ -81,9 +82,7 @@ COSTLY = {
     "the same field": "{ " + "roles { role } " * 149 + "}",
     "the same field with arguments": "{ " + 'account(id: "x") { name } ' * 99 + "}",
     "the same field, nested": "{ " + ("viewer { " + "accounts { totalCount } " * 12 + "} ") * 11 + "}",
-    "the same field in a fragment that nobody spreads": "{ __typename } fragment F on Query { "
-    + "__typename " * 980
-    + "}",
+    "the same field in an unused fragment": "{ __typename } fragment F on Query { " + "__typename " * 980 + "}",
     "aliases": "{ " + " ".join(f"a{n}: roles {{ role }}" for n in range(250)) + " }",
     "conflicts": "{ " + " ".join(f"a: account(number: {n}) {{ name }}" for n in range(90)) + " }",
     "inline fragments": "{" + "... {" * 190 + "__typename" + "}" * 190 + "}",
@@ -123,7 +122,7 @@ COSTLY = {
     "introspection, as deep as allowed": "{ __schema { types { fields { args { name type { fields { name args { name "
     "type { ofType { name } } } } } } type { fields { name type { name } } } } } } }",
 }
-"""Documents."""
+"""Documents, by the name of their shape."""
 
 BODIES = {
     "a megabyte": b'{"query":"{ ' + b"a" * 1_000_000 + b' }"}',
@@ -143,66 +142,72 @@ BODIES = {
     ),
     "a variable of 6,000 digits": b'{"query":"{ __typename }","variables":{"v":' + b"9" * 6000 + b"}}",
 }
-"""Whole bodies; those that are documents follow."""
+"""Request bodies, by the name of their shape."""
 
 
-def bodies() -> dict[str, bytes]:
-    """Everything that is sent."""
-    return BODIES | {name: msgspec.json.encode({"query": query}) for name, query in COSTLY.items()}
+def costly_bodies() -> dict[str, bytes]:
+    """Return all request bodies: `BODIES` and an encoded request for each of `DOCUMENTS`."""
+    return BODIES | {name: msgspec.json.encode({"query": query}) for name, query in DOCUMENTS.items()}
 
 
 def measure(database_url: str, pace: Pace) -> Section:
-    """Each shape, asked some times one after the other, while somebody else asks for little."""
-    found: dict[str, list[float]] = {}
-    waits: dict[str, float] = {}
+    """Measure each request several times, while another client sends cheap requests."""
+    request_times: dict[str, list[float]] = {}
+    other_client_times: dict[str, float] = {}
     with serve(database_url) as server:
         for _ in range(20):
-            server.answered(seed.token(3), SMALL)
-        before = server.memory()
-        for name, body in bodies().items():
-            with asking(server) as waited:
-                found[name] = [_milliseconds(server, body) for _ in range(pace.rounds)]
-            waits[name] = max(waited)
-        after = server.memory()
+            server.post_for_status(seed.token(3), SMALL_REQUEST)
+        memory_before = server.read_memory()
+        for name, body in costly_bodies().items():
+            with other_client(server) as client_times:
+                request_times[name] = [_measure_milliseconds(server, body) for _ in range(pace.rounds)]
+            other_client_times[name] = max(client_times)
+        memory_after = server.read_memory()
     rows = [
         row
-        for name, times in found.items()
+        for name, times in request_times.items()
         for row in (
-            _row(f"{name}: a second", max(times), BOUND_MS),
-            _row(f"{name}: others wait", waits[name], OTHERS_MS),
+            _row(f"{name}: slowest response", max(times), MAX_RESPONSE_MS),
+            _row(f"{name}: other client waits", other_client_times[name], MAX_OTHER_CLIENT_MS),
         )
     ]
-    if before:
-        rows.append(_row("memory that all of them took", after["peak"] - before["rss"], GROWTH_MIB, "MiB"))
-    return Section("limits", rows, {"milliseconds": found, "others": waits, "memory": [before, after]})
+    if memory_before:
+        rows.append(
+            _row("memory growth by all requests", memory_after["peak"] - memory_before["rss"], MAX_GROWTH_MIB, "MiB")
+        )
+    return Section(
+        "limits",
+        rows,
+        {"milliseconds": request_times, "others": other_client_times, "memory": [memory_before, memory_after]},
+    )
 
 
 @contextmanager
-def asking(server: Server) -> Generator[list[float]]:
-    """Somebody else who asks for little, again and again: how long each answer took, in milliseconds."""
-    waited: list[float] = []
-    enough = threading.Event()
+def other_client(server: Server) -> Generator[list[float]]:
+    """Send cheap requests repeatedly from a thread. Yields the response times in milliseconds."""
+    times: list[float] = []
+    stop = threading.Event()
 
-    def ask() -> None:
-        while not waited or not enough.is_set():
-            began = time.perf_counter()
-            server.answered(seed.token(3), SMALL)
-            waited.append((time.perf_counter() - began) * 1000)
+    def send_requests() -> None:
+        while not times or not stop.is_set():
+            start = time.perf_counter()
+            server.post_for_status(seed.token(3), SMALL_REQUEST)
+            times.append((time.perf_counter() - start) * 1000)
 
-    client = threading.Thread(target=ask)
+    client = threading.Thread(target=send_requests)
     client.start()
     try:
-        yield waited
+        yield times
     finally:
-        enough.set()
+        stop.set()
         client.join()
 
 
-def _row(name: str, found: float, bound: float, unit: str = "ms") -> Row:
-    return Row(name, found, bound, unit, found / bound, Goal(1, at_most=True))
+def _row(name: str, value: float, maximum: float, unit: str = "ms") -> Row:
+    return Row(name, value, maximum, unit, value / maximum, Goal(1, at_most=True))
 
 
-def _milliseconds(server: Server, body: bytes) -> float:
-    began = time.perf_counter()
-    server.answered(seed.token(2), body)
-    return (time.perf_counter() - began) * 1000
+def _measure_milliseconds(server: Server, body: bytes) -> float:
+    start = time.perf_counter()
+    server.post_for_status(seed.token(2), body)
+    return (time.perf_counter() - start) * 1000

@@ -1,7 +1,7 @@
-"""Q2 in memory by graphql-core through Strawberry, as its guides have it.
+"""Execution of the sample query by Strawberry, used as its guides recommend.
 
-Types with `permission_classes` on every field, asynchronous resolvers with DataLoaders for what would come from a
-database, parser and validation caches. Its objects are made beforehand, which a server could not do.
+Every field has `permission_classes`. Asynchronous resolvers use DataLoaders for rows of a database. The parser and the
+validation are cached. The objects are created before the measurement, which is not possible in a real server.
 """
 
 from enum import Enum
@@ -12,12 +12,12 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.permission import BasePermission
 
-from benchmarks.question import QUERY, READ, AccountRow, Execution, GrantRow, ViewerRow, data_of
+from benchmarks.sample_query import QUERY, READ, AccountRow, Execution, GrantRow, ViewerRow, require_data
 
 
 @strawberry.enum
 class Role(Enum):
-    """What somebody is in an account."""
+    """The role of a user in an account."""
 
     OWNER = "OWNER"
     ACCOUNTANT = "ACCOUNTANT"
@@ -28,15 +28,15 @@ class MayRead(BasePermission):
     """The rule of every field."""
 
     message = "Forbidden"
-    error_extensions = {"code": "FORBIDDEN"}  # noqa: RUF012 - the library's own way
+    error_extensions = {"code": "FORBIDDEN"}  # noqa: RUF012 - the library reads this attribute
 
     def has_permission(self, source: Any, info: strawberry.Info, **_: Any) -> bool:
         del info
         return source is None or bool(source.rights & READ)
 
 
-def guarded(resolver: Any = None) -> Any:
-    """A field with the rule, by default read off the object."""
+def guarded_field(resolver: Any = None) -> Any:
+    """Define a field with the rule. By default its value is the attribute of the object."""
     return strawberry.field(resolver=resolver, permission_classes=[MayRead])
 
 
@@ -60,9 +60,9 @@ class User:
     """A user."""
 
     rights: strawberry.Private[int]
-    id: strawberry.ID = guarded()
-    name: str = guarded()
-    email: str | None = guarded()
+    id: strawberry.ID = guarded_field()
+    name: str = guarded_field()
+    email: str | None = guarded_field()
 
 
 @strawberry.type
@@ -71,9 +71,9 @@ class Grant:
 
     rights: strawberry.Private[int]
     user_id: strawberry.Private[str]
-    id: strawberry.ID = guarded()
-    role: Role = guarded()
-    user: User = guarded(user_of_grant)
+    id: strawberry.ID = guarded_field()
+    role: Role = guarded_field()
+    user: User = guarded_field(user_of_grant)
 
 
 @strawberry.type
@@ -81,9 +81,9 @@ class Settings:
     """The settings of an account."""
 
     rights: strawberry.Private[int]
-    invoice_prefix: str = guarded()
-    vat_number: str | None = guarded()
-    bank_account_number: str | None = guarded()
+    invoice_prefix: str = guarded_field()
+    vat_number: str | None = guarded_field()
+    bank_account_number: str | None = guarded_field()
 
 
 @strawberry.type
@@ -91,39 +91,38 @@ class Account:
     """An account."""
 
     rights: strawberry.Private[int]
-    id: strawberry.ID = guarded()
-    name: str = guarded()
-    valid_until: str = guarded()
-    role: Role = guarded()
-    settings: Settings | None = guarded()
-    grants: list[Grant] = guarded(grants_of_account)
+    id: strawberry.ID = guarded_field()
+    name: str = guarded_field()
+    valid_until: str = guarded_field()
+    role: Role = guarded_field()
+    settings: Settings | None = guarded_field()
+    grants: list[Grant] = guarded_field(grants_of_account)
 
 
 @strawberry.type
 class Viewer:
-    """Who asks."""
+    """The viewer."""
 
     rights: strawberry.Private[int]
-    accounts: list[Account] = guarded(accounts_of_viewer)
+    accounts: list[Account] = guarded_field(accounts_of_viewer)
 
 
 @strawberry.type
 class Query:
-    """The root."""
+    """The root type."""
 
-    viewer: Viewer = guarded(lambda: Viewer(rights=READ))
+    viewer: Viewer = guarded_field(lambda: Viewer(rights=READ))
 
 
-class Tables:
-    """The world in Strawberry's types, by key."""
+class ObjectTables:
+    """The rows as Strawberry objects, by key."""
 
     def __init__(self, viewer: ViewerRow) -> None:
         self.accounts = [self._account(row) for row in viewer.accounts]
-        self.grants = {row.id: [self._grant(one) for one in row.grants] for row in viewer.accounts}
+        self.grants = {row.id: [self._grant(grant) for grant in row.grants] for row in viewer.accounts}
         self.users = {
-            one.user.id: User(rights=READ, id=strawberry.ID(one.user.id), name=one.user.name, email=one.user.email)
-            for row in viewer.accounts
-            for one in row.grants
+            user.id: User(rights=READ, id=strawberry.ID(user.id), name=user.name, email=user.email)
+            for user in (grant.user for row in viewer.accounts for grant in row.grants)
         }
 
     @staticmethod
@@ -150,7 +149,7 @@ class Tables:
 class Loaders:
     """The context of one execution."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: ObjectTables) -> None:
         self.tables = tables
         self.grants: DataLoader[str, list[Grant]] = DataLoader(self._grants)
         self.users: DataLoader[str, User] = DataLoader(self._users)
@@ -162,13 +161,13 @@ class Loaders:
         return [self.tables.users[key] for key in keys]
 
 
-def through_strawberry(viewer: ViewerRow) -> Execution:
-    """One execution by Strawberry's own method."""
+def strawberry_execution(viewer: ViewerRow) -> Execution:
+    """Return a function that executes the query by Strawberry."""
     schema = strawberry.Schema(Query, extensions=[ParserCache, ValidationCache])
-    tables = Tables(viewer)
+    tables = ObjectTables(viewer)
 
     async def run() -> dict[str, Any]:
         result = await schema.execute(QUERY, context_value=Loaders(tables))
-        return data_of(result.data, result.errors)
+        return require_data(result.data, result.errors)
 
     return run

@@ -95,8 +95,8 @@ def guarded_schema(
 ) -> GraphQLSchema:
     """A schema for both executors, with the metadata of fields by "Type.field".
 
-    A field without metadata is an attribute, and OPEN is enough to read it. `rights` has a function by type name; without
-    one, callers have all rights on the objects of the type.
+    A field without metadata is an attribute, and OPEN is enough to read it. `rights` has a function by type name.
+    Without a function, callers have all rights on the objects of the type.
     """
     schema = build_schema(sdl)
     for name, type_ in schema.type_map.items():
@@ -134,7 +134,7 @@ def set_scalar(schema: GraphQLSchema, name: str, serialize: Callable[[Any], Any]
     type_.extensions |= metadata
 
 
-# ---- Running ---------------------------------------------------------------------------------
+# ---- Execution -------------------------------------------------------------------------------
 
 
 def no_context() -> Any:

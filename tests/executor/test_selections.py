@@ -1,4 +1,4 @@
-"""What of an operation is answered, and in which order: fields, fragments, conditions."""
+"""Selections: fields, fragments, conditions and introspection, and the order of keys."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from executor import Engine
-from tests.executor.toy import both, compiled, toy
+from tests.executor.harness import execute_both, execute_compiled, plain_schema
 
 SDL = """
     interface Named { name: String }
@@ -27,8 +27,8 @@ ROOT: dict[str, Any] = {
     "anything": [CAT, PERSON],
     "person": PERSON,
 }
-SCHEMA = toy(SDL)
-UNDECIDED = (
+SCHEMA = plain_schema(SDL)
+NULL_CONDITION = (
     "Argument 'if' has invalid value: Expected variable '$no' provided to non-null type 'Boolean!' not to be None."
 )
 
@@ -55,15 +55,17 @@ UNDECIDED = (
         "{ a __typename cat { friend { __typename name ... on Person { cat { owner { name } } } } } }",
     ],
 )
-async def test_fields_and_fragments(query: str) -> None:
-    await both(SCHEMA, query, root=ROOT)
+async def test_fields_and_fragments_are_merged(query: str) -> None:
+    await execute_both(SCHEMA, query, root=ROOT)
 
 
-async def test_keys_come_in_the_order_of_their_first_mention() -> None:
-    answer = await both(SCHEMA, "{ cat { age } b ...F a } fragment F on Query { cat { name } c a }", root=ROOT)
+async def test_keys_are_in_the_order_of_their_first_occurrence() -> None:
+    response = await execute_both(
+        SCHEMA, "{ cat { age } b ...F a } fragment F on Query { cat { name } c a }", root=ROOT
+    )
 
-    assert list(answer.data) == ["cat", "b", "c", "a"]
-    assert list(answer.data["cat"]) == ["age", "name"]
+    assert list(response.data) == ["cat", "b", "c", "a"]
+    assert list(response.data["cat"]) == ["age", "name"]
 
 
 # ---- Conditions ------------------------------------------------------------------------------
@@ -87,15 +89,15 @@ async def test_keys_come_in_the_order_of_their_first_mention() -> None:
         "a @skip(if: $yes) b @skip(if: $yes) cat { name @skip(if: $no) }",
     ],
 )
-async def test_conditions_by_variables(selection: str, *, yes: bool, no: bool) -> None:
+async def test_conditions_with_variables(selection: str, *, yes: bool, no: bool) -> None:
     fragments = [
         "fragment F on Query { b c @skip(if: $no) }" if "...F" in selection else "",
         "fragment C on Cat { lives @include(if: $no) age }" if "...C" in selection else "",
     ]
     query = f"query ($yes: Boolean!, $no: Boolean = true) {{ {selection} }} {' '.join(fragments)}"
-    used = query if "$no" in selection + "".join(fragments) else query.replace(", $no: Boolean = true", "")
+    valid_query = query if "$no" in selection + "".join(fragments) else query.replace(", $no: Boolean = true", "")
 
-    await both(SCHEMA, used, root=ROOT, variables={"yes": yes, "no": no}, valid="$yes" in selection)
+    await execute_both(SCHEMA, valid_query, root=ROOT, variables={"yes": yes, "no": no}, valid="$yes" in selection)
 
 
 @pytest.mark.parametrize(
@@ -111,20 +113,20 @@ async def test_conditions_by_variables(selection: str, *, yes: bool, no: bool) -
         "a cat { ... @include(if: false) { name } }",
     ],
 )
-async def test_conditions_by_literals(selection: str) -> None:
-    await both(SCHEMA, f"{{ {selection} }}", root=ROOT)
+async def test_conditions_with_literals(selection: str) -> None:
+    await execute_both(SCHEMA, f"{{ {selection} }}", root=ROOT)
 
 
-async def test_an_object_of_which_nothing_is_left_is_empty() -> None:
-    answer = await both(SCHEMA, "{ person { pets { name @skip(if: true) } } }", root=ROOT)
+async def test_object_without_selected_fields_is_empty() -> None:
+    response = await execute_both(SCHEMA, "{ person { pets { name @skip(if: true) } } }", root=ROOT)
 
-    assert answer.data == {"person": {"pets": [{}, {}]}}
+    assert response.data == {"person": {"pets": [{}, {}]}}
 
 
-async def test_a_default_decides_where_the_variable_is_not_given() -> None:
-    answer = await both(SCHEMA, "query ($no: Boolean = false) { a b @include(if: $no) }", root=ROOT)
+async def test_default_of_a_variable_decides_a_condition() -> None:
+    response = await execute_both(SCHEMA, "query ($no: Boolean = false) { a b @include(if: $no) }", root=ROOT)
 
-    assert answer.data == {"a": 1}
+    assert response.data == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -137,25 +139,25 @@ async def test_a_default_decides_where_the_variable_is_not_given() -> None:
         "anything { ... on Person { name } ... on Cat { owner { name @skip(if: $no) } name @skip(if: $no) } }",
     ],
 )
-async def test_a_condition_that_is_null_fails_the_field_around_it(selection: str) -> None:
+async def test_null_condition_fails_the_enclosing_field(selection: str) -> None:
     query = f"query ($no: Boolean = false) {{ {selection} }}"
 
-    answer = await both(SCHEMA, query, root=ROOT, variables={"no": None})
+    response = await execute_both(SCHEMA, query, root=ROOT, variables={"no": None})
 
-    assert {error.message for error in answer.errors} == {UNDECIDED}
+    assert {error.message for error in response.errors} == {NULL_CONDITION}
 
 
-async def test_each_shape_has_its_plan_and_each_plan_is_made_once() -> None:
+async def test_each_shape_has_one_plan() -> None:
     engine = Engine(SCHEMA)
     query = "query ($x: Boolean!) { a b @skip(if: $x) }"
     document = parse(query)
-    (operation,) = (one for one in document.definitions)
+    (operation,) = document.definitions
 
-    first = await compiled(SCHEMA, query, engine=engine, root=ROOT, variables={"x": True})
-    second = await compiled(SCHEMA, query, engine=engine, root=ROOT, variables={"x": False})
-    plans = [engine.plan(document, query, operation, {"x": x}) for x in (True, False, True)]  # type: ignore[arg-type]  # there is one
+    skip_response = await execute_compiled(SCHEMA, query, engine=engine, root=ROOT, variables={"x": True})
+    full_response = await execute_compiled(SCHEMA, query, engine=engine, root=ROOT, variables={"x": False})
+    plans = [engine.plan(document, query, operation, {"x": x}) for x in (True, False, True)]  # type: ignore[arg-type]  # the definition is an operation
 
-    assert [first.data, second.data] == [{"a": 1}, {"a": 1, "b": 2}]
+    assert [skip_response.data, full_response.data] == [{"a": 1}, {"a": 1, "b": 2}]
     assert plans[0] is plans[2]
     assert plans[0] is not plans[1]
 
@@ -163,14 +165,14 @@ async def test_each_shape_has_its_plan_and_each_plan_is_made_once() -> None:
 # ---- Introspection ---------------------------------------------------------------------------
 
 
-async def test_introspection_in_full() -> None:
+async def test_full_introspection() -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
 
-    answer = await both(SCHEMA, query)
+    response = await execute_both(SCHEMA, query)
 
-    assert len(answer.data["__schema"]["types"]) > 10
+    assert len(response.data["__schema"]["types"]) > 10
 
 
 async def test_introspection_of_one_type() -> None:
@@ -180,7 +182,7 @@ async def test_introspection_of_one_type() -> None:
         a
     }"""
 
-    answer = await both(SCHEMA, query, root=ROOT, variables={"name": "Cat"})
+    response = await execute_both(SCHEMA, query, root=ROOT, variables={"name": "Cat"})
 
-    assert answer.data["__type"]["kind"] == "OBJECT"
-    assert answer.data["none"] is None
+    assert response.data["__type"]["kind"] == "OBJECT"
+    assert response.data["none"] is None

@@ -1,4 +1,4 @@
-"""What is executed in memory: an operation of the shape of Q2, and the rows that answer it."""
+"""A query and its rows for execution in memory. The query has the shape of Q2."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ type User { id: ID!  name: String!  email: String }
 READ: Final = 1
 
 Execution = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
-"""One execution, up to the finished data."""
+"""Executes the query once and returns the data."""
 
 
 @dataclass(slots=True)
 class UserRow:
-    """A user, and what the caller may do with it; the same in all rows below."""
+    """A user. `rights` are the caller's rights on the row, here and in all rows below."""
 
     id: str
     name: str
@@ -50,7 +50,7 @@ class GrantRow:
 class SettingsRow:
     """The settings of an account."""
 
-    invoicePrefix: str  # noqa: N815 - the graph's names, so that nobody has to translate
+    invoicePrefix: str  # noqa: N815 - the names of the GraphQL fields, so that no conversion is needed
     vatNumber: str  # noqa: N815
     bankAccountNumber: str  # noqa: N815
     rights: int = READ
@@ -71,18 +71,18 @@ class AccountRow:
 
 @dataclass(slots=True)
 class ViewerRow:
-    """Who asks."""
+    """The viewer, with their accounts."""
 
     accounts: list[AccountRow]
     rights: int = READ
 
 
-def world() -> ViewerRow:
-    """What is read."""
-    return ViewerRow([_account(number) for number in range(1, ACCOUNTS + 1)])
+def create_viewer() -> ViewerRow:
+    """Create the rows."""
+    return ViewerRow([_create_account(number) for number in range(1, ACCOUNTS + 1)])
 
 
-def _account(number: int) -> AccountRow:
+def _create_account(number: int) -> AccountRow:
     return AccountRow(
         id=f"account-{number}",
         name=f"Account {number:05}",
@@ -96,8 +96,8 @@ def _account(number: int) -> AccountRow:
     )
 
 
-def data_of(data: dict[str, Any] | None, errors: object) -> dict[str, Any]:
-    """What was answered, without any error."""
+def require_data(data: dict[str, Any] | None, errors: object) -> dict[str, Any]:
+    """Return the data. Fails if there are errors."""
     assert not errors, errors
     assert data is not None
     return data

@@ -1,0 +1,94 @@
+"""Each module has its test where its name says, or this list says which test has it instead."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("auth", "commands", "database", "executor", "i18n", "mailer", "models", "resolvers", "schema", "server")
+
+TESTED_IN = {
+    # Whole folders. Their modules are parts of one thing, which the named tests cover from outside.
+    "executor/": "tests/executor/test_operations.py",  # a test file for each chapter of execution, not for each module
+    "models/lists/": "tests/models/lists/test_lists.py",
+    "resolvers/": "tests/schema/test_matrix.py",  # reads each field and runs each mutation, in each role
+    "schema/": "tests/schema/test_matrix.py",
+    # Single modules.
+    "app.py": "tests/test_main_job.py",
+    "auth/labels.py": "tests/mailer/test_languages.py",
+    "commands/database.py": "tests/test_cli.py",
+    "commands/runtime.py": "tests/test_cli.py",
+    "commands/schema.py": "tests/schema/test_print.py",
+    "database/listing.py": "tests/resolvers/test_pages.py",
+    "database/page_sql.py": "tests/resolvers/test_pages.py",
+    "database/pool.py": "tests/server/test_database_outage.py",
+    "demo.py": "tests/test_readme.py",
+    "i18n/update.py": "tests/i18n/test_messages.py",
+    "models/access/grant_operation.py": "tests/models/access/test_grant.py",
+    "models/access/grant_rules.py": "tests/models/access/test_grant.py",
+    "models/access/operation.py": "tests/schema/test_matrix.py",
+    "models/access/one_time_code.py": "tests/models/people/test_second_factor.py",
+    "models/accounts/settings.py": "tests/models/accounts/test_account.py",
+    "models/base/caller.py": "tests/server/test_request.py",
+    "models/base/errors.py": "tests/server/test_errors.py",
+    "models/base/locks.py": "tests/races/test_days.py",
+    "models/base/unset.py": "tests/models/accounts/test_account.py",
+    "models/live/stream_state.py": "tests/models/live/test_hub.py",
+    "models/people/visibility.py": "tests/resolvers/test_isolation.py",
+    "server/client_info.py": "tests/server/test_proxies.py",
+    "server/dispatcher.py": "tests/server/test_graphiql.py",
+    "server/document_validation.py": "tests/server/test_limits.py",
+    "server/endpoint.py": "tests/server/test_request.py",
+    "server/error_response.py": "tests/server/test_connection.py",
+    "server/execution.py": "tests/executor/test_reference.py",
+    "server/graph.py": "tests/server/test_request.py",
+    "server/health.py": "tests/server/test_process.py",
+    "server/hosts.py": "tests/server/test_connection.py",
+    "server/request_guard.py": "tests/server/test_connection.py",
+    "server/shutdown.py": "tests/server/test_process.py",
+    "server/websocket.py": "tests/server/test_socket_limits.py",
+    "server/workers.py": "tests/races/test_two_servers.py",
+}
+
+
+def product_modules() -> list[str]:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("**/*.py"))]
+    modules = [path for path in paths if path.stem != "__init__" and "migrations" not in path.parts]
+    return [path.relative_to(ROOT).as_posix() for path in [*modules, *sorted(ROOT.glob("*.py"))]]
+
+
+def own_test(module: str) -> str:
+    path = Path(module)
+    return f"tests/{(path.parent / f'test_{path.name}').as_posix()}"
+
+
+def covering_test(module: str) -> str | None:
+    """The test of a module that has none of its own name, by the list."""
+    folders = (f"{parent.as_posix()}/" for parent in Path(module).parents)
+    return next((TESTED_IN[key] for key in (module, *folders) if key in TESTED_IN), None)
+
+
+def test_each_module_has_its_test_or_the_list_names_one() -> None:
+    modules = product_modules()
+
+    assert len(modules) > 150
+    missing = [module for module in modules if not (ROOT / own_test(module)).exists()]
+    assert [module for module in missing if covering_test(module) is None] == []
+
+
+def test_list_names_tests_that_exist_for_modules_that_exist() -> None:
+    assert [test for test in TESTED_IN.values() if not (ROOT / test).exists()] == []
+    assert [module for module in TESTED_IN if not (ROOT / module).exists()] == []
+
+
+def test_list_names_no_module_that_has_its_own_test() -> None:
+    files = [key for key in TESTED_IN if not key.endswith("/")]
+
+    assert [module for module in files if (ROOT / own_test(module)).exists()] == []
+
+
+def test_each_test_of_a_folder_of_models_is_in_the_folder_of_its_module() -> None:
+    modules = {path.stem: path.parent.name for path in (ROOT / "models").glob("*/*.py")}
+    tests = (ROOT / "tests" / "models").glob("*/test_*.py")
+    places = [(test, modules.get(test.stem.removeprefix("test_"))) for test in tests]
+
+    wrong = [test.relative_to(ROOT).as_posix() for test, folder in places if folder not in {None, test.parent.name}]
+    assert wrong == []
