@@ -10,7 +10,7 @@ import orjson
 from starlette.types import Message, Scope
 
 from models.live.hub import Hub
-from tests.api import Response, Api, Person
+from tests.api import Api, Person, Response
 from tests.sockets import application_of
 
 PATIENCE_SECONDS = 20

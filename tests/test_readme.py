@@ -8,7 +8,9 @@ from pathlib import Path
 from tests.serving import run_process
 
 ROOT = Path(__file__).resolve().parents[1]
-TOUR = "\n".join(re.findall(r"^<!-- tour -->\n```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S))
+TOUR = "\n".join(
+    re.findall(r"^<!-- tour -->\n```sh\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+)
 
 
 async def test_tour_ends_with_an_accepted_and_a_revoked_invitation(database_url: str) -> None:

@@ -133,7 +133,7 @@ async def require_access(user_id: UUID, *accounts: tuple[str, UUID], now: dateti
 
 
 def require_entry(grant: GrantRow | None, field: str, now: datetime) -> Access:
-    """The access of a grant. Raises Refusal TWO_FACTOR_REQUIRED if only the second factor is missing, else NOT_FOUND."""
+    """The access of a grant. Raises Refusal TWO_FACTOR_REQUIRED if only the factor is missing, else NOT_FOUND."""
     access = effective_access(grant, now) if grant else None
     if access is not None:
         return access

@@ -84,9 +84,11 @@ def test_only_boundaries_catch_every_exception_and_each_has_a_reason() -> None:
     places: list[tuple[str, str]] = []
     for path in paths:
         lines = path.read_text().splitlines()
-        for node in ast.walk(ast.parse("\n".join(lines))):
-            if isinstance(node, ast.ExceptHandler) and node.type and ast.unparse(node.type) == "Exception":
-                places.append((path.relative_to(ROOT).as_posix(), lines[node.lineno - 1]))
+        places.extend(
+            (path.relative_to(ROOT).as_posix(), lines[node.lineno - 1])
+            for node in ast.walk(ast.parse("\n".join(lines)))
+            if isinstance(node, ast.ExceptHandler) and node.type and ast.unparse(node.type) == "Exception"
+        )
 
     assert {name for name, _ in places} == BOUNDARIES
     assert [name for name, line in places if not re.search(r"# noqa: BLE001 - \w", line)] == []

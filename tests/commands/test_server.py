@@ -35,7 +35,9 @@ async def test_too_many_database_connections_are_rejected(
 
 async def test_connection_limit_of_the_role_is_applied(database_url: str) -> None:
     role = f"narrow_{database_url.rpartition('/')[2].partition('?')[0]}"
-    await execute_outside_transaction(database_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 7 IN ROLE {embedded.SERVER_ROLE}")
+    await execute_outside_transaction(
+        database_url, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 7 IN ROLE {embedded.SERVER_ROLE}"
+    )
     try:
         with pytest.raises(AssertionError) as error:
             async with run_process(database_url, FULLMAKT_DATABASE_URL=database_url.replace(embedded.OWNER, role, 1)):

@@ -9,7 +9,7 @@ import pytest
 
 from database import db, migrate
 from models.tables import SCHEMA
-from tests.conftest import execute_outside_transaction, database_address, connect
+from tests.conftest import connect, database_address, execute_outside_transaction
 
 NUMBERS = count(1)
 

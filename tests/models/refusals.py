@@ -5,7 +5,7 @@ from typing import Any
 
 from database import db
 from models.audit import event
-from tests.api import TABLES, Response, Api, Person, comparable_rows, codes, count_rows
+from tests.api import TABLES, Api, Person, Response, codes, comparable_rows, count_rows
 
 Codes = list[tuple[str, list[str] | None]]
 
@@ -45,7 +45,8 @@ async def attempt(
 async def state() -> dict[str, object]:
     """A digest of the rows of each table. Messages are only counted, because the mailer writes to them, too."""
     sql = " UNION ALL ".join(
-        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows FROM {comparable_rows(table)}"
+        f"SELECT '{table}' AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS rows"
+        f" FROM {comparable_rows(table)}"
         for table in TABLES
         if table != "messages"
     )

@@ -2,7 +2,7 @@
 
 from database import db
 from models.throttle import Limit
-from tests.api import PASSWORD, Response, Api
+from tests.api import PASSWORD, Api, Response
 from tests.models.refusals import attempt
 
 WRONG = "a wrong guess"

@@ -78,7 +78,7 @@ def translate(tree: Path, text: str) -> None:
 def run(tree: Path, commands: str) -> None:
     """Run one `sh` block. Raises CalledProcessError with all output in the message."""
     environment = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
-    completed = subprocess.run(
+    process = subprocess.run(
         ["sh", "-ec", commands],
         cwd=tree,
         env=environment,
@@ -87,8 +87,8 @@ def run(tree: Path, commands: str) -> None:
         text=True,
         check=False,
     )
-    if completed.returncode:
-        raise StepError(f"{commands}\nended with {completed.returncode}:\n{completed.stdout[-6000:]}")
+    if process.returncode:
+        raise StepError(f"{commands}\nended with {process.returncode}:\n{process.stdout[-6000:]}")
 
 
 def scratch_copy(tree: Path) -> None:

@@ -9,7 +9,7 @@ from graphql import GraphQLInputObjectType, get_named_type
 
 from resolvers import ids
 from schema.build import build
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes, count_rows
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number, engage, register_bureau
 from tests.schema.mutations import CALLS
 

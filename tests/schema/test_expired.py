@@ -13,7 +13,7 @@ from auth import policy
 from auth.policy import DecisionReason, GrantFacts, GrantStatus
 from database import db
 from tests.api import Clock
-from tests.conftest import execute_outside_transaction, database_address
+from tests.conftest import database_address, execute_outside_transaction
 from tests.models.refusals import state
 from tests.schema import walk
 from tests.schema.mutations import CALLS

@@ -13,8 +13,8 @@ from graphql import get_named_type, is_leaf_type
 
 from auth import policy
 from auth.policy import Role
-from tests.api import Response, Clock, Person, count_rows
-from tests.conftest import execute_outside_transaction, database_address
+from tests.api import Clock, Person, Response, count_rows
+from tests.conftest import database_address, execute_outside_transaction
 from tests.schema import walk
 from tests.schema.follow import SUBSCRIPTIONS, follow_and_check
 from tests.schema.mutations import CALLS

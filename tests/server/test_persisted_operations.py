@@ -193,6 +193,7 @@ async def test_long_document_is_executed_but_not_cached(api: Api) -> None:
 async def test_cache_is_bounded_by_bytes() -> None:
     operations = PersistedOperations(Trust.OPEN, lookup({}))
 
+    text = ""
     for number in range(2000):
         text = f"{{ roles {{ role }} }} # {number} ł" + "x" * 1000
         await operations.admit(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from database import db
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person
 from tests.authenticator import enable_second_factor
 from tests.event_stream import follow
 from tests.models.bureaus.bureau_setup import add_staff, assign_with_permissions, engage, register_bureau

@@ -11,7 +11,7 @@ from database import db
 from models.audit import chain
 from resolvers import ids
 from settings import Settings
-from tests.api import KEY, PUBLIC_URL, Response, Api, Clock, Person, run_application
+from tests.api import KEY, PUBLIC_URL, Api, Clock, Person, Response, run_application
 from tests.stateful.model_rows import SUCCESS
 
 PEOPLE: Final = 4

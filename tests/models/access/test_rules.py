@@ -12,8 +12,8 @@ from auth import policy
 from auth.policy import DecisionReason, GrantFacts, GrantStatus, Permission, Role
 from database import db
 from schema.build import build
-from tests.api import Response, Api, Clock, Person, codes
-from tests.conftest import execute_outside_transaction, database_address
+from tests.api import Api, Clock, Person, Response, codes
+from tests.conftest import database_address, execute_outside_transaction
 from tests.executor.generation import examples
 from tests.models.refusals import attempt, refusal_codes, state
 from tests.schema import world

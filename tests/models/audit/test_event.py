@@ -19,7 +19,7 @@ from models.billing import subscription, voucher
 from models.outbox.message import Message
 from resolvers import ids
 from tests.api import KEY, PASSWORD, TABLES, Api, Person, codes
-from tests.conftest import execute_outside_transaction, connect
+from tests.conftest import connect, execute_outside_transaction
 from tests.models.refusals import attempt, events
 
 ExpectedEvents = Sequence[tuple[str, str | None]]

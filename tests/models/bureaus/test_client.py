@@ -5,7 +5,7 @@ import pytest
 from database import db
 from models.accounts.account import Account
 from resolvers import ids
-from tests.api import UNKNOWN_ID, PASSWORD, Api, codes
+from tests.api import PASSWORD, UNKNOWN_ID, Api, codes
 from tests.models.bureaus.bureau_setup import add_staff, list_consultants, list_engagements, register_bureau
 from tests.models.bureaus.client_accounts import EMAIL, account_key, client_input, open_client_account
 from tests.models.refusals import events, mails, refusal_codes, rejection

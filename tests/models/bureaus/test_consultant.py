@@ -8,7 +8,7 @@ import pytest
 from database import db
 from models.access.grant import Grant
 from resolvers import ids
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person, codes
 from tests.models.bureaus.bureau_setup import (
     add_staff,
     assign,

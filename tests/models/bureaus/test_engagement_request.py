@@ -61,9 +61,11 @@ async def test_request_to_unknown_account_has_same_response_and_event_as_to_exis
         "clientOrganizationNumber": "5260250995",
         "clientAccountId": anna.account_id,
     }[field]
-    unknown_target = {"clientNumber": 10_000_000, "clientOrganizationNumber": "7740001454", "clientAccountId": UNKNOWN_ID}[
-        field
-    ]
+    unknown_target = {
+        "clientNumber": 10_000_000,
+        "clientOrganizationNumber": "7740001454",
+        "clientAccountId": UNKNOWN_ID,
+    }[field]
     country = {"clientCountry": "PL"} if field == "clientOrganizationNumber" else {}
     base_input = {"bureauAccountId": bureau.account_id, **country}
 

@@ -2,7 +2,7 @@
 
 from models import throttle
 from models.accounts.account import Account
-from tests.api import PASSWORD, Response, Api, codes
+from tests.api import PASSWORD, Api, Response, codes
 from tests.models.bureaus.bureau_setup import register_bureau
 from tests.models.refusals import attempt, events, mails, rejection
 from tests.models.throttle_attempts import ABROAD, NEW_PASSWORD, RATE_LIMITED, fill, outcome, sign_in

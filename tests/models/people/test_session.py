@@ -8,7 +8,7 @@ import pytest
 from auth import tokens
 from database import db
 from models.people.session import IDLE_TIMEOUT, LIFETIME, MAX_PER_USER, Session
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person
 from tests.models.refusals import events, refusal_codes, rejection
 
 USER_QUERY = "{ viewer { user { id } } }"

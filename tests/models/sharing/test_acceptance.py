@@ -7,7 +7,7 @@ import pytest
 
 from auth import tokens
 from models.sharing.invitation import LIFETIME
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person, codes
 from tests.models.refusals import events, mails, refusal_codes
 from tests.models.sharing.invitations import (
     GUEST,

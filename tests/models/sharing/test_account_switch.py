@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person
 from tests.models.refusals import events, refusal_codes
 
 USER_QUERY = "{ viewer { user { id } } }"

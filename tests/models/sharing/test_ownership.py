@@ -8,7 +8,7 @@ import pytest
 from database import db
 from models.access.grant import Grant
 from models.sharing.ownership import LIFETIME, OwnershipTransfer
-from tests.api import UNKNOWN_ID, PASSWORD, Api, Person, codes
+from tests.api import PASSWORD, UNKNOWN_ID, Api, Person, codes
 from tests.models.refusals import events, mails, refusal_codes, rejection
 
 GUEST = "bo@example.com"

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from tests.api import Response, Api, Person
+from tests.api import Api, Person, Response
 
 ACCOUNT_QUERY: Final = "{ viewer { currentAccount { name } } }"
 
