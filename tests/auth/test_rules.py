@@ -45,8 +45,8 @@ def test_permission_satisfies_only_its_own_rule(permission: Permission) -> None:
         (PUBLIC, ""),
         (needs(Permission.OWNERSHIP), "Needs OWNERSHIP: owner."),
         (
-            needs(Permission.USERS_READ, or_self=True),
-            "Needs USERS_READ: owner, administrator, collaborator; consultant if granted. Users always see their own.",
+            needs(Permission.USERS_WRITE, or_self=True),
+            "Needs USERS_WRITE: owner, administrator; consultant if granted. Users always see their own.",
         ),
         (
             needs(Permission.DOCUMENTS_DELETE),

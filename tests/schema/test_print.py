@@ -46,8 +46,8 @@ def test_guarded_field_names_its_permission_and_roles() -> None:
     assert guarded_texts
     for coordinate, text in guarded_texts.items():
         assert f"Needs {text_and_rule[coordinate][1].permission}: owner" in text, coordinate
-    assert text_and_rule["Account.settings"][0].endswith(
-        "Needs SETTINGS_READ: owner, administrator, collaborator; consultant if granted."
+    assert text_and_rule["Mutation.updateAccount"][0].endswith(
+        "Needs SETTINGS_WRITE: owner, administrator, collaborator; consultant if granted."
     )
     assert text_and_rule["User.email"][0].endswith(
         "Needs USERS_READ: owner, administrator, collaborator; consultant if granted. Users always see their own."
