@@ -47,5 +47,6 @@ async def run(
 
 async def _wait_for_stop(stop: asyncio.Event) -> bool:
     with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
+        async with asyncio.timeout(INTERVAL_SECONDS):
+            await stop.wait()
     return stop.is_set()

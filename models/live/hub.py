@@ -216,8 +216,10 @@ class Hub:
     async def _poll_forever(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
+            # Not `wait_for`: on Python 3.11 it loses a cancellation that arrives together with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._poll_interval_seconds if len(self) else None)
+                async with asyncio.timeout(self._poll_interval_seconds if len(self) else None):
+                    await self._wake.wait()
             self._wake.clear()
             if not len(self):
                 continue
@@ -317,7 +319,8 @@ class Hub:
         """Notify after commits of this process, at most once in MIN_GAP_SECONDS, until the connection is lost."""
         while not connection.is_closed():
             try:
-                await asyncio.wait_for(self._has_committed.wait(), KEEPALIVE_SECONDS)
+                async with asyncio.timeout(KEEPALIVE_SECONDS):
+                    await self._has_committed.wait()
             except TimeoutError:
                 await connection.execute("SELECT 1")
                 continue

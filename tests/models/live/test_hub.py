@@ -1,7 +1,10 @@
 """Streams of the hub: delivery, end of access, capacity and shutdown."""
 
+import asyncio
+
 import pytest
 
+from database import db
 from models.base.caller import Caller, OperationConfig
 from models.live.hub import Hub, ShuttingDown
 from models.people.session import Session
@@ -80,3 +83,13 @@ async def test_stream_with_too_many_unread_changes_is_ended(api: Api, monkeypatc
     with pytest.raises(ShuttingDown):
         await anext(stream)
     assert len(hub) == 0
+
+
+async def test_hub_closes_although_a_commit_comes_at_the_same_moment(api: Api) -> None:
+    """The cancellation of a loop must not be lost when its event is set in the same turn."""
+    for _ in range(5):
+        async with asyncio.timeout(5):
+            async with Hub(api.clock).open():
+                await asyncio.sleep(0.05)  # the loops wait for their events
+                for report_commit in list(db._commit_callbacks):
+                    report_commit()
