@@ -30,8 +30,8 @@ GROUPS = [[title for title in EXPECTED_TITLES if title != "A role"], ["A role"]]
 
 CHECKS = """
 make check
-make test ARGS="tests/schema tests/auth tests/i18n tests/mailer tests/commands tests/test_settings.py \\
-    tests/models/scheduled tests/models/accounts"
+make test ARGS="tests/schema tests/auth tests/i18n tests/mailer/test_languages.py tests/mailer/test_render.py \\
+    tests/commands/test_operator.py tests/test_settings.py tests/models/scheduled tests/models/accounts"
 """
 
 
