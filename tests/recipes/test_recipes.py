@@ -5,6 +5,7 @@ The short form applies all recipes to one copy. `RECIPES=each` gives each recipe
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,9 +37,10 @@ make test ARGS="tests/schema tests/auth tests/i18n tests/mailer/test_languages.p
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Iterator[Path]:
-    copy = tmp_path / "fullmakt"
-    copy.mkdir()
+def tree() -> Iterator[Path]:
+    """A copy of the repository. As root, PostgreSQL runs as another user, who must be able to read it."""
+    copy = Path(tempfile.mkdtemp(prefix="fullmakt-recipes-"))
+    copy.chmod(0o755)
     recipe.scratch_copy(copy)
     yield copy
     shutil.rmtree(copy)
