@@ -57,7 +57,7 @@ async function signIn() {
   await page.getByLabel("E-mail").fill(email);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await page.locator("#who", { hasText: "Anna Nowak" }).waitFor();
+  await page.locator("#user", { hasText: "Anna Nowak" }).waitFor();
 }
 
 /** Assert that all requests went to this server, without an error, a warning or a policy violation. */
@@ -97,7 +97,7 @@ test("signing in and running a query stores nothing", async () => {
 test("a session survives a reload in a cookie that no script can read", async () => {
   await signIn();
   await page.reload();
-  await page.locator("#who", { hasText: "Anna Nowak" }).waitFor();
+  await page.locator("#user", { hasText: "Anna Nowak" }).waitFor();
 
   const [{ name, httpOnly, secure, sameSite }, ...otherCookies] = await page.context().cookies();
   assert.match(name, /^__Host-/);
