@@ -119,7 +119,7 @@ DEFECTS = [
     ),
     Defect(
         "mutation without its permission",
-        "models/access/access.py",
+        "models/access/operation.py",
         "    require(access, permission)\n    return OperationContext",
         "    return OperationContext",
         MATRIX,
