@@ -15,18 +15,20 @@ from starlette.types import ASGIApp
 import schema
 import settings as environment
 from database import db
-from mailer import mailbox, scheduler, smtp, worker
+from database.clock import DatabaseClock
+from mailer import mailbox, scheduler, smtp, unsubscribe, worker
 from models.base.caller import OperationConfig
 from models.live.hub import Hub
 from models.tables import SCHEMA
-from server import connection, error_response, execution, graphiql, health, log, pages, shutdown
+from server import connection, connection_limits, error_response, execution, graphiql, health, log, pages, shutdown
 from server.access_log import AccessLog, AccessLogMiddleware
 from server.budget import Budget
+from server.connection_limits import ConnectionLimits
 from server.cors import Cors
 from server.credentials import Browsers
 from server.dispatcher import GRAPHQL, Dispatcher
 from server.endpoint import Endpoint
-from server.graph import Clock, Graph, utc_now
+from server.graph import Clock, Graph
 from server.headers import ResponseHeaders
 from server.hosts import Hosts
 from server.limits import Limits
@@ -36,16 +38,29 @@ from server.proxies import Proxies
 from server.request_guard import RequestGuard
 from server.shutdown import Shutdown
 from server.socket import Sockets, SocketServices
+from server.stream_slots import StreamLimits, StreamSlots
 from settings import Settings
 
 if TYPE_CHECKING:
     from server.traces import Traces
 
 
-def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None" = None) -> Starlette:
-    """Create the application for one installation. It connects to the database at startup."""
+def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | None" = None) -> Starlette:
+    """Create the application for one installation. It connects to the database at startup.
+
+    Without a `clock`, the time is that of the database.
+    """
+    database_clock = DatabaseClock()
+    clock = clock or database_clock
     config = OperationConfig(
-        link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats
+        link_key=settings.secret_key,
+        trial_days=settings.trial_days,
+        free_seats=settings.free_seats,
+        trials_per_user=settings.trials_per_user,
+        accounts_per_day=settings.accounts_per_day,
+        anchor_file=settings.anchor_file,
+        anchor_command=settings.anchor_command,
+        mails_per_hour=settings.mails_per_hour,
     )
     # Set when mail is queued, so that the worker sends it at once and not at its next poll.
     wake = asyncio.Event()
@@ -61,16 +76,18 @@ def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None
         hub=hub,
         trust=Trust(settings.documents),
         caller_budget=Budget(settings.budget, settings.budget_per_second),
+        operations_per_caller=settings.operations_per_caller,
     )
     shutdown_state = Shutdown(hub.close)
-    browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins))
-    endpoint = Endpoint(graph, browsers)
+    browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins), allows_loopback=settings.is_development)
+    slots = StreamSlots(stream_limits(settings))
+    endpoint = Endpoint(graph, browsers, slots)
     metrics = Metrics(graph.cache_bytes, hub.__len__) if settings.metrics_token else None
     slow_seconds = settings.log_slow_ms / 1000
     access_log = AccessLog(
         log_filter=settings.log_operations, slow_seconds=slow_seconds, metrics=metrics, traces=traces
     )
-    sockets = Sockets(SocketServices(graph=graph, hub=hub, access_log=access_log, browsers=browsers))
+    sockets = Sockets(SocketServices(graph=graph, hub=hub, access_log=access_log, browsers=browsers, slots=slots))
     routes: Sequence[BaseRoute] = [
         Route(GRAPHQL, endpoint, methods=["GET", "POST"]),
         WebSocketRoute(GRAPHQL, sockets),
@@ -82,23 +99,28 @@ def create(settings: Settings, *, clock: Clock = utc_now, traces: "Traces | None
             else []
         ),
         *(_development_routes(settings) if settings.is_development else []),
+        *unsubscribe.routes(settings.secret_key, settings.public_url, clock),
         *graphiql.routes(),
     ]
     application = Starlette(
         routes=routes,
-        lifespan=lambda _: _lifespan(settings, config, clock, wake, hub, shutdown_state, metrics, traces),
+        lifespan=lambda _: _lifespan(
+            settings, config, clock, database_clock, wake, hub, shutdown_state, metrics, traces
+        ),
         exception_handlers={
             HTTPException: error_response.http_exception,
             Exception: error_response.unexpected_exception,
         },
     )
     application.state.hub = hub
+    application.state.operations = graph.operations
+    application.state.stream_slots = slots
     # The redirect of /graphql/ would use the host that the client sends.
     application.router.redirect_slashes = False
     # The outermost layers, so that Starlette's response to an unexpected error has the headers too.
     outer_app: ASGIApp = AccessLogMiddleware(Dispatcher(endpoint, application.build_middleware_stack()), access_log)
-    if browsers.allowed_origins:
-        outer_app = Cors(outer_app, browsers.allowed_origins)
+    if browsers.allowed_origins or browsers.allows_loopback:
+        outer_app = Cors(outer_app, browsers.is_allowed_origin)
     application.middleware_stack = ResponseHeaders(outer_app, https=settings.is_https)
     return application
 
@@ -113,6 +135,15 @@ def limits(settings: Settings) -> Limits:
         directives=settings.max_directives,
         cost=settings.max_cost,
         seconds=settings.max_seconds,
+    )
+
+
+def stream_limits(settings: Settings) -> StreamLimits:
+    """Return the limits of streams: in total half of the connections, and for one network a quarter of them."""
+    return StreamLimits(
+        per_user=settings.streams_per_user,
+        per_network=min(settings.streams_per_network, settings.connections // 4),
+        connections=settings.connections // 2,
     )
 
 
@@ -152,6 +183,7 @@ async def _lifespan(
     settings: Settings,
     config: OperationConfig,
     clock: Clock,
+    database_clock: DatabaseClock,
     wake: asyncio.Event,
     hub: Hub,
     shutdown_state: Shutdown,
@@ -163,14 +195,20 @@ async def _lifespan(
             settings.database_url,
             SCHEMA,
             pool_size=settings.pool_size,
+            per_caller=settings.operations_per_caller,
             on_statement=traces.record_statement if traces else None,
         ),
+        database_clock.synchronized(),
         hub.open(),
         _mail(settings, clock, wake),
         _scheduled_jobs(config, clock, wake, metrics),
         _metrics_sampling(metrics),
     ):
-        yield {connection.STATE_KEY: _request_guard(settings), shutdown.STATE_KEY: shutdown_state}
+        yield {
+            connection.STATE_KEY: _request_guard(settings),
+            connection_limits.STATE_KEY: ConnectionLimits(settings.connections, settings.connections_per_network),
+            shutdown.STATE_KEY: shutdown_state,
+        }
     if traces is not None:
         await traces.close()
     log.LOG.flush()
@@ -182,7 +220,6 @@ def _request_guard(settings: Settings) -> RequestGuard:
         Hosts(settings.allowed_hosts),
         Proxies(settings.trusted_proxies),
         keep_alive_seconds=settings.keep_alive_seconds,
-        max_connections=settings.connections,
     )
 
 

@@ -39,6 +39,7 @@ for command in (
     operator.credit,
     operator.seats,
     operator.vouchers,
+    operator.numbers,
     operations.operations,
     events.verify_events,
     operator.disable_second_factor,

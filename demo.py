@@ -58,7 +58,11 @@ async def write(settings: Settings) -> list[SignIn]:
 
 async def _write(settings: Settings) -> None:
     config = OperationConfig(
-        link_key=settings.secret_key, trial_days=settings.trial_days, free_seats=settings.free_seats
+        link_key=settings.secret_key,
+        trial_days=settings.trial_days,
+        free_seats=settings.free_seats,
+        trials_per_user=settings.trials_per_user,
+        accounts_per_day=settings.accounts_per_day,
     )
     caller = Caller(now=datetime.now(UTC), config=config)
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
@@ -74,6 +78,10 @@ async def _write(settings: Settings) -> None:
     await _sell_days(caller, bureau_account)
     if not await account.Account.exists(owner_id=owner.user(), name="Nowak Transport"):
         await account.create(owner, name="Nowak Transport", country="PL")
+    if not await subscription.SubscriptionEntry.exists(reference="demo transport"):
+        # The trial of the owner is that of the first account.
+        transport = await Account.get(owner_id=owner.user(), name="Nowak Transport")
+        await subscription.credit(caller, transport.number, 60, reference="demo transport")
     await account_settings.update_settings(
         owner,
         firm.id,
@@ -94,7 +102,7 @@ async def _login(caller: Caller, email: str, name: str, *, account_name: str, co
         )
         await activation.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
         login = await User.get(email_key=email)
-    return replace(caller, user_id=login.id)
+    return replace(caller, user_id=login.id, authenticated_at=caller.now)
 
 
 async def _mailed_token(caller: Caller, email: str, purpose: LinkPurpose) -> str:

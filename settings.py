@@ -24,6 +24,8 @@ MIN_TOKEN_LENGTH = 16
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
 LIST_VARIABLES = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
 HOST_PATTERN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+APP_SCHEMES = ("capacitor", "ionic", "tauri")
+"""The schemes of pages in the package of an installed app, which no network can forge."""
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SMTP_SCHEMES = ("smtp", "smtps", "smtp+starttls")
 MASK = "***"
@@ -49,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_seconds: Annotated[float, msgspec.Meta(ge=1, le=600)] = 20
     pool_size: Annotated[int, msgspec.Meta(ge=2, le=500)] = 20
     connections: Annotated[int, msgspec.Meta(ge=10, le=100_000)] = 2000
+    connections_per_network: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 400
+    streams_per_user: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    streams_per_network: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
     allowed_origins: tuple[str, ...] = ()
     smtp_url: str | None = None
     mail_from: str = ""
@@ -57,7 +62,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executor: Literal["compiled", "reference"] = "compiled"
     documents: Literal["any", "trusted-for-anonymous", "trusted"] = "any"
     trial_days: Annotated[int, msgspec.Meta(ge=0, le=366)] = 30
+    anchor_file: str = ""
+    anchor_command: str = ""
     free_seats: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5
+    trials_per_user: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    accounts_per_day: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 20
+    mails_per_hour: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 1000
     log: Literal["json", "text"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_operations: Literal["all", "notable", "none"] = "all"
@@ -72,6 +82,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_seconds: Annotated[float, msgspec.Meta(ge=0.1, le=300)] = 10
     budget: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 100_000
     budget_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000
+    operations_per_caller: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 8
 
     @property
     def is_development(self) -> bool:
@@ -237,7 +248,7 @@ def require_network(text: str) -> None:
 def require_origin(text: str) -> None:
     """Raise if the text is not an origin exactly as browsers send it. Patterns are not supported.
 
-    Origins must use https, because a page over plain HTTP can be forged on the network.
+    Origins must use https or the scheme of an app, because a page over plain HTTP can be forged on the network.
     """
     try:
         parts = urlsplit(text)
@@ -246,11 +257,12 @@ def require_origin(text: str) -> None:
     except ValueError:
         host, parts, has_default_port = "", urlsplit(""), True
     canonical = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if has_default_port else f':{parts.port}'}"
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    is_safe = parts.scheme in {"https", *APP_SCHEMES} or (parts.scheme == "http" and is_loopback(host))
     if text != canonical or not is_safe or not re.fullmatch(r"[a-z0-9.-]+|[0-9a-f:]+", host):
         raise SettingsError(
             "FULLMAKT_ALLOWED_ORIGINS must be origins such as https://app.example.com, in lower case, without a path"
-            " or slash, separated by commas; http only for this machine."
+            " or slash, separated by commas; or capacitor://localhost, ionic://localhost, tauri://localhost; http only"
+            " for this machine."
         )
 
 

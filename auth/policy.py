@@ -128,7 +128,7 @@ _TABLE: Final = {
     Permission.EXPORTS_CREATE:       "x x x x x x",
     Permission.OWNERSHIP:            "x . . . . .",
 }  # fmt: skip
-_SEAT: Final =                       ". x x . . x"  # fmt: skip
+_SEAT: Final =                       ". x x . x x"  # fmt: skip
 
 ROLE_LETTERS: Final = dict(zip(Role, _LETTERS.split(), strict=True))
 """The letter of each role in the printed permission table."""
@@ -140,7 +140,7 @@ ROLES: Final = {
 """The permissions that each role can have at most, as bit sets."""
 
 SEAT_ROLES: Final = tuple(role for role, cell in zip(Role, _SEAT.split(), strict=True) if cell == "x")
-"""Roles whose holders each use one of the seats that the account has bought."""
+"""Roles whose holders each use one of the seats that the account has bought. A bureau's consultants use none."""
 
 WITH_ALLOWLIST: Final = frozenset({Role.CONSULTANT, Role.SIMPLE_USER})
 """Roles that an allowlist can restrict. A consultant without an allowlist has no permissions."""

@@ -30,6 +30,11 @@ def derive_bytes(key: str, purpose: str, seed: bytes) -> bytes:
     return hmac.digest(key.encode(), purpose.encode() + b"\x00" + seed, "sha256")
 
 
+def derive_digits(key: str, purpose: str, seed: bytes) -> str:
+    """A code of eight digits that a user reads in a mail and types. Limit the guesses: it has 27 bits."""
+    return f"{int.from_bytes(derive_bytes(key, purpose, seed)) % 10**8:08}"
+
+
 def digest(token: str) -> bytes:
     """SHA-256, 32 bytes. Only for tokens of at least 100 random bits; never for passwords."""
     return hashlib.sha256(token.encode()).digest()

@@ -31,6 +31,7 @@ from models.accounts.account import Account
 from models.base.caller import Caller, OperationConfig
 from models.outbox.message import LinkPurpose, Message
 from models.people import activation, registration, second_factor, user
+from models.people.session import NewSession
 from models.privacy import erasure
 from models.sharing import invitation
 from models.tables import SCHEMA
@@ -71,10 +72,10 @@ async def prepare_fixtures(server_url: str) -> Fixtures:
         caller_id, token = await _create_user("caller@example.com")
         bureau_id = await account.create(_caller(caller_id), name="Bureau", kind=account.AccountKind.BUREAU)
         own_account = await Account.get(owner_id=caller_id, kind=account.AccountKind.BUSINESS)
-        for email in ("known@example.com", "factor@example.com", "erased@example.com"):
+        for email in ("known@example.com", "erased@example.com"):
             await _create_user(email)
         await registration.register(_caller(), name="Waiting", email="waiting@example.com", password=PASSWORD)
-        await _add_second_factor("factor@example.com")
+        await _add_second_factor(await _sign_up("factor@example.com"))
         erased_user = await user.User.get(email="erased@example.com")
         await erasure.erase(_caller(erased_user.id), password=PASSWORD)
         registered_user = await user.User.get(email="known@example.com")
@@ -88,17 +89,21 @@ async def prepare_fixtures(server_url: str) -> Fixtures:
         )
 
 
-def _caller(user_id: UUID | None = None) -> Caller:
-    return Caller(
-        now=datetime.now(UTC), config=OperationConfig(KEY, trial_days=300, free_seats=100_000), user_id=user_id
-    )
+def _caller(user_id: UUID | None = None, session_id: UUID | None = None) -> Caller:
+    config = OperationConfig(KEY, trial_days=300, free_seats=100_000, trials_per_user=100)
+    now = datetime.now(UTC)
+    return Caller(now=now, config=config, user_id=user_id, session_id=session_id, authenticated_at=now)
 
 
 async def _create_user(email: str) -> tuple[UUID, str]:
     """Create an active user. Return their id and the token of a session."""
-    await registration.register(_caller(), name="Anna Nowak", email=email, password=PASSWORD)
-    sign_in = await activation.activate(_caller(), token=await _load_token(email, LinkPurpose.ACTIVATION))
+    sign_in = await _sign_up(email)
     return sign_in.session.user_id, sign_in.access_token
+
+
+async def _sign_up(email: str) -> NewSession:
+    await registration.register(_caller(), name="Anna Nowak", email=email, password=PASSWORD)
+    return await activation.activate(_caller(), token=await _load_token(email, LinkPurpose.ACTIVATION))
 
 
 async def _load_token(email: str, purpose: LinkPurpose) -> str:
@@ -108,11 +113,11 @@ async def _load_token(email: str, purpose: LinkPurpose) -> str:
     return tokens.derive(KEY, purpose, message.link_seed)
 
 
-async def _add_second_factor(email: str) -> None:
-    owner = await user.User.get(email=email)
-    enrolment = await second_factor.enroll(_caller(owner.id), password=PASSWORD)
+async def _add_second_factor(sign_in: NewSession) -> None:
+    caller = _caller(sign_in.session.user_id, sign_in.session.id)
+    enrolment = await second_factor.enroll(caller, password=PASSWORD)
     secret = b32decode(enrolment.secret.replace(" ", ""))
-    await second_factor.confirm(_caller(owner.id), code=totp.code(secret, totp.step_at(datetime.now(UTC))))
+    await second_factor.confirm(caller, code=totp.code(secret, totp.step_at(datetime.now(UTC))))
 
 
 async def _execute(url: str, *statements: str) -> None:

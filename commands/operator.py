@@ -1,8 +1,8 @@
-"""Commands for the operator: subscriptions, seats, vouchers, second factors and jobs."""
+"""Commands for the operator: subscriptions, seats, vouchers, registered numbers, second factors and jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -35,8 +35,8 @@ def credit(account_number: int, days: int, *, reference: str) -> None:
 def seats(account_number: int, count: int) -> None:
     """Set the number of seats of the account ACCOUNT_NUMBER to COUNT, effective at once.
 
-    Owners, accountants and consultants take no seat. COUNT may not be less than the number of seats
-    that are used or reserved by pending invitations.
+    Owners, accountants and the consultants of bureaus take no seat. Seats that are used, or reserved by
+    pending invitations, cannot be taken away.
     """
     from models.access import seat
 
@@ -85,6 +85,35 @@ def list_vouchers() -> None:
         click.echo(f"{batch.reference}: {counts}, valid {validity}")
 
 
+@click.group()
+def numbers() -> None:
+    """Release registered numbers, and list the claims of numbers that other accounts have."""
+
+
+@numbers.command()
+@click.argument("number")
+@click.option("--country", help="The country of an organization number, such as PL. Without it: a bank account.")
+def release(number: str, country: str | None) -> None:
+    """Take NUMBER from the accounts that have it. Another account can have it then.
+
+    Verify first that the holder has no right to it. The owners are notified by mail. A waiting claim
+    gets the number within a minute.
+    """
+    from models.accounts import number_claim
+
+    account_ids = run_operation(lambda caller: number_claim.release(caller, number, country))
+    click.echo(f"{number}: taken from {len(account_ids)} {'account' if len(account_ids) == 1 else 'accounts'}.")
+
+
+@numbers.command()
+def claims() -> None:
+    """List the claims that wait for the objection of an account without payments."""
+    from models.accounts import number_claim
+
+    for row in run_operation(lambda _: number_claim.list_claims()):
+        click.echo(f"{row.number}: from {row.holder} to {row.claimant} on {row.moves_at:%Y-%m-%d %H:%M} UTC")
+
+
 @click.command("disable-second-factor")
 @click.argument("email")
 def disable_second_factor(email: str) -> None:
@@ -114,14 +143,22 @@ def jobs() -> None:
 
 def run_operation(operation: "Callable[[Caller], Awaitable[T]]") -> T:
     """Run an operation on behalf of the operator and return its result."""
-    from database import db
+    from database import clock, db
     from models.base.caller import Caller, OperationConfig
     from models.tables import SCHEMA
 
     async def run(settings: Settings) -> T:
-        config = OperationConfig(settings.secret_key, settings.trial_days, settings.free_seats)
+        config = OperationConfig(
+            settings.secret_key,
+            trial_days=settings.trial_days,
+            free_seats=settings.free_seats,
+            trials_per_user=settings.trials_per_user,
+            accounts_per_day=settings.accounts_per_day,
+            anchor_file=settings.anchor_file,
+            anchor_command=settings.anchor_command,
+        )
         async with db.connection(settings.database_url, SCHEMA, pool_size=2):
-            return await operation(Caller(now=datetime.now(UTC), config=config))
+            return await operation(Caller(now=await clock.read(), config=config))
 
     with database(load_settings()) as settings:
         return asyncio.run(run(settings))

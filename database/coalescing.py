@@ -9,8 +9,10 @@ statement of a call always starts after the call.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, Generic, TypeVar
+
+from database.pool import current_caller
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -50,6 +52,7 @@ class _Batch(Generic[A, R]):
 
     def __init__(self) -> None:
         self._arguments: list[A] = []
+        self._callers: set[Hashable] = set()
         self._futures: list[asyncio.Future[R]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -57,6 +60,7 @@ class _Batch(Generic[A, R]):
         """Add a call. The future receives its result."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._arguments.append(argument)
+        self._callers.add(current_caller.get())
         self._futures.append(future)
         return future
 
@@ -71,6 +75,8 @@ class _Batch(Generic[A, R]):
             self._task.cancel()
 
     async def _run(self, load: Callable[[list[A]], Coroutine[Any, Any, Sequence[R]]]) -> None:
+        if len(self._callers) > 1:
+            _ = current_caller.set(None)  # no caller waits for the connections of another one
         try:
             results = [*zip(self._futures, await load(self._arguments), strict=True)]
         except Exception as error:  # noqa: BLE001 - each caller raises it

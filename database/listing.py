@@ -5,19 +5,33 @@ added or removed in between.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import accumulate, pairwise
-from typing import Final, Generic, TypeVar
+from itertools import accumulate, chain, pairwise
+from typing import Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 from zlib import crc32
 
 import orjson
 
 from database import db, rows
-from database.page_sql import ByIdentity, Order, QueryShape, sort_names, source_with_joins, statement
+from database.coalescing import Coalescer
+from database.page_sql import (
+    KEY,
+    SCAN_ROWS,
+    ByIdentity,
+    Order,
+    QueryShape,
+    Scan,
+    index_scan,
+    scan_end,
+    scan_source,
+    sort_names,
+    source_with_joins,
+    statement,
+)
 
 R = TypeVar("R", bound=db.Row)
 T = TypeVar("T")
@@ -57,16 +71,31 @@ class Page:
         return cls(size, last is not None, after, before)
 
 
+class Count(NamedTuple):
+    """The number of rows of a list. If `is_capped`, the list has more rows than were read: at least `number`."""
+
+    number: int
+    is_capped: bool
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionQuery(Generic[R]):
     """The query of a connection, for many parents at once.
 
     `columns` has the SQL of each column that a row can have. `required_columns` are always selected, because
-    authorization rules read them. `parent` is the SQL condition that ties a row to its parent, with `{key}` for the
-    parent's key; `key` is the column that equals the parent's key, or None. A join is included only if its alias is
-    used. `parts` are joined rows by prefix: their columns are named `<part>.<column>`, and are selected only if they
-    are requested by name, together with the part's id. `conditions` restrict the rows further. `params` are the
-    arguments; the first one is the list of the parents' keys.
+    authorization rules read them. `source` is the table of the rows with its alias. `parent` is the SQL condition that
+    ties a row to its parent, with `{key}` for the parent's key; `key` is the column that equals the parent's key, or
+    None. A join is included only if its alias is used, and drops no row. `parts` are joined rows by prefix: their
+    columns are named `<part>.<column>`, and are selected only if they are requested by name, together with the part's
+    id. `params` are the arguments; the first one is the list of the parents' keys.
+
+    A page reads the rows in the order of an index, and stops when it is full. `indexed_conditions` and `branches` have
+    columns of that index. `conditions` drop rows after they were read. So a page with `conditions` can end after
+    SCAN_ROWS rows before it is full; its page info then leads to the next rows.
+
+    `index_order` is the sort key as columns of `source`, if it differs from the columns of `order`. If `has_index` is
+    false, no index has the order of the list: the list has the last SCAN_ROWS rows by `index_order`, and sorts them.
+    `scan` replaces `parent`, `indexed_conditions` and `branches` for a list that is no range of one index.
     """
 
     row: type[R]
@@ -78,12 +107,35 @@ class ConnectionQuery(Generic[R]):
     required_columns: tuple[str, ...] = ("id",)
     joins: Mapping[str, str] = field(default_factory=lambda: _NO_JOINS)
     parts: Mapping[str, type[db.Row]] = field(default_factory=lambda: _NO_PARTS)
+    index_order: tuple[str, ...] = ()
+    has_index: bool = True
+    scan: Scan | None = None
     conditions: list[str] = field(default_factory=list[str])
+    indexed_conditions: list[str] = field(default_factory=list[str])
+    branches: list[str] = field(default_factory=list[str])
     params: db.Params = field(default_factory=partial(db.Params, None))
+    _load_counts: Coalescer[Sequence[UUID], list[Count]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make the loader of counts."""
+        object.__setattr__(self, "_load_counts", Coalescer(self._count))
 
     def where(self, condition: str, *values: object) -> None:
         """Add a condition that all rows satisfy. It has a `{}` for each of `values`."""
-        self.conditions.append(condition.format(*(self.params.add(value) for value in values)))
+        self.conditions.append(self.add_values(condition, values))
+
+    def where_indexed(self, condition: str, *values: object) -> None:
+        """Add a condition on columns that an index has before the sort key. Use `where` for a list with a `scan`."""
+        self.indexed_conditions.append(self.add_values(condition, values))
+
+    def where_any(self, condition: str, values: Iterable[object]) -> None:
+        """Add a condition that holds for one of `values`, on a column that an index has before the sort key."""
+        conditions = [self.add_values(condition, (value,)) for value in dict.fromkeys(values)] or ["FALSE"]
+        self.branches[:] = [f"{a} AND {b}" for a in self.branches for b in conditions] or conditions
+
+    def add_values(self, condition: str, values: Sequence[object]) -> str:
+        """The condition with placeholders of the values that it has a `{}` for."""
+        return condition.format(*(self.params.add(value) for value in values), key=KEY)
 
     async def pages(
         self,
@@ -100,41 +152,85 @@ class ConnectionQuery(Generic[R]):
         """
         distinct = list(dict.fromkeys(keys))  # the same parent can be reached on several paths of the query
         params = db.Params(f"{{{','.join(map(str, distinct))}}}", *self.params.values[1:])
-        bounds = [
-            *self._cursor_condition(page.after, params, is_below=self.order.is_descending, argument="after"),
-            *self._cursor_condition(page.before, params, is_below=not self.order.is_descending, argument="before"),
-        ]
         limit = params.add(page.size + with_page_info)
-        conditions = (self.parent.format(key="k.key"), *self.conditions, *bounds)
+        source, conditions, order_by, end = self._page_source(page, params, limit)
         shape = QueryShape(
-            self.row, ByIdentity(self.columns), ByIdentity(self.joins), ByIdentity(self.parts), self.source, self.key,
+            self.row, ByIdentity(self.columns), ByIdentity(self.joins), ByIdentity(self.parts), source, self.key,
             self.required_columns, self.order, column_names, with_page_info, conditions, limit, page.is_backward,
+            order_by, end if with_page_info else None,
         )  # fmt: skip
-        batch, sizes = await _fetch(shape, params.values, distinct)
+        batch, sizes, scan_ends = await _fetch(shape, params.values, distinct)
         ranges = pairwise(accumulate(sizes, initial=0))
         by_key = {
-            key: Connection(self, key, page, batch, start, stop)
-            for key, (start, stop) in zip(distinct, ranges, strict=True)
+            key: Connection(self, key, page, batch, start, stop, scan_end)
+            for key, (start, stop), scan_end in zip(distinct, ranges, scan_ends, strict=True)
         }
         return [by_key[key] for key in keys]
 
-    async def counts(self, keys: Sequence[UUID]) -> list[int]:
-        """Count all rows under each parent, in the order of `keys`, with one statement."""
-        conditions = " AND ".join([self.parent.format(key="k.key"), *self.conditions])
-        source = source_with_joins(self.source, self.joins, conditions)
-        sql = _COUNTS.format(source=source, conditions=conditions)
-        result = await db.fetch(sql, list(keys), *self.params.values[1:], row=db.Row)
-        counts = {row["key"]: row["count"] for row in result}
-        return [counts[key] for key in keys]
+    def _page_source(
+        self, page: Page, params: db.Params, limit: str
+    ) -> tuple[str, tuple[str, ...], tuple[str, ...], str | None]:
+        """The source of a page, its conditions, its sort key, and the SQL of the scan's end.
+
+        The sort key is empty if it is that of the order. The end is None if the page does not end with its scan.
+        """
+        is_range = self.scan is None and self.has_index and len(self.branches) <= 1
+        if is_range and not self.conditions:
+            conditions = (self._range_condition(*self.branches), *self._bounds(page, params, self._sort_key))
+            return self.source, conditions, (), None
+        scan = self._scan()
+        is_descending = self.order.is_descending is not page.is_backward
+        if not scan.is_sorted or (self.scan is not None and self.conditions):
+            source = scan_source(self.source, scan, "TRUE", SCAN_ROWS, is_descending=True)
+            return source, (*self.conditions, *self._bounds(page, params, self._sort_key)) or ("TRUE",), (), None
+        bounds = " AND ".join(self._bounds(page, params, scan.order)) or "TRUE"
+        if not self.conditions:
+            return (
+                scan_source(self.source, scan, bounds, limit, is_descending=is_descending),
+                ("TRUE",),
+                scan.names,
+                None,
+            )
+        source = scan_source(self.source, scan, bounds, SCAN_ROWS, is_descending=is_descending)
+        return source, tuple(self.conditions), scan.names, scan_end(source, scan, limit)
+
+    def _scan(self) -> Scan:
+        if self.scan is not None:
+            return self.scan
+        branches = [self._range_condition(branch) for branch in self.branches] or [self._range_condition()]
+        return index_scan(self.source, branches, self.index_order or self._sort_key, is_sorted=self.has_index)
+
+    def _range_condition(self, *branch: str) -> str:
+        """The condition of the rows under a parent that an index has in the order of the list."""
+        return " AND ".join([self.parent.format(key=KEY), *self.indexed_conditions, *branch])
 
     @property
-    def _sort_names(self) -> list[str]:
-        return sort_names(ByIdentity(self.columns), self.order)
+    def _sort_key(self) -> tuple[str, ...]:
+        return tuple(sql for sql, _ in self.order.columns)
+
+    async def counts(self, keys: Sequence[UUID]) -> list[Count]:
+        """Count the rows under each parent, in the order of `keys`. Reads SCAN_ROWS rows of each at most.
+
+        Calls in the same turn of the event loop share one statement.
+        """
+        return await self._load_counts(keys)
+
+    async def _count(self, calls: list[Sequence[UUID]]) -> list[list[Count]]:
+        conditions = " AND ".join(self.conditions) or "TRUE"
+        rows_read = scan_source(self.source, self._scan(), "TRUE", SCAN_ROWS + 1, is_descending=None)
+        sql = _COUNTS.format(source=source_with_joins(rows_read, self.joins, conditions), conditions=conditions)
+        distinct = list(dict.fromkeys(chain.from_iterable(calls)))
+        result = await db.fetch(sql, distinct, *self.params.values[1:], row=db.Row)
+        counts = {row["key"]: Count(min(row["count"], SCAN_ROWS), row["read"] > SCAN_ROWS) for row in result}
+        return [[counts[key] for key in keys] for keys in calls]
 
     def cursor(self, row: db.Columns) -> str:
         """The cursor of a row: its sort key and the connection's tag, opaque to clients."""
-        values = [row[name] for name in self._sort_names]
-        return urlsafe_b64encode(orjson.dumps([self._tag, *values], default=str)).rstrip(b"=").decode()
+        return self.cursor_at([row[name] for name in sort_names(ByIdentity(self.columns), self.order)])
+
+    def cursor_at(self, sort_key: Sequence[object]) -> str:
+        """The cursor of a sort key."""
+        return urlsafe_b64encode(orjson.dumps([self._tag, *sort_key], default=str)).rstrip(b"=").decode()
 
     @property
     def _tag(self) -> int:
@@ -143,10 +239,20 @@ class ConnectionQuery(Generic[R]):
         order = f"Order(columns={self.order.columns!r}, descending={self.order.is_descending!r})"
         return crc32(f"{self.row.graphql_type}Row {order}".encode())
 
-    def _cursor_condition(self, cursor: str | None, params: db.Params, *, is_below: bool, argument: str) -> list[str]:
+    def _bounds(self, page: Page, params: db.Params, sort_key: Sequence[str]) -> list[str]:
+        """The conditions of a page's cursors. `sort_key` is the SQL of the order's columns."""
+        is_descending = self.order.is_descending
+        return [
+            *self._cursor_condition(page.after, params, sort_key, is_below=is_descending, argument="after"),
+            *self._cursor_condition(page.before, params, sort_key, is_below=not is_descending, argument="before"),
+        ]
+
+    def _cursor_condition(
+        self, cursor: str | None, params: db.Params, sort_key: Sequence[str], *, is_below: bool, argument: str
+    ) -> list[str]:
         if cursor is None:
             return []
-        columns = ", ".join(sql for sql, _ in self.order.columns)
+        columns = ", ".join(sort_key)
         values = zip(self._decode(cursor, argument), self.order.columns, strict=True)
         placeholders = ", ".join(f"{params.add(value)}::{kind}" for value, (_, kind) in values)
         return [f"({columns}) {'<' if is_below else '>'} ({placeholders})"]
@@ -164,21 +270,27 @@ class ConnectionQuery(Generic[R]):
 
 
 _COUNTS: Final = """
-SELECT k.key, x.count FROM unnest($1::uuid[]) k(key)
-CROSS JOIN LATERAL (SELECT count(*)::int AS count FROM {source} WHERE {conditions}) x
+SELECT k.key, x.read, x.count FROM unnest($1::uuid[]) k(key) CROSS JOIN LATERAL (
+    SELECT count(*)::int AS read, (count(*) FILTER (WHERE {conditions}))::int AS count FROM {source}) x
 """
 
 
-async def _fetch(shape: QueryShape, values: list[object], keys: list[UUID]) -> tuple[rows.ColumnBatch, list[int]]:
-    """The rows of all parents in one batch, and the number of rows under each parent."""
+async def _fetch(
+    shape: QueryShape, values: list[object], keys: list[UUID]
+) -> tuple[rows.ColumnBatch, list[int], list[str]]:
+    """The rows of all parents in one batch, the number of rows under each parent, and where each scan ended.
+
+    The end of a scan is a sort key as JSON, or "" if the scan was not cut.
+    """
     sql, positions, kinds = statement(shape)
     (result,) = await db.fetch(sql, *values, row=db.Row)
     sizes = [int(size) for size in result[0].split(",")] if result[0] else []
+    scan_ends: list[str] = result[-1].split(rows.DELIMITER) if shape.scan_end and sizes else [""] * len(sizes)
     runs = [(key.hex, size) for key, size in zip(keys, sizes, strict=True) if size]
     parent_runs = rows.ParentRuns(shape.key, *map(list, zip(*runs, strict=True))) if shape.key and runs else None
     texts = {name: result[position] for name, position in positions.items()}
     try:
-        return rows.FetchedColumns(sum(sizes), texts, kinds, parent_runs), sizes
+        return rows.FetchedColumns(sum(sizes), texts, kinds, parent_runs), sizes, scan_ends
     except rows.DelimiterInText:
         return await _fetch(shape._replace(any_text=True), values, keys)
 
@@ -189,14 +301,23 @@ async def _fetch(shape: QueryShape, values: list[object], keys: list[UUID]) -> t
 class Connection(Generic[R]):
     """One page of rows under one parent."""
 
-    __slots__ = ("_has_surplus", "_page", "key", "nodes", "query")
+    __slots__ = ("_has_surplus", "_page", "_scan_end", "key", "nodes", "query")
 
     def __init__(
-        self, query: ConnectionQuery[R], key: UUID, page: Page, batch: rows.ColumnBatch, start: int, stop: int
+        self,
+        query: ConnectionQuery[R],
+        key: UUID,
+        page: Page,
+        batch: rows.ColumnBatch,
+        start: int,
+        stop: int,
+        scan_end: str = "",
     ) -> None:
+        """`scan_end` is the sort key, as JSON, after which rows were not read. "" if all were."""
         self.query = query
         self.key = key
         self._page = page
+        self._scan_end = scan_end
         self._has_surplus = stop - start > page.size  # one more row was read, to know if there are more
         if self._has_surplus:
             start, stop = (stop - page.size, stop) if page.is_backward else (start, start + page.size)
@@ -209,12 +330,19 @@ class Connection(Generic[R]):
 
     @property
     def page_info(self) -> "PageInfo":
-        """The page info: are there more rows on either side, and the cursors of the first and the last row."""
-        has_next, has_previous = self._has_surplus, self._page.after is not None
+        """The page info: are there more rows on either side, and the cursors of the first and the last row.
+
+        If the scan ended before the page was full, the cursor on that side is the one of the last row that was read.
+        """
+        has_more = self._has_surplus or bool(self._scan_end)
+        has_next, has_previous = has_more, self._page.after is not None
         if self._page.is_backward:
-            has_next, has_previous = self._page.before is not None, self._has_surplus
+            has_next, has_previous = self._page.before is not None, has_more
         first_and_last = (self.nodes[0], self.nodes[-1]) if self.nodes else ()
         start, end = (self.query.cursor(row) for row in first_and_last) if first_and_last else (None, None)
+        if self._scan_end and not self._has_surplus:
+            scan_cursor = self.query.cursor_at(orjson.loads(self._scan_end))
+            start, end = (scan_cursor, end) if self._page.is_backward else (start, scan_cursor)
         return PageInfo(has_next, has_previous, start, end)
 
 

@@ -2,13 +2,24 @@
 
 A released database connection stays here, and the next statement acquires the one that was released last. It goes
 back to asyncpg's pool only if another task waits for a connection, or if it needs a cleanup.
+
+Work for a caller runs inside `on_behalf_of`. It uses a part of the database connections, and its other statements wait
+for these. So one caller never holds all connections.
 """
 
 import asyncio
+from collections.abc import Generator, Hashable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import asyncpg
 
+from database.slots import Slots
+
+current_caller: Final[ContextVar[Hashable]] = ContextVar("current_caller", default=None)
+"""The caller whose operation runs. None for work of the server itself, which has no limit."""
+DEFAULT_PER_CALLER: Final = 8
 WAIT_SECONDS: Final = 5
 IDLE_SECONDS: Final = 240
 """Maximum time that a database connection stays idle. A proxy or firewall may have cut one that was idle for longer."""
@@ -17,14 +28,32 @@ IDLE_SECONDS: Final = 240
 class Pool:
     """Replaces asyncpg's pool for callers that acquire and release; `inner` owns the database connections."""
 
-    def __init__(self, inner: asyncpg.Pool) -> None:
+    def __init__(self, inner: asyncpg.Pool, per_caller: int = DEFAULT_PER_CALLER) -> None:
         self._inner = inner
+        self._slots = Slots(per_caller)
+        self._callers: dict[Any, Hashable] = {}
         self._idle: list[tuple[Any, float]] = []
         self._waiter_count = 0
         self._clock = asyncio.get_running_loop().time
 
     async def acquire(self) -> Any:
-        """Acquire a database connection. Raises TimeoutError if none was free within WAIT_SECONDS."""
+        """Acquire a database connection. Raises TimeoutError if none was free within WAIT_SECONDS.
+
+        The current caller may have to wait as long for one of their own to be released.
+        """
+        caller = current_caller.get()
+        if caller is None:
+            return await self._acquire()
+        await self._slots.enter(caller, WAIT_SECONDS)
+        try:
+            driver = await self._acquire()
+        except BaseException:
+            self._slots.leave(caller)
+            raise
+        self._callers[driver] = caller
+        return driver
+
+    async def _acquire(self) -> Any:
         while self._idle:
             driver, since = self._idle.pop()
             if _is_open(driver):
@@ -41,6 +70,9 @@ class Pool:
 
     async def release(self, driver: Any) -> None:
         """Release a database connection."""
+        caller = self._callers.pop(driver, None)
+        if caller is not None:
+            self._slots.leave(caller)
         if self._waiter_count or not _is_clean(driver):
             await self._inner.release(driver)
         else:
@@ -68,6 +100,16 @@ class Pool:
         while self._idle:
             await self._inner.release(self._idle.pop()[0])
         await self._inner.expire_connections()
+
+
+@contextmanager
+def on_behalf_of(caller: Hashable) -> Generator[None]:
+    """The statements of the block, and of tasks that it starts, count as those of `caller`."""
+    token = current_caller.set(caller)
+    try:
+        yield
+    finally:
+        current_caller.reset(token)
 
 
 # asyncpg's own pool reads the same private names.

@@ -13,8 +13,9 @@ from typing import Final
 HAIR_SPACE: Final = "\u200a"
 # IDNA also treats the last three characters as dots.
 _DOTS: Final = ".\u3002\uff0e\uff61"
+# No alternative starts with a repetition: `\d+` at its start would make the time quadratic in the length of a number.
 _LOOKS_LIKE_ADDRESS: Final = re.compile(
-    rf"[:\uff1a][/\\]|[/\\]{{2}}|\bwww[{_DOTS}]|[{_DOTS}][^\W\d_]{{2}}|[{_DOTS}]xn--|(\d+[{_DOTS}]){{3}}\d"
+    rf"[:\uff1a][/\\]|[/\\]{{2}}|\bwww[{_DOTS}]|[{_DOTS}][^\W\d_]{{2}}|[{_DOTS}]xn--|\d[{_DOTS}](\d+[{_DOTS}]){{2}}\d"
     r"|^\W*(mailto|tel|sms|geo|data|javascript)[:\uff1a]",
     re.IGNORECASE,
 )

@@ -71,7 +71,7 @@ async def _rows(request: Request) -> list[OutgoingRow]:
 def _message_dict(row: OutgoingRow, mail: render.Mail) -> dict[str, object]:
     return {
         "id": str(row.id),
-        **asdict(mail),
+        **{name: value for name, value in asdict(mail).items() if name != "unsubscribe_url"},
         "status": row.status,
         "createdAt": row.created_at.isoformat().replace("+00:00", "Z"),
     }

@@ -20,12 +20,18 @@ from jinja2.runtime import Context
 
 import i18n
 from auth import labels, tokens
-from auth.policy import Role
+from auth.policy import Permission, Role
 from mailer import escape
+from models.outbox import block, failure
+from models.outbox.block import Blockable
 from models.outbox.delivery import OutgoingRow
 from models.outbox.message import LinkPurpose
 from models.outbox.message_kind import MessageKind
+from models.people import mailed_code
 
+MAX_NAME_LENGTH: Final = 80
+"""Characters of a name in a mail. Users choose names: a longer one could carry a message of its own."""
+UNSUBSCRIBE_PATH: Final = "/unsubscribe"
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -45,19 +51,24 @@ class Mail:
     text: str = field(repr=False)
     html: str = field(repr=False)
     links: tuple[str, ...] = field(repr=False)
+    unsubscribe_url: str | None = field(repr=False)
+    """The page on which the receiver stops mails of this kind. None for a kind that cannot be blocked."""
 
 
 def render(row: OutgoingRow, link_key: str, public_url: str) -> Mail:
     """The mail of `row`. The link is `public_url`, a path, and a token derived with `link_key`."""
     token = link_token(row, link_key)
     link = f"{public_url}{PATHS[row.link_purpose]}#{token}" if token and row.link_purpose else None
-    params = _format_params(orjson.loads(row.params), row.locale)
+    blockable = block.of_message(link_key, MessageKind(row.kind), row.to_address)
+    stop_url = None if blockable is None else unsubscribe_url(link_key, public_url, blockable)
+    params = _format_params(_with_code(orjson.loads(row.params), link_key), row.locale)
     # Not the row's subject: it contains users' texts unescaped.
     subject = i18n.translate(row.locale, MessageKind(row.kind).subject, **params)
     variables = {
         "locale": row.locale,
         "subject": subject,
         "link": link,
+        "unsubscribe_url": stop_url,
         "to_name": escape.line(row.to_name) if row.to_name else None,
         **params,
     }
@@ -67,6 +78,7 @@ def render(row: OutgoingRow, link_key: str, public_url: str) -> Mail:
         text=_BLANK_LINES.sub("\n\n", _template(f"{row.kind}/text.txt").render(variables)).strip() + "\n",
         html=_INLINER.inline(_template(f"{row.kind}/body.html").render(variables)),
         links=(link,) if link else (),
+        unsubscribe_url=stop_url,
     )
 
 
@@ -77,8 +89,24 @@ def link_token(row: OutgoingRow, link_key: str) -> str | None:
     return tokens.derive(link_key, row.link_purpose, row.link_seed)
 
 
+def unsubscribe_url(link_key: str, public_url: str, blockable: Blockable) -> str:
+    """The URL of the page on which a receiver stops mails of a kind."""
+    return f"{public_url}{UNSUBSCRIBE_PATH}/{blockable.kind}/{block.token(link_key, blockable)}"
+
+
 def _escape_line(value: str, _: str) -> str:
+    text = escape.line(value)
+    return text if len(text) <= MAX_NAME_LENGTH else f"{text[: MAX_NAME_LENGTH - 1].rstrip()}…"
+
+
+def _escape_names(value: str, _: str) -> str:
     return escape.line(value)
+
+
+def _with_code(params: dict[str, str | None], link_key: str) -> dict[str, str | None]:
+    """The params with the `code` of a `code_seed`. The code is derived here, because a database row has no secrets."""
+    seed = params.get("code_seed")
+    return params if seed is None else {**params, "code": mailed_code.code(link_key, seed)}
 
 
 def _escape_prose(value: str, _: str) -> str:
@@ -97,15 +125,23 @@ def _format_instant(value: str, locale: str) -> str:
     return i18n.format_instant(locale, datetime.fromisoformat(value))
 
 
+def _format_permissions(value: str, locale: str) -> str:
+    return " ".join(i18n.translate(locale, labels.PERMISSIONS[Permission(name)]) for name in value.split())
+
+
 _FORMATTERS: Final[dict[str, Callable[[str, str], str]]] = {
     "role": _format_role,
+    "permissions": _format_permissions,
+    "failure": failure.describe,
     "expires_at": _format_instant,
     "ends_at": _format_instant,
     "message": _escape_prose,
+    "client_names": _escape_names,
     # Not escaped: addresses were validated at input, and users copy them, so no space may be inserted.
     "invitee_email": _verbatim,
     "invited_email": _verbatim,
     "requester_email": _verbatim,
+    "sender_email": _verbatim,
 }
 
 
@@ -146,6 +182,6 @@ _template = cache(_ENVIRONMENT.get_template)
 _INLINER: Final = CSSInliner(load_remote_stylesheets=False)
 
 
-def render_page(template: str, **variables: object) -> str:
-    """A page of the development mailbox, in English."""
-    return _template(template).render(locale=i18n.DEFAULT, **variables)
+def render_page(template: str, locale: str = i18n.DEFAULT, **variables: object) -> str:
+    """A page in a language: of the development mailbox, or for a receiver who blocks mails."""
+    return _template(template).render(locale=locale, **variables)

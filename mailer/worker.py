@@ -1,5 +1,9 @@
 """The mail worker: sends the messages in the outbox, inside the server.
 
+Each lane has at most MAX_SENDS_PER_LANE of the MAX_CONCURRENT_SENDS sends. So a mail about the security of a login
+never waits for ordinary mails, and a flood of the former leaves one send to the latter. Free sends take security mails
+first.
+
 Any number of workers, in any number of processes, share the outbox. Only `stop` ends the loop: after
 an error in a template or a lost database the worker logs a line, waits, and continues.
 
@@ -10,9 +14,11 @@ lost between database and worker, its rows are claimed again after the lease has
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -22,12 +28,17 @@ from database import db
 from mailer import smtp
 from mailer.compose import compose
 from mailer.render import link_token, render
-from mailer.smtp import PermanentFailure, Server, TransientFailure
-from models.outbox import delivery
+from mailer.smtp import PermanentFailure, Sender, Server, TransientFailure
+from models.base.caller import Caller, OperationConfig
+from models.outbox import block, delivery
 from models.outbox.delivery import OutgoingRow
+from models.outbox.message_kind import Lane, MessageKind
+from models.sharing import bounce
 
 MAX_CONCURRENT_SENDS: Final = 4
 """Maximum number of mails in sending. No more rows are claimed than can be sent at once."""
+MAX_SENDS_PER_LANE: Final = MAX_CONCURRENT_SENDS - 1
+"""Maximum number of mails of one lane in sending. The other lane always has a send left."""
 POLL_INTERVAL_SECONDS: Final = 2.0
 MAX_MARK_ATTEMPTS: Final = 10
 INTERNAL_FAILURE: Final = "internal error"
@@ -64,45 +75,84 @@ async def run(config: MailerConfig, *, stop: asyncio.Event, wake: asyncio.Event 
     Set `wake` after queueing a mail to send it at once. Otherwise it waits up to POLL_INTERVAL_SECONDS.
     """
     wake = wake or asyncio.Event()
+    sender = Sender(config.server) if config.server is not None else None
+    turns = _Turns()
     tasks: set[asyncio.Task[None]] = set()
     async with asyncio.TaskGroup() as group:
         while not stop.is_set():
             wake.clear()
-            rows = await run_guarded(
-                delivery.claim(config.clock(), limit=MAX_CONCURRENT_SENDS - len(tasks)), default=[]
-            )
-            for row in rows:
-                task = group.create_task(_process(config, row))
+            claim = await run_guarded(turns.claim(config.clock()), default=None)
+            if claim is not None:
+                task = group.create_task(_process(config, sender, claim))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-            if len(tasks) == MAX_CONCURRENT_SENDS:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            elif not rows:
-                await _wait_for_any(stop, wake)
+                task.add_done_callback(partial(turns.finish, claim))
+                continue
+            if sender is not None and sender.has_idle_connections and not tasks:
+                _ = group.create_task(sender.close())
+            await _wait_for_any(tasks, stop, wake)
+    if sender is not None:
+        await sender.close()
 
 
-async def _process(config: MailerConfig, row: OutgoingRow) -> None:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A message in sending."""
+
+    lane: Lane
+    row: OutgoingRow
+
+
+class _Turns:
+    """The turns of lanes and senders, and the number of sends in progress."""
+
+    def __init__(self) -> None:
+        self._sends: Counter[Lane] = Counter()
+        self._last_keys = dict.fromkeys(Lane, "")
+
+    async def claim(self, now: datetime) -> _Claim | None:
+        """Claim the next message, security mails first. None if none is due, or no send is left for those that are."""
+        for lane in Lane:
+            if self._sends[lane] < MAX_SENDS_PER_LANE and self._sends.total() < MAX_CONCURRENT_SENDS:
+                row = await delivery.claim(now, lane, after=self._last_keys[lane])
+                if row is not None:
+                    self._last_keys[lane] = row.queue_key
+                    self._sends[lane] += 1
+                    return _Claim(lane, row)
+        return None
+
+    def finish(self, claim: _Claim, _: object) -> None:
+        """Give the send of a claim back."""
+        self._sends[claim.lane] -= 1
+
+
+async def _process(config: MailerConfig, sender: Sender | None, claim: _Claim) -> None:
     """Send a mail and store the outcome."""
-    failure = await run_guarded(_deliver(config, row), default=INTERNAL_FAILURE, message_id=str(row.id))
+    row = claim.row
+    failure = await run_guarded(_deliver(config, sender, row), default=INTERNAL_FAILURE, message_id=str(row.id))
     if failure is not None:
         await run_guarded(_retry_or_give_up(config, row, failure), default=None, message_id=str(row.id))
 
 
-async def _deliver(config: MailerConfig, row: OutgoingRow) -> str | None:
+async def _deliver(config: MailerConfig, sender: Sender | None, row: OutgoingRow) -> str | None:
     """Send a mail and mark its row. Returns the failure if it should be tried again, else None."""
     token = link_token(row, config.link_key)
     if not await delivery.is_current(row, tokens.digest(token) if token else None, now=config.clock()):
-        await delivery.give_up(row, delivery.OBSOLETE)
+        await _give_up(config, row, delivery.OBSOLETE)
+        return None
+    blockable = block.of_message(config.link_key, MessageKind(row.kind), row.to_address)
+    if blockable is not None and await blockable.is_blocked():
+        await _give_up(config, row, block.FAILURE)
         return None
     mail = render(row, config.link_key, config.public_url)
     email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from)
     try:
-        if config.server is not None:
-            await smtp.send(config.server, email, timeout_seconds=config.timeout_seconds)
+        if sender is not None:
+            await sender.send(email, timeout_seconds=config.timeout_seconds)
     except TransientFailure as error:
         return str(error)
     except PermanentFailure as error:
-        await delivery.give_up(row, str(error))
+        await _give_up(config, row, str(error))
         log.warning("mail.rejected", message_id=str(row.id))
         return None
     await _mark_sent(config, row)
@@ -121,10 +171,14 @@ async def _mark_sent(config: MailerConfig, row: OutgoingRow) -> None:
     log.error("mail.unmarked", message_id=str(row.id))
 
 
+async def _give_up(config: MailerConfig, row: OutgoingRow, failure: str) -> None:
+    await bounce.give_up(Caller(now=config.clock(), config=OperationConfig(config.link_key)), row, failure)
+
+
 async def _retry_or_give_up(config: MailerConfig, row: OutgoingRow, failure: str) -> None:
     next_attempt_at = delivery.next_attempt(row, now=config.clock(), random_fraction=config.random_fraction)
     if next_attempt_at is None:
-        await delivery.give_up(row, failure)
+        await _give_up(config, row, failure)
     else:
         await delivery.retry_later(row, failure, at=next_attempt_at)
     log.info("mail.postponed", message_id=str(row.id), attempts=row.attempts, given_up=next_attempt_at is None)
@@ -142,9 +196,9 @@ async def run_guarded(step: Awaitable[T], *, default: T, **context: str) -> T:
         return default
 
 
-async def _wait_for_any(*events: asyncio.Event) -> None:
-    """Wait for one of `events`, up to POLL_INTERVAL_SECONDS."""
+async def _wait_for_any(tasks: set[asyncio.Task[None]], *events: asyncio.Event) -> None:
+    """Wait for the end of a task or for one of `events`, up to POLL_INTERVAL_SECONDS."""
     waits = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=POLL_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({*tasks, *waits}, timeout=POLL_INTERVAL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()

@@ -27,8 +27,8 @@ SCHEMA: Final = DatabaseSchema(
         "models.outbox.message",
     ),
     migrations="models.migrations",
-    read_only=("event_links", "tortoise_migrations"),
+    read_only=("event_links", "erasures", "tortoise_migrations"),
     append_only=("events", "subscription_entries"),
-    functions=("forget_person(uuid, text[])",),
+    functions=("forget_person(uuid, uuid[], timestamptz)", "finish_erasure(uuid, timestamptz)"),
     constraint_errors={"erased_users_stay_away": _erased_user},
 )

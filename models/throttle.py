@@ -8,13 +8,15 @@ aliases or processes, are therefore counted one by one, and survive a restart. O
 even if the operation fails. Inside of one it is rolled back with the operation, which is right for limits on what the
 operation sends or writes. Windows slide: an attempt expires when the `window` of its limit is over.
 
-Strangers can exhaust the counters of an address, but cannot lock out its user: the networks where the user had a
-session or followed a reset link are trusted, and have a counter of their own. The subjects of counters, such as e-mail
+Strangers can exhaust the counters of an address or of all users, but cannot lock users out. The networks where the user
+had a session or followed a reset link are trusted, and have a counter of their own. In other networks the user then
+needs a code besides the password: see `models/people/sign_in.py`. The subjects of counters, such as e-mail
 and IP addresses, are stored as digests under a key that is not in the database.
 """
 
+from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
@@ -24,7 +26,7 @@ from auth import tokens
 from database import db
 from models.base.caller import Caller
 from models.base.errors import RateLimited
-from models.base.network import network_of
+from models.base.network import network_of, networks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,26 @@ class Limit:
 _SHORT: Final = timedelta(minutes=5)
 _DAY: Final = timedelta(days=1)
 
-SIGN_IN_FROM: Final = Limit("sign-in:from", 10, _SHORT)
+SIGN_IN_PAIR: Final = Limit("sign-in:pair", 10, _SHORT)
+"""Wrong passwords for one e-mail address from one network. Beyond it, the answer is RATE_LIMITED."""
+SIGN_IN_FROM: Final = Limit("sign-in:from", 50, _SHORT)
+"""E-mail addresses for which one network sent wrong passwords. Beyond it and the next three, a code is needed."""
+SIGN_IN_NETWORK: Final = Limit("sign-in:network", 200, _SHORT)
 """Wrong passwords from one network, for any address."""
 SIGN_IN_OF: Final = Limit("sign-in:of", 10, _SHORT)
 """Wrong passwords for one e-mail address, from any network. A user with this address need not exist."""
 SIGN_IN: Final = Limit("sign-in", 1000, _SHORT)
 """Wrong passwords of all addresses and networks."""
+SIGN_IN_LOGIN: Final = Limit("sign-in:login", 1, _SHORT)
+"""Marks an e-mail address that SIGN_IN_FROM has counted for a network, so that it counts each once."""
+SIGN_IN_CODE: Final = Limit("sign-in:code", 100, _SHORT)
+"""Passwords from one network while a code is needed too. Beyond it, the answer is RATE_LIMITED."""
 SIGN_IN_TRUSTED: Final = Limit("sign-in:home", 10, _SHORT)
-"""Wrong passwords of one user from a trusted network. The three limits above do not apply there."""
+"""Wrong passwords of one user from a trusted network. The limits above do not apply there."""
+MAILED_CODE: Final = Limit("mailed-code", 10, timedelta(minutes=15))
+"""Wrong mailed codes of one user, after the right password."""
+MAILED_CODE_TO: Final = Limit("mailed-code:to", 10, timedelta(hours=1))
+"""Mails with a code to one user, after the right password. Further ones are omitted silently."""
 PASSWORD: Final = Limit("password", 10, _SHORT)
 """Wrong passwords of a signed-in user who confirms an operation with the password."""
 CODE: Final = Limit("code", 10, timedelta(minutes=15))
@@ -61,14 +75,16 @@ MAIL_FROM: Final = Limit("mail:from", 60, _SHORT)
 """Mails that callers who are not signed in request from one network."""
 MAIL_TO: Final = Limit("mail:to", 5, _DAY)
 """Of these, mails of one kind to one address. Further ones are omitted silently."""
-INVITATION: Final = Limit("invitation", 50, _DAY)
-"""Mails of one account that offer something: invitations and client accounts, including repeated ones."""
-INVITATION_TO: Final = Limit("invitation:to", 5, _DAY)
-"""Of these, to one address."""
+OWNERSHIP: Final = Limit("ownership", 20, _DAY)
+"""Offers of ownership by one user. Each is mailed to both sides, and so is its end."""
 ENGAGEMENT: Final = Limit("engagement", 50, _DAY)
 """Engagements that an account requests, whether or not the other account exists."""
 ACCESS_REQUEST: Final = Limit("requested", 20, _DAY)
 """Mails about access requests to one account. Further requests only appear in its list."""
+EXPORT: Final = Limit("export", 5, timedelta(hours=1))
+"""Exports of one user's data."""
+ERASURE: Final = Limit("erasure", 5, timedelta(hours=1))
+"""Erasures that one user tries, for example while others still use the user's accounts."""
 REFUSAL: Final = Limit("refused", 100, timedelta(hours=1))
 """Refusals of one user in one account that are recorded as events. Further attempts are refused, too."""
 
@@ -97,6 +113,22 @@ def counter(caller: Caller, limit: Limit, *subject: object, user_id: UUID | None
 def network(caller: Caller) -> str:
     """The caller's network: an IPv4 address, or a /64 network of IPv6, whose addresses one client can choose from."""
     return network_of(caller.ip_address) or ""
+
+
+def largest_network(caller: Caller) -> str:
+    """The caller's IPv4 address, or their /48 network of IPv6: the most that a provider assigns to one customer."""
+    return (networks_of(caller.ip_address) or ("",))[-1]
+
+
+def by_network(caller: Caller, limit: Limit) -> list[Counter]:
+    """The counters of a limit for the caller's networks: each larger network of IPv6 has twice the limit.
+
+    A customer of a provider may have 65,536 networks of /64. With their own counters alone, they would have no limit.
+    """
+    return [
+        counter(caller, replace(limit, max_attempts=limit.max_attempts << size), subject)
+        for size, subject in enumerate(networks_of(caller.ip_address) or ("",))
+    ]
 
 
 # ---- Counting --------------------------------------------------------------------------------
@@ -134,6 +166,14 @@ ON CONFLICT (kind, subject) DO UPDATE
     WHERE cardinality({_RECENT}) < $6
 RETURNING cardinality(tried) AS count
 """
+_COUNT_EACH: Final = f"""
+INSERT INTO guesses AS g (kind, subject, tried, kept_until)
+SELECT $1, s, ARRAY[$3::timestamptz], $3::timestamptz + $4::interval FROM unnest($2::bytea[]) s
+ON CONFLICT (kind, subject) DO UPDATE
+    SET tried = {_RECENT} || $3::timestamptz, kept_until = greatest(g.kept_until, excluded.kept_until)
+    WHERE cardinality({_RECENT}) < $6
+RETURNING subject
+"""
 _OLDEST: Final = f"""
 SELECT min(t) AS at FROM guesses g, unnest(g.tried) t WHERE g.kind = $1 AND g.subject = $2 AND {_IN_WINDOW}
 """
@@ -164,16 +204,21 @@ async def attempt_or_none(caller: Caller, *counters: Counter) -> Attempt | None:
 
 async def attempt_link(caller: Caller) -> Attempt:
     """Count the lookup of a mailed link's token from the caller's network. Raises RateLimited."""
-    return await attempt(caller, counter(caller, LINK, network(caller)))
+    return await attempt(caller, *by_network(caller, LINK))
 
 
-async def attempt_offer(caller: Caller, account_id: UUID, email_key: str) -> None:
-    """Count a mail in which an account offers something to an address. Raises RateLimited."""
-    _ = await attempt(
-        caller,
-        counter(caller, INVITATION, account_id),
-        counter(caller, INVITATION_TO, account_id, email_key),
-    )
+class _Subject(db.Row):
+    subject: bytes
+
+
+async def attempt_each(caller: Caller, limit: Limit, counters: Iterable[Counter]) -> set[bytes]:
+    """Count an attempt in each counter of one limit that is not exhausted, with one statement.
+
+    Returns the subjects of the counters that counted. For actions that are omitted silently, one by one.
+    """
+    subjects = sorted({counter.subject for counter in counters})  # in this order, or concurrent ones could deadlock
+    arguments = limit.kind, subjects, caller.now, limit.window, _SKEW, limit.max_attempts
+    return {row.subject for row in await db.fetch(_COUNT_EACH, *arguments, row=_Subject)}
 
 
 async def _count(now: datetime, counter: Counter) -> int:

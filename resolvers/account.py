@@ -10,7 +10,7 @@ from database import db
 from database.listing import Connection
 from database.rows import ColumnBatch, column, key_hex, part
 from models import lists
-from models.access import access, seat
+from models.access import access, operation, reauthentication, seat
 from models.access.seat import SeatsRow
 from models.accounts import account, settings
 from models.accounts.account import AccountRow
@@ -49,7 +49,10 @@ async def by_id_or_number(
         raise BadInput("Give exactly one of id and number.")
     row = await account.by_number(number) if number is not None else None
     key = row.id if row else ids.decode("Account", id or "")
-    return [await by_id(key, info.context)] * len(parents)
+    account_row = await by_id(key, info.context)
+    if account_row is not None:
+        info.context.note_use([account_row.id])
+    return [account_row] * len(parents)
 
 
 async def of_viewer(
@@ -79,9 +82,11 @@ def _cache_accesses(accounts: ColumnBatch, context: Context) -> None:
 
 
 async def current(parents: Sequence[object], info: Info) -> list[AccountRow | None]:
-    """The account of the X-Account header or the session. None without one."""
-    current_access = info.context.current_access
-    return await by_ids([current_access.account_id if current_access else None] * len(parents), info.context)
+    """The account of the X-Account header or the session. None without one. Raises AccountRequired."""
+    context = info.context
+    rows = await by_ids([context.current_account_id] * len(parents), context)
+    context.require_account()
+    return rows
 
 
 async def of_rows(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
@@ -119,6 +124,12 @@ def viewer_can(row: AccountRow, info: Info, permission: Permission) -> Decision:
     return policy.decide(permission, viewer_access.facts if viewer_access else None)
 
 
+def needs_reauthentication(decision: Decision, info: Info) -> bool:
+    """True if the caller has the permission, but its operations first need a proof that the session lacks."""
+    is_asked = decision.allowed and decision.permission in operation.REAUTHENTICATED
+    return is_asked and not reauthentication.is_recent(info.context.caller)
+
+
 def same_rows(rows: list[AccountRow], _: Info) -> list[AccountRow]:
     """The rows themselves: settings and subscription are columns of the account's row."""
     return rows
@@ -137,6 +148,13 @@ def simple_user_restrictions(rows: Sequence[AccountRow], _: Info) -> list[list[P
 def days_left(rows: Sequence[AccountRow], info: Info) -> list[int]:
     """Whole days until the end of each subscription."""
     return [subscription.days_left(row["subscription_until"], info.context.now) for row in rows]
+
+
+def transferable_days(rows: Sequence[AccountRow], info: Info) -> list[int]:
+    """Whole days that each subscription can give to other accounts."""
+    return [
+        subscription.transferable_days(row["subscription_until"], row["trial_until"], info.context.now) for row in rows
+    ]
 
 
 def is_expired(rows: Sequence[AccountRow], info: Info) -> list[bool]:

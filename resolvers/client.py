@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from models.bureaus import client
+from models.bureaus import client, pending_client
 from models.bureaus.client import ClientAccount
-from resolvers import account, grant
+from resolvers import account, engagement, grant
 from resolvers.context import Context
 from resolvers.mutation_resolver import mutation_resolver
 
@@ -21,4 +21,6 @@ async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
 
 
 create_client_account = mutation_resolver(client.create, _load_creation_payload)
-resend_client_activation = mutation_resolver(client.resend, _load_payload)
+resend_client_activation = mutation_resolver(pending_client.resend, _load_payload)
+correct_client_owner = mutation_resolver(pending_client.correct, _load_payload)
+withdraw_client_account = mutation_resolver(pending_client.withdraw, engagement.load_payload)

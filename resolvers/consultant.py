@@ -33,7 +33,11 @@ def _keys(texts: Sequence[str]) -> dict[str, UUID]:
     return {text: ids.decode("Account", text) for text in texts}
 
 
-@declares_permission(consultant.assign.permission, consultant.assign.event_type)
+@declares_permission(
+    consultant.assign.permission,
+    consultant.assign.event_type,
+    reauthentication=consultant.assign.reauthentication,
+)
 async def _assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -41,10 +45,16 @@ async def _assign(
     user_id: UUID,
     client_account_ids: list[str],
     permissions: list[Permission] | None = None,
+    idempotency_key: str | None = None,
 ) -> OutcomesByText:
     keys = _keys(client_account_ids)
     outcomes = await consultant.assign(
-        caller, bureau_account_id, user_id=user_id, client_account_ids=list(keys.values()), permissions=permissions
+        caller,
+        bureau_account_id,
+        user_id=user_id,
+        client_account_ids=list(keys.values()),
+        permissions=permissions,
+        idempotency_key=idempotency_key,
     )
     return list(zip(keys, outcomes, strict=True))
 
@@ -60,9 +70,26 @@ async def _unassign(
     return list(zip(keys, outcomes, strict=True))
 
 
-@declares_permission(consultant.replace.permission, consultant.replace.event_type)
-async def _replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> OutcomesByText:
-    outcomes = await consultant.replace(caller, bureau_account_id, from_user_id=from_user_id, to_user_id=to_user_id)
+@declares_permission(
+    consultant.replace.permission,
+    consultant.replace.event_type,
+    reauthentication=consultant.replace.reauthentication,
+)
+async def _replace(
+    caller: Caller,
+    bureau_account_id: UUID,
+    *,
+    from_user_id: UUID,
+    to_user_id: UUID,
+    idempotency_key: str | None = None,
+) -> OutcomesByText:
+    outcomes = await consultant.replace(
+        caller,
+        bureau_account_id,
+        from_user_id=from_user_id,
+        to_user_id=to_user_id,
+        idempotency_key=idempotency_key,
+    )
     return [(ids.encode("Account", outcome.client_id), outcome) for outcome in outcomes]
 
 

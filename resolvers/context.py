@@ -90,6 +90,10 @@ class AccessCache:
         """`get` for a key in hexadecimal. None for an empty key."""
         return self._accesses[account_hex] if account_hex else None
 
+    def peek(self, account_id: UUID | None) -> Access | None:
+        """The caller's access to an account, None also if it was not loaded. For the reason of a denial alone."""
+        return self._accesses.get(account_id.hex) if account_id is not None else None
+
     def bits(self, account_id: UUID) -> int:
         """The caller's permissions in a loaded account. Raises LookupError if it was not loaded."""
         return self._bits[account_id.hex]
@@ -108,7 +112,13 @@ class Context:
     session: SessionRow | None = None
     token: str | None = field(default=None, repr=False)
     """The token of `session`."""
+    has_ended_token: bool = False
+    """True if the request has a token that opens no session: it has ended, or never existed."""
     current_access: Access | None = None
+    header_account_id: UUID | None = None
+    """The account of the X-Account header, NIL_KEY if there is none. None without the header."""
+    lacks_factor: bool = False
+    """True if only the second factor keeps the user out of that account."""
     hub: Hub | None = None
     """Opens the event streams of subscriptions. None in a process without subscriptions."""
     view: ViewAs | None = None
@@ -118,10 +128,14 @@ class Context:
     refusal_codes: list[str] = field(default_factory=list[str])
     """The error codes in the payloads of the request's mutations."""
     access: AccessCache = field(init=False)
+    used_accounts: set[UUID] = field(default_factory=set[UUID])
+    """The accounts other than the current one that a grant of the caller has opened for this request."""
     readable_users: set[str] = field(default_factory=set[str])
     """Keys, in hexadecimal, of the users with all fields readable by the caller.
 
     They share an account in which the caller may read users."""
+    user_accounts: dict[str, UUID] = field(default_factory=dict[str, UUID])
+    """An account that connects the caller with each user that is not readable, by the user's key in hexadecimal."""
 
     def __post_init__(self) -> None:
         """Create empty caches."""
@@ -137,10 +151,34 @@ class Context:
         """The id of the signed-in user. None for an anonymous request."""
         return self.caller.user_id
 
+    @property
+    def current_account_id(self) -> UUID | None:
+        """The account of the request, which the caller may have no access to. None without one."""
+        if self.header_account_id is not None and self.view is None:
+            return self.header_account_id
+        return self.current_access.account_id if self.current_access is not None else None
+
+    def note_use(self, account_ids: Iterable[UUID]) -> None:
+        """Note that the request has read or changed accounts, by id or in a list. Does nothing in a view-as request."""
+        if self.view is None:
+            self.used_accounts.update(account_ids)
+
+    async def record_uses(self) -> None:
+        """Store the use of the caller's grants on the noted accounts, after the operation."""
+        if self.current_access is not None:
+            self.used_accounts.discard(self.current_access.account_id)  # stored at the start of the request
+        if not self.used_accounts or self.viewer_id is None:
+            return
+        await self.access.load(self.used_accounts)
+        accesses = [self.access.get(account_id) for account_id in self.used_accounts]
+        self.used_accounts.clear()
+        await account_switch.record_uses(self.caller, [entry for entry in accesses if entry is not None])
+
     def clear_caches(self) -> None:
         """Drop the rows read so far, because a mutation may have changed them."""
         self.access = AccessCache(self.caller.user_id, self.caller.now)
         self.readable_users = set()
+        self.user_accounts = {}
         self.viewer_row = None
 
     async def set_session(self, row: SessionRow | None, token: str | None) -> None:
@@ -148,10 +186,23 @@ class Context:
         self.session = row
         self.token = token
         self.caller = _with_session(self.caller, row)
-        self.current_access = None
+        self.current_access = self.header_account_id = None
         self.clear_caches()
         if row is not None and row.account_id is not None:
             self.current_access = await access.load_one(row.user_id, row.account_id, now=self.now)
+
+    def require_account(self) -> None:
+        """Raise AccountRequired if the X-Account header names an account that the user cannot enter now.
+
+        The access to it must be loaded: a mutation of the request may have given or taken it.
+        """
+        if self.header_account_id is not None and self.view is None and not self.access.bits(self.header_account_id):
+            raise AccountRequired(lacks_factor=self.lacks_factor)
+
+    def renew_session(self, row: SessionRow | None) -> None:
+        """Continue the request with the new state of its session. The account of the request stays."""
+        self.session = row
+        self.caller = _with_session(self.caller, row)
 
 
 def selected_columns(info: "Info", *path: str) -> frozenset[str] | None:
@@ -181,7 +232,12 @@ class Info(Protocol):
 
 
 def _with_session(caller: Caller, row: SessionRow | None) -> Caller:
-    return replace(caller, user_id=row.user_id if row else None, session_id=row.id if row else None)
+    return replace(
+        caller,
+        user_id=row.user_id if row else None,
+        session_id=row.id if row else None,
+        authenticated_at=row.authenticated_at if row else None,
+    )
 
 
 async def open_context(
@@ -197,8 +253,8 @@ async def open_context(
 ) -> Context:
     """The context of a request with a session token and an X-Account header, both optional.
 
-    With an invalid token the request is anonymous. If the signed-in user has no access to the account
-    of the header, AccountRequired is raised: no other account may answer in its place.
+    With an invalid token the request is anonymous. If the signed-in user has no access to the account of the header,
+    the request has no current account: `require_account` refuses what is asked of it, and no other account answers.
     """
     account_id = await _account_id(account_key) if account_key is not None and token else None
     load_session = session.by_token
@@ -209,17 +265,16 @@ async def open_context(
         locale=row.locale if row else locale,
         user_id=row.user_id if row else None,
         session_id=row.id if row else None,
+        authenticated_at=row.authenticated_at if row else None,
         in_cookie=in_cookie,
         **client_info,
     )
     if row is None:
-        return Context(caller, hub=hub)
-    context = _create(caller, row, token, hub)
+        return Context(caller, hub=hub, has_ended_token=bool(token))
+    context = _create(caller, row, token, hub, header_account_id=account_id)
     await session.update_last_used(row, now=now)
-    if account_key is not None and context.current_access is None:
-        raise AccountRequired(lacks_factor=row.lacks_factor)
     if context.current_access is not None:
-        await account_switch.record_use(caller, context.current_access)
+        await account_switch.record_uses(caller, [context.current_access])
     return context
 
 
@@ -228,16 +283,21 @@ async def refresh(context: Context, now: datetime) -> Context:
 
     Raises Unauthenticated if the session has ended.
     """
-    account_id = context.current_access.account_id if context.current_access is not None else None
-    session_id = context.caller.session_id
+    account_id, session_id = context.header_account_id, context.caller.session_id
+    if account_id is None and context.current_access is not None:
+        account_id = context.current_access.account_id
     row = await session.by_id(session_id, now=now, account_id=account_id) if session_id else None
     if row is None:
         raise Unauthenticated
-    return _create(replace(context.caller, now=now, locale=row.locale), row, context.token, context.hub)
+    caller = replace(context.caller, now=now, locale=row.locale, authenticated_at=row.authenticated_at)
+    return _create(caller, row, context.token, context.hub, header_account_id=context.header_account_id)
 
 
-def _create(caller: Caller, row: RequestSession, token: str | None, hub: Hub | None) -> Context:
-    context = Context(caller, row, token, hub=hub)
+def _create(
+    caller: Caller, row: RequestSession, token: str | None, hub: Hub | None, *, header_account_id: UUID | None
+) -> Context:
+    context = Context(caller, row, token, hub=hub, header_account_id=header_account_id)
+    context.lacks_factor = header_account_id is not None and row.lacks_factor
     context.viewer_row = row.user()
     context.current_access = row.effective_access(caller.now)
     if context.current_access is not None:

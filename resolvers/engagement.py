@@ -39,11 +39,12 @@ async def clients(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
     return await linked_accounts([row["client_id"] for row in rows], info.context)
 
 
-async def _load_payload(context: Context, key: UUID | None) -> dict[str, object]:
+async def load_payload(context: Context, key: UUID | None) -> dict[str, object]:
+    """The engagement with this id, as a payload. None for None."""
     return {"engagement": None if key is None else (await by_ids([key], context))[0]}
 
 
-engage_bureau = mutation_resolver(engagement_request.engage, _load_payload)
-accept_engagement = mutation_resolver(engagement.accept, _load_payload)
-decline_engagement = mutation_resolver(engagement.decline, _load_payload)
-end_engagement = mutation_resolver(engagement.end, _load_payload)
+engage_bureau = mutation_resolver(engagement_request.engage, load_payload)
+accept_engagement = mutation_resolver(engagement.accept, load_payload)
+decline_engagement = mutation_resolver(engagement.decline, load_payload)
+end_engagement = mutation_resolver(engagement.end, load_payload)

@@ -12,6 +12,7 @@ from database.rows import column
 from models import lists
 from models.access import access, grant, grant_operation
 from models.access.access import GrantRow
+from models.bureaus import client_coverage
 from resolvers import view_as
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
@@ -90,13 +91,14 @@ async def of_engagements(rows: Sequence[Any], info: Info) -> list[list[GrantRow]
 
 
 async def current(parents: Sequence[object], info: Info) -> Sequence[db.Columns | None]:
-    """The caller's grant on the account of the request. None without one."""
-    current_access, cache = info.context.current_access, info.context.access
-    if current_access is None:
+    """The caller's grant on the account of the request. None without one. Raises AccountRequired."""
+    account_id, cache = info.context.current_account_id, info.context.access
+    if account_id is None:
         return [None] * len(parents)
     # Loaded again: a mutation of this request may have ended the grant.
-    await cache.load([current_access.account_id])
-    return [view_as.grant_of(info.context, cache.get(current_access.account_id))] * len(parents)
+    await cache.load([account_id])
+    info.context.require_account()
+    return [view_as.grant_of(info.context, cache.get(account_id))] * len(parents)
 
 
 # ---- Fields of a grant -----------------------------------------------------------------------
@@ -137,6 +139,12 @@ def _grant_facts(rows: Sequence[db.Columns], info: Info) -> list[GrantFacts]:
     """
     now, viewer_id = info.context.now, info.context.viewer_id
     return [access.grant_facts(row, now, with_factor=row["user_id"] != viewer_id) for row in rows]
+
+
+async def sole_client_counts(rows: Sequence[db.Columns], info: Info) -> list[int]:
+    """The number of clients of each grant's bureau that have no other consultant than the holder."""
+    pairs = [(row["account_id"], row["user_id"]) for row in rows]
+    return await client_coverage.count_sole(pairs, now=info.context.now)
 
 
 # ---- Mutations -------------------------------------------------------------------------------

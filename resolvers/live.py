@@ -26,8 +26,11 @@ class Source:
 
 
 async def _account_events(_: object, info: Info, account_id: str) -> AsyncIterator[ChainedEvent]:
-    context = info.context
-    return await _hub(context).follow_events(context.caller, ids.decode("Account", account_id))
+    context, key = info.context, ids.decode("Account", account_id)
+    stream = await _hub(context).follow_events(context.caller, key)
+    context.note_use([key])
+    await context.record_uses()
+    return stream
 
 
 async def _access_changed(_: object, info: Info) -> AsyncIterator[Change]:

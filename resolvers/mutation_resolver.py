@@ -1,10 +1,13 @@
 """Mutation resolvers: each runs one operation and returns its payload."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from auth.policy import Permission
+from database import db
+from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.errors import Forbidden, Problem, Refusal
@@ -48,6 +51,11 @@ class MutationResolver:
         """The type of the event that the operation writes, if it requires a permission."""
         return getattr(self.operation, "event_type", None)
 
+    @property
+    def reauthentication(self) -> ReauthenticationCase | None:
+        """The case in which the operation needs a recent proof, None for never. The directive is derived from it."""
+        return getattr(self.operation, "reauthentication", None)
+
     async def __call__(self, context: Context, **arguments: Any) -> Payload:
         """Run the operation and return its payload.
 
@@ -63,12 +71,25 @@ class MutationResolver:
                 await event.record_refusal(context.caller, self.event_type, refusal)
             raise
         context.clear_caches()
-        return Payload(rights.hide_invisible(await self.load_payload(context, outcome), context))
+        entities = rights.hide_invisible(await self.load_payload(context, outcome), context)
+        if self.permission is not None:
+            context.note_use(_account_ids(arguments, entities))
+        return Payload(entities)
 
 
 def mutation_resolver(operation: Operation, load_payload: LoadPayload, **refusal_payload: object) -> MutationResolver:
     """The resolver of a mutation that runs `operation`. A failed operation returns `refusal_payload`."""
     return MutationResolver(operation, load_payload, refusal_payload)
+
+
+def _account_ids(arguments: Mapping[str, Any], entities: Mapping[str, object]) -> Iterator[UUID]:
+    """The accounts that an operation names in its arguments, and those of its entities."""
+    for name, value in arguments.items():
+        if name.endswith("account_id") and isinstance(value, UUID):
+            yield value
+    for entity in entities.values():
+        if isinstance(entity, db.Row) and "account_id" in entity.keys():  # noqa: SIM118 - a record, not a dict
+            yield entity["account_id"]
 
 
 async def empty_payload(_: Context, __: object) -> dict[str, object]:

@@ -19,6 +19,7 @@ from resolvers import (
 )
 from resolvers import user as users
 from resolvers.context import Context, Info
+from resolvers.rights import OfAccount
 
 Load = Callable[[list[UUID], Context], Awaitable[Sequence[Any]]]
 
@@ -75,5 +76,11 @@ async def _load_visible(type_name: str, keys: list[UUID], info: Info) -> list[An
     rows = [row for row in await _LOADERS[type_name](keys, context) if row is not None]
     if context.access.read_count == reads_before:
         await context.access.simulate_read()  # a made-up id must take the same time as a foreign id
-    rights = metadata["rights"](rows, context)
-    return [row for row, bits in zip(rows, rights, strict=True) if bits & metadata["rule"].bits]
+    row_rights = metadata["rights"]
+    visible_rows = [
+        row for row, bits in zip(rows, row_rights(rows, context), strict=True) if bits & metadata["rule"].bits
+    ]
+    if isinstance(row_rights, OfAccount):
+        accesses = row_rights.accesses(visible_rows, context)
+        context.note_use(access.account_id for access in accesses if access is not None)
+    return visible_rows

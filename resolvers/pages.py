@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from database import db, rows
-from database.listing import Connection, ConnectionQuery, Page
+from database.listing import Connection, ConnectionQuery, Count, Page
 from resolvers.context import Context, Info, selected_columns, selects
 
 R = TypeVar("R", bound=db.Row)
@@ -70,11 +70,21 @@ def rows_by_ids(
 
 
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:
-    """The total count of each connection, if selected: one statement per connection query.
+    """The total count of each connection, if selected. Counting stops at SCAN_ROWS rows."""
+    return [count.number for count in await _counts(connections)]
+
+
+async def total_count_is_capped(connections: Sequence[Connection[Any]], _: Info) -> list[bool]:
+    """For each connection: is it longer than was counted?"""
+    return [count.is_capped for count in await _counts(connections)]
+
+
+async def _counts(connections: Sequence[Connection[Any]]) -> list[Count]:
+    """The count of each connection: one statement per connection query.
 
     A fragment can select several connections at once, each with its own filter.
     """
-    counts_by_list: dict[tuple[int, UUID], int] = {}
+    counts_by_list: dict[tuple[int, UUID], Count] = {}
     for query in {id(connection.query): connection.query for connection in connections}.values():
         keys = list({connection.key: None for connection in connections if connection.query is query})
         counts = await query.counts(keys)

@@ -13,7 +13,7 @@ from typing import Any, Final, overload
 from auth import policy
 from auth.policy import GrantFacts, Permission
 from auth.rules import AS_SELF_BIT, AUTHENTICATED_BIT, PUBLIC_BIT, SELF_BIT, Rule
-from database.rows import distinct_keys, indexes_of, key_hex, map_keys
+from database.rows import column, distinct_keys, indexes_of, key_hex, map_keys
 from models.access.access import Access, GrantRow
 from models.accounts.account import AccountRow
 from models.base.errors import Forbidden, OperationError, Unauthenticated
@@ -87,31 +87,55 @@ def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
     return rights
 
 
-def of_users(rows: Sequence[Any], context: Context) -> Sequence[int]:
-    """Rights on users. Users see all of themselves. USERS_READ in a shared account makes a user readable."""
-    return _of_users(rows, "id", context)
+@dataclass(frozen=True, slots=True)
+class OfUsers:
+    """Rights on users. Users see all of themselves. USERS_READ in an account that connects them makes a user readable.
+
+    `user_column` has the id of the user, `account_column` that of the account in which the row was found, if any.
+    """
+
+    user_column: str
+    account_column: str
+
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each row."""
+        base, readable, keys = _base(context), context.readable_users, key_hex(rows, self.user_column)
+
+        def compute() -> list[int]:
+            rights = [base | _USERS_READ if key in readable else base for key in keys]
+            return _add_self_rights(rights, rows, self.user_column, context)
+
+        return Rights(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, compute)
+
+    def accesses(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
+        """The access for which each row is refused: to the row's account, or to one that connects caller and user."""
+        users = key_hex(rows, self.user_column)
+        fallback_accesses = [context.access.peek(context.user_accounts.get(user)) for user in users]
+        if not rows or self.account_column not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
+            return fallback_accesses
+        accounts = column(rows, self.account_column)
+        return [
+            context.access.peek(account) or fallback_access
+            for account, fallback_access in zip(accounts, fallback_accesses, strict=True)
+        ]
 
 
-def of_linked_accounts(rows: Sequence[Any], context: Context) -> Sequence[int]:
+@dataclass(frozen=True, slots=True)
+class OfLinkedAccounts(OfUsers):
     """Rights on linked accounts: the caller's rights on the owner.
 
-    In the links of an account, USERS_READ in that account also makes the owners on the other side readable.
+    In the links of an account, USERS_READ in that account makes the owners on the other side readable. The same holds
+    for these owners anywhere else: `models/people/visibility.py`.
     """
-    owner_rights = _of_users(rows, "owner_id", context)
-    if not rows or "account_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
-        return owner_rights
-    user_reads = map_keys(rows, "account_id", lambda account_hex: context.access.bits_by_hex(account_hex) & _USERS_READ)
-    return [bits | user_read for bits, user_read in zip(owner_rights, user_reads, strict=True)]
 
-
-def _of_users(rows: Sequence[Any], column: str, context: Context) -> Rights:
-    base, readable, keys = _base(context), context.readable_users, key_hex(rows, column)
-
-    def compute() -> list[int]:
-        rights = [base | _USERS_READ if key in readable else base for key in keys]
-        return _add_self_rights(rights, rows, column, context)
-
-    return Rights(len(keys), base | _USERS_READ if readable.issuperset(keys) else base, compute)
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each row."""
+        owner_rights = OfUsers.__call__(self, rows, context)
+        if not rows or "account_id" not in rows[0].keys():  # noqa: SIM118 - a record, not a dict
+            return owner_rights
+        bits = context.access.bits_by_hex
+        user_reads = map_keys(rows, "account_id", lambda account_hex: bits(account_hex) & _USERS_READ)
+        return [right_bits | user_read for right_bits, user_read in zip(owner_rights, user_reads, strict=True)]
 
 
 def _add_self_rights(rights: list[int], rows: Sequence[Any], column: str, context: Context) -> list[int]:
@@ -201,6 +225,8 @@ class OfEngagement(OfAccount):
         return [next(filter(None, map(context.access.get, visible_to(row))), None) for row in rows]
 
 
+of_users = OfUsers("id", "account_id")
+of_linked_accounts = OfLinkedAccounts("owner_id", "id")
 of_accounts = OfAccount("id")
 of_account_parts = OfAccount()
 of_grants = OfGrant(self_column="user_id")
@@ -235,7 +261,9 @@ def field_errors(rights: RightsOf, rule: Rule, rows: Sequence[Any], context: Con
     """The error for a denied field of each row. Rows with the same facts share one error."""
     if context.viewer_id is None:
         return [Unauthenticated()] * len(rows)
-    accesses = rights.accesses(rows, context) if isinstance(rights, OfAccount) else [None] * len(rows)
+    accesses: list[Access | None] = [None] * len(rows)
+    if isinstance(rights, OfAccount | OfUsers):
+        accesses = rights.accesses(rows, context)
     grant_facts = [access.facts if access else None for access in accesses]
     # By identity: comparing facts takes as long as creating the error, and most rows share one object.
     errors = {id(facts): _field_error(rule, facts) for facts in {id(facts): facts for facts in grant_facts}.values()}

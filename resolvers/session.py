@@ -8,6 +8,7 @@ from database.listing import Connection
 from models import lists
 from models.people import activation, registration, session, user, user_password
 from models.people.session import NewSession, SessionRow
+from models.people.sign_in import reauthenticate as reauthenticate_operation
 from models.people.sign_in import sign_in as sign_in_operation
 from models.sharing import account_switch
 from resolvers import account, ids
@@ -57,6 +58,11 @@ async def _load_viewer_payload(context: Context, _: object) -> dict[str, object]
     return {"viewer": context.session}
 
 
+async def _load_reauthentication_payload(context: Context, key: UUID) -> dict[str, object]:
+    context.renew_session((await session.by_ids([key], now=context.now))[0])
+    return {"session": context.session, "viewer": context.session}
+
+
 async def _load_revocation_payload(context: Context, key: UUID) -> dict[str, object]:
     if key == context.caller.session_id:
         await context.set_session(None, None)
@@ -82,6 +88,7 @@ activate = mutation_resolver(activation.activate, load_sign_in_payload)
 resend_activation = mutation_resolver(activation.resend_activation, empty_payload)
 sign_in = mutation_resolver(sign_in_operation, load_sign_in_payload)
 sign_out = mutation_resolver(session.end_current, _end_session)
+reauthenticate = mutation_resolver(reauthenticate_operation, _load_reauthentication_payload)
 request_password_reset = mutation_resolver(user_password.request_password_reset, empty_payload)
 reset_password = mutation_resolver(user_password.reset_password, empty_payload)
 change_password = mutation_resolver(user_password.change_password, _load_viewer_payload)

@@ -28,19 +28,27 @@ async def by_ids(
 
 
 async def _load_readable(keys: Sequence[UUID], context: Context) -> None:
-    """Load which of the users the caller may read in full: at most one statement."""
+    """Load which of the users the caller may read in full: at most one statement.
+
+    For the others it loads the access to an account that connects them with the caller: `rights` gives its reason.
+    """
     if context.viewer_id is None:
         return
     unclassified_keys = [key for key in keys if key.hex not in context.readable_users and key != context.viewer_id]
-    if unclassified_keys:
-        readable_keys = await _ids_with_readable_profile(unclassified_keys, context.viewer_id, context)
-        context.readable_users.update(key.hex for key in readable_keys)
-
-
-async def _ids_with_readable_profile(keys: list[UUID], viewer_id: UUID, context: Context) -> set[UUID]:
+    if not unclassified_keys:
+        return
     if context.view is not None:
-        return await view_as.ids_with_readable_profile(keys, context.view)
-    return await visibility.ids_with_readable_profile(keys, viewer_id=viewer_id, now=context.now)
+        readable_keys = await view_as.ids_with_readable_profile(unclassified_keys, context.view, context.now)
+        context.readable_users.update(key.hex for key in readable_keys)
+        unreadable_users = (key.hex for key in unclassified_keys if key not in readable_keys)
+        context.user_accounts |= dict.fromkeys(unreadable_users, context.view.account_id)
+        return
+    connections = await visibility.connections(unclassified_keys, viewer_id=context.viewer_id, now=context.now)
+    context.readable_users.update(row.id.hex for row in connections if row.is_readable)
+    user_accounts = {row.id.hex: row.account_id for row in connections if not row.is_readable}
+    context.user_accounts |= user_accounts
+    if user_accounts:
+        await context.access.load(user_accounts.values())
 
 
 async def ids_with_visible_name(keys: list[UUID], context: Context) -> set[UUID]:
@@ -54,8 +62,20 @@ async def ids_with_visible_name(keys: list[UUID], context: Context) -> set[UUID]
     )
 
 
-async def _load_column(rows: Sequence[Any], column: str, info: Info) -> list[UserRow | None]:
-    return await by_ids(rows_.column(rows, column), info.context, selected_columns(info))
+async def _load_column(
+    rows: Sequence[Any], column: str, info: Info, account_column: str = "account_id"
+) -> Sequence[Any]:
+    """The user of each row. One that the caller may not read in full has the row's account, for the reason."""
+    context = info.context
+    users = await by_ids(rows_.column(rows, column), context, selected_columns(info))
+    if not any(user is not None and user.id.hex in context.user_accounts for user in users):
+        return users
+    account_ids = rows_.column(rows, account_column)
+    await context.access.load(account_ids)
+    return [
+        {**user, "account_id": account_id} if user is not None and user.id.hex in context.user_accounts else user
+        for user, account_id in zip(users, account_ids, strict=True)
+    ]
 
 
 async def of_grants(grants: Sequence[Any], info: Info) -> Sequence[Any]:
@@ -72,27 +92,32 @@ async def of_grants(grants: Sequence[Any], info: Info) -> Sequence[Any]:
     return joined_users
 
 
-async def granted_by(grants: Sequence[Any], info: Info) -> list[UserRow | None]:
+async def granted_by(grants: Sequence[Any], info: Info) -> Sequence[Any]:
     """The user who gave each grant. None for an account's first owner."""
     return await _load_column(grants, "granted_by_id", info)
 
 
-async def invited_by(invitations: Sequence[Any], info: Info) -> list[UserRow | None]:
+async def invited_by(invitations: Sequence[Any], info: Info) -> Sequence[Any]:
     """The inviter of each invitation."""
     return await _load_column(invitations, "invited_by_id", info)
 
 
-async def owners(accounts: Sequence[Any], info: Info) -> list[UserRow | None]:
-    """The owner of each account or ownership offer."""
-    return await _load_column(accounts, "owner_id", info)
+async def owners(accounts: Sequence[Any], info: Info) -> Sequence[Any]:
+    """The owner of each account."""
+    return await _load_column(accounts, "owner_id", info, account_column="id")
 
 
-async def receivers(transfers: Sequence[Any], info: Info) -> list[UserRow | None]:
+async def offering_owners(transfers: Sequence[Any], info: Info) -> Sequence[Any]:
+    """The owner who made each ownership offer."""
+    return await _load_column(transfers, "owner_id", info)
+
+
+async def receivers(transfers: Sequence[Any], info: Info) -> Sequence[Any]:
     """The receiver of each ownership offer."""
     return await _load_column(transfers, "receiver_id", info)
 
 
-async def actors(rows: Sequence[Any], info: Info) -> list[UserRow | None]:
+async def actors(rows: Sequence[Any], info: Info) -> Sequence[Any]:
     """The user behind each event or ledger entry. None for the operator."""
     return await _load_column(rows, "actor_id", info)
 

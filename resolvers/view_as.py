@@ -32,7 +32,7 @@ async def apply_header(context: Context, header_values: list[str]) -> None:
     if context.session is None:
         raise Unauthenticated
     if context.current_access is None:
-        raise AccountRequired
+        raise AccountRequired(lacks_factor=context.lacks_factor)
     if len(header_values) != 1:
         raise BadInput("Give X-View-As once.")
     view = await _open_view(context, context.current_access, header_values[0])
@@ -62,7 +62,8 @@ def viewer_parent_key(context: Context, query: ConnectionQuery[R], column: str) 
     view = context.view
     if view is None:
         return context.caller.user()
-    query.where(f"{column} = {{}}", view.account_id)
+    restrict = query.where_indexed if query.scan is None else query.where
+    restrict(f"{column} = {{}}", view.account_id)
     return view.holder_id or ids.NIL_KEY
 
 
@@ -74,7 +75,7 @@ def accounts_parent_key(context: Context, query: ConnectionQuery[AccountRow]) ->
     view = context.view
     if view is not None and view.access is None:
         query.where("FALSE")
-    key = viewer_parent_key(context, query, "a.id")
+    key = viewer_parent_key(context, query, "g.account_id")
     return key if view is None else view.holder_id or view.viewer_id
 
 

@@ -78,6 +78,7 @@ class RequestAccessInput:
     on_behalf_of_account_id: strawberry.ID | None = input_field(
         "The id of an account of the requester, whose name is shown. The requester needs USERS_WRITE in it."
     )
+    idempotency_key: str | None
 
 
 @strawberry.input(description="A pending request, and what to grant.")

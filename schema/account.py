@@ -92,6 +92,11 @@ class AccessDecision:
     grantable_by: list[Role] = field(
         description="The roles whose holders could give the permission. Empty if it is allowed."
     )
+    needs_reauthentication: bool = field(
+        resolve=resolvers.account.needs_reauthentication,
+        description="True if it is allowed, but the mutations with @reauthentication that need it would answer "
+        "REAUTHENTICATION_REQUIRED now: call reauthenticate first.",
+    )
 
 
 @graph_type(
@@ -124,6 +129,7 @@ class AccountSettings:
     without_second_factor: Connection[Grant] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.grant.without_factor,
+        reads_rows=True,
         columns=("id",),
         arguments=FORWARD,
         description="The active grants of users without a second factor. They cannot enter while requiresTwoFactor is "
@@ -134,7 +140,7 @@ class AccountSettings:
 @graph_type(
     needs(Permission.USERS_READ),
     rights.of_account_parts,
-    description="The seats of an account. Owner, accountants and consultants take none.",
+    description="The seats of an account. Owner, accountants and the consultants of bureaus take none.",
 )
 class Seats:
     """The seats of an account."""
@@ -241,6 +247,7 @@ class Account(Node):
     links: Connection[AccountLink] | None = field(
         needs(Permission.USERS_READ),
         batch=resolvers.link.of_accounts,
+        reads_rows=True,
         columns=("id",),
         arguments=FORWARD | {"relation": AccountRelation | None},
         description="The linked accounts, by name. Null if the viewer may not read users.",
@@ -297,6 +304,7 @@ class CreateAccountInput:
     )
     kind: AccountKind | None = input_field("The kind of account. Null or omitted: BUSINESS.")
     bank_account_number: str | None = input_field("An IBAN. Spaces are ignored.")
+    idempotency_key: str | None
 
 
 @strawberry.input(description="The fields to change. An omitted field stays as it is.")

@@ -1,8 +1,8 @@
 """The executable schema: each element is checked for rule and description, and annotated for the executor."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, wraps
 from typing import Any, Final, Protocol, cast
 
 import strawberry
@@ -24,8 +24,10 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 import executor
+from auth.policy import Permission
 from auth.rules import explain
 from database import db
+from database.rows import column
 from resolvers import ids
 from resolvers.mutation_resolver import MutationResolver
 from resolvers.rights import field_errors
@@ -141,10 +143,28 @@ def _annotate_field(type_: GraphQLObjectType, name: str, field: GraphQLField, ty
         "attribute": (definition.python_name or name).rstrip("_"),
         **declaration.metadata,
     }
+    if type_.name == "Account" and rule.permission not in _SHOWN_IN_MENU:
+        kind = "batch" if "batch" in declaration.metadata else "column"
+        field.extensions[kind] = _with_use(cast("Callable[..., Any]", declaration.metadata[kind]))
     resolver = declaration.metadata.get("mutation_resolver")
     if isinstance(resolver, MutationResolver):
         field.extensions["resolve"] = _with_input(resolver)
         _check_input(name, resolver, field)
+
+
+_SHOWN_IN_MENU: Final = {Permission.ACCOUNT_READ, Permission.SUBSCRIPTION_READ}
+"""The permissions of the fields with which a menu lists accounts. Listing accounts uses none of them."""
+
+
+def _with_use(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """A resolver of a field of accounts that notes the use of the caller's grants on them."""
+
+    @wraps(resolve)
+    def run(rows: Sequence[Any], info: Any, **arguments: Any) -> Any:
+        info.context.note_use(column(rows, "id"))
+        return resolve(rows, info, **arguments)
+
+    return run
 
 
 def _lists_objects(field: GraphQLField) -> bool:

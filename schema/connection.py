@@ -21,12 +21,17 @@ class Node:
 class PageInfo:
     """Relay's page info."""
 
-    has_next_page: bool = field(description="True if entries follow after `endCursor`.")
-    has_previous_page: bool = field(description="True if entries precede `startCursor`.")
-    start_cursor: str | None = field(
-        description="The cursor of the first entry, for `before`. Null: the page is empty."
+    has_next_page: bool = field(
+        description="True if entries may follow after `endCursor`. A page of a filtered list ends after 10,000 entries "
+        "that do not match: it can have fewer entries than requested, or none, and the next page goes on."
     )
-    end_cursor: str | None = field(description="The cursor of the last entry, for `after`. Null: the page is empty.")
+    has_previous_page: bool = field(description="True if entries may precede `startCursor`. See `hasNextPage`.")
+    start_cursor: str | None = field(
+        description="The position at which the page starts, for `before`. Null: the page is empty, and none precedes."
+    )
+    end_cursor: str | None = field(
+        description="The position at which the page ends, for `after`. Null: the page is empty, and none follows."
+    )
 
 
 @graph_type(AUTHENTICATED, has_cost=False, description="An entry of a list.")
@@ -49,7 +54,15 @@ class Connection(Generic[NodeType]):
     nodes: list[NodeType] = field(cost_size=PAGE, description="The objects, without cursors.")
     page_info: PageInfo = field(description="The position of the page in the list.")
     total_count: int = field(
-        batch=resolvers.pages.total_count, description="The number of entries of the whole list that match the filter."
+        batch=resolvers.pages.total_count,
+        reads_rows=True,
+        description="The number of entries of the whole list that match the filter. Counting ends after 10,000 "
+        "entries, those that do not match included.",
+    )
+    total_count_is_capped: bool = field(
+        batch=resolvers.pages.total_count_is_capped,
+        reads_rows=True,
+        description="True if the list has more entries than were counted: at least `totalCount`.",
     )
 
 

@@ -18,6 +18,7 @@ class AssignConsultantInput:
     permissions: list[Permission] | None = input_field(
         "The permissions of the consultant at each client. Null or omitted: the grants wait for permissions."
     )
+    idempotency_key: str | None
 
 
 @strawberry.input(description="A consultant, and the clients to unassign.")
@@ -36,6 +37,7 @@ class ReplaceConsultantInput:
     bureau_account_id: strawberry.ID
     from_user_id: strawberry.ID = input_field("The id of the former consultant.")
     to_user_id: strawberry.ID = input_field("The id of the new consultant, who has an active grant on the bureau.")
+    idempotency_key: str | None
 
 
 @graph_type(PUBLIC, description="The outcome at one client. Each client has its own.")

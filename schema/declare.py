@@ -21,6 +21,7 @@ from auth import labels
 from auth.policy import Permission
 from auth.rules import AUTHENTICATED, AUTHENTICATED_BIT, PUBLIC, Rule, needs
 from database.rows import key_hex
+from models.access.reauthentication import ReauthenticationCase
 from resolvers import ids, rights
 from resolvers.live import Source
 from resolvers.mutation_resolver import MutationResolver
@@ -96,6 +97,18 @@ class PublicDirective:
     """Nothing is needed."""
 
 
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    name="reauthentication",
+    description="The mutation needs a proof of the last ten minutes that it is the user: a sign-in, or reauthenticate. "
+    "Without one it answers REAUTHENTICATION_REQUIRED.",
+)
+class ReauthenticationDirective:
+    """A recent proof is needed."""
+
+    always: bool = strawberry.directive_field(name="always")
+
+
 _PLAIN_DIRECTIVES: Final = {"authenticated": AuthenticatedDirective, "self": SelfDirective, "public": PublicDirective}
 
 
@@ -134,6 +147,7 @@ def field(
     is_same_row: bool = False,
     joined_as: str | None = None,
     cost_size: int | str | None = None,
+    reads_rows: bool = False,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
@@ -151,6 +165,7 @@ def field(
         joined_as: A list can have joined the field's object to its row, under this name.
         cost_size: The number of objects of a list when costs are computed: a number that is hardly ever exceeded,
             IDS or PAGE.
+        reads_rows: The field reads more rows than it shows, up to the limit of a scan.
         arguments: Annotations by Python name.
         name: The field's GraphQL name, if Python does not allow it as an attribute.
         description: The description in the SDL. A field without one does not build.
@@ -164,6 +179,7 @@ def field(
         "is_same_row": is_same_row or None,
         "joined_as": joined_as,
         "cost_size": cost_size,
+        "reads_rows": reads_rows or None,
     }
     return _field(
         FieldDeclaration(rule, {name: value for name, value in metadata.items() if value is not None}),
@@ -179,11 +195,12 @@ def _field(
     *,
     description: str | None,
     name: str | None = None,
+    directives: Sequence[object] = (),
 ) -> StrawberryField:
     strawberry_field = StrawberryField(
         graphql_name=name,
         description=description,
-        directives=[directive(declaration.rule)] if declaration.rule else [],
+        directives=[*([directive(declaration.rule)] if declaration.rule else []), *directives],
         metadata={"declaration": declaration},
     )
     strawberry_field.arguments = make_arguments(arguments or {})
@@ -212,12 +229,18 @@ def mutation(
     """A mutation with its operation and its input.
 
     The rule of an operation in an account comes from the operation itself: it checks the permission
-    under the account's lock. `rule` is for all other operations.
+    under the account's lock. `rule` is for all other operations. Whether it needs a recent proof comes from the
+    operation too.
     """
     if resolver.permission is not None:
         rule = Rule(AUTHENTICATED_BIT, resolver.permission)
     declaration = FieldDeclaration(rule, {"mutation_resolver": resolver})
-    return _field(declaration, {"input": input_type} if input_type else None, description=description)
+    arguments, case = {"input": input_type} if input_type else None, resolver.reauthentication
+    if case is None:
+        return _field(declaration, arguments, description=description)
+    needs_proof = ReauthenticationDirective(always=case is ReauthenticationCase.ALWAYS)
+    description = f"{description} Needs reauthentication{case.condition}."
+    return _field(declaration, arguments, description=description, directives=[needs_proof])
 
 
 def subscription(

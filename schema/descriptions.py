@@ -24,6 +24,7 @@ SHARED: Final = {
     "number": "The public number of an account.",
     "permission": "A permission in the account.",
     "orSelf": "True if users may also read their own data without the permission.",
+    "always": "True if each call needs it. False: only in the case that the description names.",
     "relation": "Only links of this kind. Null or omitted: all links.",
     "input": "The input of the mutation.",
     # Ids of input objects
@@ -39,8 +40,9 @@ SHARED: Final = {
     "userId": "The id of the user.",
     # Other input fields
     "country": "The country of the organization number, ISO 3166-1 alpha-2. Required with an organization number.",
-    "idempotencyKey": "A text that the client chooses, at most 200 characters. A second request with the same key and "
-    "input within 24 hours has the outcome of the first. Null or omitted: each request is a transfer of its own.",
+    "idempotencyKey": "A text that the client chooses for each action of the user, at most 200 characters. "
+    "A second request of the viewer with the same mutation, key and input within 24 hours changes nothing and returns "
+    "the outcome of the first. With another input it is refused. Null or omitted: each request is a new action.",
     "organizationNumber": "The organization number by the rules of its country. Spaces and dashes are ignored.",
     "permissions": "The only permissions of the grant. For CONSULTANT and SIMPLE_USER alone. Null or omitted: "
     "no permissions for a consultant, all permissions of the role for a simple user.",

@@ -59,6 +59,12 @@ class EngagementFilter:
 
     status: list[EngagementStatus] | None = input_field("The statuses of the engagement.")
     consultant_id: strawberry.ID | None = input_field("The id of a consultant with a live grant from the engagement.")
+    sole_consultant_id: strawberry.ID | None = input_field(
+        "The id of a consultant with a live grant from the engagement. No other consultant has one."
+    )
+    without_consultant: bool | None = input_field(
+        "True: active engagements without a live grant of any consultant. False: those with one."
+    )
 
 
 # ---- Inputs and payloads ---------------------------------------------------------------------
@@ -79,6 +85,7 @@ class EngageBureauInput:
     )
     client_number: int | None = input_field("The account number of the client.")
     bureau_number: int | None = input_field("The account number of the bureau.")
+    idempotency_key: str | None
 
 
 @strawberry.input(description="A pending engagement that the other side has requested.")

@@ -33,7 +33,7 @@ graph_enum(
         GrantStatus.ACTIVE: "It gives access.",
         GrantStatus.REVOKED: "It was revoked. It can be restored.",
         GrantStatus.RESIGNED: "The holder gave it up.",
-        GrantStatus.EXPIRED: "Its end has passed.",
+        GrantStatus.EXPIRED: "Its end has passed. It can be restored with a new end.",
     },
 )
 graph_enum(
@@ -87,6 +87,13 @@ class Grant(Node):
     valid_until: datetime | None = field(description="When the grant ends. Null: it has no end.")
     last_used_at: datetime | None = field(description="When the account was last entered with the grant. Null: never.")
     created_at: datetime = field(description="When the grant was given.")
+    clients_without_other_consultant: int = field(
+        batch=resolvers.grant.sole_client_counts,
+        reads_rows=True,
+        columns=("account_id", "user_id"),
+        description="For a grant on a bureau: the number of clients that would have no consultant without the holder. "
+        "After the holder has left the bureau: those that have no consultant since. Otherwise 0.",
+    )
     granted_by: User | None = field(
         batch=resolvers.user.granted_by,
         columns=("granted_by_id",),
@@ -112,7 +119,7 @@ class GrantFilter:
 # ---- Inputs and payloads ---------------------------------------------------------------------
 
 
-@strawberry.input(description="The fields of the grant to change. An omitted field stays as it is.")
+@strawberry.input(description="The fields of the grant to change. A null or omitted field stays as it is.")
 class UpdateGrantInput:
     """The input of updateGrant."""
 
@@ -121,11 +128,15 @@ class UpdateGrantInput:
         "The new role. Never OWNER. It starts without a list of permissions. Null changes nothing."
     )
     permissions: list[Permission] | None = input_field(
-        "The only permissions of the grant, for CONSULTANT and SIMPLE_USER. Null removes the list."
+        "The only permissions of the grant, for CONSULTANT and SIMPLE_USER. Null changes nothing."
     )
     valid_until: datetime | None = input_field(
-        "The instant at which the grant ends, at most ten years ahead. Null: no end."
+        "The instant at which the grant ends, at most ten years ahead. Null changes nothing."
     )
+    remove_permission_list: bool | None = input_field(
+        "True removes the list of permissions: a SIMPLE_USER then has those of the role, a CONSULTANT has none."
+    )
+    remove_end: bool | None = input_field("True removes the end of the grant. Not together with `validUntil`.")
 
 
 @strawberry.input(description="A live grant of another user.")
@@ -135,11 +146,16 @@ class RevokeGrantInput:
     grant_id: strawberry.ID
 
 
-@strawberry.input(description="A revoked grant.")
+@strawberry.input(description="A revoked or expired grant.")
 class RestoreGrantInput:
     """The input of restoreGrant."""
 
     grant_id: strawberry.ID
+    valid_until: datetime | None = input_field(
+        "The instant at which the grant ends, at most ten years ahead. Null or omitted: its former end, which has to "
+        "be in the future."
+    )
+    remove_end: bool | None = input_field("True removes the former end. Not together with `validUntil`.")
 
 
 @strawberry.input(description="A live grant of the viewer.")

@@ -9,7 +9,7 @@ import resolvers.account
 import resolvers.invitation
 import resolvers.user
 from auth.policy import Permission, Role
-from models.sharing.invitation import InvitationStatus
+from models.sharing.invitation import InvitationDelivery, InvitationStatus
 from resolvers import rights
 from schema.connection import Node
 from schema.declare import PUBLIC, field, global_id, graph_enum, graph_type, input_field, needs
@@ -33,6 +33,16 @@ graph_enum(
         InvitationStatus.DECLINED: "The invitee declined it.",
         InvitationStatus.REVOKED: "The account revoked it.",
         InvitationStatus.EXPIRED: "It was not accepted in time. It can be sent again.",
+    },
+)
+graph_enum(
+    InvitationDelivery,
+    "The state of the newest mail of an invitation.",
+    {
+        InvitationDelivery.QUEUED: "It waits to be sent, or to be sent again.",
+        InvitationDelivery.SENT: "A mail server has taken it. It can still be returned later.",
+        InvitationDelivery.FAILED: "It could not be delivered. The inviter gets a mail; see `Message.failureReason`.",
+        InvitationDelivery.STOPPED: "The receiver has stopped mails of this kind. The invitation can be accepted.",
     },
 )
 
@@ -63,6 +73,9 @@ class Invitation(Node):
     created_at: datetime = field(description="When it was created.")
     expires_at: datetime = field(description="Until when it can be accepted.")
     grant_valid_until: datetime | None = field(description="When the offered grant ends. Null: it has no end.")
+    delivery: InvitationDelivery | None = field(
+        description="The state of its newest mail. Null: the mail is no longer stored."
+    )
 
 
 @strawberry.input(description="A filter of invitations. A null or omitted field does not restrict.")
@@ -113,19 +126,26 @@ class InviteUserInput:
     allow_other_login: bool | None = input_field(
         "True if a login with another address may accept. Null or omitted: false."
     )
+    idempotency_key: str | None
 
 
-@strawberry.input(description="The fields of the invitation to change. An omitted field stays as it is.")
+@strawberry.input(description="The fields of the invitation to change. A null or omitted field stays as it is.")
 class UpdateInvitationInput:
     """The input of updateInvitation."""
 
     invitation_id: strawberry.ID
     role: Role | None = input_field("The role to offer. Never OWNER. Null changes nothing.")
     permissions: list[Permission] | None = input_field(
-        "The only permissions to offer, for CONSULTANT and SIMPLE_USER. Null removes the list."
+        "The only permissions to offer, for CONSULTANT and SIMPLE_USER. Null changes nothing."
     )
     grant_valid_until: datetime | None = input_field(
-        "The instant at which the grant will end, at most ten years ahead. Null: no end."
+        "The instant at which the grant will end, at most ten years ahead. Null changes nothing."
+    )
+    remove_permission_list: bool | None = input_field(
+        "True removes the list of permissions: a SIMPLE_USER gets those of the role, a CONSULTANT gets none."
+    )
+    remove_end: bool | None = input_field(
+        "True removes the end of the offered grant. Not together with `grantValidUntil`."
     )
 
 
@@ -134,6 +154,7 @@ class ResendInvitationInput:
     """The input of resendInvitation."""
 
     invitation_id: strawberry.ID
+    idempotency_key: str | None
 
 
 @strawberry.input(description="A pending or expired invitation.")

@@ -7,6 +7,7 @@ from graphql import GraphQLObjectType
 from auth import policy
 from auth.policy import Permission
 from auth.rules import SELF_BIT, Rule
+from models.access.reauthentication import ReauthenticationCase
 from schema.build import build
 
 
@@ -18,8 +19,17 @@ def fields() -> Iterator[tuple[str, str, Rule]]:
                 yield name, field_name, field.extensions["rule"]
 
 
+def reauthenticated_mutations() -> Iterator[tuple[str, ReauthenticationCase]]:
+    """The name of each mutation that needs a recent proof, and the case in which it does."""
+    mutation_type = build().mutation_type
+    for name, field in sorted(mutation_type.fields.items()) if mutation_type else ():
+        case = field.extensions["mutation_resolver"].reauthentication
+        if case is not None:
+            yield name, case
+
+
 def matrix() -> str:
-    """Two tables: permissions by role, and fields by role."""
+    """Three tables: permissions by role, fields by role, and the mutations that need reauthentication."""
     legend = ", ".join(f"{letter} {role.value.lower()}" for role, letter in policy.ROLE_LETTERS.items())
     lines = [
         "Permissions and fields by role. Written by: .venv/bin/fullmakt matrix > docs/matrix.txt",
@@ -32,6 +42,11 @@ def matrix() -> str:
     lines += [_row(permission, _cells_of_permission(permission)) for permission in Permission]
     lines += ["", _row("Field", " ".join(policy.ROLE_LETTERS.values()), "Rule")]
     lines += [_row(f"{type_}.{name}", _cells_of_rule(rule), str(rule)) for type_, name, rule in fields()]
+    lines += ["", "Mutations that need reauthentication: a proof of the last ten minutes that it is the user", ""]
+    lines += [
+        f"{f'Mutation.{name}':<48} {case}{case.condition and ':'}{case.condition}"
+        for name, case in reauthenticated_mutations()
+    ]
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import strawberry
 
+import resolvers.message
 from auth.policy import Permission
 from models.outbox.message import MessageStatus
 from resolvers import rights
@@ -32,8 +33,18 @@ class Message(Node):
     id: strawberry.ID = global_id("Message")
     kind: str = field(description="The kind of message, for example invitation.")
     to: str = field(attr="to_address", description="The e-mail address of the receiver.")
-    subject: str = field(description="The subject line.")
+    subject: str = field(
+        resolve=resolvers.message.subject,
+        columns=("kind", "params"),
+        description="The subject line, in the language of the viewer. The mail is in that of the receiver.",
+    )
     status: MessageStatus = field(description="The status of the message.")
+    failure_reason: str | None = field(
+        resolve=resolvers.message.failure_reason,
+        columns=("failure",),
+        description="Why the last attempt to send it failed, with the code of the mail server's reply, in the language "
+        "of the viewer. Null: no attempt has failed, or it was sent since.",
+    )
     attempts: int = field(description="The number of attempts to send it.")
     created_at: datetime = field(description="When it was queued.")
     sent_at: datetime | None = field(description="When a mail server took it. Null: not yet.")

@@ -61,6 +61,13 @@ class Mutation:
     sign_out: session.SignOutPayload | None = mutation(
         resolvers.session.sign_out, rule=SELF, description="End the session of the request."
     )
+    reauthenticate: session.ReauthenticatePayload | None = mutation(
+        resolvers.session.reauthenticate,
+        session.ReauthenticateInput,
+        rule=SELF,
+        description="Prove again, in the session of the request, that it is the user: by a one-time code if they have "
+        "a second factor, else by the password. The proof counts for ten minutes.",
+    )
     request_password_reset: session.RequestPasswordResetPayload | None = mutation(
         resolvers.session.request_password_reset,
         session.RequestPasswordResetInput,
@@ -157,6 +164,18 @@ class Mutation:
         client.ResendClientActivationInput,
         description="Mail the client a new link. The former link no longer works.",
     )
+    correct_client_owner: client.CorrectClientOwnerPayload | None = mutation(
+        resolvers.client.correct_client_owner,
+        client.CorrectClientOwnerInput,
+        description="Correct the address of a client who has not taken the account over. The new address gets a link. "
+        "The former link no longer works.",
+    )
+    withdraw_client_account: client.WithdrawClientAccountPayload | None = mutation(
+        resolvers.client.withdraw_client_account,
+        client.WithdrawClientAccountInput,
+        description="Close an account that the client has not taken over. Its link no longer works, and its registered "
+        "numbers are free. Days that are left after the trial go to the bureau. The account cannot be opened again.",
+    )
     update_account: account.UpdateAccountPayload | None = mutation(
         resolvers.account.update_account,
         account.UpdateAccountInput,
@@ -246,7 +265,7 @@ class Mutation:
     restore_grant: grant.RestoreGrantPayload | None = mutation(
         resolvers.grant.restore_grant,
         grant.RestoreGrantInput,
-        description="Restore a revoked grant, with its former role and permissions.",
+        description="Restore a revoked or expired grant, with its former role and permissions.",
     )
     resign_grant: grant.ResignGrantPayload | None = mutation(
         resolvers.grant.resign_grant,
@@ -293,7 +312,8 @@ class Mutation:
     replace_consultant: consultant.ReplaceConsultantPayload | None = mutation(
         resolvers.consultant.replace_consultant,
         consultant.ReplaceConsultantInput,
-        description="Move all clients of one consultant to another, with the same permissions.",
+        description="Move all clients of one consultant to another. The former consultant may have left the bureau. "
+        "Permissions move where the viewer may give them. Refused if there is no client to move.",
     )
 
     # Access requests

@@ -30,7 +30,7 @@ class OwnershipTransfer(Node):
 
     id: strawberry.ID = global_id("OwnershipTransfer")
     offered_by: User = field(
-        batch=resolvers.user.owners, columns=("owner_id",), description="The owner of the account."
+        batch=resolvers.user.offering_owners, columns=("owner_id",), description="The owner of the account."
     )
     receiver: User = field(
         batch=resolvers.user.receivers,
@@ -48,6 +48,7 @@ class TransferOwnershipInput:
     account_id: strawberry.ID
     user_id: strawberry.ID = input_field("The id of the receiver, who has an active grant on the account.")
     password: str = input_field("The viewer's password.")
+    idempotency_key: str | None
 
 
 @strawberry.input(description="An account whose ownership is offered.")

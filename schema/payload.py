@@ -3,6 +3,7 @@
 from typing import Final, TypeVar, dataclass_transform
 
 import i18n
+from models.access.reauthentication import METHOD, ReauthenticationMethod
 from models.base.errors import Problem, UserErrorCode
 from resolvers.context import Info
 from schema.declare import PUBLIC, field, graph_enum, graph_type
@@ -23,7 +24,9 @@ graph_enum(
         UserErrorCode.NOT_FOUND: "There is no such object, or the caller may not see it.",
         UserErrorCode.INVALID_CREDENTIALS: "The address, password or code is wrong.",
         UserErrorCode.NOT_ACTIVATED: "The login is not activated yet.",
-        UserErrorCode.ONE_TIME_CODE_REQUIRED: "The user has a second factor: a one-time code is missing.",
+        UserErrorCode.ONE_TIME_CODE_REQUIRED: (
+            "A one-time code is missing: of the second factor, or from the mail that was sent during an attack."
+        ),
         UserErrorCode.TOKEN_INVALID: "The link's token is unknown, or was used or replaced.",
         UserErrorCode.TOKEN_EXPIRED: "The link's token has expired.",
         UserErrorCode.INVITATION_NOT_PENDING: "The invitation was accepted, declined or revoked already.",
@@ -43,6 +46,16 @@ graph_enum(
         UserErrorCode.TWO_FACTOR_REQUIRED: "This needs a second factor, and the user has none.",
         UserErrorCode.VOUCHER_INVALID: "The voucher's code is unknown, used or expired.",
         UserErrorCode.IDEMPOTENCY_KEY_REUSED: "The idempotency key was used with another input.",
+        UserErrorCode.REAUTHENTICATION_REQUIRED: "The session has no proof of the last ten minutes: call "
+        "reauthenticate with the method that the error names, then try again.",
+    },
+)
+graph_enum(
+    ReauthenticationMethod,
+    "The proof that reauthenticate needs.",
+    {
+        ReauthenticationMethod.PASSWORD: "The password of the login.",
+        ReauthenticationMethod.ONE_TIME_CODE: "A code of the authenticator app, or a recovery code.",
     },
 )
 
@@ -62,6 +75,10 @@ def _error_path(problem: Problem, _: Info) -> list[str] | None:
     return None if problem.field is None else [camel(problem.field)]
 
 
+def _method(problem: Problem, _: Info) -> object:
+    return problem.params.get(METHOD)
+
+
 def camel(name: str) -> str:
     """A GraphQL name in camel case, from snake case."""
     first, *words = name.split("_")
@@ -79,6 +96,9 @@ class UserError:
     message: str = field(resolve=_message, description="A sentence for the user, in the caller's language.")
     path: list[str] | None = field(
         name="field", resolve=_error_path, description="The path to the input field. Null: the input as a whole."
+    )
+    method: ReauthenticationMethod | None = field(
+        resolve=_method, description="The proof that is missing. Null for all codes but REAUTHENTICATION_REQUIRED."
     )
 
 

@@ -74,12 +74,14 @@ class Query:
     accounts: Connection[Account] | None = field(
         AUTHENTICATED,
         batch=resolvers.account.of_viewer,
+        reads_rows=True,
         arguments=ACCOUNT_LIST,
         description="The accounts that the viewer can enter. Null if not signed in.",
     )
     grants: Connection[Grant] | None = field(
         AUTHENTICATED,
         batch=resolvers.grant.visible_to_viewer,
+        reads_rows=True,
         arguments=BOTH_WAYS | {"filter": GrantFilter | None, "order_by": GrantOrder | None},
         description="The viewer's grants, and all grants on accounts where the viewer has USERS_READ. Null if not "
         "signed in.",

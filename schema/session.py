@@ -6,7 +6,7 @@ from schema.account import Account
 from schema.declare import field, input_field
 from schema.payload import BEARER_DESCRIPTION, Payload, payload
 from schema.user import User
-from schema.viewer import Viewer
+from schema.viewer import Session, Viewer
 
 
 @strawberry.input(description="A new login with one account.")
@@ -51,7 +51,18 @@ class SignInInput:
     password: str = input_field("The password of the login.")
     one_time_code: str | None = input_field(
         "A code of the authenticator app, or a recovery code. Required if the user has a second factor: without "
-        "it the error is ONE_TIME_CODE_REQUIRED."
+        "it the error is ONE_TIME_CODE_REQUIRED. While too many wrong passwords are sent, it is required of all users: "
+        "a user without a second factor gets a code by mail if the password is right."
+    )
+
+
+@strawberry.input(description="A proof that the session is used by its user.")
+class ReauthenticateInput:
+    """The input of reauthenticate."""
+
+    password: str | None = input_field("The password of the login. Required if the user has no second factor.")
+    code: str | None = input_field(
+        "A code of the authenticator app, or a recovery code. Required if the user has a second factor."
     )
 
 
@@ -139,6 +150,14 @@ class SignInPayload(Payload):
 
     access_token: str | None = field(description=BEARER_DESCRIPTION)
     viewer: Viewer | None = field(description="The signed-in user. Null if refused.")
+
+
+@payload
+class ReauthenticatePayload(Payload):
+    """The payload of reauthenticate."""
+
+    session: Session | None = field(description="The session, with the new proof. Null if refused.")
+    viewer: Viewer | None = field(description="The viewer after the mutation. Null if refused.")
 
 
 @payload

@@ -25,7 +25,7 @@ graph_enum(
     SubscriptionEntryKind,
     "The kind of entry in a subscription's ledger.",
     {
-        SubscriptionEntryKind.TRIAL: "The days of a new account.",
+        SubscriptionEntryKind.TRIAL: "The trial days of a new account. Negative if they were taken back.",
         SubscriptionEntryKind.VOUCHER: "The days of a voucher.",
         SubscriptionEntryKind.TRANSFER_OUT: "Days given to another account.",
         SubscriptionEntryKind.TRANSFER_IN: "Days received from another account.",
@@ -58,7 +58,7 @@ class SubscriptionEntry(Node):
     """An entry of the ledger."""
 
     id: strawberry.ID = global_id("SubscriptionEntry")
-    days: int = field(description="The number of whole days. Negative if they were given away.")
+    days: int = field(description="The number of whole days. Negative if they were given away or taken back.")
     kind: SubscriptionEntryKind = field(description="The kind of entry.")
     counterpart: LinkedAccount | None = field(
         batch=resolvers.subscription.counterparts, description="The other account of a transfer. Null: no transfer."
@@ -85,6 +85,12 @@ class AccountSubscription:
         columns=("subscription_until",),
         description="The whole days until the end, 0 or more.",
     )
+    transferable_days: int = field(
+        column=resolvers.account.transferable_days,
+        columns=("subscription_until", "trial_until"),
+        description="The whole days that extendSubscription can give to other accounts, 0 or more. Trial days, which "
+        "are used up first, do not count.",
+    )
     is_expired: bool = field(
         column=resolvers.account.is_expired, columns=("subscription_until",), description="True if the end has passed."
     )
@@ -104,7 +110,9 @@ class ExtendSubscriptionInput:
     """The input of extendSubscription."""
 
     account_id: strawberry.ID = input_field("The id of the account that receives the days.")
-    payer_account_id: strawberry.ID = input_field("The id of the account that gives the days.")
+    payer_account_id: strawberry.ID = input_field(
+        "The id of the account that gives the days. To pay for an account of their own, the caller must own it too."
+    )
     days: int = input_field("The number of whole days, 10 to 365.")
     idempotency_key: str | None
 
@@ -124,6 +132,7 @@ class RedeemVoucherInput:
 
     account_id: strawberry.ID
     code: str = input_field("The code of the voucher. Case, spaces and dashes are ignored.")
+    idempotency_key: str | None
 
 
 @payload

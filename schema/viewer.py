@@ -31,6 +31,10 @@ class Session(Node):
     id: strawberry.ID = global_id("Session")
     created_at: datetime = field(description="When the user signed in.")
     last_used_at: datetime = field(description="When the session was last used, to the minute.")
+    authenticated_at: datetime | None = field(
+        description="When the user last proved in this session, by password or code, that it is them. For ten minutes "
+        "the mutations with @reauthentication ask for no other proof. Null: never."
+    )
     expires_at: datetime = field(description="When the session ends if it is not used until then.")
     user_agent: str | None = field(description="The User-Agent header at sign-in. Null: there was none.")
     ip_address: str | None = field(description="The IP address at sign-in. Null: it is unknown.")
@@ -57,14 +61,16 @@ class Viewer:
     current_account: Account | None = field(
         batch=resolvers.account.current,
         description="The account of the X-Account header; without the header the last account of the session. Null: "
-        "neither.",
+        "neither. If the viewer cannot enter the account of the header, it is null with the error ACCOUNT_REQUIRED.",
     )
     current_grant: Grant | None = field(
         batch=resolvers.grant.current,
-        description="The viewer's grant on the current account. Null: there is no current account.",
+        description="The viewer's grant on the current account. Null: there is no current account. If the viewer "
+        "cannot enter the account of the X-Account header, it is null with the error ACCOUNT_REQUIRED.",
     )
     accounts: Connection[Account] = field(
         batch=resolvers.account.of_viewer,
+        reads_rows=True,
         arguments=ACCOUNT_LIST,
         description="The accounts that the viewer can enter. By default the most recently used first.",
     )
@@ -93,6 +99,7 @@ class Viewer:
     )
     events: Connection[Event] = field(
         batch=resolvers.event.of_viewer,
+        reads_rows=True,
         arguments=FORWARD,
         description="The viewer's own events, and entries of users into the viewer's accounts. The newest first.",
     )

@@ -35,7 +35,7 @@ def of_request(request: HTTPRequest, request_id: str, browsers: Browsers) -> Cli
         account_key=request.header("x-account"),
         view_as=request.headers.getlist("x-view-as") if request.header("x-view-as") is not None else [],
         locale=i18n.negotiate(request.header("accept-language")),
-        ip_address=_address(request.scope),
+        ip_address=address_of(request.scope),
         user_agent=_printable(request.header("user-agent")),
     )
 
@@ -64,12 +64,13 @@ def of_socket(scope: Scope, connection_init: Mapping[str, object], request_id: s
         account_key=header("x-account"),
         view_as=[],
         locale=i18n.negotiate(headers.get("accept-language")),
-        ip_address=_address(scope),
+        ip_address=address_of(scope),
         user_agent=_printable(headers.get("user-agent")),
     )
 
 
-def _address(scope: Scope) -> str | None:
+def address_of(scope: Scope) -> str | None:
+    """The IP address of a client, or None on a Unix socket."""
     client: tuple[str, int] | None = scope.get("client")
     return client[0] if client else None
 

@@ -3,9 +3,10 @@
     idle --first byte--> head --blank line--> body --last byte--> idle (while the response is sent, then as before)
 
 A client has ten seconds for the head of a request and ten more for its body. Between requests it may be idle for
-`keep_alive_seconds`. A request is rejected if it is not valid HTTP, too long, too slow or for another host. The
-application sends the rejection, so that it has the same format, headers and order as other responses. Then the
-connection is closed. WebSocket handshakes pass the same checks.
+`keep_alive_seconds`. A request is rejected if it is not valid HTTP, too long, too slow or for another host, or if there
+is no room for its connection (`server/connection_limits.py`). The application sends the rejection, so that it has the
+same format, headers and order as other responses. Then the connection is closed. WebSocket handshakes pass the same
+checks.
 """
 
 import asyncio
@@ -18,8 +19,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from server import proxies, request_guard, shutdown
-from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError
+from server import connection_limits, proxies, request_guard, shutdown
+from server.connection_limits import ConnectionLimits
+from server.errors import RATE_LIMITED, RequestError
 from server.request import MAX_BODY
 from server.request_guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED_REQUESTS, MAX_TARGET_BYTES, RequestGuard
 from server.shutdown import Shutdown
@@ -30,6 +32,10 @@ MAX_WIRE_BODY: Final = 8 * MAX_BODY
 """Maximum bytes of a body on the wire, with chunk sizes and trailers. The application limits the content itself."""
 MIN_READ_BYTES: Final = 8 * 1024
 """Minimum bytes of a response that a client must read within `RequestGuard.timeout_seconds`."""
+
+
+_UPGRADE_OPTIONS: Final = frozenset({b"upgrade", b"http2-settings"})
+"""Headers of an offered protocol. They are options of the header Connection, too."""
 
 
 class Phase(Enum):
@@ -58,6 +64,7 @@ class HTTPConnection(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._guard: RequestGuard = app_state[STATE_KEY]
+        self._limits: ConnectionLimits = app_state[connection_limits.STATE_KEY]
         self._shutdown: Shutdown = app_state[shutdown.STATE_KEY]
         self._phase = Phase.IDLE
         self._received_at = self.loop.time()
@@ -67,6 +74,7 @@ class HTTPConnection(HttpToolsProtocol):
         self._size_bytes = 0
         self._ignores_input = False
         self._is_handshake = False
+        self._is_upgrade_ignored = False
         self._is_behind_proxy = False
         self._unsent_bytes = 0
         self._measured_at = self._received_at
@@ -74,19 +82,23 @@ class HTTPConnection(HttpToolsProtocol):
     # ---- The connection ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the timer and apply the limit on connections."""
+        """Start the timer and apply the limits on connections."""
         super().connection_made(transport)
         if self.client is not None:
             self.client = proxies.normalize(self.client[0]), self.client[1]
             self._is_behind_proxy = self._guard.proxies.is_trusted(self.client[0])
         self._timer = self.loop.call_later(self._guard.timeout_seconds, self._check_deadlines)
-        if len(self.connections) > self._guard.max_connections:
-            self._enforce_limit()
+        self._limits.add(self, self.client[0] if self.client is not None and not self._is_behind_proxy else None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
         super().connection_lost(exc)
+        self._limits.remove(self)
         self._cancel_timer()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes."""
@@ -96,15 +108,33 @@ class HTTPConnection(HttpToolsProtocol):
         self._chunk_bytes = len(data)
         self._size_bytes += self._chunk_bytes
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._upgrade()
+            self._parse(data)
         except httptools.HttpParserInvalidMethodError:
             self._reject(request_guard.unknown_method())
         except httptools.HttpParserError:
             self._reject(RequestError(400, "This is not a valid HTTP/1.1 request."))
         else:
             self._check_size()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse bytes. An offer of another protocol than WebSocket is ignored, as RFC 9110 (section 7.8) says.
+
+        The parser takes such a request for complete after its head. So a new parser gets the head again without the
+        offer, and then the body.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._ignores_input or not self._is_upgrade_ignored:
+                    self._upgrade()
+                    return
+                data = self._head_without_upgrade() + data[upgrade.args[0] :]
+                self._is_upgrade_ignored = False
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
+            else:
+                return
 
     def on_response_complete(self) -> None:
         """Start the next request in the pipeline, or wait for the client."""
@@ -119,22 +149,8 @@ class HTTPConnection(HttpToolsProtocol):
             self.deadline = self.loop.time() + timeout_seconds
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-
-    def _enforce_limit(self) -> None:
-        """Close the waiting connection with the earliest deadline. If none is waiting, reject this connection."""
-        waiting_connections = [
-            connection
-            for connection in self.connections
-            if isinstance(connection, HTTPConnection) and connection is not self and connection.is_waiting
-        ]
-        if waiting_connections:
-            min(waiting_connections, key=lambda connection: connection.deadline).transport.abort()
-        else:
-            self.on_message_begin()
-            rejection = RequestError(
-                503, "Too many connections. Try again in a moment.", SERVICE_UNAVAILABLE, headers={"Retry-After": "1"}
-            )
-            self._reject(rejection)
+        elif self._is_behind_proxy and not self._is_responding:
+            self._limits.unassign(self)
 
     # ---- Time --------------------------------------------------------------------------------
 
@@ -194,16 +210,25 @@ class HTTPConnection(HttpToolsProtocol):
         if self.cycle is not None:
             self.deadline = self._received_at + self._guard.timeout_seconds
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header without blanks around its value (RFC 9110, section 5.5). The parser keeps those after it."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def on_headers_complete(self) -> None:
         """Check the head, which is complete now. Start the application or reject the request."""
         if self._ignores_input:
             return
-        rejection = self._check_head()
+        is_upgrade = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        self._is_handshake = is_upgrade and self._should_upgrade()
+        self._is_upgrade_ignored = is_upgrade and not self._is_handshake
+        if self._is_upgrade_ignored:
+            return
+        if self._is_behind_proxy:
+            self._set_proxied_client()
+        rejection = self._check_head() or self._check_room()
         if rejection is None:
-            if self._is_behind_proxy:
-                self._set_proxied_client()
             super().on_headers_complete()
-            if self._shutdown.is_draining and not self._is_handshake:
+            if (self._shutdown.is_draining and not self._is_handshake) or self._limits.is_surplus(self):
                 self.cycle.keep_alive = False
             self._phase = Phase.BODY
             self.deadline = self._received_at + self._guard.timeout_seconds
@@ -222,7 +247,7 @@ class HTTPConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Handle the last byte of a request. The next request may follow at once."""
-        if self._ignores_input or self._is_handshake:
+        if self._ignores_input or self._is_handshake or self._is_upgrade_ignored:
             return
         super().on_message_complete()
         self._phase = Phase.IDLE
@@ -249,7 +274,6 @@ class HTTPConnection(HttpToolsProtocol):
                 return request_guard.head_too_large()
         version, method = self.parser.get_http_version(), self.parser.get_method()
         rejection = self._guard.check(method, version, self.url, headers)
-        self._is_handshake = self.parser.should_upgrade() and self._should_upgrade()
         if rejection is None and self._is_handshake:
             rejection = request_guard.check_handshake(method, version, headers)
             if self._is_responding:
@@ -258,20 +282,36 @@ class HTTPConnection(HttpToolsProtocol):
             rejection = RequestError(429, "Wait for responses before you send more requests.", RATE_LIMITED)
         return rejection
 
+    def _check_room(self) -> RequestError | None:
+        """Return the reason to reject a request because there are too many connections, or None. Probes are served."""
+        if not self._is_handshake and request_guard.is_probe(self.parser.get_method(), self.url):
+            return None
+        rejection = self._limits.check(self)
+        if rejection is None and self._is_behind_proxy and (client := self.scope["client"]) is not None:
+            return self._limits.assign(self, client[0])
+        return rejection
+
     # ---- WebSockets --------------------------------------------------------------------------
 
     def _upgrade(self) -> None:
-        """Start a WebSocket. For any other upgrade, answer the request over HTTP/1.1 and read nothing after it."""
-        if self._ignores_input:
-            return
-        self._ignores_input = True
-        if self._is_handshake:
+        """Start a WebSocket, unless its handshake was rejected."""
+        if not self._ignores_input:
+            self._ignores_input = True
             self._cancel_timer()
             self.handle_websocket_upgrade()
-        elif self.cycle.response_complete:
-            self.transport.close()
-        else:
-            self.cycle.keep_alive = False
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head of the current request without the offer of another protocol."""
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = [option.strip() for option in value.split(b",")]
+                other_options = [option for option in options if option.lower() not in _UPGRADE_OPTIONS]
+                if other_options:
+                    lines.append(name + b": " + b", ".join(other_options))
+            elif name not in _UPGRADE_OPTIONS:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def handle_websocket_upgrade(self) -> None:
         """Pass the connection, the handshake and the client's address to the WebSocket protocol."""
@@ -283,6 +323,8 @@ class HTTPConnection(HttpToolsProtocol):
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
         protocol.connection_made(self.transport)
+        protocol.follow_loss(self._limits.remove)
+        self._limits.replace(self, protocol)
         protocol.client = self.scope["client"]
         protocol.data_received(b"".join([*lines, b"\r\n"]))
         self.transport.set_protocol(protocol)

@@ -1,10 +1,13 @@
-"""The cost of an operation: the number of objects that its response can hold.
+"""The cost of an operation: the number of objects that its response can hold, and the rows read besides.
 
-    10 accounts of 20 grants each, with their users      10 + 10 * 20 * 2 = 410
+    20 grants of an account, with their users            20 * 2 = 40
+    the same with `totalCount`                           20 * 2 + 100 = 140
+    the same for 10 accounts of the viewer               100 + 10 * (1 + 140) = 1,510
 
-A page counts `first` or `last` entries, or 50 without either. A mutation with a list of ids counts 10 for each id.
-Other lists count the size that their field declares. Connections, edges and scalars count nothing. Fields that are
-merged in the response count once.
+100 rows cost as much as an object. A list with a filter or an order, a list that is put together from several others,
+and a total count read up to 10,000 rows each. A page counts `first` or `last` entries, or 50 without either. A mutation
+with a list of ids counts 10 for each id. Other lists count the size that their field declares. Connections, edges and
+scalars count nothing. Fields that are merged in the response count once.
 
 The cost is compiled once per operation of a document into a sum of products. The part that depends on variables is
 computed for each request, in microseconds.
@@ -41,12 +44,15 @@ from graphql import (
 )
 
 from database.listing import DEFAULT_SIZE, MAX_SIZE
+from database.page_sql import SCAN_ROWS
 from schema.declare import PAGE
 
 INTROSPECTION_COST: Final = 1000
 """The cost of `__schema` or `__type`: each takes about as much time as this many objects."""
 MUTATION_COST: Final = 10
 """The cost of a mutation field, or of each id if it takes a list of ids."""
+SCAN_COST: Final = SCAN_ROWS // 100
+"""The cost of rows that are read but not shown: those that a filter drops, a sort skips, or a count counts."""
 MAX_COST: Final = 1_000_000_000
 
 Variables: TypeAlias = Mapping[str, Any]
@@ -94,6 +100,7 @@ def compile_cost(schema: GraphQLSchema, document: DocumentNode, operation: Opera
     )
 
 
+_PAGE_ARGUMENTS: Final = frozenset({"first", "after", "last", "before"})
 _Condition: TypeAlias = tuple[str, bool]
 """A variable, and the value with which a node is included."""
 _Conditions: TypeAlias = tuple[_Condition, ...]
@@ -144,12 +151,30 @@ class _Compiler:
         type_: Any = get_named_type(group.definition.type)
         requested_size = self._requested_size(group)
         object_cost = self.selection(group.sets, DEFAULT_SIZE if requested_size is None else requested_size)
-        object_cost.base += 1 if type_.extensions.get("has_cost", True) else 0
+        object_cost.base += 1 if is_composite_type(type_) and type_.extensions.get("has_cost", True) else 0
+        self._add_scan(group, object_cost)
         if mutation_cost:
             total = Cost(object_cost.base, object_cost.terms)
             total.add(1 if requested_size is None else requested_size, Cost(mutation_cost))
             return 1, total
         return self._size(group.definition, requested_size, page_size), object_cost
+
+    def _add_scan(self, group: _Group, cost: Cost) -> None:
+        """Add the cost of the rows that a field reads and does not show."""
+        if group.definition.extensions.get("reads_rows"):
+            cost.add(1, Cost(SCAN_COST))
+        elif is_connection(group.definition):
+            arguments = {argument.name.value: argument.value for argument in group.node.arguments or ()}
+            values = [value for name, value in arguments.items() if name not in _PAGE_ARGUMENTS]
+            cost.add(self._is_any_present(values), Cost(SCAN_COST))
+
+    def _is_any_present(self, values: list[ValueNode]) -> "int | Amount":
+        """1 if one of the arguments is not null, else 0."""
+        names = [value.name.value for value in values if isinstance(value, VariableNode)]
+        if any(not isinstance(value, NullValueNode | VariableNode) for value in values):
+            return 1
+        defaults = self._defaults
+        return (lambda variables: any(variables.get(n, defaults.get(n)) is not None for n in names)) if names else 0
 
     def _size(
         self, definition: GraphQLField, requested_size: "int | Amount | None", page_size: "int | Amount"
@@ -165,7 +190,7 @@ class _Compiler:
     def _requested_size(self, group: _Group) -> "int | Amount | None":
         """The page size or the length of the list of ids in the arguments of a field. None without either."""
         arguments = {argument.name.value: argument.value for argument in group.node.arguments or ()}
-        if "first" in group.definition.args:
+        if is_connection(group.definition):
             sizes = [arguments[name] for name in ("first", "last") if name in arguments]
             sizes = [value for value in sizes if not isinstance(value, NullValueNode)]
             return _largest([self._page_size(value) for value in sizes])
@@ -222,7 +247,11 @@ class _Compiler:
     ) -> None:
         name = node.name.value
         definition = self._schema.get_field(type_, name)
-        if definition is None or not is_composite_type(get_named_type(definition.type)):
+        if definition is None:
+            return
+        if not is_composite_type(get_named_type(definition.type)):
+            if definition.extensions.get("reads_rows"):  # all counts of a list share one statement
+                groups.setdefault((type_.name,), _Group(definition, node, [], [])).conditions.append(conditions)
             return
         # Objects of different types can have different arguments under the same response key.
         key = (node.alias.value if node.alias else name, name, type_.name)
@@ -257,6 +286,11 @@ class _Compiler:
             )
 
         return is_included
+
+
+def is_connection(definition: GraphQLField) -> bool:
+    """True if a field returns a page of a list."""
+    return "first" in definition.args
 
 
 # ---- Amounts ---------------------------------------------------------------------------------

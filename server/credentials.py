@@ -8,6 +8,7 @@ only allowed origins pass. The cookie is therefore accepted only together with t
 same or an allowed origin. A cookie without the header or beside a bearer token is an error, so that neither is ignored.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
@@ -22,7 +23,9 @@ HEADER_VALUE: Final = "cookie"
 """The only value of the header."""
 _ATTRIBUTES: Final = "; Path=/; Secure; HttpOnly; SameSite=Strict"
 _SAME_ORIGIN: Final = "same-origin"
-_FOREIGN_SITES: Final = frozenset({"cross-site", "same-site"})
+_CROSS_SITE: Final = "cross-site"
+_FOREIGN_SITES: Final = frozenset({_CROSS_SITE, "same-site"})
+_LOOPBACK: Final = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 
 Header = Callable[[str], str | None]
 """Looks up a header by its lower-case name: `HTTPRequest.header`, or `headers.get` of a WebSocket."""
@@ -48,6 +51,8 @@ class Browsers:
 
     https: bool
     allowed_origins: frozenset[str] = frozenset()
+    allows_loopback: bool = False
+    """In development, pages of all ports of this machine are allowed."""
 
     def credential(self, header: Header, *, handshake: bool = False) -> Credential:
         """The credential of a request. Raises RequestError if it is ambiguous or a cookie lacks the header.
@@ -67,6 +72,12 @@ class Browsers:
             raise RequestError(400, f"The only value of {HEADER} is {HEADER_VALUE}.")
         if self.is_foreign(header):
             _forbid("FOREIGN_ORIGIN", "The origin of this page may not use the cookie.")
+        if header("sec-fetch-site") == _CROSS_SITE:
+            _forbid(
+                "CROSS_SITE_COOKIE",
+                "The browser does not store or send the cookie, because this page is of another site than the server."
+                " Send a bearer token instead, or serve the page from the same site.",
+            )
         if bearer is not None:
             _ambiguous(f"Send either the cookie with {HEADER}, or a bearer token, not both.")
         if session_header is None and not (handshake and self._is_proven(header)):
@@ -78,8 +89,12 @@ class Browsers:
         origin = header("origin")
         if origin is None:
             return header("sec-fetch-site") in _FOREIGN_SITES
-        is_allowed = origin in self.allowed_origins or origin == self._own_origin(header)
+        is_allowed = self.is_allowed_origin(origin) or origin == self._own_origin(header)
         return not is_allowed and header("sec-fetch-site") != _SAME_ORIGIN
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """True if pages of this other origin may call the API."""
+        return origin in self.allowed_origins or (self.allows_loopback and _LOOPBACK.fullmatch(origin) is not None)
 
     def _is_proven(self, header: Header) -> bool:
         return header("origin") is not None or header("sec-fetch-site") == _SAME_ORIGIN

@@ -13,14 +13,16 @@ from server.graph import Graph, GraphQLResponse
 from server.negotiation import GRAPHQL_JSON, HTML_FORMAT, JSON, NO_FORMAT, ResponseFormat
 from server.request import HTTPRequest, read_request
 from server.stream import EventStreamResponse
+from server.stream_slots import StreamSlots
 
 
 class Endpoint:
     """ASGI application for /graphql."""
 
-    def __init__(self, graph: Graph, browsers: Browsers) -> None:
+    def __init__(self, graph: Graph, browsers: Browsers, slots: StreamSlots) -> None:
         self._graph = graph
         self._browsers = browsers
+        self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a GraphQL request by POST or GET, or with the GraphiQL page to the GET of a browser."""
@@ -67,20 +69,40 @@ class Endpoint:
             raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. No other media type is available.")
         graphql_request = await read_request(request)
         client = client_info.of_request(request, entry.request_id, self._browsers)
+        is_foreign_get = graphql_request.is_get and self._browsers.is_foreign(request.header)
+        if is_foreign_get and graphql_request.query:
+            raise _foreign_get_error()
         graphql_request = await self._graph.resolve_persisted(graphql_request, client)
-        entry.operation = operation = self._graph.prepare(graphql_request, client.ip_address)
+        if is_foreign_get and not graphql_request.is_registered:
+            raise _foreign_get_error()
+        entry.operation = operation = await self._graph.prepare(graphql_request, client.ip_address)
+        if is_foreign_get and not self._graph.is_public(operation):
+            raise _foreign_get_error()
         if graphql_request.is_get and operation.kind is not OperationType.QUERY:
             raise RequestError(405, "GET is only for queries. Send this operation by POST.", headers={"Allow": "POST"})
         if response_format is NO_FORMAT and client.credential.in_cookie and operation.kind is OperationType.MUTATION:
             raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. An event stream cannot set the session cookie.")
         entry.context = context = await self._graph.authorize(operation, client)
         if accepts_event_stream and (response_format is NO_FORMAT or operation.kind is OperationType.SUBSCRIPTION):
-            return EventStreamResponse(self._graph, operation, context, entry), {}
+            slot = None
+            if operation.kind is OperationType.SUBSCRIPTION:
+                slot = self._slots.take(context.caller.ip_address, context.viewer_id, holds_connection=True)
+            return EventStreamResponse(self._graph, operation, context, entry, slot), {}
         graphql_response = await self._graph.run(operation, context, entry.request_id)
         if _is_outage(graphql_response):
             raise errors.database_unavailable(context.caller.locale)
         cookie_headers = client.credential.cookie_header(context.token)
         return graphql_response, cookie_headers or caching.headers(request, self._graph, operation, graphql_response)
+
+
+def _foreign_get_error() -> RequestError:
+    """The error of a GET that a page of another site makes a browser send, by an image, a link or a script.
+
+    Such a request has the visitor's address, so it would spend their attempts and their budget. Registered operations
+    that all callers may read are allowed.
+    """
+    message = "A page of another site may send only registered public operations by GET."
+    return RequestError(403, message, errors.FORBIDDEN, reason="FOREIGN_ORIGIN")
 
 
 def _locale(request: HTTPRequest, entry: LogEntry) -> str:

@@ -23,15 +23,18 @@ from graphql import (
     OperationType,
 )
 
+from database.pool import DEFAULT_PER_CALLER, WAIT_SECONDS, current_caller, on_behalf_of
+from database.slots import QueueFull, Slots
 from models import persisted_operation
 from models.base.caller import OperationConfig
+from models.base.errors import RateLimited
 from models.live.hub import Hub
 from resolvers import view_as
 from resolvers.context import Context, open_context, refresh
 from server import budget, caching, errors, limits
 from server.budget import Budget
 from server.client_info import ClientInfo
-from server.document_cache import DocumentCache, InvalidDocument
+from server.document_cache import CheckedDocument, DocumentCache, InvalidDocument
 from server.document_validation import document_checker, limit_error
 from server.errors import InvalidOperation, RequestError
 from server.execution import Executor, compiled_executor
@@ -40,6 +43,10 @@ from server.persisted_operations import PersistedOperations, Trust
 from server.request import GraphQLRequest
 
 NO_BUDGET: Final = Budget(0, 1)
+SESSION_ENDED: Final = "SESSION_ENDED"
+"""The code in the `extensions` of a response to an anonymous request whose token opens no session."""
+MAX_WAITING: Final = 100
+"""Operations of one caller that wait for earlier ones. More are refused."""
 Clock = Callable[[], datetime]
 GraphQLResponse = dict[str, Any]
 
@@ -84,6 +91,7 @@ class Graph:
         hub: Hub | None = None,
         trust: Trust = Trust.OPEN,
         caller_budget: Budget = NO_BUDGET,
+        operations_per_caller: int = DEFAULT_PER_CALLER,
     ) -> None:
         """`on_mail` is called when an operation has queued mail. Without a `hub`, subscriptions fail."""
         self._schema = schema
@@ -95,6 +103,7 @@ class Graph:
         self._execute, self._subscribe = executor(schema, hide_suggestions=not development)
         self._limits = operation_limits
         self._budget = caller_budget
+        self.operations = Slots(operations_per_caller, MAX_WAITING)
         self._documents = DocumentCache(document_checker(schema, operation_limits, development=development))
         self._persisted_operations = PersistedOperations(trust, persisted_operation.load_text)
 
@@ -106,27 +115,26 @@ class Graph:
         """The bytes of text in each cache, by its name."""
         return {"documents": self._documents.bytes}
 
-    def prepare(self, request: GraphQLRequest, address: str | None) -> Operation:
+    async def prepare(self, request: GraphQLRequest, address: str | None) -> Operation:
         """Check the document and select the operation.
 
         The budget of `address` is charged for a document that is not cached, and more for one that is rejected.
 
         Raises:
             RequestError: the document does not parse, exceeds a limit or is not valid, or has no such operation.
-            RateLimited: the budget is spent.
+            RateLimited: the budget is spent, or too many documents wait for their check.
         """
         caller = budget.address_key(address)
         if not self._documents.contains(request.query):
             self._budget.check(caller, budget.REJECTION_COST)
             self._budget.charge(caller, budget.CHECK_COST)
         try:
-            return self._prepare(request)
+            return self._prepare(request, await self._documents.load(request.query, caller))
         except RequestError:
             self._budget.charge(caller, budget.REJECTION_COST)
             raise
 
-    def _prepare(self, request: GraphQLRequest) -> Operation:
-        checked_document = self._documents(request.query)
+    def _prepare(self, request: GraphQLRequest, checked_document: CheckedDocument) -> Operation:
         if isinstance(checked_document, InvalidDocument):
             raise InvalidOperation(400, checked_document.errors, checked_document.code, **checked_document.extensions)
         if request.variables and (violation := limits.check_variables(request.variables, self._limits)):
@@ -153,7 +161,8 @@ class Graph:
         await self._persisted_operations.admit(operation.request, is_signed_in=context.viewer_id is not None)
         self._budget.charge(_payer(context), 1 + operation.cost)
         if client.view_as:
-            await view_as.apply_header(context, client.view_as)
+            with on_behalf_of(_payer(context)):
+                await view_as.apply_header(context, client.view_as)
         return context
 
     async def authenticate(self, client: ClientInfo) -> Context:
@@ -172,26 +181,48 @@ class Graph:
         )
 
     async def run(self, operation: Operation, context: Context, request_id: str) -> GraphQLResponse:
-        """Execute a query or a mutation. Raises RequestError if it cannot start or takes too long."""
+        """Execute a query or a mutation, after earlier ones of the same caller if too many run.
+
+        Raises:
+            RequestError: it cannot start, or takes too long.
+            RateLimited: too many operations of the caller wait, or this one waited too long.
+        """
         if operation.kind is OperationType.SUBSCRIPTION:
             raise RequestError(406, "A subscription needs text/event-stream or graphql-transport-ws.")
+        caller = _payer(context)
+        await self._enter(caller)
         timeout = asyncio.timeout(self._limits.seconds)
         try:
-            async with timeout:
-                result = await self._execute(operation.document, operation.request, context)
+            with on_behalf_of(caller):
+                async with timeout:
+                    result = await self._execute(operation.document, operation.request, context)
+                    await context.record_uses()
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise _timeout_error(self._limits.seconds) from None
         finally:
+            self.operations.leave(caller)
             if context.caller.queued_kinds:
                 self._on_mail()
         if result.data is None and all(error.path is None for error in result.errors or []):
             raise InvalidOperation(400, result.errors or [])
         response = _to_response(result, request_id, context.caller.locale)
+        extensions: dict[str, Any] = {}
+        # A public response is the same for all callers, because caches share it.
+        if context.has_ended_token and context.session is None and not self.is_public(operation):
+            extensions["code"] = SESSION_ENDED
         if operation.request.shows_cost:
-            response["extensions"] = {"cost": self._cost_report(operation, _payer(context))}
+            extensions["cost"] = self._cost_report(operation, _payer(context))
+        if extensions:
+            response["extensions"] = extensions
         return response
+
+    async def _enter(self, caller: UUID | str) -> None:
+        try:
+            await self.operations.enter(caller, WAIT_SECONDS)
+        except (QueueFull, TimeoutError):
+            raise RateLimited(retry_after_seconds=1) from None
 
     async def subscribe(
         self, operation: Operation, context: Context, request_id: str
@@ -207,6 +238,7 @@ class Graph:
         async def renew() -> Context:
             return await refresh(context, self._clock())
 
+        _ = current_caller.set(_payer(context))  # for the task of the stream
         async with aclosing(self._subscribe(operation.document, operation.request, context, renew)) as results:
             async for result in results:
                 if result.data is None and all(error.path is None for error in result.errors or []):

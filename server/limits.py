@@ -57,14 +57,14 @@ class Limits:
     seconds: float = 10
     """For the execution of one operation, after the caller is authenticated."""
     cost: int = 10_000
-    """Of one operation: the number of objects that its response can hold, see `server.cost`."""
+    """Of one operation: the objects that its response can hold and the rows that it may read, see `server.cost`."""
 
 
 DEFAULT: Final = Limits()
 
 _NOUNS: Final = {
     "tokens": "tokens",
-    "cost": "objects in its response",
+    "cost": "objects in its response, counting 100 rows that it may read as one",
     "comments": "comments",
     "comparisons": "comparisons of fields with the same response name",
     "operations": "operations",

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from database import db
 from models.outbox import delivery
+from models.outbox.message_kind import Lane
 from server.log import LOG
 
 PATH: Final = "/metrics"
@@ -138,6 +139,14 @@ class Metrics:
             count.labels("failed").set(backlog.failed_count)
             age = Gauge("fullmakt_outbox_oldest_seconds", "Age of the oldest queued mail.", registry=outbox)
             age.set(backlog.oldest_seconds)
+            lane_age = Gauge(
+                "fullmakt_outbox_lane_oldest_seconds",
+                "Age of the oldest queued mail by lane.",
+                ["lane"],
+                registry=outbox,
+            )
+            for lane in Lane:
+                lane_age.labels(lane.lower()).set(backlog.oldest_in_lane_seconds(lane))
         return generate_latest(_multiprocess_registry() or self.registry) + generate_latest(outbox)
 
 

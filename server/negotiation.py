@@ -25,6 +25,8 @@ PARTIAL_SUCCESS: Final = 294
 
 MAX_CACHED_LENGTH: Final = 500
 """A longer Accept header is not cached, so that the cache stays small."""
+MAX_LENGTH: Final = 2000
+"""Only the beginning of a longer Accept header is read. Browsers send about 150 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def negotiate(accept: str | None, *, is_page_offered: bool = False) -> ResponseF
     if not accept:
         return DEFAULT_FORMAT
     if len(accept) > MAX_CACHED_LENGTH:
-        return _negotiate(accept, is_page_offered)
+        return _negotiate(accept[:MAX_LENGTH], is_page_offered)
     return _negotiate_cached(accept, is_page_offered)
 
 

@@ -67,6 +67,11 @@ class GraphQLRequest:
     shows_cost: bool = False
     """True if the response includes the cost and the balance, by `extensions: {"cost": true}`."""
 
+    @property
+    def is_registered(self) -> bool:
+        """True if the text is that of a registered operation, after PersistedOperations.resolve."""
+        return self.cached_operation is not None and self.cached_operation.is_registered
+
 
 async def read_request(request: HTTPRequest) -> GraphQLRequest:
     """The GraphQL request in the body of a POST or the query string of a GET. Raises RequestError.

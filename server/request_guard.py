@@ -18,7 +18,6 @@ from server.proxies import Proxies
 TIMEOUT_SECONDS: Final = 10
 """Timeout for the request head, for the body, and for the client to read more of a response."""
 KEEP_ALIVE_SECONDS: Final = 10
-MAX_CONNECTIONS: Final = 2000
 MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Of all headers together, without the request line."""
@@ -32,6 +31,7 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 _VERSIONS: Final = frozenset(("1.1", "1.0"))
 _METHODS: Final = frozenset((b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"DELETE"))
+_PROBE_METHODS: Final = frozenset((b"GET", b"HEAD"))
 _FORBIDDEN_METHODS: Final = frozenset((b"TRACE", b"CONNECT"))
 _ALLOW_HEADER: Final = {"Allow": "GET, HEAD, POST"}
 _RELEVANT_HEADERS: Final = FORWARDING_HEADERS | {b"host", b"transfer-encoding"}
@@ -42,13 +42,12 @@ _KEY_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class RequestGuard:
-    """The rules for request heads, and the timeouts and bounds of connections."""
+    """The rules for request heads, and the timeouts of connections."""
 
     hosts: Hosts
     proxies: Proxies = field(default_factory=Proxies)
     timeout_seconds: float = TIMEOUT_SECONDS
     keep_alive_seconds: float = KEEP_ALIVE_SECONDS
-    max_connections: int = MAX_CONNECTIONS
 
     def check(self, method: bytes, version: str, target: bytes, headers: Headers) -> RequestError | None:
         """The error of a request head, or None. Header names are in lower case."""
@@ -75,13 +74,18 @@ class RequestGuard:
     def _check_host(
         self, version: str, target: bytes, host_values: list[bytes], forwarding_headers: list[tuple[bytes, bytes]]
     ) -> RequestError | None:
-        is_probe = target.decode("latin-1").partition("?")[0] in PROBES
-        if is_probe and not host_values and version == "1.0":
+        is_for_probes = _is_for_probes(target)
+        if is_for_probes and not host_values and version == "1.0":
             return None
         if not target.startswith(b"/") and target != b"*":
             # A request target in absolute form: its host overrides the Host header, so it is checked too.
             forwarding_headers.append((b"", httptools.parse_url(target).host or b""))
-        return self.hosts.check(host_values, forwarding_headers, is_probe=is_probe)
+        return self.hosts.check(host_values, forwarding_headers, is_probe=is_for_probes)
+
+
+def is_probe(method: bytes, target: bytes) -> bool:
+    """True for a request of an orchestrator or a monitor, which is served above the limits of connections."""
+    return method in _PROBE_METHODS and _is_for_probes(target)
 
 
 def check_handshake(method: bytes, version: str, headers: Headers) -> RequestError | None:
@@ -115,6 +119,10 @@ def head_too_large() -> RequestError:
 def unknown_method(status: int = 501) -> RequestError:
     """The error of a method that no path supports."""
     return RequestError(status, "This method is not supported here.", headers=_ALLOW_HEADER)
+
+
+def _is_for_probes(target: bytes) -> bool:
+    return target.decode("latin-1").partition("?")[0] in PROBES
 
 
 def _is_key(value: bytes) -> bool:

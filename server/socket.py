@@ -11,7 +11,7 @@ POST, where their cost is charged.
 import asyncio
 import os
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
@@ -30,14 +30,15 @@ from server.errors import RequestError
 from server.graph import Graph
 from server.request import MAX_BODY, parse_request
 from server.stream import SEND_SECONDS, ClientDisconnect
+from server.stream_slots import Slot, StreamSlots
 
 PROTOCOL: Final = "graphql-transport-ws"
 INIT_SECONDS: Final = 10.0
 FINAL_MESSAGES_SECONDS: Final = 0.2
 """Maximum time for the operations of an ended session to send their errors."""
-MAX_SOCKETS: Final = 2000
 MAX_OPERATIONS: Final = 50
 MAX_ID_LENGTH: Final = 80
+_EVICTION_REASON: Final = "Too many open streams. Connect again later."
 _SHUTDOWN_REASON: Final = "The server is shutting down. Connect again."
 
 
@@ -53,14 +54,14 @@ class CloseCode(IntEnum):
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     INITIALISATION_TIMEOUT = 4408
     SUBSCRIBER_ALREADY_EXISTS = 4409
-    TOO_MANY_INITIALISATION_REQUESTS = 4429
+    TOO_MANY_REQUESTS = 4429
     INTERNAL = 4500
 
 
 _CODE_BY_STATUS: Final = {
     401: CloseCode.FORBIDDEN,
     403: CloseCode.FORBIDDEN,
-    429: CloseCode.TRY_AGAIN_LATER,
+    429: CloseCode.TOO_MANY_REQUESTS,
     503: CloseCode.TRY_AGAIN_LATER,
     500: CloseCode.INTERNAL,
 }
@@ -83,9 +84,9 @@ class SocketServices:
     hub: Hub
     access_log: AccessLog
     browsers: Browsers
+    slots: StreamSlots
     init_seconds: float = INIT_SECONDS
     send_seconds: float = SEND_SECONDS
-    max_sockets: int = MAX_SOCKETS
     max_operations: int = MAX_OPERATIONS
 
 
@@ -94,16 +95,13 @@ class Sockets:
 
     def __init__(self, services: SocketServices) -> None:
         self._services = services
-        self._open_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept or reject a socket, and serve it until it is closed."""
         _ = await receive()
-        rejection = self._rejection(scope)
-        if rejection is not None:
-            await error_response.json_response(rejection.status, rejection.to_response(_new_request_id()))(
-                scope, receive, send
-            )
+        if self._services.browsers.is_foreign(Headers(scope=scope).get):
+            rejection = RequestError(403, "This origin may not open a socket.", errors.FORBIDDEN)
+            await _reject(rejection, scope, receive, send)
             return
         if PROTOCOL not in scope["subprotocols"]:
             await send({"type": "websocket.accept"})
@@ -111,27 +109,21 @@ class Sockets:
                 _close_event(SocketClosure(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"Use the subprotocol {PROTOCOL}."))
             )
             return
-        self._open_count += 1
         try:
+            connection = SocketConnection(self._services, scope, receive, send)
+        except RequestError as error:
+            await _reject(error, scope, receive, send)
+            return
+        with connection.slot, suppress(OSError):  # The client may disconnect before the first message.
             await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-            await SocketConnection(self._services, scope, receive, send).run()
-        except OSError:
-            pass  # The client disconnected before the first message.
-        finally:
-            self._open_count -= 1
-
-    def _rejection(self, scope: Scope) -> RequestError | None:
-        if self._services.browsers.is_foreign(Headers(scope=scope).get):
-            return RequestError(403, "This origin may not open a socket.", errors.FORBIDDEN)
-        if self._open_count >= self._services.max_sockets:
-            return RequestError(503, "Too many open sockets. Try again later.", errors.SERVICE_UNAVAILABLE)
-        return None
+            await connection.run()
 
 
 class SocketConnection:
     """One accepted socket."""
 
     def __init__(self, services: SocketServices, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a slot for the socket. The caller releases it. Raises RequestError if no slot is free."""
         self._services = services
         self._scope = scope
         self._receive = receive
@@ -143,6 +135,7 @@ class SocketConnection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._send_lock = asyncio.Lock()
         self._closure: asyncio.Future[SocketClosure | None] = asyncio.get_running_loop().create_future()
+        self.slot: Slot = services.slots.take_for_socket(client_info.address_of(scope), self._evict)
 
     async def run(self) -> None:
         """Serve the socket until it is closed. All tasks and streams are finished on return."""
@@ -160,6 +153,10 @@ class SocketConnection:
             _ = await asyncio.gather(*tasks, return_exceptions=True)
             if self._session is not None:
                 await self._session.aclose()
+
+    def _evict(self) -> None:
+        """Close the socket, which has no session yet, because another stream needs its slot."""
+        self._stop(SocketClosure(CloseCode.TRY_AGAIN_LATER, _EVICTION_REASON))
 
     def _stop(self, closure: SocketClosure | None) -> None:
         if not self._closure.done():
@@ -229,11 +226,12 @@ class SocketConnection:
 
     async def _handle_init(self, payload: Mapping[str, Any]) -> None:
         if self._client is not None:
-            raise SocketClosure(CloseCode.TOO_MANY_INITIALISATION_REQUESTS, "Too many initialisation requests.")
+            raise SocketClosure(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests.")
         request_id = _new_request_id()
         try:
             self._client = client_info.of_socket(self._scope, payload, request_id, self._services.browsers)
             context = await self._services.graph.authenticate(self._client)
+            self.slot.assign(context.caller.user())
             self._session = session = await self._services.hub.follow_session(context.caller)
         except Exception as error:  # noqa: BLE001 - socket boundary: the socket is closed with a masked reason, the log has the details
             raise _closure_for(error, request_id) from None
@@ -286,14 +284,16 @@ class SocketConnection:
         assert self._client is not None  # noqa: S101 - set before the acknowledgement
         graph = self._services.graph
         document = await graph.resolve_persisted(parse_request(payload), self._client)
-        entry.operation = operation = graph.prepare(document, self._client.ip_address)
+        entry.operation = operation = await graph.prepare(document, self._client.ip_address)
         if operation.kind is not OperationType.SUBSCRIPTION:
             raise RequestError(400, f"A socket is for subscriptions; send a {operation.kind.value} by POST.")
         context = await graph.authorize(operation, replace(self._client, request_id=entry.request_id))
         entry.context = context
-        async with aclosing(graph.subscribe(operation, context, entry.request_id)) as responses:
-            async for response in responses:
-                entry.bytes += await self._send({"id": operation_id, "type": "next", "payload": response})
+        slot = self._services.slots.take(context.caller.ip_address, context.viewer_id, holds_connection=False)
+        with slot:
+            async with aclosing(graph.subscribe(operation, context, entry.request_id)) as responses:
+                async for response in responses:
+                    entry.bytes += await self._send({"id": operation_id, "type": "next", "payload": response})
 
     def _locale(self, entry: LogEntry) -> str:
         """Return the locale for error messages of an operation."""
@@ -332,6 +332,14 @@ class SocketConnection:
         except OSError:  # The connection is closed, or the client reads too slowly.
             raise ClientDisconnect from None
         return len(text)
+
+
+async def _reject(rejection: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a handshake with an error instead of a socket."""
+    response = error_response.json_response(
+        rejection.status, rejection.to_response(_new_request_id()), rejection.headers
+    )
+    await response(scope, receive, send)
 
 
 def _payload(message: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ stream ends without `complete`, so that the client connects again to another pro
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from typing import Final
 
 import orjson
@@ -22,6 +22,7 @@ from resolvers.context import Context
 from server import errors
 from server.access_log import LogEntry
 from server.graph import Graph, GraphQLResponse, Operation
+from server.stream_slots import Slot
 
 EVENT_STREAM: Final = "text/event-stream"
 HEARTBEAT_SECONDS: Final = 12.0
@@ -47,14 +48,22 @@ def is_accepted(accept: str | None) -> bool:
 class EventStreamResponse:
     """A response as an event stream: the results of a subscription, or the one result of another operation."""
 
-    def __init__(self, graph: Graph, operation: Operation, context: Context, entry: LogEntry) -> None:
+    def __init__(
+        self, graph: Graph, operation: Operation, context: Context, entry: LogEntry, slot: Slot | None
+    ) -> None:
+        """`slot` is the slot of a subscription. It is released at the end of the response."""
         self._graph = graph
         self._operation = operation
         self._context = context
         self._entry = entry
+        self._slot = slot
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send events until the operation ends or the client disconnects. All tasks are finished on return."""
+        with self._slot or nullcontext():
+            await self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
         tasks = [
             asyncio.create_task(coroutine)
             for coroutine in (

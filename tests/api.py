@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from auth import tokens
 from database import db
+from models.access.reauthentication import MAX_AGE
 from models.outbox.message import LinkPurpose, Message
 from resolvers import ids
 
@@ -78,11 +79,16 @@ class Person:
 
 
 class Api:
-    """An HTTP client of an application."""
+    """An HTTP client of an application.
+
+    As the client of a product does, it answers REAUTHENTICATION_REQUIRED with the password and sends the mutation
+    again, so that tests can move the clock. Tests of re-authentication set `reauthenticates` to False.
+    """
 
     def __init__(self, http: httpx2.AsyncClient, clock: Clock, app: ASGIApp | None = None) -> None:
         self.http = http
         self.clock = clock
+        self.reauthenticates = True
         self._app = app
 
     def at(self, address: str) -> "Api":
@@ -108,8 +114,29 @@ class Api:
             **(headers or {}),
         }
         body = {"query": query, "variables": dict(variables or {})}
-        http_response = await self.http.post("/graphql", json=body, headers=request_headers)
+        response = await self._post(body, request_headers)
+        if self.reauthenticates and _lacks_proof(response) and await self._reauthenticate(request_headers):
+            response = await self._post(body, request_headers)
+        return response
+
+    async def keep_proof(self, by: Person | str) -> None:
+        """Prove again if the proof of a session is too old, unless the test has turned this off."""
+        response = await self.ask("{ viewer { session { authenticatedAt } } }", by=by)
+        viewer = (response.body.get("data") or {}).get("viewer")
+        proof = viewer and viewer["session"]["authenticatedAt"]
+        if self.reauthenticates and proof and self.clock.now - datetime.fromisoformat(proof) >= MAX_AGE:
+            token = by.token if isinstance(by, Person) else by
+            _ = await self._reauthenticate({"Authorization": f"Bearer {token}"})
+
+    async def _post(self, body: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+        http_response = await self.http.post("/graphql", json=body, headers=headers)
         return Response(http_response.status_code, http_response.json())
+
+    async def _reauthenticate(self, headers: Mapping[str, str]) -> bool:
+        """Prove again with the password. False for a user with another password or a second factor."""
+        document = "mutation ($input: ReauthenticateInput!) { reauthenticate(input: $input) { errors { code } } }"
+        response = await self._post({"query": document, "variables": {"input": {"password": PASSWORD}}}, headers)
+        return not response.data["reauthenticate"]["errors"]
 
     async def do(
         self, mutation: str, input_: Mapping[str, Any] | None, selection: str = "", *, by: Person | str | None = None
@@ -175,6 +202,13 @@ async def run_application(
         yield http
 
 
+def _lacks_proof(response: Response) -> bool:
+    """True if the only mutation of a request was refused for want of a recent proof."""
+    payloads = [*(response.body.get("data") or {}).values()]
+    errors = payloads[0].get("errors", []) if len(payloads) == 1 and isinstance(payloads[0], dict) else []
+    return any(error.get("code") == "REAUTHENTICATION_REQUIRED" for error in errors)
+
+
 def codes(payload: Mapping[str, Any]) -> list[tuple[str, list[str] | None]]:
     """Return the code and field of each error of a payload."""
     return [(error["code"], error["field"]) for error in payload["errors"]]
@@ -221,6 +255,7 @@ TABLES = (
     "voucher_batches",
     "vouchers",
     "guesses",
+    "mail_blocks",
     "documents",
     "events",
     "event_links",

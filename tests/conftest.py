@@ -21,7 +21,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import argon2
 import asyncpg
+import msgspec
 import pytest
+from starlette.applications import Starlette
 
 import app
 import embedded
@@ -130,21 +132,31 @@ def clock() -> Clock:
     return Clock()
 
 
+def create_application(database_url: str, clock: Clock, **limits: int | str) -> Starlette:
+    """The complete application. It uses the database as the database role of the server."""
+    settings = Settings(
+        env="development",
+        database_url=embedded.as_server(database_url),
+        secret_key=KEY,
+        public_url=PUBLIC_URL,
+        mail_from="Fullmakt <no-reply@example.com>",
+        executor=EXECUTOR,
+        max_fields=500,  # Some tests select more fields than a front end does.
+    )
+    return app.create(msgspec.structs.replace(settings, **limits), clock=clock)
+
+
 @pytest.fixture
 async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
-    """A client of the complete application. It uses its own database, as the database role of the server."""
-    application = app.create(
-        Settings(
-            env="development",
-            database_url=embedded.as_server(database_url),
-            secret_key=KEY,
-            public_url=PUBLIC_URL,
-            mail_from="Fullmakt <no-reply@example.com>",
-            executor=EXECUTOR,
-            free_seats=1000,  # Only tests of seats reach the limit.
-            max_fields=500,  # Some tests select more fields than a front end does.
-        ),
-        clock=clock,
-    )
+    """A client of the application with its own database. Only tests of seats, trials and numbers reach their limits."""
+    application = create_application(database_url, clock, free_seats=1000, trials_per_user=1000, accounts_per_day=1000)
+    async with run_application(application) as http:
+        yield Api(http, clock, application)
+
+
+@pytest.fixture
+async def limited_api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
+    """A client of the application with the limits of a new installation: of seats, trials and accounts."""
+    application = create_application(database_url, clock)
     async with run_application(application) as http:
         yield Api(http, clock, application)

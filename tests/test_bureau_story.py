@@ -2,8 +2,18 @@
 
 from typing import Any
 
-from tests.api import PASSWORD, Api, Person, codes
-from tests.models.bureaus.bureau_setup import add_staff, assign, can_enter, engage, list_consultants, list_engagements
+from models.base.caller import Caller, OperationConfig
+from models.billing import subscription
+from tests.api import KEY, PASSWORD, Api, Person, codes
+from tests.models.bureaus.bureau_setup import (
+    account_number,
+    add_staff,
+    assign,
+    can_enter,
+    engage,
+    list_consultants,
+    list_engagements,
+)
 
 CLIENT = "kim@example.com"
 
@@ -68,7 +78,9 @@ async def test_bureau_works_for_client_until_engagement_ends(api: Api) -> None:
     names = {entry["user"]["email"] for consultants in await list_consultants(api, kim) for entry in consultants}
     assert names == {bureau.email, kari.email}
 
-    # The bureau transfers days to its client.
+    # The bureau transfers days, which the operator credited, to its client.
+    operator = Caller(now=api.clock.now, config=OperationConfig(KEY))
+    await subscription.credit(operator, await account_number(bureau), 40, reference="order 1")
     days_before = await load_days_left(api, bureau, client_id), await load_days_left(api, bureau, bureau.account_id)
     sides = {"accountId": client_id, "payerAccountId": bureau.account_id}
     extend_payload = await api.do(

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STUB_PROGRAM = """
 import asyncio, os, sys, types
 from pathlib import Path
+from server.connection_limits import ConnectionLimits
 from server.hosts import Hosts
 from server.proxies import Proxies
 from server.request_guard import RequestGuard
@@ -32,8 +33,9 @@ from server.shutdown import Shutdown
 
 async def application(scope, receive, send):
     if scope["type"] == "lifespan":
-        guard = RequestGuard(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10, max_connections=100)
-        scope["state"].update(request_guard=guard, shutdown=Shutdown(lambda: None))
+        guard = RequestGuard(Hosts(["127.0.0.1"]), Proxies([]), keep_alive_seconds=10)
+        shutdown = Shutdown(lambda: None)
+        scope["state"].update(request_guard=guard, connection_limits=ConnectionLimits(), shutdown=shutdown)
         for _ in ("startup", "shutdown"):
             message = await receive()
             await send({"type": message["type"] + ".complete"})

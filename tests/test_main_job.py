@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.api import PASSWORD, Api, codes
+from tests.commands.command_line import run_command
 from tests.serving import MailServer, ServerProcess, mail_server, run_process
 
 ANNA, MAREK, OLA, NILS = (f"{name}@example.com" for name in ("anna", "marek", "ola", "nils"))
@@ -78,7 +79,7 @@ async def setup(database_url: str) -> AsyncIterator[Setup]:
 
 
 async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0915 - one long scenario
-    setup: Setup,
+    setup: Setup, database_url: str
 ) -> None:
     api = setup.api
 
@@ -92,7 +93,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     firm = (await setup.account_ids(anna))[FIRM]
 
     # Anna invites an accountant. Marek reads the invitation and creates a login and an account.
-    token = await setup.invite(anna, firm, MAREK, "ACCOUNTANT", f"Anna Nowak invites you to {FIRM}")
+    token = await setup.invite(anna, firm, MAREK, "ACCOUNTANT", f"{ANNA} invites you to “{FIRM}”")
     query = "query ($t: String!) { invitation(token: $t) { status accountName invitedByName email role hasLogin } }"
     assert (await api.ask(query, {"t": token})).data["invitation"] == {
         "status": "PENDING",
@@ -114,7 +115,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
 
     # Ola already has a login and accepts the invitation without a link.
     ola = await setup.register("Ola Kowalska", OLA, "Ola Kowalska")
-    await setup.invite(anna, firm, OLA, "SIMPLE_USER", f"Anna Nowak invites you to {FIRM}")
+    await setup.invite(anna, firm, OLA, "SIMPLE_USER", f"{ANNA} invites you to “{FIRM}”")
     answer = await api.ask("{ viewer { invitations { nodes { id accountName role } } } }", by=ola)
     (invitation,) = answer.data["viewer"]["invitations"]["nodes"]
     assert (invitation["accountName"], invitation["role"]) == (FIRM, "SIMPLE_USER")
@@ -126,7 +127,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
 
     # Ola invites Marek, who accepts by the link with the existing login.
     ola_account_id = (await setup.account_ids(ola))["Ola Kowalska"]
-    token = await setup.invite(ola, ola_account_id, MAREK, "COLLABORATOR", "Ola Kowalska invites you to Ola Kowalska")
+    token = await setup.invite(ola, ola_account_id, MAREK, "COLLABORATOR", f"{OLA} invites you to “Ola Kowalska”")
     assert (await api.ask(query, {"t": token})).data["invitation"]["hasLogin"] is True
     assert codes(await api.do("acceptInvitation", {"token": token}, by=anna)) == [("EMAIL_MISMATCH", None)]
     assert (await api.do("acceptInvitation", {"token": token}, by=marek))["errors"] == []
@@ -139,8 +140,9 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
         }
         assert await setup.current_account_name(marek) == name
         assert await setup.current_account_name(marek, account=office) == OFFICE
-    stranger_answer = await api.ask("{ viewer { user { name } } }", by=anna, account=office)
-    assert (stranger_answer.status, stranger_answer.codes) == (403, ["ACCOUNT_REQUIRED"])
+    stranger_answer = await api.ask("{ viewer { currentAccount { name } } }", by=anna, account=office)
+    assert (stranger_answer.status, stranger_answer.codes) == (200, ["ACCOUNT_REQUIRED"])
+    assert stranger_answer.partial == {"viewer": {"currentAccount": None}}
 
     # Each guest reads only what the role allows. Other fields are null with an error.
     guarded_answer = await api.ask(GUARDED_QUERY, {"id": firm}, by=anna)
@@ -170,6 +172,11 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     )
     assert rename_answer.codes == ["FORBIDDEN"]
 
+    # The operator credits days of the office account, because its trial days stay there.
+    office_answer = await api.ask("query ($id: ID!) { account(id: $id) { number } }", {"id": office}, by=marek)
+    credit_arguments = ("credit", str(office_answer.data["account"]["number"]), "25", "--reference", "order 1")
+    assert (await run_command(database_url, *credit_arguments))[0] == 0
+
     # Marek transfers ten days from the office account to Anna's account. Both ledgers show it.
     extend_input = {"accountId": firm, "payerAccountId": office, "days": 10, "idempotencyKey": "november"}
     days_before = await setup.days_left(anna, firm), await setup.days_left(marek, office)
@@ -197,14 +204,15 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
             "counterpart": {"name": counterpart},
             "actor": {"name": "Marek Lis"},
         }
-        assert [row["kind"] for row in entries] == [kind, "TRIAL"]
+        credit_kinds = ["CREDIT"] if side == marek else []
+        assert [row["kind"] for row in entries] == [kind, *credit_kinds, "TRIAL"]
 
     # Anna revokes the access of Marek. The running session is refused on the next request.
     assert (await api.ask(GUARDED_QUERY, {"id": firm}, by=marek)).partial["account"]["name"] == FIRM
     revoke_payload = await api.do("revokeGrant", {"grantId": marek_grant}, "grant { status }", by=anna)
     assert revoke_payload["grant"] == {"status": "REVOKED"}
     assert (await api.ask(GUARDED_QUERY, {"id": firm}, by=marek)).partial == {"account": None}
-    assert (await api.ask("{ viewer { user { name } } }", by=marek, account=firm)).codes == ["ACCOUNT_REQUIRED"]
+    assert (await api.ask("{ viewer { currentAccount { id } } }", by=marek, account=firm)).codes == ["ACCOUNT_REQUIRED"]
     assert FIRM not in await setup.account_ids(marek)
     assert codes(await api.do("extendSubscription", {**extend_input, "idempotencyKey": "x"}, by=marek)) == [
         ("NOT_FOUND", ["accountId"])
@@ -222,7 +230,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     assert codes(await api.do("restoreGrant", {"grantId": ola_grant}, by=anna)) == [("INVALID_STATE", ["grantId"])]
 
     # Nils declines without a login. Anna gets a mail.
-    token = await setup.invite(anna, firm, NILS, "COLLABORATOR", f"Anna Nowak invites you to {FIRM}")
+    token = await setup.invite(anna, firm, NILS, "COLLABORATOR", f"{ANNA} invites you to “{FIRM}”")
     assert (await api.do("declineInvitation", {"token": token}))["errors"] == []
     await setup.mail_host.wait_for_text(ANNA, f"{NILS} declined your invitation to {FIRM}")
 
@@ -257,7 +265,7 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
     assert {node["to"] for node in nodes} == {ANNA, MAREK, OLA, NILS}
 
     # No mail was sent twice. The server's error output is empty, and its output contains no token.
-    assert [mail["Subject"] for mail in setup.mail_host.messages_to(NILS)] == [f"Anna Nowak invites you to {FIRM}"]
+    assert [mail["Subject"] for mail in setup.mail_host.messages_to(NILS)] == [f"{ANNA} invites you to “{FIRM}”"]
     assert len({mail["Message-ID"] for mail in setup.mail_host.messages}) == len(setup.mail_host.messages)
     code, output, log = await setup.server.stop()
     assert (code, log) == (0, "")

@@ -171,7 +171,8 @@ def test_plain_http_is_allowed_for_loopback_hosts(host: str) -> None:
 
 def test_allowed_origins_are_split_at_commas() -> None:
     variables = (
-        "https://app.example.com, https://xn--w-uga1v8h.example.com:8443,http://localhost:3000,http://[::1]:3000"
+        "https://app.example.com, https://xn--w-uga1v8h.example.com:8443,http://localhost:3000,http://[::1]:3000,"
+        "capacitor://localhost, ionic://localhost, tauri://localhost"
     )
 
     values = read(PRODUCTION | {"FULLMAKT_ALLOWED_ORIGINS": variables})

@@ -78,6 +78,9 @@ COLUMNS: Final = db.columns_of(
     },
 )
 SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
+COLUMNS_WITH_BUREAU: Final = f"""{db.select_list(COLUMNS)}, g.engagement_id,
+    (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id"""
+"""The columns of a grant, and the bureau of a derived grant."""
 _LOAD: Final = f"""
 SELECT {db.select_list(COLUMNS)} FROM {SOURCE}
 WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'

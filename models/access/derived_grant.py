@@ -14,9 +14,11 @@ from uuid import UUID
 from auth.policy import GrantStatus, Role
 from database import db
 from i18n import mark
-from models.access import access
+from models.access import access, grant_store
+from models.access.grant_rules import Authority, Exemption, permit, terms_of
 from models.audit import event
 from models.audit.event_type import EventType
+from models.base import naming
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.outbox import message
@@ -99,21 +101,12 @@ async def earliest_end(
     return min((end for end in (own_until, base.valid_until) if end is not None), default=None)
 
 
-_RESCHEDULE: Final = "UPDATE grants SET valid_until = LEAST(own_until, $2) WHERE id = ANY($1::uuid[])"
-_SET_OWN_END: Final = "UPDATE grants SET valid_until = $2, own_until = $3 WHERE id = $1"
-
-
-async def set_own_end(grant_id: UUID, valid_until: datetime | None, own_until: datetime | None) -> None:
-    """Store the end that was set on a derived grant itself, and the end that follows from it."""
-    await db.execute(_SET_OWN_END, grant_id, valid_until, own_until)
-
-
 async def reschedule(caller: Caller, user_id: UUID, bureau_id: UUID, base_until: datetime | None) -> None:
     """Update the ends of the grants derived from a user's grant on a bureau, after its end became `base_until`."""
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     ends = {row.id: min((t for t in (row.own_until, base_until) if t is not None), default=None) for row in rows}
     changed_rows = [row for row in rows if ends[row.id] != row.valid_until]
-    await db.execute(_RESCHEDULE, [row.id for row in changed_rows], base_until)
+    await grant_store.reschedule([row.id for row in changed_rows], base_until)
     roles = await _roles(caller, changed_rows)
     for row in changed_rows:
         await _record(
@@ -123,24 +116,27 @@ async def reschedule(caller: Caller, user_id: UUID, bureau_id: UUID, base_until:
 
 # ---- Ending ----------------------------------------------------------------------------------
 
-_END: Final = "UPDATE grants SET status = 'REVOKED', ended_at = $2 WHERE id = ANY($1::uuid[])"
 
+async def end(caller: Caller, rows: Sequence[DerivedGrantRow], taker: Authority, *, field: str | None = None) -> None:
+    """Revoke derived grants, record an event for each, and mail their holders. Their accounts are locked.
 
-async def end(caller: Caller, rows: Sequence[DerivedGrantRow]) -> None:
-    """Revoke derived grants and record an event for each. Their accounts are locked."""
-    await db.execute(_END, [row.id for row in rows], caller.now)
+    Raises Refusal ROLE_TOO_HIGH at `field` if `taker` may not take one of them.
+    """
+    permits = {row.id: permit(taker, terms_of(row), None, former_field=field) for row in rows}
+    await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
     roles = await _roles(caller, rows)
     for row in rows:
         await _record(
             caller, EventType.GRANT_REVOKE, row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED}
         )
+    await _mail_consultants(caller, [row.id for row in rows])
 
 
 async def end_with_base(caller: Caller, user_id: UUID, bureau_id: UUID) -> None:
     """Revoke all grants derived from a user's grant on a bureau, which has ended, and mail both sides."""
     rows = await of_consultant(user_id, bureau_id, now=caller.now)
     if rows:
-        await end(caller, rows)
+        await end(caller, rows, Exemption.BUREAU)
         await mail_both_sides(caller, [row.id for row in rows])
 
 
@@ -181,21 +177,37 @@ class _MailFacts(db.Row):
     locale: str
     bureau_id: UUID
     bureau_name: str
+    consultant_id: UUID
     consultant_name: str
+    status: str
 
 
+# Without an owner who has not activated the login. That address is not proved: a bureau may have made it up.
 _MAIL_FACTS: Final = """
 SELECT a.id AS account_id, a.name AS account_name, o.email, o.name, o.locale, b.id AS bureau_id,
-    b.name AS bureau_name, c.name AS consultant_name
+    b.name AS bureau_name, c.id AS consultant_id, c.name AS consultant_name, g.status
 FROM grants g JOIN accounts a ON a.id = g.account_id JOIN users c ON c.id = g.user_id
 JOIN engagements e ON e.id = g.engagement_id JOIN accounts b ON b.id = e.bureau_id
-JOIN users o ON o.id = {side}.owner_id WHERE g.id = ANY($1::uuid[]) ORDER BY g.account_id
+JOIN users o ON o.id = {recipient} AND o.activated_at IS NOT NULL
+WHERE g.id = ANY($1::uuid[]) ORDER BY g.account_id
 """
 
 
 async def mail_assigned(caller: Caller, grant_id: UUID) -> None:
-    """Tell the owner of the client account by mail that a consultant was assigned."""
+    """Tell the consultant, and the owner of the client account, by mail that a consultant was assigned."""
     await _mail_clients(caller, MessageKind.CONSULTANT_ASSIGNED, [grant_id])
+    for facts in await db.fetch(_MAIL_FACTS.format(recipient="c.id"), [grant_id], row=_MailFacts):
+        if facts.consultant_id != caller.user_id:
+            client_name = naming.text(facts.account_name, facts.account_id)
+            is_waiting = "yes" if facts.status == GrantStatus.AWAITING_PERMISSIONS else None
+            await _queue(
+                caller,
+                MessageKind.CLIENT_ASSIGNED,
+                facts,
+                facts.bureau_id,
+                client_name=client_name,
+                is_waiting=is_waiting,
+            )
 
 
 async def mail_ended(caller: Caller, rows: Iterable[DerivedGrantRow]) -> None:
@@ -206,18 +218,37 @@ async def mail_ended(caller: Caller, rows: Iterable[DerivedGrantRow]) -> None:
 async def mail_both_sides(caller: Caller, grant_ids: list[UUID]) -> None:
     """Tell the owners of the client accounts and of the bureau by mail that a consultant no longer has access."""
     await _mail_clients(caller, MessageKind.CONSULTANT_ENDED, grant_ids)
-    await _mail_bureau(caller, grant_ids)
+    await mail_bureau(caller, grant_ids)
+
+
+async def mail_bureau(caller: Caller, grant_ids: list[UUID]) -> None:
+    """Tell the owner of the bureau by mail which clients a consultant no longer has access to."""
+    rows = await db.fetch(_MAIL_FACTS.format(recipient="b.owner_id"), grant_ids, row=_MailFacts)
+    if rows:
+        await _queue(caller, MessageKind.CONSULTANT_LEFT, rows[0], rows[0].bureau_id, client_names=_client_names(rows))
+
+
+async def _mail_consultants(caller: Caller, grant_ids: list[UUID]) -> None:
+    """Tell each consultant, unless they are the caller, which clients they no longer have access to."""
+    rows_by_consultant: dict[UUID, list[_MailFacts]] = {}
+    for row in await db.fetch(_MAIL_FACTS.format(recipient="c.id"), grant_ids, row=_MailFacts):
+        rows_by_consultant.setdefault(row.consultant_id, []).append(row)
+    for consultant_id, rows in rows_by_consultant.items():
+        if consultant_id != caller.user_id:
+            await _queue(
+                caller, MessageKind.CLIENTS_ENDED, rows[0], rows[0].bureau_id, client_names=_client_names(rows)
+            )
+
+
+def _client_names(rows: Sequence[_MailFacts]) -> str | None:
+    return naming.text(", ".join(row.account_name for row in rows), *(row.account_id for row in rows))
 
 
 async def _mail_clients(caller: Caller, kind: MessageKind, grant_ids: list[UUID]) -> None:
-    for facts in await db.fetch(_MAIL_FACTS.format(side="a"), grant_ids, row=_MailFacts):
-        await _queue(caller, kind, facts, facts.account_id, client_name=facts.account_name)
-
-
-async def _mail_bureau(caller: Caller, grant_ids: list[UUID]) -> None:
-    rows = await db.fetch(_MAIL_FACTS.format(side="b"), grant_ids, row=_MailFacts)
-    names = ", ".join(row.account_name for row in rows)
-    await _queue(caller, MessageKind.CONSULTANT_LEFT, rows[0], rows[0].bureau_id, client_names=names)
+    for facts in await db.fetch(_MAIL_FACTS.format(recipient="a.owner_id"), grant_ids, row=_MailFacts):
+        await _queue(
+            caller, kind, facts, facts.account_id, client_name=naming.text(facts.account_name, facts.account_id)
+        )
 
 
 async def _queue(caller: Caller, kind: MessageKind, facts: _MailFacts, account_id: UUID, **params: object) -> None:
@@ -226,5 +257,9 @@ async def _queue(caller: Caller, kind: MessageKind, facts: _MailFacts, account_i
         kind,
         to=facts,
         account_id=account_id,
-        params={"bureau_name": facts.bureau_name, "consultant_name": facts.consultant_name, **params},
+        params={
+            "bureau_name": naming.text(facts.bureau_name, facts.bureau_id),
+            "consultant_name": naming.text(facts.consultant_name, facts.consultant_id),
+            **params,
+        },
     )

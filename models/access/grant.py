@@ -1,13 +1,13 @@
 """A grant gives a user access to an account in a role. It is never deleted.
 
     ACTIVE --revoke--> REVOKED --restore--> ACTIVE          AWAITING_PERMISSIONS --update--> ACTIVE
-    ACTIVE --resign--> RESIGNED                             expired: derived from `valid_until`, then
-                                                            stored: `models/access/expiry.py`
+    ACTIVE --time----> EXPIRED --restore--> ACTIVE          EXPIRED: derived from `valid_until`, then
+    ACTIVE --resign--> RESIGNED                             stored: `models/access/expiry.py`
 
 A user has at most one live grant on an account. A user who resigned can return only by a new invitation, which
 creates a new grant: the old one keeps its role and its history. A derived grant depends on an engagement and on its
 holder's grant on the bureau: `models/access/derived_grant.py`. Giving, changing and ending:
-`models/access/grant_operation.py`.
+`models/access/grant_operation.py`. The limits of giving and taking: `models/access/grant_rules.py`.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ from auth.policy import GrantStatus, Role
 from database import db, keys
 from i18n import mark
 from models.access import expiry
-from models.access.access import COLUMNS, SOURCE, GrantRow
+from models.access.access import COLUMNS_WITH_BUREAU, SOURCE, GrantRow
+from models.access.grant_rules import Terms
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 
@@ -59,8 +60,6 @@ class Grant(Model):
 STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
     ELSE g.status END"""
 """The status at the instant {0} as SQL, for filters. It agrees with `access.status`."""
-COLUMNS_WITH_BUREAU: Final = f"""{db.select_list(COLUMNS)}, g.engagement_id,
-    (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id"""
 _WITH_BUREAU: Final = f"SELECT {COLUMNS_WITH_BUREAU} FROM {SOURCE}"
 _BY_IDS: Final = f"{_WITH_BUREAU} WHERE g.id = ANY($1::uuid[])"
 _OF_ENGAGEMENTS: Final = f"""
@@ -92,13 +91,13 @@ def is_over(grant: Grant, now: datetime) -> bool:
     return grant.valid_until is not None and grant.valid_until <= now
 
 
-def event_facts(grant: Grant) -> Mapping[str, object]:
-    """A grant's role, allowlist, end and status, as events record them."""
+def event_facts(terms: Terms, valid_until: datetime | None) -> Mapping[str, object]:
+    """The role, allowlist, end and status of a live grant, as events record them."""
     return {
-        "role": grant.role,
-        "permissions": None if grant.listed is None else policy.permissions(grant.listed),
-        "valid_until": grant.valid_until,
-        "status": grant.status,
+        "role": terms.role,
+        "permissions": None if terms.allowlist is None else policy.permissions(terms.allowlist),
+        "valid_until": valid_until,
+        "status": terms.status,
     }
 
 

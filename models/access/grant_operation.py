@@ -11,29 +11,29 @@ from uuid import UUID
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
-from models.access import derived_grant, grant_rules, seat
+from models.access import derived_grant, grant_mail, grant_rules, grant_store, reauthentication, seat
 from models.access.access import Access, GrantRow
-from models.access.grant import COLUMNS_WITH_BUREAU, Grant, already_member, event_facts, is_live, is_member, is_over
+from models.access.grant import LIVE, Grant, already_member, event_facts, is_live, is_member, is_over
+from models.access.grant_rules import Exemption, Permit
 from models.access.operation import TARGET_COLUMNS, OperationContext, requires
+from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.base.unset import UNSET, Unset
 from models.base.validation import Validation
+from models.outbox.message_kind import MessageKind
 
 # ---- Giving ----------------------------------------------------------------------------------
 
 
 async def give(
     caller: Caller,
+    permit: Permit,
     *,
     account_id: UUID,
     user_id: UUID,
-    role: Role,
-    allowlist: int | None,
-    valid_until: datetime | None,
     granted_by_id: UUID,
     has_reservation: bool = False,
     by_role: Role | None = None,
@@ -46,25 +46,20 @@ async def give(
     """
     if await is_member(caller, user_id, account_id):
         raise already_member(None)
-    grant = await Grant.create(
-        account_id=account_id,
-        user_id=user_id,
-        role=role,
-        status=grant_rules.initial_status(role, allowlist),
-        listed=allowlist,
-        valid_until=valid_until,
-        created_at=caller.now,
-        granted_by_id=granted_by_id,
+    grant_id = await grant_store.create(
+        permit, account_id=account_id, user_id=user_id, now=caller.now, granted_by_id=granted_by_id
     )
+    assert permit.terms is not None  # noqa: S101 - a permit to give
+    role = permit.terms.role
     await seat.require_available(account_id, role, None, now=caller.now, has_reservation=has_reservation)
     await event.record(
         caller,
         EventType.GRANT_GIVE,
         account_id=account_id,
         role=by_role or role,
-        after={"grant": str(grant.id), "user": str(user_id), **event_facts(grant)},
+        after={"grant": str(grant_id), "user": str(user_id), **event_facts(permit.terms, permit.terms.until)},
     )
-    return grant.id
+    return grant_id
 
 
 # ---- Changing --------------------------------------------------------------------------------
@@ -83,70 +78,74 @@ class GrantUpdate:
     viewer_access: Access | None
 
 
-def _assignments(names: str) -> str:
-    """The assignments of an UPDATE. Their parameters follow those of the event and the grant's id."""
-    return ", ".join(f"{name} = ${event.PARAMETER_COUNT + 2 + index}" for index, name in enumerate(names.split()))
-
-
-_SET_TERMS: Final = f"""
-WITH g AS (
-    UPDATE grants SET {_assignments("role listed status valid_until")}
-    WHERE id = ${event.PARAMETER_COUNT + 1} RETURNING *
-)
-SELECT {COLUMNS_WITH_BUREAU} FROM g JOIN accounts a ON a.id = g.account_id
-"""
-
-
-@requires(Permission.USERS_WRITE, EventType.GRANT_UPDATE, of="grant")
+@requires(Permission.USERS_WRITE, EventType.GRANT_UPDATE, of="grant", reauthentication=ReauthenticationCase.MORE_ACCESS)
 async def update(
     context: OperationContext,
     grant_id: UUID,
     *,
     role: Role | None = None,
-    permissions: list[Permission] | None | Unset = UNSET,
-    valid_until: datetime | None | Unset = UNSET,
+    permissions: list[Permission] | None = None,
+    valid_until: datetime | None = None,
+    remove_permission_list: bool | None = None,
+    remove_end: bool | None = None,
 ) -> GrantUpdate:
-    """Change a live grant's role, allowlist or end. Arguments that are not given change nothing.
+    """Change a live grant's role, allowlist or end. None changes nothing.
 
     A new role starts without the old role's allowlist. A grant that waits for permissions becomes active when it
     gets some.
+
+    Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH, INVALID_STATE, SEATS_EXHAUSTED, or an invalid input field.
     """
     grant = _require_changeable(context, grant_id)
+    former = grant_rules.terms_of(grant)
+    # Checked before the rest, so that the caller learns nothing of access that is out of reach.
+    _ = grant_rules.permit(context.access, former, None)
     if not is_live(grant, context.now):
-        raise _not_in_state(mark("This access has ended. Restore it first."))
-    new_role, has_new_end = role or grant.role, valid_until is not UNSET
+        raise _not_in_state(_AFTER_END[grant.status])
     with Validation() as check:
-        if permissions is not UNSET:
-            allowlist = grant_rules.check_allowlist(check, new_role, permissions)
-        else:
-            allowlist = grant.listed if new_role is grant.role else None
-        if valid_until is UNSET:
-            valid_until = grant.valid_until
-        else:
-            check.end("valid_until", valid_until, now=context.now)
-    # Also checked if only the end changes: the caller answers for the whole grant.
-    grant_rules.require_may_give(context.access, new_role, allowlist, valid_until, until_field="valid_until")
-    before, former_role = event_facts(grant), grant.role
-    if grant.engagement_id is not None and has_new_end:
-        own_until = valid_until
-        valid_until = await derived_grant.earliest_end(grant.engagement_id, grant.user_id, own_until, now=context.now)
-        await derived_grant.set_own_end(grant_id, valid_until, own_until)
-    if valid_until != grant.valid_until:
-        await derived_grant.reschedule(context.caller, grant.user_id, context.account_id, valid_until)
-    grant.role, grant.listed, grant.valid_until = new_role, allowlist, valid_until
-    grant.status = grant_rules.initial_status(new_role, allowlist)
+        terms = grant_rules.changed_terms(
+            check,
+            former,
+            role=role,
+            permissions=permissions,
+            until=valid_until,
+            until_field="valid_until",
+            remove_permission_list=remove_permission_list,
+            remove_end=remove_end,
+            now=context.now,
+        )
+    # The new terms are checked as a whole, even if only the end changes: the caller answers for the whole grant.
+    permit = grant_rules.permit(context.access, former, terms, until_field="valid_until")
+    effective_until = terms.until
+    if grant.engagement_id is not None:
+        effective_until = await derived_grant.earliest_end(
+            grant.engagement_id, grant.user_id, terms.until, now=context.now
+        )
     viewer_access = None if grant.user_id == context.user_id else context.access
-    if (after := event_facts(grant)) == before:
+    if terms == former:
         return GrantUpdate(grant_id, None, viewer_access)
-    row = await context.record_change(
-        EventType.GRANT_UPDATE,
-        _SET_TERMS,
-        *(grant_id, new_role, allowlist, grant.status, valid_until),
-        row=GrantRow,
-        before={"grant": str(grant_id), **before},
-        after={"grant": str(grant_id), **after},
+    if permit.gives_more:
+        await reauthentication.require(context.caller)
+    if effective_until != grant.valid_until:
+        await derived_grant.reschedule(context.caller, grant.user_id, context.account_id, effective_until)
+    row = await grant_store.change(
+        permit,
+        context,
+        grant_id,
+        valid_until=effective_until,
+        is_derived=grant.engagement_id is not None,
+        before={"grant": str(grant_id), **event_facts(former, grant.valid_until)},
+        after={"grant": str(grant_id), **event_facts(terms, effective_until)},
     )
-    await seat.require_available(context.account_id, new_role, "role", now=context.now, former_role=former_role)
+    await seat.require_available(
+        context.account_id,
+        terms.role,
+        "role",
+        now=context.now,
+        former_role=former.role,
+        is_derived=grant.engagement_id is not None,
+    )
+    await grant_mail.mail_holder(context.caller, MessageKind.GRANT_CHANGED, grant_id)
     return GrantUpdate(grant_id, row, viewer_access)
 
 
@@ -155,45 +154,78 @@ async def update(
 
 @requires(Permission.USERS_WRITE, EventType.GRANT_REVOKE, of="grant")
 async def revoke(context: OperationContext, grant_id: UUID) -> UUID:
-    """Revoke a live grant. It has no effect from the next request on. Returns its id."""
+    """Revoke a live grant. It has no effect from the next request on. Returns its id.
+
+    Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH, INVALID_STATE.
+    """
     grant = _require_changeable(context, grant_id)
+    permit = grant_rules.permit(context.access, grant_rules.terms_of(grant), None)
     if not is_live(grant, context.now):
         raise _not_in_state(mark("This access has already ended."))
-    await Grant.filter(id=grant.id).update(status=GrantStatus.REVOKED, ended_at=context.now)
+    await grant_store.end({grant.id: permit}, GrantStatus.REVOKED, now=context.now)
     await context.record(
         EventType.GRANT_REVOKE,
         before={"grant": str(grant.id), "status": grant.status},
         after={"grant": str(grant.id), "status": GrantStatus.REVOKED},
     )
+    await grant_mail.mail_holder(context.caller, MessageKind.GRANT_REVOKED, grant_id)
     await derived_grant.end_with_base(context.caller, grant.user_id, context.account_id)
     return grant.id
 
 
-@requires(Permission.USERS_WRITE, EventType.GRANT_RESTORE, of="grant")
-async def restore(context: OperationContext, grant_id: UUID) -> UUID:
-    """Make a revoked grant live again, with its former role, allowlist and end. Returns its id."""
+@requires(Permission.USERS_WRITE, EventType.GRANT_RESTORE, of="grant", reauthentication=ReauthenticationCase.ALWAYS)
+async def restore(
+    context: OperationContext, grant_id: UUID, *, valid_until: datetime | None = None, remove_end: bool | None = None
+) -> UUID:
+    """Make a revoked or expired grant live again, with its former role and allowlist. Returns its id.
+
+    It keeps its end, unless the input gives a new one or removes it. A grant whose end has passed needs that.
+
+    Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH, INVALID_STATE, ALREADY_MEMBER, SEATS_EXHAUSTED, or an invalid
+        input field.
+    """
     grant = _require_changeable(context, grant_id)
-    if grant.status is not GrantStatus.REVOKED:
-        raise _not_in_state(mark("Only revoked access can be restored."))
-    if is_over(grant, context.now):
-        raise _not_in_state(mark("The end of this access has passed. Send a new invitation."))
-    grant_rules.require_may_give(
-        context.access, grant.role, grant.listed, grant.valid_until, field="grant_id", until_field="grant_id"
+    former = grant_rules.terms_of(grant)
+    with Validation() as check:
+        terms = grant_rules.changed_terms(
+            check, former, until=valid_until, until_field="valid_until", remove_end=remove_end, now=context.now
+        )
+    has_new_end = valid_until is not None or remove_end is True
+    permit = grant_rules.permit(
+        context.access, None, terms, field="grant_id", until_field="valid_until" if has_new_end else "grant_id"
     )
+    status = GrantStatus.EXPIRED if grant.status in LIVE and is_over(grant, context.now) else grant.status
+    if status is GrantStatus.RESIGNED:
+        raise _not_in_state(_AFTER_END[status])
+    if status in LIVE:
+        raise _not_in_state(mark("This access has not ended. Change it instead."))
+    if terms.until is not None and terms.until <= context.now:
+        raise _not_in_state(mark("The end of this access has passed. Give it a new end, or remove the end."))
     if await is_member(context.caller, grant.user_id, grant.account_id):
         raise already_member("grant_id")
+    effective_until = terms.until
     if grant.engagement_id is not None:
-        grant.valid_until = await derived_grant.earliest_end(
-            grant.engagement_id, grant.user_id, grant.own_until, now=context.now
+        effective_until = await derived_grant.earliest_end(
+            grant.engagement_id, grant.user_id, terms.until, now=context.now
         )
-    status = grant_rules.initial_status(grant.role, grant.listed)
-    await Grant.filter(id=grant.id).update(status=status, ended_at=None, valid_until=grant.valid_until)
-    await seat.require_available(context.account_id, grant.role, "grant_id", now=context.now)
+    await grant_store.restore(
+        permit,
+        grant_id,
+        valid_until=effective_until,
+        is_derived=grant.engagement_id is not None,
+        now=context.now,
+    )
+    await seat.require_available(
+        context.account_id, grant.role, "grant_id", now=context.now, is_derived=grant.engagement_id is not None
+    )
+    new_end = {"valid_until": effective_until} if effective_until != grant.valid_until else {}
+    former_end = {"valid_until": grant.valid_until} if new_end else {}
     await context.record(
         EventType.GRANT_RESTORE,
-        before={"grant": str(grant.id), "status": grant.status},
-        after={"grant": str(grant.id), "status": status},
+        before={"grant": str(grant.id), "status": status, **former_end},
+        after={"grant": str(grant.id), "status": terms.status, **new_end},
     )
+    await grant_mail.mail_holder(context.caller, MessageKind.GRANT_RESTORED, grant_id)
     return grant.id
 
 
@@ -217,14 +249,15 @@ async def resign(caller: Caller, grant_id: UUID) -> UUID:
                 "grant_id",
                 mark("An account always has an owner. Transfer the ownership first."),
             )
-        await Grant.filter(id=grant.id).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
+        permit = grant_rules.permit(Exemption.HOLDER, grant_rules.terms_of(grant), None)
+        await grant_store.end({grant.id: permit}, GrantStatus.RESIGNED, now=caller.now)
         await record_resigned(caller, grant)
         await derived_grant.end_with_base(caller, grant.user_id, grant.account_id)
     return grant_id
 
 
 async def record_resigned(caller: Caller, grant: Grant) -> None:
-    """Record that the holder resigned `grant`, which has its former status."""
+    """Record that the holder resigned `grant`, which has its former status. Mails all users concerned."""
     await event.record(
         caller,
         EventType.GRANT_RESIGN,
@@ -233,10 +266,20 @@ async def record_resigned(caller: Caller, grant: Grant) -> None:
         before={"grant": str(grant.id), "status": grant.status},
         after={"grant": str(grant.id), "status": GrantStatus.RESIGNED},
     )
+    await grant_mail.mail_resigned(caller, grant.id)
+    if grant.engagement_id is not None:
+        await derived_grant.mail_bureau(caller, [grant.id])
+
+
+_AFTER_END: Final = {
+    **dict.fromkeys(GrantStatus, mark("This access has ended. Restore it first.")),
+    GrantStatus.RESIGNED: mark("The holder has given up this access. Send a new invitation."),
+}
+"""The remedy for access that has ended, by its status."""
 
 
 def _require_changeable(context: OperationContext, grant_id: UUID) -> Grant:
-    """The operation's grant as it is under the lock. Raises Refusal: OWNER_PROTECTED, ROLE_TOO_HIGH."""
+    """The operation's grant as it is under the lock. Raises Refusal OWNER_PROTECTED."""
     grant = Grant(id=grant_id, **{name: context.target(name) for name in TARGET_COLUMNS})
     if grant.role is Role.OWNER:
         raise refuse(
@@ -244,7 +287,6 @@ def _require_changeable(context: OperationContext, grant_id: UUID) -> Grant:
             "grant_id",
             mark("The owner's access cannot be changed. Ownership can only be transferred."),
         )
-    grant_rules.require_may_manage(context.access, grant.role, "grant_id")
     return grant
 
 

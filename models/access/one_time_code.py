@@ -24,7 +24,7 @@ from models.base.errors import Refusal, UserErrorCode, refuse
 from models.outbox import message
 from models.outbox.message import RecipientRow
 from models.outbox.message_kind import MessageKind
-from models.throttle import Attempt, Counter
+from models.throttle import Attempt
 
 _PURPOSE: Final = "second-factor"
 
@@ -85,10 +85,14 @@ async def is_required(user_id: UUID) -> bool:
     return bool(await db.fetch(_IS_ACTIVE, user_id, row=db.Row))
 
 
-async def verify(caller: Caller, user_id: UUID, code: str | None) -> Refusal | None:
+async def verify(
+    caller: Caller, user_id: UUID, code: str | None, *, field: str = "one_time_code", in_session: bool = False
+) -> Refusal | None:
     """Verify a one-time code. Returns None if it is right or if the user has no second factor, otherwise the refusal.
 
-    Runs within the transaction of the sign-in, which locks the user's row.
+    Runs within the transaction of the sign-in, which locks the user's row. `in_session` verifies a code that confirms
+    the caller's open session, without the password. Its attempts are counted for that session alone, so that a stolen
+    session cannot keep the user from signing in.
 
     Raises RateLimited, before the code is compared, after too many wrong codes.
     """
@@ -97,20 +101,27 @@ async def verify(caller: Caller, user_id: UUID, code: str | None) -> Refusal | N
     if code is None or not normalize(code):
         return refuse(
             UserErrorCode.ONE_TIME_CODE_REQUIRED,
-            "one_time_code",
+            field,
             mark("Enter the code that your authenticator app shows, or a recovery code."),
         )
-    attempt = await attempt_code(caller, user_id)
+    attempt = await attempt_code(caller, user_id, in_session=in_session)
     factor = await lock(user_id)
     is_correct = factor is not None and (
         await consume(caller, factor, attempt, code) or await _consume_recovery_code(caller, factor, attempt, code)
     )
-    return None if is_correct else wrong_code("one_time_code")
+    if is_correct:
+        return None
+    # Recorded although it is a refusal: the caller knows the password, or has an open session.
+    await event.record(caller, EventType.SECOND_FACTOR_REFUSE, actor_id=user_id)
+    if not in_session and attempt.is_last:
+        await _warn(caller, user_id)
+    return wrong_code(field)
 
 
-async def attempt_code(caller: Caller, user_id: UUID) -> Attempt:
-    """Count an attempt to guess a user's code. Raises RateLimited."""
-    return await throttle.attempt(caller, throttle.counter(caller, throttle.CODE, user_id=user_id))
+async def attempt_code(caller: Caller, user_id: UUID, *, in_session: bool = False) -> Attempt:
+    """Count an attempt to guess a user's code, of the user or of the caller's session. Raises RateLimited."""
+    subject = [caller.session_id] if in_session else []
+    return await throttle.attempt(caller, throttle.counter(caller, throttle.CODE, *subject, user_id=user_id))
 
 
 _LOCK: Final = """
@@ -145,7 +156,7 @@ _COUNT_RECOVERY_CODES: Final = (
 
 
 async def _consume_recovery_code(caller: Caller, factor: FactorRow, attempt: Attempt, code: str) -> bool:
-    """Consume an unused recovery code of the user. A code that is no recovery code either is recorded as wrong."""
+    """Consume an unused recovery code of the user. False if the code is none."""
     if await db.execute(_CONSUME_RECOVERY_CODE, factor.user_id, tokens.digest(normalize(code)), caller.now):
         await attempt.refund()
         row = await db.fetch_one(_COUNT_RECOVERY_CODES, factor.user_id, row=db.Row)
@@ -153,15 +164,13 @@ async def _consume_recovery_code(caller: Caller, factor: FactorRow, attempt: Att
         await event.record(caller, EventType.RECOVERY_CODE_USE, actor_id=factor.user_id, after={"left": codes_left})
         await mail_user(caller, factor.user_id, MessageKind.RECOVERY_CODE_USED, codes_left=str(codes_left))
         return True
-    # Recorded although it is a refusal: the caller knows the password.
-    await event.record(caller, EventType.SECOND_FACTOR_REFUSE, actor_id=factor.user_id)
-    if attempt.is_last and await throttle.attempt_or_none(caller, _warning_counter(caller, factor.user_id)):
-        await mail_user(caller, factor.user_id, MessageKind.SECOND_FACTOR_GUESSED)
     return False
 
 
-def _warning_counter(caller: Caller, user_id: UUID) -> Counter:
-    return throttle.counter(caller, throttle.WARNING, user_id=user_id)
+async def _warn(caller: Caller, user_id: UUID) -> None:
+    """Mail the user that a stranger with their password guesses codes: at most one mail in the limit's window."""
+    if await throttle.attempt_or_none(caller, throttle.counter(caller, throttle.WARNING, user_id=user_id)):
+        await mail_user(caller, user_id, MessageKind.SECOND_FACTOR_GUESSED)
 
 
 def wrong_code(field: str) -> Refusal:

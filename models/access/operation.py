@@ -1,6 +1,7 @@
 """Operations on an account: a permission declared once, checked under the account's lock, in one transaction.
 
-request --> requires: lock the account, read the caller's access, check the permission --> the operation --> commit
+request --> requires: lock the account, read the caller's access, check the permission and, where it is declared, the
+            recent proof --> the operation --> commit
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,7 @@ from auth.policy import Permission
 from database import db
 from i18n import mark
 from models.access.access import COLUMNS, Access, GrantRow, require_entry
+from models.access.reauthentication import ReauthenticationCase, require_declared
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
@@ -96,6 +98,8 @@ class Operation(Protocol[P, T_co]):
     permission: Permission
     event_type: EventType
     """The type of the event that the operation writes. A refusal writes it with a prefix."""
+    reauthentication: ReauthenticationCase | None
+    """The case in which the operation needs a recent proof. None: never."""
 
     def __call__(self, caller: Caller, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T_co]:
         """Run the operation in one transaction."""
@@ -103,16 +107,22 @@ class Operation(Protocol[P, T_co]):
 
 
 def requires(
-    permission: Permission, event_type: EventType, *, of: Table = "account"
+    permission: Permission,
+    event_type: EventType,
+    *,
+    of: Table = "account",
+    reauthentication: ReauthenticationCase | None = None,
 ) -> Callable[[Callable[Concatenate[OperationContext, P], Awaitable[T]]], Operation[P, T]]:
     """Declare an operation on the account of a row: the first argument, `<of>_id`, is the id of that row.
 
     The operation runs in its own transaction. The account is locked, and the caller's access is read under the lock.
+    `reauthentication` is the case in which the caller needs a recent proof. The operation checks a case that depends on
+    its input or its rows.
 
     Raises:
         Unauthenticated: there is no signed-in user.
         Refusal: NOT_FOUND for an unknown id and for an account that the caller cannot enter; TWO_FACTOR_REQUIRED;
-            SUBSCRIPTION_EXPIRED.
+            SUBSCRIPTION_EXPIRED; REAUTHENTICATION_REQUIRED.
         Forbidden: the caller can enter the account, but lacks `permission`.
     """
 
@@ -122,27 +132,38 @@ def requires(
             row_id = args[0] if args else kwargs[f"{of}_id"]
             async with db.transaction():
                 context = await enter(caller, cast("UUID", row_id), permission, of=of)
+                await require_declared(caller, reauthentication)
                 return await operation(context, *args, **kwargs)
 
-        return cast("Operation[P, T]", _declare(locks.retry_if_accounts_change(run), permission, event_type))
+        run_with_retry = locks.retry_if_accounts_change(run)
+        return cast("Operation[P, T]", _declare(run_with_retry, permission, event_type, reauthentication))
 
     return declare
 
 
 def declares_permission(
-    permission: Permission, event_type: EventType
+    permission: Permission, event_type: EventType, *, reauthentication: ReauthenticationCase | None = None
 ) -> Callable[[Callable[Concatenate[Caller, P], Awaitable[T]]], Operation[P, T]]:
-    """Declare the permission of an operation that checks the caller's access itself."""
+    """Declare the permission of an operation that checks the caller's access, and then the recent proof, itself."""
 
     def declare(run: Callable[Concatenate[Caller, P], Awaitable[T]]) -> Operation[P, T]:
-        return cast("Operation[P, T]", _declare(run, permission, event_type))
+        return cast("Operation[P, T]", _declare(run, permission, event_type, reauthentication))
 
     return declare
 
 
-def _declare(run: object, permission: Permission, event_type: EventType) -> object:
-    setattr(run, "permission", permission)  # noqa: B010 - a function with two more attributes
+REAUTHENTICATED: Final[set[Permission]] = set()
+"""The permissions of operations that need a recent proof, in some cases at least."""
+
+
+def _declare(
+    run: object, permission: Permission, event_type: EventType, reauthentication: ReauthenticationCase | None
+) -> object:
+    setattr(run, "permission", permission)  # noqa: B010 - a function with three more attributes
     setattr(run, "event_type", event_type)  # noqa: B010 - the same
+    setattr(run, "reauthentication", reauthentication)  # noqa: B010 - the same
+    if reauthentication is not None:
+        REAUTHENTICATED.add(permission)
     return run
 
 

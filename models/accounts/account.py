@@ -9,7 +9,7 @@ An organization number and a bank account number belong to one owner: `models/ac
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -17,15 +17,20 @@ from uuid import UUID
 from tortoise import fields
 from tortoise.models import Model
 
-from auth.policy import GrantStatus, Role
+from auth.policy import Role
 from database import db, keys
-from models.access.grant import Grant
+from models import throttle
+from models.access import grant_rules, grant_store
+from models.access.grant_rules import Exemption
 from models.accounts import registered_number
 from models.audit import event
 from models.audit.event_type import EventType
+from models.base import locks
 from models.base.caller import Caller
+from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from models.billing import subscription
+from models.billing import trial
+from models.throttle import Limit
 
 
 class AccountKind(StrEnum):
@@ -58,6 +63,7 @@ class Account(Model):
     activated_at: datetime | None = fields.DatetimeField(null=True)
     closed_at: datetime | None = fields.DatetimeField(null=True)
     subscription_until = fields.DatetimeField()
+    trial_until: datetime | None = fields.DatetimeField(null=True)
     invoice_prefix = fields.TextField(default="")
     vat_number: str | None = fields.TextField(null=True)
     bank_account_number: str | None = fields.TextField(null=True)
@@ -92,6 +98,7 @@ class AccountRow(db.Row):
     activated_at: datetime | None
     closed_at: datetime | None
     subscription_until: datetime
+    trial_until: datetime | None
     invoice_prefix: str
     vat_number: str | None
     bank_account_number: str | None
@@ -174,6 +181,7 @@ def check_details(
     )
 
 
+@idempotent("createAccount")
 async def create(
     caller: Caller,
     *,
@@ -183,7 +191,14 @@ async def create(
     kind: AccountKind | None = None,
     bank_account_number: str | None = None,
 ) -> UUID:
-    """Open another account for the caller. It is active at once. Returns its id."""
+    """Open another account for the caller. It is active at once. Returns its id.
+
+    It has no trial days if the caller has had their trial.
+
+    Raises:
+        Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN, or an invalid input field.
+        RateLimited: the caller has opened their maximum of accounts a day.
+    """
     with Validation() as check:
         details = check_details(
             check,
@@ -206,7 +221,11 @@ async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
     if pending_account is None:
         await open_for(caller, user_id, details, activated_at=None)
         return
-    await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
+    # Locked before the number, as by a claim of an active account that takes the number from this one.
+    await locks.lock_accounts(pending_account.id)
+    await registered_number.claim(
+        caller, user_id, details.country, details.organization_number, details.bank_account_number
+    )
     await Account.filter(id=pending_account.id).update(
         name=details.name, country=details.country, organization_number=details.organization_number
     )
@@ -240,8 +259,16 @@ async def open_for(
     """Open an account with its owner's grant and its trial days, within a transaction. Returns its id.
 
     The caller is the owner, or a user of the bureau `created_by_bureau_id`.
+
+    Raises:
+        Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
+        RateLimited: the caller has opened their maximum of accounts a day.
     """
-    await registered_number.claim(user_id, details.country, details.organization_number, details.bank_account_number)
+    limit = Limit("accounts-opened", caller.config.accounts_per_day, timedelta(days=1))
+    _ = await throttle.attempt(caller, throttle.counter(caller, limit, user_id=caller.user()))
+    await registered_number.claim(
+        caller, user_id, details.country, details.organization_number, details.bank_account_number
+    )
     account_id = keys.uuid7()
     _ = await Account.create(
         id=account_id,
@@ -259,14 +286,9 @@ async def open_for(
         created_by_bureau_id=created_by_bureau_id,
         purchased_seats=caller.config.free_seats,
     )
-    _ = await Grant.create(
-        account_id=account_id,
-        user_id=user_id,
-        role=Role.OWNER,
-        status=GrantStatus.ACTIVE,
-        created_at=caller.now,
-    )
-    await subscription.start_trial(caller, account_id)
+    permit = grant_rules.permit(Exemption.OPENING, None, grant_rules.OWNER)
+    _ = await grant_store.create(permit, account_id=account_id, user_id=user_id, now=caller.now, granted_by_id=None)
+    await trial.start(caller, account_id, user_id, bureau_id=created_by_bureau_id)
     by_bureau = created_by_bureau_id is not None
     await event.record(
         caller if by_bureau else replace(caller, user_id=user_id),

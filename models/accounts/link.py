@@ -61,12 +61,27 @@ COLUMNS: Final = db.columns_of(
 )
 _IS_ACTIVE: Final = "{0}.status = 'ACTIVE' AND ({0}.valid_until IS NULL OR {0}.valid_until > {{now}})"
 _OUT, _IN = (_IS_ACTIVE.format(alias) for alias in "oi")
-SOURCE: Final = f"""accounts x CROSS JOIN LATERAL (
-    SELECT o.account_id AS id FROM grants o WHERE o.user_id = x.owner_id AND o.role <> 'OWNER' AND {_OUT}
-    UNION SELECT a.id FROM grants i JOIN accounts a ON a.owner_id = i.user_id
-    WHERE i.account_id = x.id AND i.role <> 'OWNER' AND {_IN}) linked
-JOIN accounts y ON y.id = linked.id AND y.owner_id <> x.owner_id AND y.closed_at IS NULL
-LEFT JOIN grants o ON o.account_id = y.id AND o.user_id = x.owner_id AND {_OUT}
-LEFT JOIN grants i ON i.account_id = x.id AND i.user_id = y.owner_id AND {_IN}"""
-"""The account `x` and each account `y` that is linked to it at the instant `now`. The query reads only the grants of
-the owner of `x` and the grants on `x`, so its cost does not depend on the number of all grants."""
+SQL: Final = f"""SELECT {db.select_list(COLUMNS)} FROM accounts x CROSS JOIN LATERAL (
+    (SELECT o.account_id AS id FROM grants o WHERE o.user_id = x.owner_id AND o.role <> 'OWNER' AND {_OUT}
+        LIMIT {{limit}})
+    UNION (SELECT a.id FROM (
+        SELECT i.user_id FROM grants i WHERE i.account_id = x.id AND i.role <> 'OWNER' AND {_IN} LIMIT {{limit}}) i
+        CROSS JOIN LATERAL (SELECT a.id FROM accounts a WHERE a.owner_id = i.user_id OFFSET 0) a LIMIT {{limit}})
+    ) linked
+CROSS JOIN LATERAL (SELECT y.* FROM accounts y WHERE y.id = linked.id OFFSET 0) y
+LEFT JOIN LATERAL (
+    SELECT o.* FROM grants o WHERE o.account_id = y.id AND o.user_id = x.owner_id AND {_OUT} OFFSET 0) o ON TRUE
+LEFT JOIN LATERAL (
+    SELECT i.* FROM grants i WHERE i.account_id = x.id AND i.user_id = y.owner_id AND {_IN} OFFSET 0) i ON TRUE
+WHERE x.id = {{key}} AND y.owner_id <> x.owner_id AND y.closed_at IS NULL"""
+"""Each account `y` that is linked to the account `x` with the id `key` at the instant `now`. The query reads `limit`
+grants of the owner of `x`, and as many grants on `x`. OFFSET keeps PostgreSQL from reading whole tables for a join."""
+
+LINKED_OWNERS: Final = f"""
+SELECT y.owner_id, x.id AS account_id FROM accounts y
+JOIN grants o ON o.account_id = y.id AND o.role <> 'OWNER' AND {_OUT}
+JOIN accounts x ON x.owner_id = o.user_id AND x.owner_id <> y.owner_id AND x.closed_at IS NULL
+WHERE y.closed_at IS NULL"""
+"""The owner of each account `y` to which the owner of the account `account_id` has access at the instant `now`.
+
+With the members of an account, they are the owners that its links show."""

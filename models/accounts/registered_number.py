@@ -2,21 +2,60 @@
 
 Several accounts can have the same number only if they have the same owner. The database enforces this: an account has a
 foreign key to the number together with its owner.
+
+The number of a registration that was not activated yields at once to the next account that claims it. The number of an
+account without payments yields to one with payments, after notice: `models/accounts/number_claim.py`.
 """
 
+from dataclasses import replace
+from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from database import db
 from i18n import mark
+from models import throttle
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
-from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.errors import Problem, Refusal, UserErrorCode, refuse
+from models.throttle import Limit
+
+
+class NumberKind(StrEnum):
+    """The kind of a registered number."""
+
+    ORGANIZATION = "ORGANIZATION"
+    BANK_ACCOUNT = "BANK_ACCOUNT"
+
+
+class NumberTaken(Refusal):
+    """A number belongs to another owner. `country` is empty for a bank account."""
+
+    def __init__(self, kind: NumberKind, country: str, number: str) -> None:
+        code, field, text = _PROBLEMS[kind]
+        super().__init__(Problem(code, field, text))
+        self.kind, self.country, self.number = kind, country, number
+
+
+_PROBLEMS: Final = {
+    NumberKind.ORGANIZATION: (
+        UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
+        "organization_number",
+        mark("An account with this organization number exists. You can ask for access to it."),
+    ),
+    NumberKind.BANK_ACCOUNT: (
+        UserErrorCode.BANK_ACCOUNT_TAKEN,
+        "bank_account_number",
+        mark("An account with this bank account exists. You can ask for access to it."),
+    ),
+}
 
 
 class _NumberRow(db.Row):
     owner_id: UUID
+    is_new: bool
 
 
 _LOCK_OWNER: Final = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
@@ -24,11 +63,11 @@ _LOCK_OWNER: Final = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE"
 # that claims the same number.
 _CLAIM_ORGANIZATION: Final = """
 INSERT INTO organization_numbers AS n (country, number, owner_id) VALUES ($1, $2, $3)
-ON CONFLICT (country, number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
+ON CONFLICT (country, number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id, xmax = 0 AS is_new
 """
 _CLAIM_BANK_ACCOUNT: Final = """
 INSERT INTO bank_accounts AS n (number, owner_id) VALUES ($1, $2)
-ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id
+ON CONFLICT (number) DO UPDATE SET owner_id = n.owner_id RETURNING owner_id, xmax = 0 AS is_new
 """
 _RELEASE: Final = (
     """
@@ -42,26 +81,91 @@ DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
 )
 
 
-async def claim(owner_id: UUID, country: str | None, organization: str | None, bank: str | None) -> None:
+async def claim(
+    caller: Caller, owner_id: UUID, country: str | None, organization: str | None, bank: str | None
+) -> None:
     """Claim numbers (None: no number) for an owner's account, within the transaction that stores them.
 
-    Raises Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
+    Raises:
+        NumberTaken: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
+        RateLimited: the caller has claimed their maximum of new numbers a day.
     """
+    if await assign(caller, owner_id, country, organization, bank):
+        await count_claim(caller)
+
+
+async def assign(
+    caller: Caller, owner_id: UUID, country: str | None, organization: str | None, bank: str | None
+) -> int:
+    """Assign numbers to an owner, as `claim` but not counted. Returns how many of them had no owner before."""
     # Changes of one owner's numbers run one after the other. Otherwise two accounts that swap their numbers would
     # deadlock, and one could release a number that the other has just claimed.
     await db.execute(_LOCK_OWNER, owner_id)
-    if organization is not None:
+    new_count = 0
+    if organization is not None and country is not None:
+        await _release_pending(caller, owner_id, country, organization)
         number = await db.fetch_one(_CLAIM_ORGANIZATION, country, organization, owner_id, row=_NumberRow)
         if number is None or number.owner_id != owner_id:
-            raise _organization_taken()
+            raise NumberTaken(NumberKind.ORGANIZATION, country, organization)
+        new_count += number.is_new
     if bank is not None:
         number = await db.fetch_one(_CLAIM_BANK_ACCOUNT, bank, owner_id, row=_NumberRow)
         if number is None or number.owner_id != owner_id:
-            raise refuse(
-                UserErrorCode.BANK_ACCOUNT_TAKEN,
-                "bank_account_number",
-                mark("An account with this bank account exists. You can ask for access to it."),
-            )
+            raise NumberTaken(NumberKind.BANK_ACCOUNT, "", bank)
+        new_count += number.is_new
+    return new_count
+
+
+async def count_claim(caller: Caller) -> None:
+    """Count a claim of numbers that the owner did not have. Raises RateLimited."""
+    limit = Limit("number:claim", caller.config.accounts_per_day, timedelta(days=1))
+    _ = await throttle.attempt(caller, throttle.counter(caller, limit, user_id=caller.user()))
+
+
+# A registration whose owner has not confirmed the address. Accounts that a bureau opened are left out.
+_RELEASE_PENDING: Final = """
+WITH pending AS (
+    SELECT a.id FROM accounts a JOIN users u ON u.id = a.owner_id
+    WHERE a.country = $1 AND a.organization_number = $2 AND a.owner_id <> $3 AND a.activated_at IS NULL
+      AND a.created_by_bureau_id IS NULL AND u.activated_at IS NULL
+    FOR NO KEY UPDATE OF a
+)
+UPDATE accounts a SET organization_number = NULL FROM pending WHERE a.id = pending.id RETURNING a.id
+"""
+
+
+class _PendingAccount(db.Row):
+    id: UUID
+
+
+async def _release_pending(caller: Caller, owner_id: UUID, country: str, organization: str) -> None:
+    """Take a number from a registration that was not activated. It has proved nothing, not even its address."""
+    accounts = await db.fetch(_RELEASE_PENDING, country, organization, owner_id, row=_PendingAccount)
+    for account in accounts:
+        await record_change(caller, NumberKind.ORGANIZATION, account.id, before=organization, after=None)
+    if accounts:
+        await release(country, organization, None)
+
+
+_COLUMNS: Final = {
+    NumberKind.ORGANIZATION: (EventType.ACCOUNT_UPDATE, "organization_number"),
+    NumberKind.BANK_ACCOUNT: (EventType.SETTINGS_UPDATE, "bank_account_number"),
+}
+
+
+async def record_change(
+    caller: Caller, kind: NumberKind, account_id: UUID, *, before: str | None, after: str | None
+) -> None:
+    """Record that an account got or lost a number by the rules. The caller may have no access, and is not named."""
+    event_type, column = _COLUMNS[kind]
+    await event.record(
+        anonymous(caller), event_type, account_id=account_id, before={column: before}, after={column: after}
+    )
+
+
+def anonymous(caller: Caller) -> Caller:
+    """The caller without what identifies them, for events of accounts that they may have no access to."""
+    return replace(caller, user_id=None, session_id=None, ip_address=None, user_agent=None, request_id=None)
 
 
 async def release(country: str | None, organization: str | None, bank: str | None) -> None:
@@ -168,20 +272,6 @@ async def release_abandoned(caller: Caller) -> int:
             for row in await db.fetch(_FIND_STILL_ABANDONED, caller.now, account.id, row=_AbandonedAccount):
                 await db.execute(_REMOVE_NUMBER, row.id)
                 await release(row.country, row.organization_number, None)
-                await event.record(
-                    caller,
-                    EventType.ACCOUNT_UPDATE,
-                    account_id=row.id,
-                    before={"organization_number": row.organization_number},
-                    after={"organization_number": None},
-                )
+                await record_change(caller, NumberKind.ORGANIZATION, row.id, before=row.organization_number, after=None)
                 count += 1
     return count
-
-
-def _organization_taken() -> Refusal:
-    return refuse(
-        UserErrorCode.ORGANIZATION_NUMBER_TAKEN,
-        "organization_number",
-        mark("An account with this organization number exists. You can ask for access to it."),
-    )

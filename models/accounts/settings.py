@@ -1,13 +1,15 @@
 """Changes of an account's name, registered numbers and settings."""
 
+from typing import Final
 from uuid import UUID
 
 from auth import policy
 from auth.policy import Permission
 from i18n import mark
-from models.access import one_time_code
+from models.access import one_time_code, reauthentication
 from models.access.operation import OperationContext, requires
-from models.accounts import registered_number
+from models.access.reauthentication import ReauthenticationCase
+from models.accounts import number_claim, registered_number
 from models.accounts.account import Account
 from models.audit.event_type import EventType
 from models.base.errors import UserErrorCode
@@ -15,6 +17,7 @@ from models.base.unset import UNSET, Unset
 from models.base.validation import Validation
 
 
+@number_claim.contestable
 @requires(Permission.SETTINGS_WRITE, EventType.ACCOUNT_UPDATE)
 async def update(
     context: OperationContext,
@@ -41,7 +44,8 @@ async def update(
     return await _change(context, account, changes, EventType.ACCOUNT_UPDATE)
 
 
-@requires(Permission.SETTINGS_WRITE, EventType.SETTINGS_UPDATE)
+@number_claim.contestable
+@requires(Permission.SETTINGS_WRITE, EventType.SETTINGS_UPDATE, reauthentication=ReauthenticationCase.SENSITIVE_SETTING)
 async def update_settings(
     context: OperationContext,
     account_id: UUID,
@@ -118,6 +122,10 @@ def _check_restrictable(check: Validation, field: str, permissions: list[Permiss
     return bits
 
 
+_SENSITIVE: Final = frozenset({"bank_account_number", "requires_two_factor"})
+"""The columns that decide who gets paid and who gets in."""
+
+
 async def _change(
     context: OperationContext, account: Account, changes: dict[str, object], event_type: EventType
 ) -> UUID:
@@ -125,7 +133,10 @@ async def _change(
     changes = {key: value for key, value in changes.items() if before[key] != value}
     if not changes:
         return account.id
+    if not changes.keys().isdisjoint(_SENSITIVE):
+        await reauthentication.require(context.caller)
     await registered_number.claim(
+        context.caller,
         account.owner_id,
         _text(changes.get("country", account.country)),
         _text(changes.get("organization_number", account.organization_number)),

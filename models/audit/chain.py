@@ -2,18 +2,22 @@
 
 The hashes are computed here again from the rows alone, so that tampered functions of the database are detected, too.
 An attacker who can rewrite the whole database can recompute every hash, or cut off the end of a chain. That shows only
-against an anchor: the heads of the chains from an earlier run, stored elsewhere.
+against an anchor: the heads of the chains from an earlier run, stored elsewhere. Personal data that is missing must be
+listed by the record of an erasure: see `erasure_record`.
 """
 
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
 from database import db
+from models.audit import erasure_record
+from models.audit.erasure_record import ErasureCheck, Record
 
 BATCH: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,48 +54,39 @@ class ChainReport:
     """The number of events whose personal data was erased. The chain no longer proves that part of them."""
 
 
-class _Link(db.Row):
+class _Link(Record):
     """A link with its event. All columns of the event are None if it was deleted."""
 
     chain: UUID
-    position: int
-    event_id: UUID
     hash: bytes
     id: UUID | None
-    type: str
-    occurred_at: datetime
-    actor_id: UUID | None
     actor_role: str | None
-    account_id: UUID | None
     request_id: str | None
     before: str | None
-    after: str | None
-    origin: str | None
-    origin_digest: bytes | None
-    personal: str | None
-    personal_digest: bytes | None
+    account_exists: bool
 
 
 async def verify(anchor: Iterable[Head] = (), *, chain_id: UUID | None = None) -> AsyncIterator[ChainReport]:
     """Verify all chains, or only the one with `chain_id`, against their events and the heads of an anchor.
 
-    Chains are verified in the order of their ids; the anchor is in the same order. One batch of rows is in memory at a
-    time.
+    Chains are verified in the order of their ids; the anchor is in the same order, and can have several heads of a
+    chain. One batch of rows is in memory at a time.
     """
     anchor_heads = _Anchor(iter(anchor))
+    migrated_at = await erasure_record.load_migration()
     check: _ChainCheck | None = None
     async for link in _links(chain_id):
         if check is None or check.chain != link.chain:
             if check is not None:
-                yield check.report()
-            for head in anchor_heads.before(link.chain):
-                yield _ChainCheck(head.chain, head).report()
-            check = _ChainCheck(link.chain, anchor_heads.at(link.chain))
+                yield await check.report()
+            for heads in anchor_heads.before(link.chain):
+                yield await _ChainCheck(heads[0].chain, heads, migrated_at).report()
+            check = _ChainCheck(link.chain, anchor_heads.at(link.chain), migrated_at)
         check.add(link)
     if check is not None:
-        yield check.report()
-    for head in anchor_heads.before(None):
-        yield _ChainCheck(head.chain, head).report()
+        yield await check.report()
+    for heads in anchor_heads.before(None):
+        yield await _ChainCheck(heads[0].chain, heads, migrated_at).report()
 
 
 async def find_unlinked(account_id: UUID | None = None) -> UUID | None:
@@ -106,32 +101,37 @@ async def find_unlinked(account_id: UUID | None = None) -> UUID | None:
 
 
 class _Anchor:
-    """An iterator over the heads of an anchor."""
+    """An iterator over the heads of an anchor, chain by chain."""
 
     def __init__(self, heads: Iterator[Head]) -> None:
-        self._heads = heads
-        self._next = next(heads, None)
+        self._groups = ((chain, [*group]) for chain, group in groupby(heads, lambda head: head.chain))
+        self._next = next(self._groups, None)
 
-    def before(self, chain: UUID | None) -> Iterator[Head]:
-        """Yield the heads before a chain, or all remaining ones if `chain` is None."""
-        while self._next is not None and (chain is None or self._next.chain < chain):
-            yield self._next
-            self._next = next(self._heads, None)
+    def before(self, chain: UUID | None) -> Iterator[list[Head]]:
+        """Yield the heads of each chain before a chain, or of all remaining ones if `chain` is None."""
+        while self._next is not None and (chain is None or self._next[0] < chain):
+            yield self._next[1]
+            self._next = next(self._groups, None)
 
-    def at(self, chain: UUID) -> Head | None:
-        """The head of a chain; None if the anchor has none."""
-        head = self._next if self._next is not None and self._next.chain == chain else None
-        if head is not None:
-            self._next = next(self._heads, None)
-        return head
+    def at(self, chain: UUID) -> list[Head]:
+        """The heads of a chain. Empty if the anchor has none."""
+        if self._next is None or self._next[0] != chain:
+            return []
+        _, heads = self._next
+        self._next = next(self._groups, None)
+        return heads
 
 
 class _ChainCheck:
     """The verification of one chain, from its first link to its last."""
 
-    def __init__(self, chain: UUID, anchor_head: Head | None) -> None:
+    def __init__(self, chain: UUID, anchor_heads: Sequence[Head], migrated_at: datetime | None) -> None:
         self.chain = chain
-        self._anchor_head = anchor_head
+        self._erasures = ErasureCheck(chain, migrated_at)
+        # After a cut, the anchor has two heads at one position: at most one is in the chain.
+        self._anchor: dict[int, set[bytes]] = {}
+        for head in anchor_heads:
+            self._anchor.setdefault(head.position, set()).add(head.hash)
         self._position = 0
         self._hash: bytes | None = None
         self._first_break: Break | None = None
@@ -141,7 +141,8 @@ class _ChainCheck:
     def add(self, link: _Link) -> None:
         """Verify the next link."""
         self._events += 1
-        self._forgotten_events += _has_forgotten(link)
+        if link.id is not None:
+            self._forgotten_events += self._erasures.add(link)
         if self._first_break is None and (reason := self._fault(link)):
             position = min(link.position, self._position + 1)
             self._first_break = Break(position, link.event_id if position == link.position else None, reason)
@@ -152,18 +153,27 @@ class _ChainCheck:
             return "the event at this position is missing"
         if reason := _difference(link, self._hash):
             return reason
-        if self._anchor_head and self._anchor_head.position == link.position and self._anchor_head.hash != link.hash:
+        if self._anchor.get(link.position, {link.hash}) != {link.hash}:
             return "the anchor has another event at this position"
         return None
 
-    def report(self) -> ChainReport:
+    async def report(self) -> ChainReport:
         """The result, after the last link."""
-        if self._first_break is None and self._anchor_head is not None and self._anchor_head.position > self._position:
+        if fault := await self._erasures.first_fault():
+            position, event_id = fault
+            if self._first_break is None or position < self._first_break.position:
+                self._first_break = Break(position, event_id, _ERASURE_MISSING)
+        if self._first_break is None and max(self._anchor, default=0) > self._position:
             self._first_break = Break(
                 self._position + 1, None, "the anchor has events from this position on; they were cut off"
             )
         head = None if self._first_break or self._hash is None else Head(self.chain, self._position, self._hash)
         return ChainReport(self.chain, head, self._first_break, self._events, self._forgotten_events)
+
+
+_ERASURE_MISSING: Final = (
+    "personal data of the event at this position was removed, and no erasure of its person is recorded"
+)
 
 
 def _difference(link: _Link, previous: bytes | None) -> str | None:
@@ -174,19 +184,17 @@ def _difference(link: _Link, previous: bytes | None) -> str | None:
         return "the event at this position belongs to another chain"
     if link.hash != _hash(link, previous):
         return "the event at this position was changed, moved or inserted"
-    if not _holds(link.origin, link.origin_digest) or not _holds(link.personal, link.personal_digest):
+    if not _holds_personal_data(link):
         return "the personal data of the event at this position was changed"
-    return None
+    return None if link.account_exists else "the account of the event at this position was deleted"
 
 
-def _has_forgotten(link: _Link) -> bool:
-    parts = ((link.origin, link.origin_digest), (link.personal, link.personal_digest))
-    return any(part is None and digest is not None for part, digest in parts)
-
-
-def _holds(part: str | None, digest: bytes | None) -> bool:
-    """True if a personal part matches its digest, or was erased."""
-    return part is None or hashlib.sha256(part.encode()).digest() == digest
+def _holds_personal_data(link: _Link) -> bool:
+    """True if the parts that the event has match their digests. Missing parts are held against records of erasures."""
+    origin, personal = link.origin, link.personal
+    if origin is not None and hashlib.sha256(origin.encode()).digest() != link.origin_digest:
+        return False
+    return personal is None or erasure_record.personal_digest(personal) == link.personal_digest
 
 
 def _chain_of(link: _Link) -> UUID:
@@ -211,7 +219,12 @@ def _field(value: bytes | None) -> bytes:
 
 # ---- Queries ---------------------------------------------------------------------------------
 
-_COLUMNS: Final = db.columns_of("e", _Link, db.columns("l", "chain position event_id hash"))
+_COLUMNS: Final = db.columns_of(
+    "e",
+    _Link,
+    db.columns("l", "chain position event_id hash")
+    | {"account_exists": "e.account_id IS NULL OR EXISTS (SELECT FROM accounts a WHERE a.id = e.account_id)"},
+)
 _LINKS: Final = f"""
 SELECT {db.select_list(_COLUMNS)} FROM event_links l LEFT JOIN events e ON e.id = l.event_id
 WHERE (l.chain, l.position) > ($1, $2) AND ($3::uuid IS NULL OR l.chain = $3)

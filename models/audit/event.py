@@ -6,11 +6,15 @@ never tokens or passwords.
     account:  event 1 <-hash- event 2 <-hash- event 3        also: a chain for each user, outside of accounts
 
 The database chains the events of an account when they are committed. Each hash covers the event, its position, and the
-previous hash. Free text and IP addresses may identify a person: the hash covers only a salted digest of them, so that
-`forget` can erase them without breaking the chain. Ids, roles, numbers and timestamps stay.
+previous hash. Free text and IP addresses may identify a person: the hash covers only salted digests of them, one for
+each fact, so that a fact can be erased without breaking the chain. Ids, roles, numbers and timestamps stay.
+
+Each text names the event's account or, outside of accounts, its actor. A text that names
+another person is marked by `models/base/naming.py`. `forget` takes the texts that name an erased person. A record of
+the parts that it took is itself an event of each account.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -25,9 +29,9 @@ from auth.policy import Role
 from database import db, keys
 from models import throttle
 from models.audit.event_type import EventType, of_refusal
+from models.base import naming
 from models.base.caller import Caller
 from models.base.errors import Forbidden
-from models.base.validation import email_key
 
 R = TypeVar("R", bound=db.Row)
 
@@ -129,6 +133,21 @@ def _values(
     )
 
 
+_INSERT_IN_ACCOUNTS: Final = """
+INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, request_id, origin)
+SELECT e.id, $4, $5, $6, e.actor_role, e.account_id, $7, $8::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS e (id, actor_role, account_id)
+"""
+
+
+async def record_in_accounts(caller: Caller, event_type: EventType, roles: Mapping[UUID, Role]) -> None:
+    """Record the same event without facts in several accounts, with one statement. `roles` has the caller's in each."""
+    ids = [keys.uuid7() for _ in roles]
+    origin = _json({"ip_address": caller.ip_address}) if caller.ip_address else None
+    facts = (event_type, caller.now, caller.user_id, caller.request_id, origin)
+    await db.execute(_INSERT_IN_ACCOUNTS, ids, [*roles.values()], [*roles], *facts)
+
+
 async def record_refusal(caller: Caller, event_type: EventType, refusal: Forbidden) -> None:
     """Record that the caller lacked the permission for an operation that writes events of `event_type`.
 
@@ -156,7 +175,7 @@ def _is_impersonal(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_impersonal, value))
     if isinstance(value, str) and not isinstance(value, Enum):
-        return _is_id(value)
+        return _is_id(value) and not isinstance(value, naming.NamingText)
     return value is None or isinstance(value, Enum | int | float | datetime | UUID)
 
 
@@ -168,31 +187,25 @@ def _is_id(text: str) -> bool:
 
 
 def _personal(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
-    """The free text of an event, and the keys of the e-mail addresses in it, by which `forget` finds them."""
+    """The texts of an event, and the places of texts that name another person or an address, by its id or key."""
     facts: dict[str, object] = {name: part for name, part in (("before", before), ("after", after)) if part}
-    addresses = {email_key(text) for text in {*_texts(facts)} if "@" in text}
-    return facts | ({"addresses": sorted(addresses)} if addresses else {})
+    paths_by_subject: dict[str, list[str]] = {}
+    for side, part in (("before", before), ("after", after)):
+        for name, value in part.items():
+            for subject in naming.subjects(value)[:1]:
+                paths_by_subject.setdefault(subject, []).append(f"{side}.{name}")
+    return facts | ({"named": paths_by_subject} if paths_by_subject else {})
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield each text in nested facts."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
+async def forget(user_id: UUID, event_ids: Sequence[UUID], now: datetime) -> int:
+    """Take from events what names a user who is being erased. Returns the number of events that changed.
 
-
-async def forget(user_id: UUID, names: Sequence[str]) -> None:
-    """Erase from all events the personal data of a user who has just been marked as erased.
-
-    This is the user's IP addresses, names and e-mail address in any event, each of `names` in the events of accounts
-    that the user had a grant on, and all free text in the events of accounts that were closed with the user.
+    This is the user's IP addresses; texts that name the user or their address; and, in accounts that were closed with
+    the user, texts that name the account. The database records the parts as an event of each account.
     """
-    await db.execute("SELECT forget_person($1, $2)", user_id, names)
+    row = await db.fetch_one("SELECT forget_person($1, $2, $3) AS count", user_id, event_ids, now, row=db.Row)
+    count: int = row["count"] if row else 0
+    return count
 
 
 def _json(facts: Mapping[str, object]) -> str:

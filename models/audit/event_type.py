@@ -31,7 +31,14 @@ class EventType(StrEnum):
     ACCOUNT_CREATE = "account:account:create", "The account was opened."
     ACCOUNT_ACTIVATE = "account:account:activate", "The account was activated by its owner."
     ACCOUNT_UPDATE = "account:account:update", "The account's name, country or registered numbers changed."
-    ACCOUNT_CLOSE = "account:account:close", "The account was closed because its owner erased their data."
+    NUMBER_CLAIM = "account:number:claim", "The account claimed a registered number of another account."
+    NUMBER_CONTEST = "account:number:contest", "Another account claimed a registered number of the account."
+    NUMBER_REJECT = "account:number:reject", "The claim of a registered number was rejected."
+    ACCOUNT_CLOSE = "account:account:close", "The account was closed, by its owner or by the bureau that withdrew it."
+    ACCOUNT_DATA_ERASE = (
+        "account:data:erase",
+        "Texts and IP addresses of an erased user were removed from events of the account.",
+    )
     ACCOUNT_ENTER = "account:account:enter", "A user entered the account."
     ACCOUNT_VIEW_AS = "account:account:view-as", "A user viewed the account as a role or as the holder of a grant."
     SETTINGS_UPDATE = "account:settings:update", "The account's settings changed."
@@ -64,6 +71,8 @@ class EventType(StrEnum):
 
     CLIENT_CREATE = "account:client:create", "The bureau opened an account for a client."
     CLIENT_RESEND = "account:client:resend", "The bureau sent the activation link to a client again."
+    CLIENT_CORRECT = "account:client:correct", "The bureau corrected the address of a client who had not activated."
+    CLIENT_WITHDRAW = "account:client:withdraw", "The bureau withdrew an account that no client had activated."
     ENGAGEMENT_ASK = "account:engagement:ask", "An engagement was requested."
     ENGAGEMENT_BEGIN = "account:engagement:begin", "An engagement began with the account that the bureau opened."
     ENGAGEMENT_ACCEPT = "account:engagement:accept", "An engagement was accepted."
@@ -77,6 +86,10 @@ class EventType(StrEnum):
     SUBSCRIPTION_EXTEND = "account:subscription:extend", "The account received days of subscription."
     SUBSCRIPTION_GIVE = "account:subscription:give", "The account paid days of subscription for another account."
     SUBSCRIPTION_REDEEM = "account:subscription:redeem", "A voucher was redeemed."
+    SUBSCRIPTION_TRIAL_END = (
+        "account:subscription:trial-end",
+        "Trial days were taken back, because the new owner had a trial before.",
+    )
 
     # ---- Users ---------------------------------------------------------------------------------------
 
@@ -84,6 +97,7 @@ class EventType(StrEnum):
     USER_RESEND = "user:login:resend", "The user asked for the activation link again."
     USER_ACTIVATE = "user:login:activate", "The user activated their login."
     USER_ERASE = "user:login:erase", "The user erased their data."
+    USER_DATA_ERASE = "user:data:erase", "Texts and IP addresses were removed from the erased user's own events."
     DATA_EXPORT = "user:data:export", "The user exported their data."
     PASSWORD_CHANGE = "user:password:change", "The user changed their password."
     PASSWORD_FORGET = "user:password:forget", "The user asked for a link to reset their password."
@@ -93,6 +107,10 @@ class EventType(StrEnum):
     SESSION_END = "user:session:end", "The user signed out."
     SESSION_REVOKE = "user:session:revoke", "The user ended one of their sessions."
     SESSION_REVOKE_OTHERS = "user:session:revoke-others", "The user's other sessions ended."
+    SESSION_REAUTHENTICATE = (
+        "user:session:reauthenticate",
+        "The user entered the password or a code in an open session.",
+    )
     SECOND_FACTOR_ENROLL = "user:second-factor:enroll", "The user began to set up a second factor."
     SECOND_FACTOR_CONFIRM = "user:second-factor:confirm", "The user's second factor became active."
     SECOND_FACTOR_DISABLE = "user:second-factor:disable", "The user removed their second factor."
@@ -106,6 +124,7 @@ class EventType(StrEnum):
 
     OPERATOR_OPERATION_ADD = "operator:document:add", "The operator registered operations of a client."
     OPERATOR_OPERATION_REMOVE = "operator:document:remove", "The operator removed operations of a client."
+    OPERATOR_NUMBER_RELEASE = "operator:number:release", "The operator released a registered number of the account."
     OPERATOR_SEATS_SET = "operator:seats:set", "The operator set the number of seats."
     OPERATOR_SECOND_FACTOR_DISABLE = "operator:second-factor:disable", "The operator removed a user's second factor."
     OPERATOR_SUBSCRIPTION_CREDIT = "operator:subscription:credit", "The operator credited days of subscription."

@@ -14,6 +14,13 @@ class OperationConfig:
     link_key: str = field(repr=False)
     trial_days: int = 30
     free_seats: int = 5
+    trials_per_user: int = 1
+    accounts_per_day: int = 20
+    anchor_file: str = ""
+    """The file to which the heads of the chains of events are appended. Empty: none."""
+    anchor_command: str = ""
+    """The command that receives these heads. Empty: none."""
+    mails_per_hour: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,8 @@ class Caller:
     locale: str = "en"
     user_id: UUID | None = None
     session_id: UUID | None = None
+    authenticated_at: datetime | None = None
+    """The last proof of the user's presence in the session. See `models/access/reauthentication.py`."""
     in_cookie: bool = False
     """True if the token of the session, or of a session that starts now, is in a browser's cookie."""
     ip_address: str | None = None

@@ -27,17 +27,21 @@ import i18n
 from auth import passwords
 from auth.passwords import Weakness
 from i18n import mark
+from i18n.unicode_form import compose, is_composable
 from models.base.errors import Problem, Refusal, UserErrorCode
 
 MAX_NAME: Final = 200
 MAX_MESSAGE: Final = 2000
 MAX_ADDRESS: Final = 1000
 """Maximum length of an e-mail address before normalization, with blanks. A valid address has at most 254 characters."""
+MAX_NUMBER: Final = 100
+"""Maximum length of an organization number, VAT number or IBAN, without blanks. The longest IBAN has 34."""
 MAX_END: Final = timedelta(days=3660)
 MIN_ACCOUNT_NUMBER: Final = 100_000
 
 # Characters that reorder or hide the text around them: a name must not change the sentence that contains it.
 _INVISIBLE: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_MAX_COMPOSITION: Final = 3  # code points that NFC combines into one, in any living language
 _ORGANIZATION: Final[dict[str, ModuleType]] = {
     "PL": nip,
     "FR": siren,
@@ -53,24 +57,24 @@ _CURRENCIES: Final = list_currencies(locale="en")
 
 
 def normalize(text: str, max_length: int) -> str:
-    """Normalize a text to NFC and strip it. A text that is too long in any form is only stripped.
-
-    Normalization sorts combining marks in quadratic time: a long text of them would take seconds.
-    """
+    """Normalize a text to NFC and strip it. A text that is too long in any form is only stripped."""
     text = text.strip()
-    return unicodedata.normalize("NFC", text).strip() if len(text) <= 4 * max_length else text
+    return compose(text).strip() if len(text) <= _MAX_COMPOSITION * max_length else text
 
 
 def email_key(email: str) -> str:
-    """The canonical form of an e-mail address. Spellings that differ in case or Unicode form have the same key."""
+    """The canonical form of an e-mail address. Spellings that differ in case or Unicode form have the same key.
+
+    The local part is compared in lower case and NFC (RFC 8265, UsernameCaseMapped), the domain as A-labels. Case
+    folding would join what mail servers keep apart: groß@example.com and gross@example.com are two mailboxes.
+    """
     if len(email) > MAX_ADDRESS:
-        return email.casefold()
+        return email.lower()
     try:
         address = validate_email(email.strip(), check_deliverability=False)
     except EmailNotValidError:  # such a key is only looked up, and matches no user
-        return unicodedata.normalize("NFC", email.casefold())
-    # The ASCII form of the domain, because case folding would turn straße.de into strasse.de, another domain.
-    return unicodedata.normalize("NFC", f"{address.local_part}@{address.ascii_domain}".casefold())
+        return compose(email.lower())
+    return f"{compose(compose(address.local_part).lower())}@{address.ascii_domain.lower()}"
 
 
 class Validation:
@@ -105,6 +109,8 @@ class Validation:
             self.add_problem(
                 UserErrorCode.INVALID, field, mark("Line breaks and invisible characters do not belong here.")
             )
+        elif not is_composable(text):
+            self._too_many_marks(field)
         return text
 
     def prose(self, field: str, value: str | None) -> str | None:
@@ -114,6 +120,8 @@ class Validation:
             self._too_long(field, MAX_MESSAGE)
         elif _INVISIBLE.search(text):
             self.add_problem(UserErrorCode.INVALID, field, mark("Invisible characters do not belong here."))
+        elif not is_composable(text):
+            self._too_many_marks(field)
         return text or None
 
     def email(self, field: str, value: str) -> str:
@@ -191,7 +199,7 @@ class Validation:
         """Validate a VAT number of the European Union or Norway (MVA). Returns it with the prefix of its country."""
         plain = re.sub(r"[\s.\-]", "", value).upper()
         if country == "NO":
-            return self._number(field, plain.removeprefix("NO"), mva.validate)
+            return self._number(field, plain.removeprefix("NO"), lambda number: f"NO{mva.validate(number)}")
         if country and not plain.startswith(country) and plain[:2].isdigit():
             plain = country + plain
         return self._number(field, plain, eu_vat.validate)
@@ -222,6 +230,9 @@ class Validation:
         return value
 
     def _number(self, field: str, value: str, validate: Callable[[str], str]) -> str:
+        if len(value) > MAX_NUMBER:
+            self._bad_number(field)
+            return value
         try:
             return validate(value)
         except (ValidationError, ValueError):
@@ -230,6 +241,9 @@ class Validation:
 
     def _bad_number(self, field: str) -> None:
         self.add_problem(UserErrorCode.INVALID, field, mark("This number is not valid."))
+
+    def _too_many_marks(self, field: str) -> None:
+        self.add_problem(UserErrorCode.INVALID, field, mark("A letter of this text has too many accents."))
 
     def _too_long(self, field: str, max_length: int) -> None:
         self.add_problem(

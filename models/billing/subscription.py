@@ -4,16 +4,17 @@
 
 After the end of the subscription an account is read-only. Ledger entries never change. A transfer adds exactly the days
 that it takes from the payer. The sum of all entries is the number of days ever credited. A day is 86,400 seconds.
+
+    now --- trial days ---> trial_until --- days that can be transferred ---> subscription_until
+
+Trial days stay in their account: `models/billing/trial.py`.
 """
 
-import hashlib
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-import orjson
 from tortoise import fields
 from tortoise.exceptions import IntegrityError
 from tortoise.models import Model
@@ -21,18 +22,21 @@ from tortoise.models import Model
 from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
-from models.access import access
+from models.access import access, reauthentication
 from models.access.operation import declares_permission, require
+from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
+from models.base.idempotency import idempotent
 from models.base.validation import MAX_END, Validation
+from models.outbox import message
+from models.outbox.message_kind import MessageKind
 
 MIN_DAYS: Final = 10
 MAX_DAYS: Final = 365
-KEY_RETENTION: Final = timedelta(days=2)
 
 
 class SubscriptionEntryKind(StrEnum):
@@ -95,6 +99,11 @@ def days_left(until: datetime, now: datetime) -> int:
     return max(0, (until - now) // timedelta(days=1))
 
 
+def transferable_days(until: datetime, trial_until: datetime | None, now: datetime) -> int:
+    """The whole days that a subscription can give to others at `now`: those after its trial, never negative."""
+    return days_left(until, now if trial_until is None else max(now, trial_until))
+
+
 # ---- The ledger ------------------------------------------------------------------------------
 
 _EVENTS: Final = {
@@ -106,18 +115,20 @@ _EVENTS: Final = {
 """The event that is recorded with an entry. A trial has none: it is part of opening the account."""
 
 
-class _SubscriptionEnd(db.Row):
+class SubscriptionEnd(db.Row):
+    """The end of an account's subscription, and that of its trial days. Past or future."""
+
     subscription_until: datetime
+    trial_until: datetime | None
 
 
-_END: Final = "SELECT subscription_until FROM accounts WHERE id = $1"
+_END: Final = "SELECT subscription_until, trial_until FROM accounts WHERE id = $1"
 _SET_END: Final = "UPDATE accounts SET subscription_until = $2 WHERE id = $1"
 
 
-async def load_end(account_id: UUID) -> datetime:
-    """The end of an account's subscription, past or future."""
-    (row,) = await db.fetch(_END, account_id, row=_SubscriptionEnd)
-    return row.subscription_until
+async def _load_end(account_id: UUID) -> SubscriptionEnd:
+    (row,) = await db.fetch(_END, account_id, row=SubscriptionEnd)
+    return row
 
 
 async def book(
@@ -137,7 +148,7 @@ async def book(
 
     Raises Refusal: OUT_OF_RANGE, for the input field `field`, if the new end is more than ten years ahead.
     """
-    before = await load_end(account_id)
+    before = (await _load_end(account_id)).subscription_until
     after = (before if days < 0 else max(caller.now, before)) + timedelta(days=days)
     if after > caller.now + MAX_END:
         raise refuse(UserErrorCode.OUT_OF_RANGE, field, mark("A subscription cannot end more than ten years from now."))
@@ -165,70 +176,59 @@ async def book(
     return entry
 
 
-async def start_trial(caller: Caller, account_id: UUID) -> None:
-    """Add the trial days of a new account, within the transaction that opens it. The entry has no actor."""
-    if caller.config.trial_days:
-        _ = await book(replace(caller, user_id=None), account_id, caller.config.trial_days, SubscriptionEntryKind.TRIAL)
-
-
 # ---- Transfers -------------------------------------------------------------------------------
 
 
-@declares_permission(Permission.SUBSCRIPTION_WRITE, EventType.SUBSCRIPTION_GIVE)
+@idempotent("extendSubscription")
+@declares_permission(
+    Permission.SUBSCRIPTION_WRITE, EventType.SUBSCRIPTION_GIVE, reauthentication=ReauthenticationCase.ALWAYS
+)
 async def extend(
     caller: Caller,
     account_id: UUID,
     *,
     payer_account_id: UUID,
     days: int,
-    idempotency_key: str | None = None,
 ) -> UUID:
     """Transfer `days` (10-365) from the payer's subscription to the account's. Returns the id of the account's entry.
 
-    The caller needs SUBSCRIPTION_WRITE in the payer account, and an active grant on the receiving account. The days are
-    added to the later of now and the receiving account's end. A repeated call with the same idempotency key and input
-    returns the first outcome, for at least a day. A call without a key is always a new transfer.
+    The caller needs SUBSCRIPTION_WRITE in the payer account, and an active grant on the receiving account. Only the
+    payer's owner can pay for an account of their own. The payer's owner gets a mail about a transfer by another user.
+    The days are added to the later of now and the receiving account's end.
 
     Raises:
-        Refusal: OUT_OF_RANGE, SAME_ACCOUNT, NOT_FOUND, INSUFFICIENT_DAYS, IDEMPOTENCY_KEY_REUSED.
-        Forbidden: no SUBSCRIPTION_WRITE in the payer account.
+        Refusal: OUT_OF_RANGE, SAME_ACCOUNT, NOT_FOUND, INSUFFICIENT_DAYS.
+        Forbidden: no SUBSCRIPTION_WRITE in the payer account, or the caller owns the receiver and not the payer.
     """
     user_id = caller.user()
     with Validation() as check:
         check.whole_number("days", days, minimum=MIN_DAYS, maximum=MAX_DAYS)
-        if idempotency_key is not None:
-            idempotency_key = check.line("idempotency_key", idempotency_key)
     async with db.transaction():
-        if idempotency_key is not None:
-            arguments = orjson.dumps([str(account_id), str(payer_account_id), days])
-            first_entry_id = await _claim_key(user_id, idempotency_key, arguments, now=caller.now)
-            if first_entry_id is not None:
-                return first_entry_id
-        entry_id = await _transfer(caller, user_id, payer_account_id, account_id, days)
-        if idempotency_key is not None:
-            await db.execute(_STORE_OUTCOME, user_id, idempotency_key, entry_id)
-        return entry_id
+        return await _transfer(caller, user_id, payer_account_id, account_id, days)
 
 
 async def _transfer(caller: Caller, user_id: UUID, payer_id: UUID, receiver_id: UUID, days: int) -> UUID:
     # Checked before the locks, so that a caller cannot lock accounts that they cannot enter, and again under the
     # locks, because the access may have ended while the operation waited for them.
     await _require_access(caller, user_id, payer_id, receiver_id)
+    await reauthentication.require(caller)
     if payer_id == receiver_id:
         raise refuse(UserErrorCode.SAME_ACCOUNT, "payer_account_id", mark("An account cannot pay itself."))
     await locks.lock_accounts(payer_id, receiver_id)
     payer, receiver = await _require_access(caller, user_id, payer_id, receiver_id)
-    available_days = days_left(await load_end(payer_id), caller.now)
+    end = await _load_end(payer_id)
+    available_days = transferable_days(end.subscription_until, end.trial_until, caller.now)
     if available_days < days:
         raise refuse(
             UserErrorCode.INSUFFICIENT_DAYS,
             "days",
-            mark("The paying account has only %(days)d days left."),
+            mark("The paying account can give only %(days)d days. Trial days cannot be transferred."),
             days=available_days,
         )
     kinds = SubscriptionEntryKind
     _ = await book(caller, payer_id, -days, kinds.TRANSFER_OUT, role=payer.role, counterpart_id=receiver_id)
     entry = await book(caller, receiver_id, days, kinds.TRANSFER_IN, role=receiver.role, counterpart_id=payer_id)
+    await _mail_payer_owner(caller, user_id, payer_id, receiver_id, days)
     return entry.id
 
 
@@ -240,41 +240,57 @@ async def _require_access(
         user_id, ("account_id", receiver_id), ("payer_account_id", payer_id), now=caller.now
     )
     require(payer, extend.permission)
+    if await db.fetch(_OWNED_RECEIVER, receiver_id, user_id, row=db.Row):
+        require(payer, Permission.OWNERSHIP)
     return payer, receiver
 
 
-# ---- Idempotency -----------------------------------------------------------------------------
-
-
-class _Outcome(db.Row):
-    input_digest: bytes
-    entry_id: UUID | None
-
-
-# Waits for a concurrent transaction that claims the same key, and then conflicts with its row.
-_CLAIM_KEY: Final = """
-INSERT INTO idempotency_keys (user_id, key, input_digest, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (user_id, key) DO NOTHING
+# An account that a bureau opened belongs to the bureau's owner until the client takes it over.
+_OWNED_RECEIVER: Final = """
+SELECT FROM accounts a LEFT JOIN accounts b ON b.id = a.created_by_bureau_id AND a.activated_at IS NULL
+JOIN users o ON o.id = a.owner_id JOIN users c ON c.id = $2
+WHERE a.id = $1 AND (COALESCE(b.owner_id, a.owner_id) = c.id OR lower(o.email) = c.email_key)
 """
-_READ_KEY: Final = "SELECT input_digest, entry_id FROM idempotency_keys WHERE user_id = $1 AND key = $2"
-_STORE_OUTCOME: Final = "UPDATE idempotency_keys SET entry_id = $3 WHERE user_id = $1 AND key = $2"
-_DELETE_OLD_KEYS: Final = "DELETE FROM idempotency_keys WHERE user_id = $1 AND created_at < $2"
 
 
-async def _claim_key(user_id: UUID, key: str, arguments: bytes, *, now: datetime) -> UUID | None:
-    """The entry id of an earlier call with this key. None if this call is the first."""
-    digest = hashlib.sha256(arguments).digest()
-    await db.execute(_DELETE_OLD_KEYS, user_id, now - KEY_RETENTION)
-    if await db.execute(_CLAIM_KEY, user_id, key, digest, now):
-        return None
-    outcome = await db.fetch_one(_READ_KEY, user_id, key, row=_Outcome)
-    if outcome is None or outcome.entry_id is None or outcome.input_digest != digest:
-        raise refuse(
-            UserErrorCode.IDEMPOTENCY_KEY_REUSED,
-            "idempotency_key",
-            mark("This key was used for another transfer."),
-        )
-    return outcome.entry_id
+class _TransferFacts(db.Row):
+    owner_id: UUID
+    email: str
+    name: str
+    locale: str
+    actor_name: str
+    payer_name: str
+    receiver_name: str
+    receiver_number: int
+
+
+_TRANSFER_FACTS: Final = """
+SELECT o.id AS owner_id, o.email, o.name, o.locale, c.name AS actor_name, p.name AS payer_name,
+    r.name AS receiver_name, r.number AS receiver_number
+FROM accounts p LEFT JOIN accounts b ON b.id = p.created_by_bureau_id AND p.activated_at IS NULL
+JOIN users o ON o.id = COALESCE(b.owner_id, p.owner_id) JOIN users c ON c.id = $2 JOIN accounts r ON r.id = $3
+WHERE p.id = $1
+"""
+
+
+async def _mail_payer_owner(caller: Caller, user_id: UUID, payer_id: UUID, receiver_id: UUID, days: int) -> None:
+    """Tell the payer's owner by mail, unless they are the caller."""
+    (facts,) = await db.fetch(_TRANSFER_FACTS, payer_id, user_id, receiver_id, row=_TransferFacts)
+    if facts.owner_id == user_id:
+        return
+    await message.queue(
+        caller,
+        MessageKind.DAYS_GIVEN,
+        to=facts,
+        account_id=payer_id,
+        params={
+            "actor_name": naming.text(facts.actor_name, user_id),
+            "payer_name": naming.text(facts.payer_name, payer_id),
+            "receiver_name": naming.text(facts.receiver_name, receiver_id),
+            "receiver_number": str(facts.receiver_number),
+            "days": str(days),
+        },
+    )
 
 
 # ---- The operator ----------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
+from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntryKind
@@ -111,6 +112,7 @@ async def list_batches() -> list[BatchRow]:
 # ---- Redeeming -------------------------------------------------------------------------------
 
 
+@idempotent("redeemVoucher")
 @declares_permission(Permission.SUBSCRIPTION_WRITE, EventType.SUBSCRIPTION_REDEEM)
 async def redeem(caller: Caller, account_id: UUID, *, code: str) -> UUID:
     """Redeem a voucher: add its days to the later of now and the end of the account's subscription.

@@ -1,20 +1,19 @@
 """Accounts that a bureau opens for its clients.
 
 The bureau can work in the account at once. The account belongs to a placeholder owner until the client follows the
-mailed link: `models/people/placeholder_owner.py`.
+mailed link: `models/people/placeholder_owner.py`. Until then the bureau can correct it or withdraw the account:
+`models/bureaus/pending_client.py`.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
-from auth.policy import GrantStatus, Permission, Role
+from auth.policy import Permission, Role
 from database import db
 from i18n import mark
-from models import throttle
-from models.access import access
+from models.access import access, grant_rules
 from models.access.access import Access
+from models.access.grant_rules import Exemption, Terms
 from models.access.operation import declares_permission
 from models.accounts import account
 from models.accounts.account import Account, AccountKind
@@ -23,14 +22,10 @@ from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.base.validation import Validation, email_key
-from models.bureaus import consultant, engagement
-from models.outbox.message import LinkPurpose
-from models.outbox.message_kind import MessageKind
-from models.people import mailed_link, placeholder_owner
-from models.people.user import User
-
-LINK_LIFETIME: Final = timedelta(days=7)
+from models.base.idempotency import idempotent
+from models.base.validation import Validation
+from models.bureaus import consultant, engagement, pending_client
+from models.people import placeholder_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +39,7 @@ class ClientAccount:
 # ---- Opening ---------------------------------------------------------------------------------
 
 
+@idempotent("createClientAccount", ClientAccount)
 @declares_permission(Permission.SETTINGS_WRITE, EventType.CLIENT_CREATE)
 async def create(
     caller: Caller,
@@ -80,9 +76,8 @@ async def create(
             caller, owner.id, details, activated_at=None, created_by_bureau_id=bureau.id
         )
         engagement_row = await engagement.create_active(caller, bureau.id, account_id)
-        grant_id = await consultant.create_derived(
-            caller, engagement_row, caller.user(), role=Role.COLLABORATOR, status=GrantStatus.ACTIVE
-        )
+        permit = grant_rules.permit(Exemption.OPENING, None, Terms(Role.COLLABORATOR, None, None))
+        grant_id = await consultant.create_derived(caller, engagement_row, caller.user(), permit)
         await event.record(
             caller,
             EventType.CLIENT_CREATE,
@@ -90,50 +85,10 @@ async def create(
             role=bureau_access.role,
             after={"client": str(account_id), "engagement": str(engagement_row.id)},
         )
-        await _send_link(caller, owner, account_id, bureau, details.name)
+        await pending_client.send_link(caller, owner, account_id, bureau, details.name)
     return ClientAccount(account_id, grant_id)
 
 
 async def _require_settings_access(caller: Caller, bureau_id: UUID) -> Access:
     bureau_access = await access.load_one(caller.user(), bureau_id, now=caller.now)
     return engagement.require_access(bureau_access, create.permission, "bureau_account_id")
-
-
-@declares_permission(Permission.SETTINGS_WRITE, EventType.CLIENT_RESEND)
-async def resend(caller: Caller, bureau_account_id: UUID, *, client_account_id: UUID) -> UUID:
-    """Mail a new link to a client who has not claimed the account. The previous link becomes invalid.
-
-    Raises:
-        Refusal: NOT_FOUND, INVALID_STATE (the account is claimed, or another bureau opened it),
-            SUBSCRIPTION_EXPIRED (the bureau's).
-        Forbidden: the caller lacks SETTINGS_WRITE in the bureau.
-    """
-    async with db.transaction():
-        client = await consultant.lock_client(
-            caller, bureau_account_id, client_account_id, permission=resend.permission, field="client_account_id"
-        )
-        client_account = await Account.get(id=client_account_id)
-        owner = await User.get(id=client_account.owner_id)
-        is_unclaimed = placeholder_owner.is_placeholder(owner) and owner.erased_at is None
-        if client_account.created_by_bureau_id != bureau_account_id or not is_unclaimed:
-            raise refuse(
-                UserErrorCode.INVALID_STATE, "client_account_id", mark("This account is not waiting for its owner.")
-            )
-        bureau = await Account.get(id=bureau_account_id)
-        await client.record(EventType.CLIENT_RESEND)
-        await _send_link(caller, owner, client_account.id, bureau, client_account.name)
-    return client_account_id
-
-
-async def _send_link(caller: Caller, owner: User, account_id: UUID, bureau: Account, account_name: str) -> None:
-    await throttle.attempt_offer(caller, bureau.id, email_key(owner.email))
-    await mailed_link.send(
-        caller,
-        owner,
-        MessageKind.CLIENT_ACTIVATION,
-        LinkPurpose.ACTIVATION,
-        account_id=account_id,
-        lifetime=LINK_LIFETIME,
-        account_name=account_name,
-        bureau_name=bureau.name,
-    )

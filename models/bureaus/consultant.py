@@ -7,27 +7,31 @@ Each client is changed in its own transaction and has its own outcome. A refusal
 changes for the others. The grants are derived from the engagement: `models/access/derived_grant.py`.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from auth import policy
-from auth.policy import GrantStatus, Permission, Role
+from auth.policy import Permission, Role
 from database import db
 from i18n import mark
-from models.access import access, derived_grant, grant, grant_rules, seat
+from models.access import access, derived_grant, grant, grant_rules, grant_store, reauthentication, seat
 from models.access.access import Access
 from models.access.derived_grant import DerivedGrantRow
 from models.access.grant import Grant
+from models.access.grant_rules import Exemption, Permit, Terms
 from models.access.operation import declares_permission
+from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import idempotency, locks
 from models.base.caller import Caller
 from models.base.errors import Forbidden, Problem, Refusal, UserErrorCode, not_found, refuse
+from models.base.idempotency import Parts
 from models.base.validation import Validation
-from models.bureaus import engagement
+from models.bureaus import client_coverage, engagement, pending_client
 from models.bureaus.engagement import EngagementRow
 
 
@@ -54,6 +58,12 @@ class ClientAccess:
         client_id: UUID = self.engagement.client_id
         return client_id
 
+    @property
+    def giver(self) -> Access | None:
+        """The caller's access to the client if it has USERS_WRITE there, else None."""
+        client_access = self.access_by_account.get(self.client_id)
+        return client_access if engagement.may_act(client_access) else None
+
     async def record(self, event_type: EventType, **after: object) -> None:
         """Record an event on the bureau. It names the client and contains the facts in `after`."""
         bureau_id = self.engagement.bureau_id
@@ -65,7 +75,7 @@ class ClientAccess:
 # ---- Assigning -------------------------------------------------------------------------------
 
 
-@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN)
+@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN, reauthentication=ReauthenticationCase.ALWAYS)
 async def assign(
     caller: Caller,
     bureau_account_id: UUID,
@@ -73,11 +83,13 @@ async def assign(
     user_id: UUID,
     client_account_ids: Sequence[UUID],
     permissions: list[Permission] | None = None,
+    idempotency_key: str | None = None,
 ) -> list[Outcome]:
     """Assign a consultant to at most 100 clients. Returns one outcome for each.
 
-    If the caller may grant `permissions` at the client, the grant is active at once. Otherwise the grant waits until
-    a user of the client grants permissions, and `permissions` is ignored.
+    If the caller may grant `permissions` at the client, the grant is active at once. So it is, with the permissions of
+    a COLLABORATOR at most, in an account that the bureau opened and the client has not claimed. Otherwise the grant
+    waits until a user of the client grants permissions, and `permissions` is ignored.
 
     Raises:
         Refusal: NOT_FOUND for the bureau, or for a user without an active grant on it; an error of the input. In
@@ -85,72 +97,74 @@ async def assign(
         Forbidden: the caller lacks USERS_WRITE in the bureau.
     """
     await _require_bureau_access(caller, bureau_account_id)
+    await reauthentication.require(caller)
     with Validation() as check:
         _require_clients(check, client_account_ids)
         requested_allowlist = grant_rules.check_allowlist(check, Role.CONSULTANT, permissions)
     await _require_consultant(caller, bureau_account_id, user_id, "user_id")
+    parts = await idempotency.start_parts(
+        caller,
+        "assignConsultant",
+        idempotency_key,
+        bureau=bureau_account_id,
+        user=user_id,
+        clients=client_account_ids,
+        permissions=permissions,
+    )
 
     async def assign_to(client_id: UUID) -> UUID:
         client = await lock_client(caller, bureau_account_id, client_id)
         await _require_consultant(caller, bureau_account_id, user_id, "user_id")
-        caller_access, allowlist, own_until = client.access_by_account.get(client_id), None, None
-        if engagement.may_act(caller_access) and caller_access is not None:
-            if not policy.may_grant(caller_access.facts, Role.CONSULTANT, requested_allowlist):
-                raise refuse(
-                    UserErrorCode.ROLE_TOO_HIGH, "permissions", mark("You cannot give more than you have yourself.")
-                )
+        giver = client.giver
+        if giver is None:
+            terms = Terms(Role.CONSULTANT, requested_allowlist, None)
+            is_giver = terms.bits and await pending_client.is_pending(bureau_account_id, client_id)
+            permit = (
+                grant_rules.permit(Exemption.UNCLAIMED, None, terms, field="permissions")
+                if is_giver
+                else grant_rules.permit(Exemption.ASSIGNMENT, None, _WAITING_TERMS)
+            )
+        else:
             # A grant may not outlast the access of the user who grants it.
-            allowlist, own_until = requested_allowlist, caller_access.valid_until
-        status = grant_rules.initial_status(Role.CONSULTANT, allowlist)
-        grant_id = await create_derived(
-            client.caller,
-            client.engagement,
-            user_id,
-            role=Role.CONSULTANT,
-            status=status,
-            allowlist=allowlist,
-            own_until=own_until,
-        )
+            terms = Terms(Role.CONSULTANT, requested_allowlist, giver.valid_until)
+            permit = grant_rules.permit(giver, None, terms, field="permissions")
+        grant_id = await create_derived(client.caller, client.engagement, user_id, permit)
         await client.record(EventType.CONSULTANT_ASSIGN, user=str(user_id), grant=str(grant_id))
         await derived_grant.mail_assigned(caller, grant_id)
         return grant_id
 
-    return await _run_per_client(client_account_ids, assign_to)
+    return await _run_per_client(client_account_ids, assign_to, parts)
 
 
-async def create_derived(
-    caller: Caller,
-    engagement_row: EngagementRow,
-    user_id: UUID,
-    *,
-    role: Role,
-    status: GrantStatus,
-    allowlist: int | None = None,
-    own_until: datetime | None = None,
-) -> UUID:
+_WAITING_TERMS: Final = Terms(Role.CONSULTANT, None, None)
+"""The terms of a consultant who waits for permissions."""
+
+
+async def create_derived(caller: Caller, engagement_row: EngagementRow, user_id: UUID, permit: Permit) -> UUID:
     """Create a grant that is derived from an active engagement. Both accounts must be locked. Returns its id.
 
     Raises Refusal: ALREADY_MEMBER, SEATS_EXHAUSTED.
     """
     if await grant.is_member(caller, user_id, engagement_row.client_id):
         raise grant.already_member("client_account_ids")
-    new_grant = await Grant.create(
+    terms = permit.terms
+    assert terms is not None  # noqa: S101 - a permit to give
+    grant_id = await grant_store.create(
+        permit,
         account_id=engagement_row.client_id,
         user_id=user_id,
-        role=role,
-        status=status,
-        listed=allowlist,
-        valid_until=await derived_grant.earliest_end(engagement_row.id, user_id, own_until, now=caller.now),
-        own_until=own_until,
-        created_at=caller.now,
+        now=caller.now,
         granted_by_id=caller.user_id,
         engagement_id=engagement_row.id,
+        valid_until=await derived_grant.earliest_end(engagement_row.id, user_id, terms.until, now=caller.now),
     )
-    await seat.require_available(engagement_row.client_id, role, "client_account_ids", now=caller.now)
+    await seat.require_available(
+        engagement_row.client_id, terms.role, "client_account_ids", now=caller.now, is_derived=True
+    )
     facts = {
-        "role": role,
-        "status": status,
-        "permissions": None if allowlist is None else policy.permissions(allowlist),
+        "role": terms.role,
+        "status": terms.status,
+        "permissions": None if terms.allowlist is None else policy.permissions(terms.allowlist),
     }
     caller_access = await access.load_one(caller.user(), engagement_row.client_id, now=caller.now)
     await event.record(
@@ -158,9 +172,9 @@ async def create_derived(
         EventType.GRANT_GIVE,
         account_id=engagement_row.client_id,
         role=caller_access.role if caller_access else None,
-        after={"grant": str(new_grant.id), "user": str(user_id), "engagement": str(engagement_row.id), **facts},
+        after={"grant": str(grant_id), "user": str(user_id), "engagement": str(engagement_row.id), **facts},
     )
-    return new_grant.id
+    return grant_id
 
 
 # ---- Unassigning and replacing ---------------------------------------------------------------
@@ -185,7 +199,7 @@ async def unassign(
     async def unassign_from(client_id: UUID) -> UUID:
         client = await lock_client(caller, bureau_account_id, client_id)
         assignment = await _load_assignment(client, user_id)
-        await derived_grant.end(caller, [assignment])
+        await derived_grant.end(caller, [assignment], Exemption.BUREAU)
         await derived_grant.mail_ended(caller, [assignment])
         await client.record(EventType.CONSULTANT_UNASSIGN, user=str(user_id), grant=str(assignment.id))
         return assignment.id
@@ -193,58 +207,98 @@ async def unassign(
     return await _run_per_client(client_account_ids, unassign_from)
 
 
-@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN)
-async def replace(caller: Caller, bureau_account_id: UUID, *, from_user_id: UUID, to_user_id: UUID) -> list[Outcome]:
+@declares_permission(Permission.USERS_WRITE, EventType.CONSULTANT_ASSIGN, reauthentication=ReauthenticationCase.ALWAYS)
+async def replace(
+    caller: Caller,
+    bureau_account_id: UUID,
+    *,
+    from_user_id: UUID,
+    to_user_id: UUID,
+    idempotency_key: str | None = None,
+) -> list[Outcome]:
     """Move all clients of one consultant to another consultant. Returns one outcome for each client.
 
-    The new grant copies the role, status, permissions and own end of the old one. At each client both grants change
-    or neither does.
+    The former consultant may have left the bureau. The clients are then those that they had at that moment, and that
+    have got no consultant since.
+
+    If the caller may give the old grant's role and permissions at the client, the new grant copies them. It then ends
+    with the old grant, and not later than the caller's own access. Otherwise it waits until a user of the
+    client grants permissions. At each client both grants change or neither does.
 
     Raises:
         Refusal: NOT_FOUND for the bureau, for a user who never had a grant on it, or for a new consultant without an
-            active grant on it; INVALID if both are the same user. In outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
+            active grant on it; INVALID if both are the same user; INVALID_STATE if there is no client to move. In
+            outcomes: ALREADY_MEMBER, SEATS_EXHAUSTED.
         Forbidden: the caller lacks USERS_WRITE in the bureau.
     """
     await _require_bureau_access(caller, bureau_account_id)
+    await reauthentication.require(caller)
     if from_user_id == to_user_id:
         raise refuse(UserErrorCode.INVALID, "to_user_id", mark("Choose a different user."))
     await _require_any_grant(bureau_account_id, from_user_id, "from_user_id")
     await _require_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
-    assignments = await derived_grant.of_consultant(from_user_id, bureau_account_id, now=caller.now)
+    assignments = await client_coverage.of_consultant(from_user_id, bureau_account_id, now=caller.now)
+    parts = await idempotency.start_parts(
+        caller,
+        "replaceConsultant",
+        idempotency_key,
+        bureau=bureau_account_id,
+        from_user=from_user_id,
+        to_user=to_user_id,
+    )
 
     async def replace_at(client_id: UUID) -> UUID:
         client = await lock_client(caller, bureau_account_id, client_id)
         await _require_consultant(caller, bureau_account_id, to_user_id, "to_user_id")
-        assignment = await _load_assignment(client, from_user_id)
-        await derived_grant.end(caller, [assignment])  # first, so that the seat is free for the new grant
-        grant_id = await create_derived(
-            caller,
-            client.engagement,
-            to_user_id,
-            role=Role(assignment.role),
-            status=GrantStatus(assignment.status),
-            allowlist=assignment.listed,
-            own_until=assignment.own_until,
-        )
-        await derived_grant.mail_ended(caller, [assignment])
+        rows = await client_coverage.of_consultant(from_user_id, bureau_account_id, now=caller.now, client_id=client_id)
+        if not rows:
+            raise not_found("client_account_ids")
+        (assignment,) = rows
+        # First, so that the seat is free for the new grant.
+        if assignment.is_live:
+            await derived_grant.end(caller, [assignment], Exemption.BUREAU)
+        permit = await _permit_replacement(client, grant_rules.terms_of(assignment))
+        grant_id = await create_derived(caller, client.engagement, to_user_id, permit)
         await derived_grant.mail_assigned(caller, grant_id)
-        await client.record(EventType.CONSULTANT_UNASSIGN, user=str(from_user_id), grant=str(assignment.id))
+        if assignment.is_live:
+            await derived_grant.mail_ended(caller, [assignment])
+            await client.record(EventType.CONSULTANT_UNASSIGN, user=str(from_user_id), grant=str(assignment.id))
         await client.record(EventType.CONSULTANT_ASSIGN, user=str(to_user_id), grant=str(grant_id))
         return grant_id
 
-    return await _run_per_client([row.account_id for row in assignments], replace_at)
+    # A repeated request returns the clients that moved before, too.
+    client_ids = [*parts.done, *(row.account_id for row in assignments if row.account_id not in parts.done)]
+    if not client_ids:
+        await parts.release()
+        raise refuse(UserErrorCode.INVALID_STATE, "from_user_id", mark("This user has no clients to hand over."))
+    return await _run_per_client(client_ids, replace_at, parts)
+
+
+async def _permit_replacement(client: ClientAccess, former: Terms) -> Permit:
+    """The permit for the grant of a new consultant: the former terms if the caller may give them at the client."""
+    bureau_id, giver, now = client.engagement.bureau_id, client.giver, client.caller.now
+    authority = giver or (Exemption.UNCLAIMED if await pending_client.is_pending(bureau_id, client.client_id) else None)
+    if authority is not None and (former.until is None or former.until > now):
+        ends = [end for end in (former.until, giver.valid_until if giver else None) if end is not None]
+        terms = dataclasses.replace(former, until=min(ends, default=None))
+        if grant_rules.is_permitted(authority, None, terms):
+            return grant_rules.permit(authority, None, terms)
+    return grant_rules.permit(Exemption.ASSIGNMENT, None, _WAITING_TERMS)
 
 
 # ---- Parts of operations ---------------------------------------------------------------------
 
 
-async def _run_per_client(client_ids: Sequence[UUID], operation: Callable[[UUID], Awaitable[UUID]]) -> list[Outcome]:
+async def _run_per_client(
+    client_ids: Sequence[UUID], operation: Callable[[UUID], Awaitable[UUID]], parts: Parts | None = None
+) -> list[Outcome]:
     """Run `operation` in one transaction per client. Returns one outcome for each."""
     outcomes: list[Outcome] = []
     for client_id in client_ids:
         try:
             async with db.transaction():
-                outcomes.append(Outcome(client_id, await operation(client_id)))
+                grant_id = await (parts.run(client_id, operation) if parts else operation(client_id))
+            outcomes.append(Outcome(client_id, grant_id))
         except Refusal as refusal:
             outcomes.append(Outcome(client_id, None, refusal.problems))
         except Forbidden:

@@ -23,16 +23,19 @@ from auth import policy
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
-from models.access import access, derived_grant, operation
+from models.access import access, derived_grant, operation, reauthentication
 from models.access.access import Access
+from models.access.grant_rules import Authority, Exemption
 from models.access.operation import declares_permission
+from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
+from models.people import placeholder_owner
 
 
 class EngagementStatus(StrEnum):
@@ -125,11 +128,15 @@ _USERS_WRITE: Final = policy.mask([Permission.USERS_WRITE])
 # ---- Answering and ending --------------------------------------------------------------------
 
 
-@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_ACCEPT)
+@declares_permission(
+    Permission.USERS_WRITE, EventType.ENGAGEMENT_ACCEPT, reauthentication=ReauthenticationCase.FOR_CLIENT
+)
 async def accept(caller: Caller, engagement_id: UUID) -> UUID:
     """Accept a pending engagement. Only the side that received the request can. Returns the id."""
     async with db.transaction():
         row, access_by_account = await _lock_for_answer(caller, engagement_id)
+        if row.asked_by_id == row.bureau_id:
+            await reauthentication.require(caller)
         await activate(caller, row, access_by_account)
     return engagement_id
 
@@ -176,20 +183,33 @@ async def decline(caller: Caller, engagement_id: UUID) -> UUID:
 
 @declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_END)
 async def end(caller: Caller, engagement_id: UUID) -> UUID:
-    """End an active engagement, or withdraw or decline a pending one. Either side can. Returns the id."""
+    """End an active engagement, or withdraw or decline a pending one. Either side can. Returns the id.
+
+    Raises Refusal: NOT_FOUND, INVALID_STATE; ROLE_TOO_HIGH for a user of the client if a consultant has more
+        permissions there than the user.
+    """
     async with db.transaction():
         row, access_by_account = await _lock(caller, engagement_id)
         if row.status not in _OPEN_STATES:
             raise _invalid_state(mark("This engagement has ended already."))
-        require_access(_acting_access(row, access_by_account), end.permission, "engagement_id")
-        await finish(caller, row, access_by_account)
+        acting_access = require_access(_acting_access(row, access_by_account), end.permission, "engagement_id")
+        is_by_bureau = may_act(access_by_account.get(row.bureau_id))
+        await finish(caller, row, access_by_account, taker=Exemption.BUREAU if is_by_bureau else acting_access)
     return engagement_id
 
 
-async def finish(caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access]) -> None:
-    """End an engagement and its derived grants. Both accounts must be locked. Mails both owners if it was active."""
+async def finish(
+    caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access], *, taker: Authority
+) -> None:
+    """End an engagement and its derived grants. Both accounts must be locked. Mails both owners if it was active.
+
+    Raises Refusal ROLE_TOO_HIGH if `taker` may not take one of the grants.
+    """
     await _set_final_status(caller, EventType.ENGAGEMENT_END, row, access_by_account, EngagementStatus.ENDED)
-    await derived_grant.end(caller, await derived_grant.of_engagement(row.id, now=caller.now))
+    derived_grants = await derived_grant.of_engagement(row.id, now=caller.now)
+    await derived_grant.end(caller, derived_grants, taker, field="engagement_id")
+    # The address of a client who has not claimed the account is not proved. The bureau decides about a new link.
+    await placeholder_owner.close_links(row.client_id, row.bureau_id, caller.now)
     sides = (row.bureau_id, row.client_id)
     if row.status == EngagementStatus.ACTIVE:
         await mail_owners(caller, MessageKind.ENGAGEMENT_ENDED, sides, recipient_ids=sides)
@@ -298,10 +318,11 @@ class _Side(db.Row):
     email: str
     name: str
     locale: str
+    is_activated: bool
 
 
 _SIDES: Final = """
-SELECT a.id, a.name AS account_name, u.email, u.name, u.locale
+SELECT a.id, a.name AS account_name, u.email, u.name, u.locale, u.activated_at IS NOT NULL AS is_activated
 FROM accounts a JOIN users u ON u.id = a.owner_id WHERE a.id = ANY($1::uuid[])
 """
 
@@ -309,17 +330,26 @@ FROM accounts a JOIN users u ON u.id = a.owner_id WHERE a.id = ANY($1::uuid[])
 async def mail_owners(
     caller: Caller, kind: MessageKind, sides: tuple[UUID, UUID], *, recipient_ids: Sequence[UUID], **params: object
 ) -> None:
-    """Mail the owners of the accounts in `recipient_ids`. `sides` are the bureau and the client, in this order."""
+    """Mail the owners of the accounts in `recipient_ids`. `sides` are the bureau and the client, in this order.
+
+    An owner who has not activated the login gets no mail: that address is not proved.
+    """
     rows = {row.id: row for row in await db.fetch(_SIDES, sides, row=_Side)}
     bureau, client = (rows[key] for key in sides)
     for account_id in dict.fromkeys(recipient_ids):
         owner = rows[account_id]
+        if not owner.is_activated:
+            continue
         await message.queue(
             caller,
             kind,
             to=owner,
             account_id=account_id,
-            params={"bureau_name": bureau.account_name, "client_name": client.account_name, **params},
+            params={
+                "bureau_name": naming.text(bureau.account_name, bureau.id),
+                "client_name": naming.text(client.account_name, client.id),
+                **params,
+            },
         )
 
 

@@ -12,18 +12,23 @@ from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models import throttle
+from models.access import reauthentication
 from models.access.access import Access
 from models.access.operation import declares_permission
+from models.access.reauthentication import ReauthenticationCase
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
+from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from models.bureaus import engagement
 from models.bureaus.engagement import EngagementRow, EngagementStatus
+from models.outbox import mail_limit
 from models.outbox.message_kind import MessageKind
+from models.people.user import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ WHERE a.country = $1 AND a.organization_number = $2 ORDER BY a.id = $3, a.id LIM
 """
 
 
-@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_ASK)
+@idempotent("engageBureau")
+@declares_permission(Permission.USERS_WRITE, EventType.ENGAGEMENT_ASK, reauthentication=ReauthenticationCase.FOR_CLIENT)
 async def engage(
     caller: Caller,
     *,
@@ -80,7 +86,7 @@ async def engage(
     Raises:
         Refusal: REQUIRED, SAME_ACCOUNT; NOT_FOUND or INVALID (not a bureau) for the requesting account;
             ALREADY_EXISTS or INVALID for a target that the caller can enter.
-        RateLimited: the requesting account has reached its daily limit.
+        RateLimited: the requesting account, the caller or the installation has reached its limit of requests.
         Forbidden: the caller lacks USERS_WRITE in the requesting account.
     """
     target_inputs = {
@@ -96,11 +102,14 @@ async def engage(
         access_by_account = await engagement.load_access(caller, *request.sides)
         requester_access = access_by_account.get(request.requester.id)
         engagement.require_access(requester_access, engage.permission, _requester_field(by_bureau=request.by_bureau))
+        if not request.by_bureau:
+            await reauthentication.require(caller)
         is_visible = request.target is not None and request.target.id in access_by_account
         is_bureau = request.bureau is not None and request.bureau.kind == AccountKind.BUREAU
         if not is_bureau and (request.by_bureau or is_visible):
             raise refuse(UserErrorCode.INVALID, None, mark("This account is not a bureau."))
         _ = await throttle.attempt(caller, throttle.counter(caller, throttle.ENGAGEMENT, request.requester.id))
+        await mail_limit.attempt_request(caller, request.requester.id)
         await engagement.record(
             caller, EventType.ENGAGEMENT_ASK, request.requester.id, access_by_account, after=request.target_input
         )
@@ -183,7 +192,12 @@ async def _send(
         facts = {"engagement": str(engagement_id), "asked_by": requester.number}
         await engagement.record(actor, EventType.ENGAGEMENT_ASK, target_id, access_by_account, after=facts)
         await engagement.mail_owners(
-            caller, MessageKind.ENGAGEMENT_ASKED, request.sides, recipient_ids=[target_id], asker_name=requester.name
+            caller,
+            MessageKind.ENGAGEMENT_ASKED,
+            request.sides,
+            recipient_ids=[target_id],
+            asker_name=naming.text(requester.name, requester.id),
+            sender_email=await _sender_email(caller),
         )
         return engagement_id if is_visible else None
     open_engagement = await db.fetch_one(_FIND_OPEN, *request.sides, row=EngagementRow)
@@ -206,8 +220,18 @@ async def _simulate(caller: Caller, request: _Request) -> None:
         facts = {"asked_by": requester.number}
         await engagement.record(caller, EventType.ENGAGEMENT_ASK, requester.id, {}, after=facts)
         await engagement.mail_owners(
-            caller, MessageKind.ENGAGEMENT_ASKED, sides, recipient_ids=sides, asker_name=requester.name
+            caller,
+            MessageKind.ENGAGEMENT_ASKED,
+            sides,
+            recipient_ids=sides,
+            asker_name=naming.text(requester.name, requester.id),
+            sender_email=await _sender_email(caller),
         )
+
+
+async def _sender_email(caller: Caller) -> str:
+    sender = await User.get(id=caller.user())
+    return naming.address(sender.email)
 
 
 def _requester_field(*, by_bureau: bool) -> str:

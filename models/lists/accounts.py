@@ -13,7 +13,7 @@ from models.access import access, factor_requirement
 from models.access.access import GrantRow
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow, AccountStatus
-from models.lists.sql import LAST_USED, LIVE, search_pattern
+from models.lists.sql import LAST_USED, LIVE, lookup, search_pattern
 
 
 class AccountOrder(StrEnum):
@@ -51,14 +51,15 @@ _CONSULTANT_ASSIGNED: Final = f"""EXISTS (
     SELECT FROM grants c JOIN engagements e ON e.id = c.engagement_id
     WHERE c.account_id = a.id AND c.user_id = {{0}} AND {LIVE.format("{1}")} AND (c.user_id = g.user_id OR EXISTS (
         SELECT FROM grants b WHERE b.account_id = e.bureau_id AND b.user_id = g.user_id AND b.status = 'ACTIVE'
-            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_MAY_READ_USERS})))"""
+            AND (b.valid_until IS NULL OR b.valid_until > {{1}}) AND {_MAY_READ_USERS} OFFSET 0)) OFFSET 0)"""
 # Each account is read with the user's grant on it, so that no second statement is needed for the access.
 _OWN_GRANT: Final = db.prefix_columns("grant", access.COLUMNS)
 _ACCOUNT_COLUMNS: Final = account.COLUMNS | _OWN_GRANT
 _REQUIRED_COLUMNS: Final = ("id", *_OWN_GRANT)
 _ACCOUNT_PARTS: Final = {"grant": GrantRow}
+_ACCOUNT_JOINS: Final = {"a": lookup("accounts a", "a.id = g.account_id")}
 _IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, NULL::bigint AS listed,
-    valid_until, last_used_at, created_at, granted_by_id FROM grants) g JOIN accounts a ON a.id = g.account_id"""
+    valid_until, last_used_at, created_at, granted_by_id FROM grants) g"""
 
 
 def accounts(
@@ -70,6 +71,7 @@ def accounts(
 ) -> ConnectionQuery[AccountRow]:
     """The accounts that a user can enter, under the user's id, by default the most recently used first.
 
+    In the other orders, the list has the SCAN_ROWS most recently used accounts.
     With `in_role`, they are filtered and sorted as if the user had that role in each account.
     """
     query = ConnectionQuery(
@@ -77,12 +79,15 @@ def accounts(
         columns=_ACCOUNT_COLUMNS,
         parts=_ACCOUNT_PARTS,
         required_columns=_REQUIRED_COLUMNS,
-        source=_IN_ROLE.format(role=in_role) if in_role else access.SOURCE,
-        parent="g.user_id = {key}",
+        source=_IN_ROLE.format(role=in_role) if in_role else "grants g",
+        joins=_ACCOUNT_JOINS,
+        parent="g.user_id = {key} AND g.status = 'ACTIVE'",
         order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
+        index_order=(LAST_USED[0], "g.account_id"),
+        has_index=order in {None, AccountOrder.LAST_USED},
     )
     query.where(
-        "g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
+        "(g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
         f" AND NOT {factor_requirement.factor_missing(user='g.user_id', account='a')}",
         now,
     )

@@ -9,10 +9,10 @@ from uuid import UUID
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from database.listing import ConnectionQuery
-from database.page_sql import Order
+from database.page_sql import SCAN_ROWS, Order
 from models.access import access, factor_requirement, grant
 from models.access.access import GrantRow
-from models.lists.sql import LAST_USED, search_pattern
+from models.lists.sql import LAST_USED, lookup, merged_scan, search_pattern
 from models.people import user
 from models.people.user import UserRow
 
@@ -43,13 +43,16 @@ _GRANT_ORDERS: Final = {
     GrantOrder.LAST_USED: Order((LAST_USED, ("g.id", "uuid")), is_descending=True),
 }
 _GRANT_COLUMNS: Final = access.COLUMNS | db.prefix_columns("user", user.COLUMNS | {"id": "g.user_id"})
-_GRANT_JOINS: Final = {"a": "JOIN accounts a ON a.id = g.account_id", "u": "JOIN users u ON u.id = g.user_id"}
+_GRANT_JOINS: Final = {"a": lookup("accounts a", "a.id = g.account_id"), "u": lookup("users u", "u.id = g.user_id")}
 _GRANT_PARTS: Final = {"user": UserRow}
+_ANY_PARENT: Final = "TRUE"
 
 
 def _grants(
     parent: str, now: datetime, filters: GrantFilter | None, order: GrantOrder | None
 ) -> ConnectionQuery[GrantRow]:
+    # Indexes have a role or a status before the id, and neither before the last use.
+    is_indexed = order in {None, GrantOrder.CREATED_AT} and parent != _ANY_PARENT
     query = ConnectionQuery(
         row=GrantRow,
         columns=_GRANT_COLUMNS,
@@ -59,16 +62,15 @@ def _grants(
         required_columns=("id", "account_id", "user_id"),
         parent=parent,
         order=_GRANT_ORDERS[order or GrantOrder.CREATED_AT],
+        index_order=("g.id",) if order is GrantOrder.USER_NAME else (),
+        has_index=order is not GrantOrder.USER_NAME,
     )
     filters = filters or {}
     if (account_id := filters.get("account_id")) is not None:
-        query.where("g.account_id = {}", account_id)
+        query.where_indexed("g.account_id = {}", account_id)
     if (user_id := filters.get("user_id")) is not None:
-        query.where("g.user_id = {}", user_id)
-    if (roles := filters.get("role")) is not None:
-        query.where("g.role = ANY({}::text[])", roles)
-    if (states := filters.get("status")) is not None:
-        query.where(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
+        query.where_indexed("g.user_id = {}", user_id)
+    _add_role_and_status(query, now, filters.get("role"), filters.get("status"), is_indexed=is_indexed)
     if search := filters.get("search"):
         query.where("(u.name ILIKE {0} OR u.email ILIKE {0})", search_pattern(search))
     if (since := filters.get("not_used_since")) is not None:
@@ -77,6 +79,26 @@ def _grants(
     if (before := filters.get("ends_before")) is not None:
         query.where("g.valid_until < {}", before)
     return query
+
+
+def _add_role_and_status(
+    query: ConnectionQuery[GrantRow],
+    now: datetime,
+    roles: list[Role] | None,
+    states: list[GrantStatus] | None,
+    *,
+    is_indexed: bool,
+) -> None:
+    if states is not None:
+        query.where(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
+        if is_indexed:
+            query.where_any(
+                "g.status = {}", [*states, *([GrantStatus.ACTIVE] if GrantStatus.EXPIRED in states else [])]
+            )
+    if roles is not None and is_indexed and states is None:
+        query.where_any("g.role = {}", roles)
+    elif roles is not None:
+        query.where("g.role = ANY({}::text[])", roles)
 
 
 def grants_of_accounts(
@@ -100,20 +122,32 @@ def grants_of_user(
     return _grants("g.user_id = {key}", now, filters, order)
 
 
-# A union, not a condition with OR: PostgreSQL would check that for every grant in the table.
-_VISIBLE: Final = """g.id IN (
-    SELECT held.id FROM grants held WHERE held.user_id = {key}
-    UNION SELECT t.id FROM grants h JOIN accounts c ON c.id = h.account_id AND c.closed_at IS NULL
-        JOIN grants t ON t.account_id = c.id
-    WHERE h.user_id = {key} AND h.status = 'ACTIVE'
-        AND (h.valid_until IS NULL OR h.valid_until > {now}) AND {may_read_users})"""
+# The accounts whose users a user may read.
+_READABLE: Final = f"""SELECT h.account_id AS id FROM (
+        SELECT h.* FROM grants h WHERE h.user_id = {{key}} AND h.status = 'ACTIVE' {{only}} LIMIT {SCAN_ROWS}) h
+    {lookup("accounts c", "c.id = h.account_id")}
+    WHERE c.closed_at IS NULL AND (h.valid_until IS NULL OR h.valid_until > {{now}}) AND {{may_read_users}}"""
 
 
 def grants_visible_to(
     now: datetime, filters: GrantFilter | None = None, order: GrantOrder | None = None
 ) -> ConnectionQuery[GrantRow]:
     """The grants that a user holds and those on accounts whose users the user may read, under the user's id."""
-    query = _grants("TRUE", now, filters, order)
+    query = _grants(_ANY_PARENT, now, filters, order)
     may_read_users = access.holder_condition(Permission.USERS_READ, alias="h")
-    visible_condition = _VISIBLE.format(key="{key}", now=query.params.add(now), may_read_users=may_read_users)
-    return replace(query, parent=visible_condition)
+    account_id = (filters or {}).get("account_id")
+    accounts = _READABLE.format(
+        key="{key}",
+        only="" if account_id is None else f"AND h.account_id = {query.params.add(account_id)}",
+        now=query.params.add(now),
+        may_read_users=may_read_users,
+    )
+    conditions = " AND ".join(["", *query.indexed_conditions])
+    scan = merged_scan(
+        "grants g",
+        f"g.user_id = {{key}}{conditions}",
+        accounts,
+        f"g.account_id = p.id{conditions}",
+        is_sorted=order in {None, GrantOrder.CREATED_AT},
+    )
+    return replace(query, scan=scan)

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, TypedDict
 from uuid import UUID
 
+from database import db
 from database.listing import ConnectionQuery
-from database.page_sql import Order
+from database.page_sql import KEY, Order, Scan
 from models.accounts import link
 from models.accounts.link import AccountLinkRow, AccountRelation
 from models.bureaus import engagement
 from models.bureaus.engagement import EngagementRow, EngagementStatus
-from models.lists.sql import LIVE, newest_first, search_pattern
+from models.lists.sql import LIVE, lookup, newest_first, search_pattern
 from models.sharing import access_request, invitation
 from models.sharing.access_request import AccessRequestRow
 from models.sharing.invitation import InvitationRow, InvitationStatus
@@ -29,16 +30,18 @@ class EngagementFilter(TypedDict, total=False):
 
     status: list[EngagementStatus] | None
     consultant_id: UUID | None
+    sole_consultant_id: UUID | None
+    without_consultant: bool | None
 
 
 def invitations_of_accounts(now: datetime, filters: InvitationFilter | None = None) -> ConnectionQuery[InvitationRow]:
     """All invitations of an account, under the account's id, the newest first."""
-    query = newest_first(
-        InvitationRow, invitation.COLUMNS, invitation.SOURCE, "i.account_id = {key}", "account_id", "invitee_id"
-    )
+    query = _invitations("i.account_id = {key}")
     filters = filters or {}
     if (states := filters.get("status")) is not None:
         query.where(f"{invitation.STATUS} = ANY({{1}}::text[])", now, states)
+        past_pending = [InvitationStatus.PENDING] if InvitationStatus.EXPIRED in states else []
+        query.where_any("i.status = {}", [*states, *past_pending])
     if search := filters.get("search"):
         query.where("i.email ILIKE {}", search_pattern(search))
     return query
@@ -46,16 +49,24 @@ def invitations_of_accounts(now: datetime, filters: InvitationFilter | None = No
 
 def invitations_for_user(now: datetime) -> ConnectionQuery[InvitationRow]:
     """The pending invitations to a user's address, under the user's id, the newest first."""
-    query = newest_first(
+    query = _invitations("i.email_key = (SELECT u.email_key FROM users u WHERE u.id = {key}) AND i.status = 'PENDING'")
+    query.where("i.expires_at > {}", now)
+    return query
+
+
+_INVITATION_JOINS: Final = {"a": lookup("accounts a", "a.id = i.account_id")}
+
+
+def _invitations(parent: str) -> ConnectionQuery[InvitationRow]:
+    return newest_first(
         InvitationRow,
         invitation.COLUMNS,
-        f"{invitation.SOURCE} JOIN users u ON u.email_key = i.email_key",
-        "u.id = {key}",
+        "invitations i",
+        parent,
         "account_id",
         "invitee_id",
+        joins=_INVITATION_JOINS,
     )
-    query.where("i.status = 'PENDING' AND i.expires_at > {}", now)
-    return query
 
 
 def access_requests_of_accounts() -> ConnectionQuery[AccessRequestRow]:
@@ -83,36 +94,51 @@ def engagements_of_accounts(now: datetime, filters: EngagementFilter | None = No
         EngagementRow,
         engagement.COLUMNS,
         "engagements e",
-        "(e.bureau_id = {key} OR e.client_id = {key}) "
-        "AND NOT (e.is_blind AND e.status = 'PENDING' AND e.asked_by_id = {key})",
+        "TRUE",
         "bureau_id",
         "client_id",
         "status",
         "asked_by_id",
         "is_blind",
     )
+    query.branches.extend([f"e.bureau_id = {KEY}", f"e.client_id = {KEY}"])
+    query.where("NOT (e.is_blind AND e.status = 'PENDING' AND e.asked_by_id = {key})")
     filters = filters or {}
     if (states := filters.get("status")) is not None:
-        query.where("e.status = ANY({}::text[])", states)
+        query.where_any("e.status = {}", states)
     if (consultant_id := filters.get("consultant_id")) is not None:
         query.where(
-            f"EXISTS (SELECT FROM grants c WHERE c.engagement_id = e.id AND c.user_id = {{}} AND {LIVE})",
+            f"EXISTS (SELECT FROM grants c WHERE c.engagement_id = e.id AND c.user_id = {{}} AND {LIVE} OFFSET 0)",
             consultant_id,
             now,
         )
+    if (sole_id := filters.get("sole_consultant_id")) is not None:
+        query.where(f"{_CONSULTANTS} = ARRAY[{{1}}::uuid]", now, sole_id)
+    if (is_without := filters.get("without_consultant")) is not None:
+        query.where(f"e.status = 'ACTIVE' AND ({_CONSULTANTS} IS NULL) = {{1}}::boolean", now, is_without)
     return query
+
+
+# OFFSET keeps PostgreSQL from a plan that reads all grants.
+_CONSULTANTS: Final = f"""(SELECT array_agg(DISTINCT c.user_id) FROM (
+    SELECT c.user_id FROM grants c
+    WHERE c.engagement_id = e.id AND c.role <> 'OWNER' AND {LIVE.format("{0}")} OFFSET 0) c)"""
+
+
+_LINK_COLUMNS: Final = db.columns_of("y", AccountLinkRow)
 
 
 def links_of_accounts(now: datetime, relation: AccountRelation | None = None) -> ConnectionQuery[AccountLinkRow]:
     """The accounts that are linked with an account, under its id, sorted by name."""
     query = ConnectionQuery(
         row=AccountLinkRow,
-        columns=link.COLUMNS,
+        columns=_LINK_COLUMNS,
         required_columns=("id", "account_id", "owner_id"),
-        source=link.SOURCE,
-        parent="x.id = {key}",
+        source="links y",
+        parent="TRUE",
         order=Order((("lower(y.name)", "text"), ("y.id", "uuid"))),
     )
     if relation is not None:
-        query.where(f"{link.RELATION} = {{}}", relation)
-    return replace(query, source=link.SOURCE.format(now=query.params.add(now)))
+        query.where("y.relation = {}", relation)
+    sql = link.SQL.format(now=query.params.add(now), key="{key}", limit="{limit}")
+    return replace(query, scan=Scan(sql, is_sorted=False))

@@ -1,5 +1,6 @@
 """Connections of sessions, ledger entries, messages and events."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypedDict
 from uuid import UUID
@@ -8,9 +9,10 @@ from database.listing import ConnectionQuery
 from models.access import factor_requirement
 from models.audit.event import COLUMNS as EVENT_COLUMNS
 from models.audit.event import EventRow
+from models.audit.event_type import EventType, of_refusal
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntryRow
-from models.lists.sql import newest_first
+from models.lists.sql import merged_scan, newest_first
 from models.outbox import message
 from models.outbox.message import MessageRow
 from models.people import session
@@ -28,7 +30,9 @@ class EventFilter(TypedDict, total=False):
 
 def sessions(now: datetime) -> ConnectionQuery[SessionRow]:
     """The open sessions of a user, under the user's id, the newest first."""
-    query = newest_first(SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key}", "user_id")
+    query = newest_first(
+        SessionRow, session.COLUMNS, "sessions s", "s.user_id = {key} AND s.ended_at IS NULL", "user_id"
+    )
     query.where(session.OPEN, now)
     return query
 
@@ -50,30 +54,52 @@ def events_of_accounts(filters: EventFilter | None = None) -> ConnectionQuery[Ev
     return _events("e.account_id = {key}", filters)
 
 
-# A union, not a condition with OR, for which PostgreSQL would read all events.
-_USER_EVENTS: Final = f"""e.id IN (
-    SELECT acted.id FROM events acted WHERE acted.actor_id = {{key}}
-    UNION SELECT entered.id FROM accounts a
-        JOIN events entered ON entered.account_id = a.id AND entered.type = 'account:account:enter'
-    WHERE a.owner_id = {{key}} AND NOT {factor_requirement.factor_missing(user="a.owner_id", account="a")})"""
+_OWN_ACCOUNTS: Final = f"""SELECT a.id FROM accounts a WHERE a.owner_id = {{key}}
+    AND NOT {factor_requirement.factor_missing(user="a.owner_id", account="a")}"""
 
 
 def events_of_user(now: datetime) -> ConnectionQuery[EventRow]:
     """A user's events, and the entries into accounts that the user owns, under the user's id, the newest first."""
-    query = _events(_USER_EVENTS, None)
-    query.where("e.occurred_at <= {}", now)
-    return query
+    query = _events("TRUE", None)
+    is_past = f"e.occurred_at <= {query.params.add(now)}"  # hardly any event is later: server clocks differ by seconds
+    enter = query.params.add(EventType.ACCOUNT_ENTER)
+    scan = merged_scan(
+        "events e",
+        f"e.actor_id = {{key}} AND {is_past}",
+        _OWN_ACCOUNTS,
+        f"e.account_id = p.id AND e.type = {enter} AND {is_past}",
+    )
+    return replace(query, scan=scan)
+
+
+_TYPES: Final = [name for event_type in EventType for name in (event_type.value, of_refusal(event_type))]
+# The filters of time as bounds of the id, by which the list is sorted. Events that occurred ten minutes apart have ids
+# in the order of their instants: ids grow with the clock of the server that writes the event, and an operation ends
+# within seconds.
+_AFTER: Final = """e.id > COALESCE((SELECT b.id FROM events b WHERE b.account_id = {key}
+    AND b.occurred_at < {}::timestamptz - interval '10 minutes'
+    ORDER BY b.occurred_at DESC LIMIT 1), '00000000-0000-0000-0000-000000000000')"""
+_BEFORE: Final = """e.id < COALESCE((SELECT b.id FROM events b WHERE b.account_id = {key}
+    AND b.occurred_at >= {}::timestamptz + interval '10 minutes'
+    ORDER BY b.occurred_at LIMIT 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff')"""
 
 
 def _events(parent: str, filters: EventFilter | None) -> ConnectionQuery[EventRow]:
     query = newest_first(EventRow, EVENT_COLUMNS, "events e", parent, "account_id", "actor_id")
     filters = filters or {}
+    actor_id = filters.get("actor_id")
     if kind := filters.get("type"):
-        query.where("(e.type = {0} OR starts_with(e.type, {0} || ':'))", kind)
-    if (actor_id := filters.get("actor_id")) is not None:
-        query.where("e.actor_id = {}", actor_id)
+        types = [kind, *(name for name in _TYPES if name.startswith(f"{kind}:"))]
+        if actor_id is None:
+            query.where_any("e.type = {}", types)
+        else:
+            query.where("e.type = ANY({}::text[])", types)
+    if actor_id is not None:
+        query.where_indexed("e.actor_id = {}", actor_id)
     if (since := filters.get("since")) is not None:
         query.where("e.occurred_at >= {}", since)
+        query.where_indexed(_AFTER, since)
     if (until := filters.get("until")) is not None:
         query.where("e.occurred_at < {}", until)
+        query.where_indexed(_BEFORE, until)
     return query

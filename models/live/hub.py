@@ -9,7 +9,7 @@ and notification, or by time) are found by the next poll.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -21,7 +21,6 @@ import structlog
 
 from database import db
 from models.base.caller import Caller
-from models.base.errors import RateLimited
 from models.live import stream_state
 from models.live.stream_state import ChainedEvent, Change, EventRange, StreamKey, StreamState
 
@@ -35,8 +34,6 @@ CHANNEL: Final = "fullmakt_changed"
 KEEPALIVE_SECONDS: Final = 30.0
 MIN_RETRY_SECONDS: Final = 0.1
 MAX_RETRY_SECONDS: Final = 5.0
-MAX_STREAMS: Final = 5000
-MAX_STREAMS_PER_USER: Final = 100
 MAX_QUEUED_CHANGES: Final = 10_000
 """Maximum of undelivered changes in one stream, each of about 100 bytes. The stream is ended beyond it."""
 
@@ -112,7 +109,6 @@ class Hub:
         self._event_streams: set[Stream[ChainedEvent]] = set()
         self._change_streams: set[Stream[Change]] = set()
         self._session_streams: set[Stream[None]] = set()
-        self._count_by_user: Counter[UUID] = Counter()
         self._snapshot = ""
         self._changes_lock = asyncio.Lock()
         self._is_closed = False
@@ -121,18 +117,18 @@ class Hub:
 
     def __len__(self) -> int:
         """The number of open streams."""
-        return self._count_by_user.total()
+        return len(self._event_streams) + len(self._change_streams) + len(self._session_streams)
 
     # ---- Opening and closing -----------------------------------------------------------------
 
     async def follow_events(self, caller: Caller, account_id: UUID) -> Stream[ChainedEvent]:
-        """New events of an account. Raises Unauthenticated, Forbidden, RateLimited, ShuttingDown."""
+        """New events of an account. Raises Unauthenticated, Forbidden, ShuttingDown."""
         key = StreamKey(self._require_session(caller), account_id)
         state = await self._load_state(key)
         return self._add(self._event_streams, Stream(self, key, caller.user(), state.head))
 
     async def follow_changes(self, caller: Caller) -> Stream[Change]:
-        """New changes of the caller's grants. Raises Unauthenticated, RateLimited, ShuttingDown."""
+        """New changes of the caller's grants. Raises Unauthenticated, ShuttingDown."""
         key = StreamKey(self._require_session(caller))
         _ = await self._load_state(key)
         async with self._changes_lock:  # a read in progress does not include this user
@@ -149,15 +145,14 @@ class Hub:
         return self._add(self._session_streams, Stream(self, key, caller.user(), 0))
 
     def _require_session(self, caller: Caller) -> UUID:
-        self._require_capacity(caller.user())
+        self._require_open()
+        _ = caller.user()
         assert caller.session_id is not None  # noqa: S101 - a signed-in caller has a session
         return caller.session_id
 
-    def _require_capacity(self, user_id: UUID) -> None:
+    def _require_open(self) -> None:
         if self._is_closed:
             raise ShuttingDown
-        if self._count_by_user[user_id] >= MAX_STREAMS_PER_USER or len(self) >= MAX_STREAMS:
-            raise RateLimited(retry_after_seconds=60)
 
     async def _load_state(self, key: StreamKey) -> StreamState:
         (state,) = await stream_state.load_states([key], self._clock())
@@ -166,20 +161,15 @@ class Hub:
         return state
 
     def _add(self, streams: set[Stream[T]], stream: Stream[T]) -> Stream[T]:
-        self._require_capacity(stream.user_id)  # again: other streams may have been opened since
+        self._require_open()  # again: the hub may have been closed since
         streams.add(stream)
-        self._count_by_user[stream.user_id] += 1
         self._wake.set()  # finds changes that were committed while it was opened
         return stream
 
     def remove(self, stream: Stream[Any]) -> None:
         """Stop polling for a stream."""
         for streams in (self._event_streams, self._change_streams, self._session_streams):
-            if stream in streams:
-                streams.discard(stream)
-                self._count_by_user[stream.user_id] -= 1
-                if not self._count_by_user[stream.user_id]:
-                    del self._count_by_user[stream.user_id]
+            streams.discard(stream)
 
     def close(self) -> None:
         """End every stream and accept no new ones. Called at shutdown."""

@@ -4,6 +4,9 @@
                 ^                      |
                 |----- retry_later ----+------- give_up ----> FAILED, with the reason in `failure`
 
+Messages wait in lanes (`Lane`). In a lane, senders take turns: the 2,000 messages of one user or account do not delay
+the message of another.
+
 A claim is a lease. Of several workers, one gets the row. If that worker dies, another one gets the row after LEASE.
 The lease is longer than any attempt, so two workers never send the same row at once. `attempts` numbers the leases:
 a worker that comes back after its lease has ended cannot change the state of the row.
@@ -19,6 +22,7 @@ from uuid import UUID
 
 from database import db
 from models.outbox.message import COLUMNS, SOURCE, LinkPurpose, MessageRow
+from models.outbox.message_kind import Lane
 
 LEASE: Final = timedelta(minutes=2)
 FIRST_WAIT: Final = timedelta(minutes=1)
@@ -30,35 +34,44 @@ OBSOLETE: Final = "obsolete"
 
 
 class OutgoingRow(MessageRow):
-    """A message with everything that is needed to render its mail. `params` is JSON text."""
+    """A message with everything that is needed to send its mail. `queue_key` names the sender, for turns."""
 
     to_name: str | None
     locale: str
-    params: str
     link_purpose: str | None
     link_seed: bytes | None
+    queue_key: str
 
 
+QUEUE_KEY: Final = "coalesce(m.queue_key, m.account_id::text, m.to_address)"
+"""The user who caused the message, else the account, else the receiver. The index `messages_queue` has it."""
 _OUTGOING_COLUMNS: Final = (
-    f"{db.select_list(COLUMNS)}, m.to_name, m.locale, m.params::text, m.link_purpose, m.link_seed"
+    f"{db.select_list(COLUMNS)}, m.to_name, m.locale, m.link_purpose, m.link_seed, {QUEUE_KEY} AS queue_key"
 )
 
 # ---- Leases --------------------------------------------------------------------------------------
 
 _CLAIM: Final = f"""
-WITH due AS (
-    SELECT id FROM messages
-    WHERE status = 'QUEUED' AND next_attempt_at <= $1 AND (leased_until IS NULL OR leased_until <= $1)
-    ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED
+UPDATE messages m SET attempts = m.attempts + 1, leased_until = $3 WHERE m.id = (
+    SELECT m.id FROM {SOURCE}
+    WHERE m.status = 'QUEUED' AND m.lane = $2 AND {QUEUE_KEY} > $4 AND m.next_attempt_at <= $1
+        AND (m.leased_until IS NULL OR m.leased_until <= $1)
+    ORDER BY {QUEUE_KEY}, m.next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-UPDATE messages m SET attempts = m.attempts + 1, leased_until = $3 FROM due WHERE m.id = due.id
 RETURNING {_OUTGOING_COLUMNS}
 """
 
 
-async def claim(now: datetime, *, limit: int, lease: timedelta = LEASE) -> list[OutgoingRow]:
-    """Lease up to `limit` due messages until `now` + `lease`. No other worker gets them before that."""
-    return await db.fetch(_CLAIM, now, limit, now + lease, row=OutgoingRow)
+async def claim(now: datetime, lane: Lane, *, after: str = "", lease: timedelta = LEASE) -> OutgoingRow | None:
+    """Lease the next due message of a lane until `now` + `lease`. No other worker gets it before that.
+
+    It is the oldest message of the first sender behind `after`, the `queue_key` of the last claim, and after the last
+    sender of the first one again. So each sender has its turn before any sender has a second one.
+    """
+    row = await db.fetch_one(_CLAIM, now, lane, now + lease, after, row=OutgoingRow)
+    if row is None and after:
+        return await db.fetch_one(_CLAIM, now, lane, now + lease, "", row=OutgoingRow)
+    return row
 
 
 _LIVE_INVITATION: Final = """
@@ -111,9 +124,9 @@ WHERE id = $1 AND attempts = $2 AND status = 'QUEUED'
 """
 
 
-async def give_up(row: OutgoingRow, failure: str) -> None:
-    """Mark a claimed message as failed. It is not tried again."""
-    await db.execute(_GIVE_UP, row.id, row.attempts, failure)
+async def give_up(row: OutgoingRow, failure: str) -> bool:
+    """Mark a claimed message as failed. It is not tried again. False if another worker has claimed it since."""
+    return bool(await db.execute(_GIVE_UP, row.id, row.attempts, failure))
 
 
 def next_attempt(
@@ -141,17 +154,28 @@ class Backlog(db.Row):
     failed_count: int
     oldest_seconds: float
 
+    def oldest_in_lane_seconds(self, lane: Lane) -> float:
+        """The age of the oldest queued mail of a lane. 0 if it has none."""
+        seconds: float = self[_age_column(lane)]
+        return seconds
 
-_BACKLOG: Final = """
-SELECT count(*) AS queued_count,
-       coalesce(extract(epoch FROM $1::timestamptz - min(created_at)), 0)::float AS oldest_seconds,
+
+def _age_column(lane: Lane) -> str:
+    return f"oldest_{lane.lower()}_seconds"
+
+
+_FILTER: Final = " FILTER (WHERE lane = '{}')"
+_AGE: Final = "coalesce(extract(epoch FROM $1::timestamptz - min(created_at){}), 0)::float"
+_LANE_AGES: Final = ", ".join(f"{_AGE.format(_FILTER.format(lane))} AS {_age_column(lane)}" for lane in Lane)
+_BACKLOG: Final = f"""
+SELECT count(*) AS queued_count, {_AGE.format("")} AS oldest_seconds, {_LANE_AGES},
        (SELECT count(*) FROM messages WHERE status = 'FAILED' AND created_at > $2) AS failed_count
 FROM messages WHERE status = 'QUEUED'
 """
 
 
 async def backlog(now: datetime) -> Backlog:
-    """The number of queued mails, the age of the oldest, and the number of mails that failed in the last three days."""
+    """The number and ages of queued mails, and the number of mails that failed in the last three days."""
     (row,) = await db.fetch(_BACKLOG, now, now - timedelta(days=3), row=Backlog)
     return row
 

@@ -17,8 +17,14 @@ from tortoise.models import Model
 
 import i18n
 from database import db, keys
+from models.base import naming
 from models.base.caller import Caller
-from models.outbox.message_kind import MessageKind
+from models.base.validation import email_key
+from models.outbox import block, mail_limit
+from models.outbox.message_kind import Lane, MessageKind
+
+ERASED_DOMAIN: Final = "erased.invalid"
+"""The domain of the addresses of erased users. Nothing is mailed to them."""
 
 
 class MessageStatus(StrEnum):
@@ -43,10 +49,12 @@ class Message(Model):
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     account_id: UUID | None = fields.UUIDField(null=True)
     kind = fields.CharEnumField(MessageKind, max_length=30)
+    lane = fields.CharEnumField(Lane, max_length=10, default=Lane.ORDINARY)
+    queue_key: str | None = fields.TextField(null=True)
+    """Queued messages with the same key take turns with the others of their lane. See `delivery.claim`."""
     to_address = fields.TextField()
     to_name: str | None = fields.TextField(null=True)
     locale = fields.TextField()
-    subject = fields.TextField()
     params = fields.JSONField[dict[str, object]]()
     link_purpose = fields.CharEnumField(LinkPurpose, max_length=20, null=True)
     link_seed: bytes | None = fields.BinaryField(null=True)
@@ -68,7 +76,7 @@ class Message(Model):
 
 
 class MessageRow(db.Row):
-    """A message as lists return it."""
+    """A message as lists return it. `params` is JSON text."""
 
     graphql_type = "Message"
 
@@ -76,14 +84,15 @@ class MessageRow(db.Row):
     account_id: UUID | None
     kind: str
     to_address: str
-    subject: str
+    params: str
     status: str
+    failure: str | None
     attempts: int
     created_at: datetime
     sent_at: datetime | None
 
 
-COLUMNS: Final = db.columns_of("m", MessageRow)
+COLUMNS: Final = db.columns_of("m", MessageRow, {"params": "m.params::text"})
 SOURCE: Final = "messages m"
 _BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM {SOURCE} WHERE m.id = ANY($1::uuid[])"
 
@@ -91,6 +100,14 @@ _BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM {SOURCE} WHERE m.id = A
 async def by_ids(ids: list[UUID]) -> list[MessageRow | None]:
     """The messages with these ids, in this order. The caller checks the access."""
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=MessageRow))
+
+
+def subject(row: MessageRow, locale: str) -> str:
+    """The subject of a message in the language of its reader. The mail has the language of its receiver.
+
+    The account must not learn the receiver's language: it would show whether an address has a login.
+    """
+    return i18n.translate(locale, MessageKind(row.kind).subject, **orjson.loads(row.params))
 
 
 # ---- Queueing ------------------------------------------------------------------------------------
@@ -132,43 +149,49 @@ class RecipientRow(db.Row):
     locale: str
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The purpose of the link in a mail, and the seed from which the token of the link is derived."""
+
+    purpose: LinkPurpose
+    seed: bytes
+
+
+_QUEUE: Final = """
+INSERT INTO messages (id, account_id, kind, lane, queue_key, to_address, to_name, locale, params, link_purpose,
+                      link_seed, status, failure, attempts, created_at, next_attempt_at, named)
+SELECT r.id, $1, $2, $13, $14, r.address, r.name, r.locale, $3::jsonb, $4, $5,
+    CASE WHEN b.kind IS NULL THEN 'QUEUED' ELSE 'FAILED' END, CASE WHEN b.kind IS NULL THEN NULL ELSE $6 END, 0, $7, $7,
+    $15::jsonb
+FROM unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[]) AS r (id, address, name, locale, subject)
+LEFT JOIN mail_blocks b ON b.subject = r.subject AND b.kind = $2
+"""
+
+
 async def queue(
     caller: Caller,
     kind: MessageKind,
     *,
     to: Recipient,
     account_id: UUID | None = None,
+    by_account: UUID | None = None,
     link: tuple[LinkPurpose, bytes] | None = None,
     params: Mapping[str, object] | None = None,
+    message_id: UUID | None = None,
 ) -> None:
     """Put a mail into the outbox, inside the caller's transaction.
 
-    `params` are the values that the subject and the templates of `kind` use: names, roles, instants in ISO form.
-    They never contain a token. `link` is the purpose of the link and the seed from which its token is derived.
+    `account_id` is the account that lists the message, `by_account` the account that sends an offer or a request.
+    `params` are the values that the subject and the templates of `kind` use: names, roles, instants in ISO form. They
+    never contain a token. Names and addresses are marked by `models/base/naming.py`. `link` is the purpose of the link
+    and the seed from which its token is derived. `message_id` is the id of the message, for a caller who stores it.
+
+    The limit of the kind decides if the mail is omitted. If the receiver has blocked the kind, the message is FAILED.
+
+    Raises RateLimited for an offer beyond its limit.
     """
-    params = dict(params or {})
-    await Message(
-        account_id=account_id,
-        kind=kind,
-        to_address=to.email,
-        to_name=to.name,
-        locale=to.locale,
-        subject=i18n.translate(to.locale, kind.subject, **params),
-        params=params,
-        link_purpose=link and link[0],
-        link_seed=link and link[1],
-        created_at=caller.now,
-        next_attempt_at=caller.now,
-    ).save()
-    caller.queued_kinds.append(kind)
-
-
-_QUEUE_ALL: Final = """
-INSERT INTO messages (id, account_id, kind, to_address, to_name, locale, subject, params, status, attempts,
-                      created_at, next_attempt_at)
-SELECT r.id, $1, $2, r.address, r.name, r.locale, r.subject, $3::jsonb, 'QUEUED', 0, $4, $4
-FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[]) AS r (id, address, name, locale, subject)
-"""
+    recipients = {message_id or keys.uuid7(): to}
+    await _queue(caller, kind, recipients, account_id, by_account, link and Link(*link), params or {})
 
 
 async def queue_all(
@@ -179,18 +202,53 @@ async def queue_all(
     account_id: UUID | None,
     params: Mapping[str, object],
 ) -> None:
-    """Put the same mail to several recipients into the outbox with one statement, which also runs for no recipient."""
-    params = dict(params)
+    """Put the same mail to several recipients into the outbox, as `queue` does.
+
+    The statements are the same for any number of recipients, and for none.
+    """
+    await _queue(caller, kind, {keys.uuid7(): recipient for recipient in to}, account_id, None, None, params)
+
+
+async def _queue(
+    caller: Caller,
+    kind: MessageKind,
+    recipients: Mapping[UUID, Recipient],
+    account_id: UUID | None,
+    by_account: UUID | None,
+    link: Link | None,
+    params: Mapping[str, object],
+) -> None:
+    """Queue a mail to each recipient, under the id of its message."""
+    queueable = [(key, to) for key, to in recipients.items() if not to.email.endswith(f"@{ERASED_DOMAIN}")]
+    address_keys = [email_key(recipient.email) for _, recipient in queueable]
+    permit = await mail_limit.count(caller, kind, address_keys, params, by_account)
+    mails = [item for item, is_allowed in zip(queueable, permit.is_allowed, strict=True) if is_allowed]
+    receivers = [recipient for _, recipient in mails]
     await db.execute(
-        _QUEUE_ALL,
+        _QUEUE,
         account_id,
         kind,
-        orjson.dumps(params).decode(),
+        orjson.dumps(permit.params).decode(),
+        link.purpose if link else None,
+        link.seed if link else None,
+        block.FAILURE,
         caller.now,
-        [keys.uuid7() for _ in to],
-        [recipient.email for recipient in to],
-        [recipient.name for recipient in to],
-        [recipient.locale for recipient in to],
-        [i18n.translate(recipient.locale, kind.subject, **params) for recipient in to],
+        [key for key, _ in mails],
+        [recipient.email for recipient in receivers],
+        [recipient.name for recipient in receivers],
+        [recipient.locale for recipient in receivers],
+        [block.subject(caller.config.link_key, recipient.email) for recipient in receivers],
+        kind.lane,
+        str(caller.user_id) if caller.user_id else None,
+        orjson.dumps(_named(params)).decode(),
     )
     caller.queued_kinds.append(kind)
+
+
+def _named(params: Mapping[str, object]) -> dict[str, list[str]]:
+    """The names of the parameters that name a user, account or address, by its id or key."""
+    named: dict[str, list[str]] = {}
+    for name, value in params.items():
+        for subject in naming.subjects(value):
+            named.setdefault(subject, []).append(name)
+    return named

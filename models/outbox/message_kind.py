@@ -1,60 +1,283 @@
-"""The kinds of messages, each with the subject of its mail.
+"""The kinds of messages, each with the subject of its mail, the limit of its number, and its topic.
 
 To add a kind, add a member here and a folder of its name with two templates in `mailer/templates/`.
 """
 
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from i18n import mark
 
 
+class MailLimit(StrEnum):
+    """The limit of the number of mails of a kind. `models/outbox/mail_limit.py` holds the numbers."""
+
+    OFFER = "OFFER"
+    """To an address that the sender chose. Beyond the limit the operation is refused."""
+    REQUEST = "REQUEST"
+    """To the users of an account that the sender chose. The operation counts the sender, and is refused beyond the
+    limit. The mail is omitted beyond the limit of the receiver, because a refusal would show that the account exists.
+    """
+    NOTICE = "NOTICE"
+    """Tells a user with a login of an event in an account that they use. Omitted beyond the limit."""
+    REMINDER = "REMINDER"
+    """Sent by a job, a few times for each end of a subscription, to owners only."""
+    OPERATION = "OPERATION"
+    """Limited by its operation alone, in `models/throttle.py` or by what the operation costs, or sent only to the
+    caller. About the security of a login or the control of an account, its days and numbers: the mails of other users
+    cannot use up its limit, and it cannot be blocked.
+    """
+
+
+class Lane(StrEnum):
+    """The lane in which a message waits. No lane waits for another one (`mailer/worker.py`)."""
+
+    SECURITY = "SECURITY"
+    """About the receiver's own login. No other signed-in user can send such mails."""
+    ORDINARY = "ORDINARY"
+
+
 class MessageKind(StrEnum):
-    """The kind of a message: the name that is stored, then the subject in English."""
+    """The kind of a message: the name that is stored, then the subject in English, the limit and the topic."""
 
     subject: str
     """A message id. Translate it with the parameters of the message."""
+    limit: MailLimit
+    topic: str | None
+    """The mails of the kind, in English, for a receiver who blocks them. None for a kind that cannot be blocked."""
 
-    # mypy takes the lookup `MessageKind(name)` for a call of this method, so the subject has a default.
-    def __new__(cls, name: str, subject: str = "") -> Self:
-        """A string equal to the stored name, with the subject as an attribute."""
+    # mypy takes the lookup `MessageKind(name)` for a call of this method, so the parameters have defaults.
+    def __new__(cls, name: str, subject: str = "", limit: MailLimit | None = None, topic: str | None = None) -> Self:
+        """A string equal to the stored name, with its attributes. Raises TypeError for a kind without a limit."""
+        if limit is None or (topic is None) is not (limit is MailLimit.OPERATION):
+            raise TypeError(f"{name} declares no limit, or has no topic although it can be blocked")
         kind = str.__new__(cls, name)
         kind._value_ = name
-        kind.subject = subject
+        kind.subject, kind.limit, kind.topic = subject, limit, topic
         return kind
 
-    INVITATION = "invitation", mark("%(inviter_name)s invites you to %(account_name)s")
-    ACTIVATION = "activation", mark("Activate your Fullmakt login")
-    CLIENT_ACTIVATION = "client-activation", mark("%(bureau_name)s has opened the account %(account_name)s for you")
-    PASSWORD_RESET = "password-reset", mark("Choose a new password")
-    PASSWORD_CHANGED = "password-changed", mark("Your password was changed")
-    SECOND_FACTOR_ENABLED = "second-factor-enabled", mark("Signing in now needs your second factor")
-    SECOND_FACTOR_DISABLED = "second-factor-disabled", mark("Your second factor was disabled")
-    SECOND_FACTOR_GUESSED = "second-factor-guessed", mark("Sign-in attempt with your password")
-    RECOVERY_CODE_USED = "recovery-code-used", mark("A recovery code was used to sign in")
-    RECOVERY_CODES_RENEWED = "recovery-codes-renewed", mark("You have new recovery codes")
-    ADDRESS_TAKEN = "address-taken", mark("Registration attempt with your address")
-    INVITATION_ACCEPTED = "invitation-accepted", mark("%(invitee_email)s now has access to %(account_name)s")
-    INVITATION_JOINED = "invitation-joined", mark("You now have access to %(account_name)s")
-    INVITATION_DECLINED = "invitation-declined", mark("%(invitee_email)s declined your invitation to %(account_name)s")
-    ENGAGEMENT_ASKED = "engagement-asked", mark("%(asker_name)s asks to work with you")
-    ENGAGEMENT_ACCEPTED = "engagement-accepted", mark("%(bureau_name)s now works for %(client_name)s")
-    ENGAGEMENT_DECLINED = "engagement-declined", mark("%(bureau_name)s will not work for %(client_name)s")
-    ENGAGEMENT_ENDED = "engagement-ended", mark("%(bureau_name)s no longer works for %(client_name)s")
+    @property
+    def lane(self) -> Lane:
+        """The lane in which messages of this kind wait."""
+        return Lane.SECURITY if self in _SECURITY_KINDS else Lane.ORDINARY
+
+    INVITATION = (
+        "invitation",
+        mark("%(sender_email)s invites you to “%(account_name)s”"),
+        MailLimit.OFFER,
+        mark("Invitations to accounts"),
+    )
+    ACTIVATION = "activation", mark("Activate your Fullmakt login"), MailLimit.OPERATION
+    CLIENT_ACTIVATION = (
+        "client-activation",
+        mark("%(sender_email)s has opened the account “%(account_name)s” for you"),
+        MailLimit.OFFER,
+        mark("Accounts that a bureau opens for you"),
+    )
+    PASSWORD_RESET = "password-reset", mark("Choose a new password"), MailLimit.OPERATION
+    SIGN_IN_CODE = "sign-in-code", mark("Your code for signing in"), MailLimit.OPERATION
+    PASSWORD_CHANGED = "password-changed", mark("Your password was changed"), MailLimit.OPERATION
+    SECOND_FACTOR_ENABLED = (
+        "second-factor-enabled",
+        mark("Signing in now needs your second factor"),
+        MailLimit.OPERATION,
+    )
+    SECOND_FACTOR_DISABLED = "second-factor-disabled", mark("Your second factor was disabled"), MailLimit.OPERATION
+    SECOND_FACTOR_GUESSED = "second-factor-guessed", mark("Sign-in attempt with your password"), MailLimit.OPERATION
+    RECOVERY_CODE_USED = "recovery-code-used", mark("A recovery code was used to sign in"), MailLimit.OPERATION
+    RECOVERY_CODES_RENEWED = "recovery-codes-renewed", mark("You have new recovery codes"), MailLimit.OPERATION
+    ADDRESS_TAKEN = "address-taken", mark("Registration attempt with your address"), MailLimit.OPERATION
+    INVITATION_ACCEPTED = (
+        "invitation-accepted",
+        mark("%(invitee_email)s now has access to %(account_name)s"),
+        MailLimit.NOTICE,
+        mark("Accepted invitations"),
+    )
+    INVITATION_JOINED = (
+        "invitation-joined",
+        mark("You now have access to %(account_name)s"),
+        MailLimit.NOTICE,
+        mark("Your new access to accounts"),
+    )
+    INVITATION_DECLINED = (
+        "invitation-declined",
+        mark("%(invitee_email)s declined your invitation to %(account_name)s"),
+        MailLimit.NOTICE,
+        mark("Declined invitations"),
+    )
+    ENGAGEMENT_ASKED = (
+        "engagement-asked",
+        mark("“%(asker_name)s” (%(sender_email)s) asks to work with you"),
+        MailLimit.REQUEST,
+        mark("Requests for engagements"),
+    )
+    ENGAGEMENT_ACCEPTED = (
+        "engagement-accepted",
+        mark("%(bureau_name)s now works for %(client_name)s"),
+        MailLimit.NOTICE,
+        mark("Accepted engagements"),
+    )
+    ENGAGEMENT_DECLINED = (
+        "engagement-declined",
+        mark("%(bureau_name)s will not work for %(client_name)s"),
+        MailLimit.NOTICE,
+        mark("Declined engagements"),
+    )
+    ENGAGEMENT_ENDED = (
+        "engagement-ended",
+        mark("%(bureau_name)s no longer works for %(client_name)s"),
+        MailLimit.NOTICE,
+        mark("Ended engagements"),
+    )
     CONSULTANT_ASSIGNED = (
         "consultant-assigned",
         mark("%(consultant_name)s of %(bureau_name)s looks after %(client_name)s"),
+        MailLimit.NOTICE,
+        mark("Assigned consultants"),
     )
-    CONSULTANT_ENDED = "consultant-ended", mark("%(consultant_name)s no longer has access to %(client_name)s")
-    CONSULTANT_LEFT = "consultant-left", mark("%(consultant_name)s no longer looks after clients of %(bureau_name)s")
-    OWNERSHIP_OFFERED = "ownership-offered", mark("The ownership of %(account_name)s is offered")
-    OWNERSHIP_WITHDRAWN = "ownership-withdrawn", mark("The offer of the ownership of %(account_name)s was withdrawn")
-    OWNERSHIP_ACCEPTED = "ownership-accepted", mark("%(account_name)s has a new owner")
-    OWNERSHIP_DECLINED = "ownership-declined", mark("The ownership of %(account_name)s was declined")
-    OWNERSHIP_EXPIRED = "ownership-expired", mark("The offer of the ownership of %(account_name)s has expired")
-    GRANT_ENDING = "grant-ending", mark("The access of %(holder_name)s to %(account_name)s ends soon")
-    GRANT_EXPIRED = "grant-expired", mark("Your access to %(account_name)s has ended")
-    SUBSCRIPTION_ENDING = "subscription-ending", mark("The subscription of %(account_name)s ends soon")
-    ACCESS_REQUESTED = "access-requested", mark("%(requester_name)s asks for access to %(account_name)s")
-    ACCESS_APPROVED = "access-approved", mark("You now have access to %(account_name)s")
-    ACCESS_DECLINED = "access-declined", mark("Your request for access was declined")
+    CONSULTANT_ENDED = (
+        "consultant-ended",
+        mark("%(consultant_name)s no longer has access to %(client_name)s"),
+        MailLimit.NOTICE,
+        mark("Consultants whose access has ended"),
+    )
+    CONSULTANT_LEFT = (
+        "consultant-left",
+        mark("%(consultant_name)s no longer looks after clients of %(bureau_name)s"),
+        MailLimit.NOTICE,
+        mark("Consultants who left clients of your bureau"),
+    )
+    OWNERSHIP_OFFERED = "ownership-offered", mark("The ownership of %(account_name)s is offered"), MailLimit.OPERATION
+    OWNERSHIP_WITHDRAWN = (
+        "ownership-withdrawn",
+        mark("The offer of the ownership of %(account_name)s was withdrawn"),
+        MailLimit.OPERATION,
+    )
+    OWNERSHIP_ACCEPTED = "ownership-accepted", mark("%(account_name)s has a new owner"), MailLimit.OPERATION
+    OWNERSHIP_DECLINED = (
+        "ownership-declined",
+        mark("The ownership of %(account_name)s was declined"),
+        MailLimit.OPERATION,
+    )
+    OWNERSHIP_EXPIRED = (
+        "ownership-expired",
+        mark("The offer of the ownership of %(account_name)s has expired"),
+        MailLimit.OPERATION,
+    )
+    GRANT_ENDING = (
+        "grant-ending",
+        mark("The access of %(holder_name)s to %(account_name)s ends soon"),
+        MailLimit.NOTICE,
+        mark("Access that ends soon"),
+    )
+    GRANT_EXPIRED = (
+        "grant-expired",
+        mark("Your access to %(account_name)s has ended"),
+        MailLimit.NOTICE,
+        mark("Your access that has ended"),
+    )
+    GRANT_CHANGED = (
+        "grant-changed",
+        mark("Your access to %(account_name)s was changed"),
+        MailLimit.NOTICE,
+        mark("Changes of your access to accounts"),
+    )
+    GRANT_REVOKED = (
+        "grant-revoked",
+        mark("Your access to %(account_name)s was taken back"),
+        MailLimit.NOTICE,
+        mark("Your access that was taken back"),
+    )
+    GRANT_RESTORED = (
+        "grant-restored",
+        mark("You have access to %(account_name)s again"),
+        MailLimit.NOTICE,
+        mark("Your access that was restored"),
+    )
+    GRANT_RESIGNED = (
+        "grant-resigned",
+        mark("%(holder_name)s gave up the access to %(account_name)s"),
+        MailLimit.NOTICE,
+        mark("Users who gave up their access"),
+    )
+    CLIENT_ASSIGNED = (
+        "client-assigned",
+        mark("You now look after %(client_name)s for %(bureau_name)s"),
+        MailLimit.NOTICE,
+        mark("Clients that you look after"),
+    )
+    CLIENTS_ENDED = (
+        "clients-ended",
+        mark("You no longer look after clients of %(bureau_name)s"),
+        MailLimit.NOTICE,
+        mark("Clients that you no longer look after"),
+    )
+    OFFER_FAILED = (
+        "offer-failed",
+        mark("Your mail to %(invited_email)s could not be delivered"),
+        MailLimit.NOTICE,
+        mark("Your invitations that could not be delivered"),
+    )
+    SUBSCRIPTION_ENDING = (
+        "subscription-ending",
+        mark("The subscription of %(account_name)s ends soon"),
+        MailLimit.REMINDER,
+        mark("Subscriptions that end soon"),
+    )
+    SUBSCRIPTION_ENDED = (
+        "subscription-ended",
+        mark("%(account_name)s is now read-only"),
+        MailLimit.REMINDER,
+        mark("Accounts that have become read-only"),
+    )
+    DAYS_GIVEN = (
+        "days-given",
+        mark("%(actor_name)s gave days of %(payer_name)s to %(receiver_name)s"),
+        MailLimit.OPERATION,
+    )
+    NUMBER_CLAIMED = (
+        "number-claimed",
+        mark("Another account claims a number of %(account_name)s"),
+        MailLimit.OPERATION,
+    )
+    NUMBER_LOST = "number-lost", mark("%(account_name)s no longer has the number %(number)s"), MailLimit.OPERATION
+    NUMBER_GAINED = "number-gained", mark("%(account_name)s now has the number %(number)s"), MailLimit.OPERATION
+    NUMBER_KEPT = (
+        "number-kept",
+        mark("%(account_name)s does not get the number %(number)s"),
+        MailLimit.OPERATION,
+    )
+    ACCESS_REQUESTED = (
+        "access-requested",
+        mark("%(requester_email)s asks for access to %(account_name)s"),
+        MailLimit.REQUEST,
+        mark("Requests for access to your accounts"),
+    )
+    ACCESS_APPROVED = (
+        "access-approved",
+        mark("You now have access to %(account_name)s"),
+        MailLimit.NOTICE,
+        mark("Approved requests for access"),
+    )
+    ACCESS_DECLINED = (
+        "access-declined",
+        mark("Your request for access was declined"),
+        MailLimit.NOTICE,
+        mark("Declined requests for access"),
+    )
+
+
+_SECURITY_KINDS: Final = frozenset(
+    (
+        MessageKind.ACTIVATION,
+        MessageKind.PASSWORD_RESET,
+        MessageKind.SIGN_IN_CODE,
+        MessageKind.PASSWORD_CHANGED,
+        MessageKind.SECOND_FACTOR_ENABLED,
+        MessageKind.SECOND_FACTOR_DISABLED,
+        MessageKind.SECOND_FACTOR_GUESSED,
+        MessageKind.RECOVERY_CODE_USED,
+        MessageKind.RECOVERY_CODES_RENEWED,
+        MessageKind.ADDRESS_TAKEN,
+    )
+)

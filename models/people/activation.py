@@ -28,7 +28,7 @@ async def activate(caller: Caller, *, token: str, password: str | None = None) -
         RateLimited: the caller's network has sent too many invalid tokens.
     """
     login = await mailed_link.find_user(caller, LinkPurpose.ACTIVATION, token)
-    password_hash = await user_password.hash_new("password", password, login) if password is not None else None
+    password_hash = await user_password.hash_new(caller, "password", password, login) if password is not None else None
     if placeholder_owner.is_placeholder(login):
         return await placeholder_owner.take_over(caller, login, token, password_hash)
     async with db.transaction():

@@ -49,7 +49,7 @@ _LIFETIME: Final = {LinkPurpose.ACTIVATION: ACTIVATION_LIFETIME, LinkPurpose.RES
 
 async def count_mail_request(caller: Caller) -> None:
     """Count a mail requested without signing in, by the caller's network. Raises RateLimited."""
-    _ = await throttle.attempt(caller, throttle.counter(caller, throttle.MAIL_FROM, throttle.network(caller)))
+    _ = await throttle.attempt(caller, *throttle.by_network(caller, throttle.MAIL_FROM))
 
 
 def mail_counter(caller: Caller, purpose: LinkPurpose, address_key: str, *parts: str) -> Counter:
@@ -64,12 +64,13 @@ async def send(
     purpose: LinkPurpose,
     *,
     account_id: UUID | None = None,
+    by_account: UUID | None = None,
     lifetime: timedelta | None = None,
     **params: object,
 ) -> None:
     """Create a link, close the user's former links of the purpose, and queue the mail.
 
-    The default `lifetime` is that of the purpose.
+    The default `lifetime` is that of the purpose. `by_account` is the account that sends an offer.
     """
     seed = tokens.seed()
     expires_at = caller.now + (lifetime or _LIFETIME[purpose])
@@ -86,6 +87,7 @@ async def send(
         kind,
         to=user,
         account_id=account_id,
+        by_account=by_account,
         link=(purpose, seed),
         params={"expires_at": expires_at.isoformat(), **params},
     )

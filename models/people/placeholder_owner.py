@@ -1,6 +1,8 @@
 """A placeholder owns an account that a bureau opened, until the client follows the mailed activation link.
 
     create --> PENDING_ACTIVATION, owned by a placeholder --take_over, by the mailed link--> ACTIVE, owned by the client
+                                                  |--replace: a new placeholder with another address
+                                                  `--forget, when the bureau withdraws the account--> erased
 
 The placeholder is a user with the name and address that the bureau gave. Sign-in as a placeholder is impossible,
 because its key is not an address. So the account does not reveal whether the address has a login. The activation link
@@ -8,13 +10,16 @@ gives the account to the login of that address. Without such a login, a new one 
 be signed in. The placeholder is deleted afterwards.
 """
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from auth.policy import GrantStatus, Role
 from database import db, keys
 from i18n import mark
-from models.access.grant import Grant
+from models.access import grant_rules, grant_store
+from models.access.grant import LIVE, Grant
+from models.access.grant_rules import Exemption
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
@@ -23,12 +28,13 @@ from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
-from models.outbox.message import LinkPurpose
+from models.billing import trial
+from models.outbox.message import ERASED_DOMAIN, LinkPurpose
 from models.people import mailed_link, registration, session, user_password
 from models.people.session import NewSession
 from models.people.user import User
 
-_KEY_PREFIX: Final = "STAND-IN "
+KEY_PREFIX: Final = "STAND-IN "
 """The start of a placeholder's key. Keys of addresses are in lower case."""
 
 
@@ -38,7 +44,7 @@ async def create(caller: Caller, name: str, email: str) -> User:
     return await User.create(
         id=key,
         email=email,
-        email_key=f"{_KEY_PREFIX}{key}",
+        email_key=f"{KEY_PREFIX}{key}",
         name=name,
         locale=caller.locale,
         created_at=caller.now,
@@ -47,7 +53,42 @@ async def create(caller: Caller, name: str, email: str) -> User:
 
 def is_placeholder(owner: User) -> bool:
     """True if a user is a placeholder, whose account the client has not activated yet."""
-    return owner.email_key.startswith(_KEY_PREFIX)
+    return owner.email_key.startswith(KEY_PREFIX)
+
+
+async def replace(caller: Caller, account_id: UUID, placeholder: User, name: str, email: str, bureau_id: UUID) -> User:
+    """Give the account to a new placeholder with another name and address, under the account's lock. Returns it.
+
+    The links of the former placeholder stop working.
+    """
+    successor = await create(caller, name, email)
+    await _hand_over(account_id, placeholder.id, successor.id)
+    await trial.count_for_owner(caller, account_id, successor.id, bureau_id=bureau_id)
+    await mailed_link.close_all(placeholder.id, caller.now)
+    # An erased user keeps their id.
+    await User.filter(id=placeholder.id, erased_at=None).delete()
+    return successor
+
+
+async def forget(placeholder: User, now: datetime) -> None:
+    """Close the links of a placeholder and remove its name and address: its account was withdrawn."""
+    await mailed_link.close_all(placeholder.id, now)
+    await User.filter(id=placeholder.id).update(
+        email=f"{placeholder.id}@{ERASED_DOMAIN}", name=_FORGOTTEN_NAME, erased_at=now
+    )
+
+
+_FORGOTTEN_NAME: Final = "Erased user"
+_CLOSE_LINKS: Final = """
+UPDATE user_tokens t SET used_at = $3 FROM accounts a JOIN users u ON u.id = a.owner_id
+WHERE a.id = $1 AND a.created_by_bureau_id = $2 AND starts_with(u.email_key, $4) AND t.user_id = u.id
+    AND t.used_at IS NULL
+"""
+
+
+async def close_links(account_id: UUID, bureau_id: UUID, now: datetime) -> None:
+    """Close the link to an account that the bureau opened, unless the client has taken the account over."""
+    await db.execute(_CLOSE_LINKS, account_id, bureau_id, now, KEY_PREFIX)
 
 
 async def take_over(caller: Caller, placeholder: User, token: str, password_hash: str | None) -> NewSession:
@@ -57,23 +98,32 @@ async def take_over(caller: Caller, placeholder: User, token: str, password_hash
     it; REQUIRED if the address has no login and no password is given.
     """
     async with db.transaction():
-        account = await Account.filter(owner_id=placeholder.id).first()
+        account = await Account.filter(owner_id=placeholder.id, closed_at=None).first()
         if account is None:
             raise mailed_link.invalid_link()
         await locks.lock_accounts(account.id)
         await mailed_link.consume(caller, LinkPurpose.ACTIVATION, token)
         owner_id = await _get_or_create_login(caller, placeholder, password_hash)
         await _end_former_access(caller, account.id, owner_id)
-        await registered_number.hand_over(account.id, placeholder.id, owner_id)
-        await Account.filter(id=account.id).update(owner_id=owner_id, activated_at=caller.now)
-        await Grant.filter(account_id=account.id, user_id=placeholder.id).update(user_id=owner_id)
+        await _hand_over(account.id, placeholder.id, owner_id)
+        await Account.filter(id=account.id).update(activated_at=caller.now)
+        await trial.count_for_owner(caller, account.id, owner_id)
         await User.filter(id=placeholder.id).delete()
         await event.record(
             caller, EventType.ACCOUNT_ACTIVATE, account_id=account.id, actor_id=owner_id, role=Role.OWNER
         )
         # A caller who is signed in has already verified the second factor, if the user has one.
         has_signed_in = caller.user_id == owner_id
-        return await session.start(caller, owner_id, account_id=account.id, has_verified_factor=has_signed_in)
+        return await session.start(
+            caller, owner_id, account_id=account.id, has_verified_factor=has_signed_in, keeps_proof=has_signed_in
+        )
+
+
+async def _hand_over(account_id: UUID, placeholder_id: UUID, owner_id: UUID) -> None:
+    """Give the account, with its numbers and the owner's grant, to another user."""
+    await registered_number.hand_over(account_id, placeholder_id, owner_id)
+    await Account.filter(id=account_id).update(owner_id=owner_id)
+    await grant_store.hand_over(account_id, placeholder_id, owner_id)
 
 
 async def _get_or_create_login(caller: Caller, placeholder: User, password_hash: str | None) -> UUID:
@@ -99,14 +149,11 @@ def _sign_in_required() -> Refusal:
     )
 
 
-_REVOKE_FORMER_GRANTS: Final = """
-UPDATE grants SET status = 'REVOKED', ended_at = $3
-WHERE account_id = $1 AND user_id = $2 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS') RETURNING id
-"""
-
-
 async def _end_former_access(caller: Caller, account_id: UUID, owner_id: UUID) -> None:
     """Revoke the new owner's grants on the account: they may have been a guest or a consultant there."""
-    for row in await db.fetch(_REVOKE_FORMER_GRANTS, account_id, owner_id, caller.now, row=db.Row):
-        grant_change = {"grant": str(row["id"]), "status": GrantStatus.REVOKED}
+    former_grants = await Grant.filter(account_id=account_id, user_id=owner_id, status__in=LIVE)
+    permits = {row.id: grant_rules.permit(Exemption.HOLDER, grant_rules.terms_of(row), None) for row in former_grants}
+    await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
+    for grant_id in permits:
+        grant_change = {"grant": str(grant_id), "status": GrantStatus.REVOKED}
         await event.record(caller, EventType.GRANT_REVOKE, account_id=account_id, actor_id=owner_id, after=grant_change)

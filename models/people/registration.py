@@ -45,6 +45,7 @@ async def register(
         Refusal: an invalid input field, or ORGANIZATION_NUMBER_TAKEN.
         RateLimited: the caller's network has requested too many mails.
     """
+    await mailed_link.count_mail_request(caller)
     with Validation() as check:
         name = check.line("name", name)
         email = check.email("email", email)
@@ -57,8 +58,7 @@ async def register(
             country=country,
         )
         locale = caller.locale if locale is None else check.locale("locale", locale)
-    await mailed_link.count_mail_request(caller)
-    password_hash = await passwords.hash_password(password)
+    password_hash = await passwords.hash_password(password, client=throttle.largest_network(caller))
     async with db.transaction():
         user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
         mail_attempt = await throttle.attempt_or_none(

@@ -18,6 +18,7 @@ from auth import tokens, totp
 from database import db
 from i18n import mark
 from models.access import one_time_code
+from models.access.reauthentication import ReauthenticationCase, reauthenticates
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
@@ -130,6 +131,7 @@ async def confirm(caller: Caller, *, code: str) -> list[str]:
 
 async def _activate(caller: Caller, user_id: UUID) -> list[str]:
     await db.execute(_CONFIRM, user_id, caller.now)
+    _ = await session.renew_proof(caller)
     await session.end_others(caller, user_id)
     await event.record(caller, EventType.SECOND_FACTOR_CONFIRM)
     await one_time_code.mail_user(caller, user_id, MessageKind.SECOND_FACTOR_ENABLED)
@@ -141,6 +143,7 @@ async def _activate(caller: Caller, user_id: UUID) -> list[str]:
 _DISABLE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL"
 
 
+@reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def disable(caller: Caller, *, password: str) -> None:
     """Remove the caller's second factor and its recovery codes. Sign-in then needs the password alone.
 
@@ -171,6 +174,7 @@ async def disable_lost(caller: Caller, email: str) -> None:
         await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
 
 
+@reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[str]:
     """Replace the caller's recovery codes. Returns the new codes, available only once.
 

@@ -20,12 +20,13 @@ from database import db, keys
 from database.coalescing import Coalescer
 from i18n import mark
 from models import throttle
-from models.access import access, factor_requirement, one_time_code
+from models.access import access, factor_requirement, one_time_code, reauthentication
 from models.access.access import Access
+from models.access.reauthentication import ReauthenticationCase, reauthenticates
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
-from models.base.errors import UserErrorCode, not_found, refuse
+from models.base.errors import Unauthenticated, UserErrorCode, not_found, refuse
 
 LIFETIME: Final = timedelta(days=30)
 IDLE_TIMEOUT: Final = timedelta(days=14)
@@ -45,6 +46,7 @@ class Session(Model):
     token_digest = fields.BinaryField()
     created_at = fields.DatetimeField()
     last_used_at = fields.DatetimeField()
+    authenticated_at: datetime | None = fields.DatetimeField(null=True)
     expires_at = fields.DatetimeField()
     ended_at: datetime | None = fields.DatetimeField(null=True)
     user_agent: str | None = fields.TextField(null=True)
@@ -66,6 +68,7 @@ class SessionRow(db.Row):
     account_id: UUID | None
     created_at: datetime
     last_used_at: datetime
+    authenticated_at: datetime | None
     expires_at: datetime
     user_agent: str | None
     ip_address: str | None
@@ -108,6 +111,7 @@ CROSS JOIN LATERAL (
     LIMIT 1) b
 """
 _BY_IDS: Final = f"SELECT {_COLUMNS_SQL} FROM sessions s WHERE s.id = ANY($1::uuid[]) AND {_OPEN}"
+_BY_ID_ALONE: Final = f"SELECT {_COLUMNS_SQL} FROM sessions s WHERE s.id = $1"
 
 
 class RequestSession(SessionRow):
@@ -173,9 +177,17 @@ async def by_ids(ids: list[UUID], *, now: datetime) -> list[SessionRow | None]:
 
 
 async def start(
-    caller: Caller, user_id: UUID, *, account_id: UUID | None = None, has_verified_factor: bool = False
+    caller: Caller,
+    user_id: UUID,
+    *,
+    account_id: UUID | None = None,
+    has_verified_factor: bool = False,
+    keeps_proof: bool = False,
 ) -> NewSession:
     """Open a session with a new token. Runs in the caller's transaction, which has locked the user.
+
+    The caller has just proved that they are the user. With `keeps_proof` they have not: they are signed in, and the
+    session has the proof of their present one.
 
     The session starts in `account_id`, by default in the account that the user used last. A user has at most
     MAX_PER_USER open sessions; the least recently used one ends. A browser's cookie holds one session, so the
@@ -198,15 +210,15 @@ async def start(
         token_digest=tokens.digest(token),
         created_at=caller.now,
         last_used_at=caller.now,
+        authenticated_at=caller.authenticated_at if keeps_proof else caller.now,
         expires_at=caller.now + (COOKIE_LIFETIME if caller.in_cookie else LIFETIME),
         user_agent=caller.user_agent,
         ip_address=caller.ip_address,
     )
-    await db.execute(_END_LEAST_RECENT, user_id, caller.now, MAX_PER_USER)
+    await db.execute(_END_LEAST_RECENT, user_id, caller.now, MAX_PER_USER, session_id)
     await throttle.trust_network(caller, user_id)
     await event.record(caller, EventType.SESSION_START, actor_id=user_id)
-    row = await db.fetch_one(_BY_IDS, [session_id], caller.now, row=SessionRow)
-    assert row is not None  # just written  # noqa: S101
+    (row,) = await db.fetch(_BY_ID_ALONE, session_id, row=SessionRow)
     return NewSession(row, token)
 
 
@@ -220,11 +232,24 @@ SELECT g.account_id FROM grants g WHERE g.user_id = $1 AND g.status = 'ACTIVE'
 ORDER BY g.last_used_at DESC NULLS LAST, g.id LIMIT 1
 """
 # Only open sessions count. A browser leaves many expired ones; counting them would end an open session on a phone.
+# The new session comes first, also if another session has a later time: that of a concurrent request, or of a server
+# whose clock is ahead.
 _END_LEAST_RECENT: Final = f"""
 UPDATE sessions SET ended_at = $2 WHERE id IN (
     SELECT s.id FROM sessions s WHERE s.user_id = $1 AND {_OPEN}
-    ORDER BY s.last_used_at DESC, s.id DESC OFFSET $3)
+    ORDER BY s.id = $4 DESC, s.last_used_at DESC, s.id DESC OFFSET $3)
 """
+
+
+async def renew_proof(caller: Caller) -> UUID:
+    """Store that the user of the caller's session has just proved to be present. Returns the session's id.
+
+    Raises Unauthenticated if the session has ended.
+    """
+    session = _open_sessions(caller.user()).filter(id=caller.session_id)
+    if caller.session_id is None or not await session.update(authenticated_at=caller.now):
+        raise Unauthenticated
+    return caller.session_id
 
 
 async def update_last_used(row: SessionRow, *, now: datetime) -> None:
@@ -244,9 +269,12 @@ async def _end_current(caller: Caller) -> None:
         await event.record(caller, EventType.SESSION_END)
 
 
+@reauthenticates(ReauthenticationCase.OTHER_SESSION)
 async def revoke(caller: Caller, session_id: UUID) -> UUID:
     """End one of the caller's sessions. Returns its id. Raises Refusal NOT_FOUND."""
     user_id = caller.user()
+    if session_id != caller.session_id:
+        await reauthentication.require(caller)
     async with db.transaction():
         if not await _open_sessions(user_id).filter(id=session_id).update(ended_at=caller.now):
             raise not_found("session_id")
@@ -254,18 +282,30 @@ async def revoke(caller: Caller, session_id: UUID) -> UUID:
     return session_id
 
 
+@reauthenticates(ReauthenticationCase.ALWAYS)
 async def revoke_others(caller: Caller) -> int:
     """End the caller's sessions except the current one. Returns the number ended."""
     async with db.transaction():
         return await end_others(caller, caller.user())
 
 
+class _EndedSession(db.Row):
+    was_open: bool
+
+
+_END_OTHERS: Final = f"""
+UPDATE sessions s SET ended_at = $2 WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.id IS DISTINCT FROM $3
+RETURNING {_ENDS_AT} > $2 AS was_open
+"""
+
+
 async def end_others(caller: Caller, user_id: UUID) -> int:
-    """End a user's sessions except the current one, within the caller's transaction. Returns the number ended."""
-    open_sessions = _open_sessions(user_id)
-    if caller.session_id is not None:
-        open_sessions = open_sessions.exclude(id=caller.session_id)
-    count = await open_sessions.update(ended_at=caller.now)
+    """End a user's sessions except the current one, within the caller's transaction.
+
+    Returns the number of sessions that were open until now.
+    """
+    ended_sessions = await db.fetch(_END_OTHERS, user_id, caller.now, caller.session_id, row=_EndedSession)
+    count = sum(row.was_open for row in ended_sessions)
     if count:
         await event.record(caller, EventType.SESSION_REVOKE_OTHERS, actor_id=user_id, after={"sessions": count})
     return count

@@ -7,6 +7,7 @@ from auth import passwords
 from database import db
 from i18n import mark
 from models import throttle
+from models.access.reauthentication import ReauthenticationCase, reauthenticates
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
@@ -56,7 +57,7 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
         RateLimited: the caller's network has sent too many invalid tokens.
     """
     user = await mailed_link.find_user(caller, LinkPurpose.RESET, token)
-    password_hash = await hash_new("password", password, user)
+    password_hash = await hash_new(caller, "password", password, user)
     async with db.transaction():
         await mailed_link.consume(caller, LinkPurpose.RESET, token)
         await _set_password(caller, user, password_hash, EventType.PASSWORD_RESET)
@@ -64,6 +65,7 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
         await throttle.trust_network(caller, user.id, clear_attempts=True)
 
 
+@reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def change_password(caller: Caller, *, current_password: str, new_password: str) -> None:
     """Set a new password for the caller. Ends every other session of the user.
 
@@ -72,7 +74,7 @@ async def change_password(caller: Caller, *, current_password: str, new_password
         RateLimited: the user has entered too many wrong passwords.
     """
     user = await verify(caller, current_password, field="current_password")
-    password_hash = await hash_new("new_password", new_password, user)
+    password_hash = await hash_new(caller, "new_password", new_password, user)
     async with db.transaction():
         await lock_unchanged(user, field="current_password")
         await _set_password(caller, user, password_hash, EventType.PASSWORD_CHANGE)
@@ -85,21 +87,26 @@ async def verify(caller: Caller, password: str, *, field: str) -> User:
     """
     user = await User.get(id=caller.user())
     attempt = await throttle.attempt(caller, throttle.counter(caller, throttle.PASSWORD, user_id=user.id))
-    if not await is_correct(attempt, password, user.password_hash):
+    if not await is_correct(caller, attempt, password, user.password_hash):
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
     return user
 
 
-async def is_correct(attempt: Attempt, password: str, password_hash: str | None) -> bool:
+async def is_correct(caller: Caller, attempt: Attempt, password: str, password_hash: str | None) -> bool:
     """True if a password matches its hash. Refunds the attempt if it does, or if the password was not checked."""
-    try:
-        matches = await passwords.verify(password, password_hash)
-    except passwords.Busy:
-        await attempt.refund()
-        raise
+    matches = await matches_hash(caller, attempt, password, password_hash)
     if matches:
         await attempt.refund()
     return matches
+
+
+async def matches_hash(caller: Caller, attempt: Attempt, password: str, password_hash: str | None) -> bool:
+    """True if a password matches its hash. Refunds the attempt only if the password was not checked."""
+    try:
+        return await passwords.verify(password, password_hash, client=throttle.largest_network(caller))
+    except passwords.Busy:
+        await attempt.refund()
+        raise
 
 
 async def lock_unchanged(user: User, *, field: str) -> None:
@@ -116,11 +123,11 @@ async def _set_password(caller: Caller, user: User, password_hash: str, event_ty
     await message.queue(caller, MessageKind.PASSWORD_CHANGED, to=user)
 
 
-async def hash_new(field: str, password: str, user: User) -> str:
+async def hash_new(caller: Caller, field: str, password: str, user: User) -> str:
     """Validate and hash a user's new password. Raises Refusal TOO_SHORT, TOO_LONG, TOO_WEAK."""
     with Validation() as check:
         check.password(field, password, about=(user.name, user.email))
-    return await passwords.hash_password(password)
+    return await passwords.hash_password(password, client=throttle.largest_network(caller))
 
 
 def missing_password() -> Refusal:

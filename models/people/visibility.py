@@ -1,6 +1,7 @@
 """Visibility of users to a viewer: the name alone, or the whole profile with the address.
 
-The names of users with a connection to the viewer are visible. Profiles are readable where the viewer has USERS_READ.
+The names of users with a connection to the viewer are visible. Profiles are readable where the viewer has USERS_READ:
+those of the account's members, of the users who requested access to it, and of the owners that its links show.
 """
 
 from datetime import datetime
@@ -10,15 +11,19 @@ from uuid import UUID
 from auth.policy import Permission
 from database import db
 from models.access import access, factor_requirement
+from models.accounts import link
 
 _READS: Final = access.holder_condition(Permission.USERS_READ, alias="viewer_grant")
-_READABLE_PROFILES: Final = f"""
-SELECT DISTINCT user_grant.user_id AS id FROM (
-    SELECT user_id, account_id FROM grants WHERE user_id = ANY($1::uuid[])
-    UNION ALL SELECT requester_id, account_id FROM access_requests WHERE requester_id = ANY($1::uuid[])) user_grant
-JOIN grants viewer_grant ON viewer_grant.account_id = user_grant.account_id
+# Only members are found without USERS_READ: the others would show who requested access, and what is linked.
+_CONNECTIONS: Final = f"""
+SELECT DISTINCT ON (u.id) u.id, u.account_id, {_READS} AS is_readable FROM (
+    SELECT user_id AS id, account_id, TRUE AS is_member FROM grants WHERE user_id = ANY($1::uuid[])
+    UNION ALL SELECT requester_id, account_id, FALSE FROM access_requests WHERE requester_id = ANY($1::uuid[])
+    UNION ALL SELECT l.*, FALSE FROM ({link.LINKED_OWNERS.format(now="$3")} AND y.owner_id = ANY($1::uuid[])) l) u
+JOIN grants viewer_grant ON viewer_grant.account_id = u.account_id
 WHERE viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
-  AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND {_READS}
+  AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND (u.is_member OR {_READS})
+ORDER BY u.id, {_READS} DESC, u.account_id
 """
 _VISIBLE_NAMES: Final = f"""
 SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
@@ -39,9 +44,20 @@ class _Id(db.Row):
     id: UUID
 
 
-async def ids_with_readable_profile(ids: list[UUID], *, viewer_id: UUID, now: datetime) -> set[UUID]:
-    """The ids of users with a current or former grant, or an access request, on an account with USERS_READ."""
-    return {row.id for row in await db.fetch(_READABLE_PROFILES, ids, viewer_id, now, row=_Id)}
+class Connection(db.Row):
+    """An account that connects a user with the viewer. `is_readable`: the viewer has USERS_READ there."""
+
+    id: UUID
+    account_id: UUID
+    is_readable: bool
+
+
+async def connections(ids: list[UUID], *, viewer_id: UUID, now: datetime) -> list[Connection]:
+    """One connection for each of the users that has any: one that makes the profile readable, if there is such a one.
+
+    The others connect a current or former member of an account with a viewer who may not read its users.
+    """
+    return await db.fetch(_CONNECTIONS, ids, viewer_id, now, row=Connection)
 
 
 async def ids_with_visible_name(ids: list[UUID], *, viewer_id: UUID, now: datetime) -> set[UUID]:

@@ -1,27 +1,25 @@
 """Erasure of the viewer's personal data: the login and everything that names the user.
 
-    active --erase--> erased        refused while the user owns an account that other users have access to
+    active --erase--> erased, unfinished --> finished        refused while the user owns an account that others use
 
-Events stay; their actor is an id without a name. Accounts that only the erased user uses are closed. They lose their
-names and numbers, because a sole proprietorship often has its owner's name. An account whose ownership the user
-transferred keeps its name.
+The first transaction ends the login, and closes the accounts that only the user uses. The rest follows in transactions
+of their own, each with the lock of at most one account and its partner: the user leaves other accounts, and texts that
+name the user are removed in batches. A job continues an erasure that did not finish with the request. Closed accounts
+lose their names and numbers, because a sole proprietorship often has its owner's name. An account whose ownership the
+user transferred keeps its name. Events stay, and each erasure is itself an event of each account concerned.
 """
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import orjson
-
-import i18n
-from auth.policy import GrantStatus, Role
+from auth.policy import Role
 from database import db
 from i18n import mark
-from models.access import derived_grant
-from models.access.grant import Grant
-from models.access.grant_operation import record_resigned
+from models import throttle
+from models.access.reauthentication import ReauthenticationCase, reauthenticates
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
@@ -29,66 +27,59 @@ from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
-from models.bureaus import engagement
-from models.outbox.message_kind import MessageKind
 from models.people import user_password
 from models.people.mailed_link import UserToken
 from models.people.user import User
-from models.privacy import personal_data
+from models.privacy import departure, personal_data, redaction
 from models.privacy.personal_data import DataSubject
-from models.sharing.invitation import Invitation, InvitationStatus
 
 CLOSED_ACCOUNT_NAME: Final = "Closed account"
 """The name of an account that was closed with the erasure of its owner."""
 
 
+@reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def erase(caller: Caller, *, password: str) -> None:
     """Erase the caller. Requires the password. The e-mail address can be registered again, by any user.
 
-    Raises Refusal: INVALID_CREDENTIALS; INVALID_STATE while the caller owns an account that other users have access
-        to; CONFLICT if the caller's accounts changed at the same time.
+    Raises:
+        Refusal: INVALID_CREDENTIALS; INVALID_STATE while the caller owns an account that other users have access to;
+            CONFLICT if the caller's accounts changed at the same time.
+        RateLimited: the caller has tried too often.
     """
     user_row = await user_password.verify(caller, password, field="password")
+    _ = await throttle.attempt(caller, throttle.counter(caller, throttle.ERASURE, user_id=user_row.id))
     # The IP address is personal data too.
     caller = replace(caller, ip_address=None)
     async with db.transaction():
         # The lock order of all operations: links, accounts, the user.
         _ = await UserToken.filter(user_id=user_row.id).select_for_update()
-        account_ids = await _affected_account_ids(user_row)
+        account_ids = await _owned_account_ids(user_row.id)
         await locks.lock_accounts(*account_ids)
         await user_password.lock_unchanged(user_row, field="password")
-        if not {*await _affected_account_ids(user_row)} <= {*account_ids}:
+        # Until the commit, the user gets no grant, no account and no session: triggers wait for the lock.
+        if not {*await _owned_account_ids(user_row.id)} <= {*account_ids}:
             raise refuse(UserErrorCode.CONFLICT, None, mark("Your accounts have just changed. Try again."))
         await _require_no_shared_accounts(user_row, caller.now)
-        await User.filter(id=user_row.id).update(erased_at=caller.now)
-        names = [user_row.name, *await _close_accounts(caller, user_row)]
-        await _end_invitations(caller, user_row)
-        await _resign(caller, user_row)
+        await _close_accounts(caller, user_row)
         await event.record(caller, EventType.USER_ERASE)
-        await event.forget(user_row.id, names)
-        subject = DataSubject(user_row.id, (user_row.email_key, user_row.email.lower()))
-        await _redact_messages(subject, names)
-        await personal_data.erase(subject)
+        await personal_data.erase_at_once(DataSubject(user_row.id, caller.now))
+    # The user is erased now. If the database fails from here on, the job continues.
+    with suppress(*db.UNAVAILABLE):
+        await _continue(caller, user_row.id)
+
+
+# ---- The login and the user's own accounts ---------------------------------------------------
 
 
 class _AccountId(db.Row):
     id: UUID
 
 
-_AFFECTED_ACCOUNTS: Final = """
-SELECT id FROM accounts WHERE owner_id = $1 AND closed_at IS NULL
-UNION SELECT account_id FROM grants WHERE user_id = $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
-UNION SELECT account_id FROM invitations WHERE status = 'PENDING' AND (invited_by_id = $1 OR email_key = $2)
-UNION SELECT e.client_id FROM engagements e JOIN accounts a ON a.id = e.bureau_id
-    WHERE a.owner_id = $1 AND a.closed_at IS NULL AND e.status IN ('PENDING', 'ACTIVE')
-UNION SELECT e.bureau_id FROM engagements e JOIN accounts a ON a.id = e.client_id
-    WHERE a.owner_id = $1 AND a.closed_at IS NULL AND e.status IN ('PENDING', 'ACTIVE')
-"""
+_OWNED_ACCOUNTS: Final = "SELECT id FROM accounts WHERE owner_id = $1"
 
 
-async def _affected_account_ids(user_row: User) -> list[UUID]:
-    """The accounts in which the erasure ends a grant, an invitation or an engagement, or which it closes."""
-    return [row.id for row in await db.fetch(_AFFECTED_ACCOUNTS, user_row.id, user_row.email_key, row=_AccountId)]
+async def _owned_account_ids(user_id: UUID) -> list[UUID]:
+    return [row.id for row in await db.fetch(_OWNED_ACCOUNTS, user_id, row=_AccountId)]
 
 
 class _SharedAccount(db.Row):
@@ -118,18 +109,12 @@ async def _require_no_shared_accounts(user_row: User, now: datetime) -> None:
         )
 
 
-async def _close_accounts(caller: Caller, user_row: User) -> list[str]:
-    """Close the user's accounts and end their engagements and derived grants. Returns the accounts' names."""
-    accounts = await Account.filter(owner_id=user_row.id, closed_at=None).order_by("id")
-    account_ids = [account.id for account in accounts]
-    for engagement_row in await engagement.load_open(account_ids):
-        await engagement.finish(
-            caller,
-            engagement_row,
-            await engagement.load_access(caller, engagement_row.bureau_id, engagement_row.client_id),
-        )
-    await Account.filter(id__in=account_ids).update(
-        closed_at=caller.now,
+async def _close_accounts(caller: Caller, user_row: User) -> None:
+    """Close the user's accounts. All of them, also those that were closed before, lose their names and numbers."""
+    accounts = await Account.filter(owner_id=user_row.id).order_by("id")
+    open_account_ids = [account.id for account in accounts if account.closed_at is None]
+    await Account.filter(id__in=open_account_ids).update(closed_at=caller.now)
+    await Account.filter(owner_id=user_row.id).update(
         name=CLOSED_ACCOUNT_NAME,
         country=None,
         organization_number=None,
@@ -139,84 +124,44 @@ async def _close_accounts(caller: Caller, user_row: User) -> list[str]:
     )
     for account in accounts:
         await registered_number.release(account.country, account.organization_number, account.bank_account_number)
-        await event.record(caller, EventType.ACCOUNT_CLOSE, account_id=account.id, role=Role.OWNER)
-    return [account.name for account in accounts]
+    for account_id in open_account_ids:
+        await event.record(caller, EventType.ACCOUNT_CLOSE, account_id=account_id, role=Role.OWNER)
 
 
-_LIVE_STATUSES: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
+# ---- Everything else -------------------------------------------------------------------------
 
 
-async def _resign(caller: Caller, user_row: User) -> None:
-    """Resign all grants of the user. For a consultant, mail the clients and the bureau."""
-    grants = await Grant.filter(user_id=user_row.id, status__in=_LIVE_STATUSES)
-    await Grant.filter(id__in=[grant.id for grant in grants]).update(status=GrantStatus.RESIGNED, ended_at=caller.now)
-    for grant in grants:
-        await record_resigned(caller, grant)
-        if grant.engagement_id is not None:
-            await derived_grant.mail_both_sides(caller, [grant.id])
+class _Erasure(db.Row):
+    user_id: UUID
+    addresses: list[str]
+    erased_at: datetime
 
 
-async def _end_invitations(caller: Caller, user_row: User) -> None:
-    """Revoke the pending invitations from the user and decline those to the user."""
-    pending_invitations = Invitation.filter(status=InvitationStatus.PENDING)
-    ends = (
-        (
-            await pending_invitations.filter(email_key=user_row.email_key),
-            InvitationStatus.DECLINED,
-            EventType.INVITATION_DECLINE,
-        ),
-        (
-            await pending_invitations.filter(invited_by_id=user_row.id),
-            InvitationStatus.REVOKED,
-            EventType.INVITATION_REVOKE,
-        ),
-    )
-    for invitations, status, event_type in ends:
-        await Invitation.filter(id__in=[invitation.id for invitation in invitations]).update(status=status)
-        for invitation in invitations:
-            await event.record(
-                caller,
-                event_type,
-                account_id=invitation.account_id,
-                before={"invitation": str(invitation.id), "status": invitation.status},
-                after={"invitation": str(invitation.id), "status": status},
-            )
+_OPEN_ERASURES: Final = (
+    "SELECT user_id, addresses, erased_at FROM erasures WHERE finished_at IS NULL ORDER BY erased_at"
+)
+_OPEN_ERASURE_OF_USER: Final = f"SELECT * FROM ({_OPEN_ERASURES}) e WHERE user_id = $1"
+_FINISH: Final = "SELECT finish_erasure($1, $2)"
 
 
-class _MessageRow(db.Row):
-    id: UUID
-    kind: str
-    locale: str
-    params: str
+async def run(caller: Caller) -> int:
+    """Scheduled job: continue the erasures that did not finish. Returns their number.
+
+    Several processes may continue the same erasure: each step selects what is left.
+    """
+    open_erasures = await db.fetch(_OPEN_ERASURES, row=_Erasure)
+    for erasure in open_erasures:
+        await _continue(caller, erasure.user_id)
+    return len(open_erasures)
 
 
-# Addresses are redacted in all messages. A name can belong to several people: it is redacted only in messages of
-# accounts on which the user had a grant.
-_NAMING_MESSAGES: Final = """
-SELECT m.id, m.kind, m.locale, m.params FROM messages m WHERE lower(m.to_address) = ANY($2::text[]) OR EXISTS (
-    SELECT FROM jsonb_each_text(m.params) p WHERE lower(p.value) = ANY($2::text[])
-        OR p.value = ANY($3::text[]) AND m.account_id IN (SELECT account_id FROM grants WHERE user_id = $1))
-"""
-_UPDATE_MESSAGES: Final = """
-UPDATE messages m SET subject = n.subject, params = n.params::jsonb
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (id, subject, params) WHERE m.id = n.id
-"""
-
-
-async def _redact_messages(subject: DataSubject, names: Sequence[str]) -> None:
-    """Remove the erased user's name and address from messages to other users."""
-    identifiers = {*names, *subject.addresses}
-    updates: list[tuple[UUID, str, str]] = []
-    for row in await db.fetch(_NAMING_MESSAGES, subject.id, list(subject.addresses), list(names), row=_MessageRow):
-        facts: dict[str, object] = orjson.loads(row.params)
-        params = {name: _redact(value, identifiers) for name, value in facts.items()}
-        if "message" in params:
-            params["message"] = None  # written by the user or to the user
-        subject_line = i18n.translate(row.locale, MessageKind(row.kind).subject, **params)
-        updates.append((row.id, subject_line, orjson.dumps(params).decode()))
-    ids, subject_lines, params_json = zip(*updates, strict=True) if updates else ((), (), ())
-    await db.execute(_UPDATE_MESSAGES, ids, subject_lines, params_json)
-
-
-def _redact(value: object, identifiers: set[str]) -> object:
-    return personal_data.ERASED_USER_NAME if isinstance(value, str) and {value, value.lower()} & identifiers else value
+async def _continue(caller: Caller, user_id: UUID) -> None:
+    erasure = await db.fetch_one(_OPEN_ERASURE_OF_USER, user_id, row=_Erasure)
+    if erasure is None:
+        return
+    subject = DataSubject(user_id, erasure.erased_at, tuple(erasure.addresses))
+    await departure.leave_accounts(replace(caller, user_id=user_id, ip_address=None), subject)
+    await redaction.redact_events(subject, caller.now)
+    await redaction.redact_messages(subject)
+    await personal_data.erase(subject)
+    await db.fetch(_FINISH, user_id, caller.now, row=db.Row)

@@ -5,7 +5,7 @@ from typing import Final
 import orjson
 
 from auth import policy
-from database import db
+from models import throttle
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
@@ -19,16 +19,19 @@ _PERMISSION_COLUMNS: Final = ("listed", "locks", "simple_user_restrictions")
 async def export(caller: Caller, *, password: str) -> dict[str, object]:
     """All personal data of the caller, by category. Requires the password.
 
-    Raises Refusal: INVALID_CREDENTIALS.
+    Raises:
+        Refusal: INVALID_CREDENTIALS.
+        RateLimited: the caller has exported too often.
     """
     user_row = await user_password.verify(caller, password, field="password")
-    subject = DataSubject(user_row.id, (user_row.email_key, user_row.email.lower()))
-    async with db.transaction():
-        await event.record(caller, EventType.DATA_EXPORT)
-        rows_by_category = {
-            category.name: await personal_data.load_rows(category, subject) for category in personal_data.PERSONAL_DATA
-        }
-    return {name: [_readable(row) for row in rows] for name, rows in rows_by_category.items()}
+    _ = await throttle.attempt(caller, throttle.counter(caller, throttle.EXPORT, user_id=user_row.id))
+    await event.record(caller, EventType.DATA_EXPORT)
+    subject = DataSubject(user_row.id, caller.now, (user_row.email_key, user_row.email.lower()))
+    # Without a transaction: a snapshot of everything would be held open for the time of all pages.
+    return {
+        category.name: [_readable(row) async for row in personal_data.load_rows(category, subject)]
+        for category in personal_data.PERSONAL_DATA
+    }
 
 
 def _readable(row: str) -> dict[str, object]:

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from models.access import expiry
-from models.accounts import registered_number
+from models.accounts import number_claim, registered_number
 from models.base.caller import Caller
-from models.scheduled import reminder, retention
+from models.privacy import erasure
+from models.scheduled import anchoring, reminder, retention
 from models.sharing import ownership
 
 Job = Callable[[Caller], Awaitable[int]]
@@ -21,6 +22,9 @@ JOBS: Final[Mapping[str, Job]] = {
     "subscriptions announced to end": reminder.announce_subscriptions,
     "grants announced to end": reminder.announce_grants,
     "abandoned numbers given free": registered_number.release_abandoned,
+    "claimed numbers decided": number_claim.settle_all,
+    "erasures continued": erasure.run,
+    "heads of chains anchored": anchoring.run,
     "old rows deleted": retention.run,
 }
 """Each job by its public name, a metric label. A job returns the number of rows it changed or mails it sent."""

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 from database import db
+from models.base import idempotency
 from models.base.caller import Caller
-from models.billing.subscription import KEY_RETENTION
 
 SESSION_RETENTION: Final = timedelta(days=30)
 """For ended sessions, with their IP address and browser."""
@@ -16,16 +16,18 @@ LINK_RETENTION: Final = timedelta(days=30)
 """For expired activation and reset links, so that the error can say that a link has expired."""
 MESSAGE_RETENTION: Final = timedelta(days=400)
 """For sent and failed messages in an account's list."""
-
+TRIAL_RETENTION: Final = timedelta(days=730)
+"""For the trials of erased users: no second trial for the same address."""
 GRANT_CHANGE_RETENTION: Final = timedelta(days=1)
 """For changes of grants. Live streams read them within a second."""
 
 _BATCH_SIZE: Final = 10_000  # maximum number of rows that one statement deletes
 _EXPIRED_ROWS: Final = {
-    "idempotency_keys": ("created_at < $1", KEY_RETENTION),
+    "idempotency_keys": ("created_at < $1", idempotency.RETENTION),
     "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSION_RETENTION),
     "user_tokens": ("expires_at < $1", LINK_RETENTION),
     "guesses": ("kept_until < $1", timedelta(0)),
+    "trials": ("user_id IN (SELECT id FROM users WHERE erased_at < $1)", TRIAL_RETENTION),
     "grant_changes": ("created_at < $1", GRANT_CHANGE_RETENTION),
     "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGE_RETENTION),
 }

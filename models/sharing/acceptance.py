@@ -15,20 +15,21 @@ from database import db
 from i18n import mark
 from models import throttle
 from models.access import access, grant_operation, grant_rules
+from models.access.grant_rules import Permit
 from models.accounts import account
 from models.accounts.account import Account
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.base.validation import Validation
+from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
 from models.people import registration, session
 from models.people.session import NewSession
 from models.people.user import User
-from models.sharing.invitation import Invitation, InvitationStatus, not_pending, status
+from models.sharing.invitation import Invitation, InvitationStatus, not_pending, status, terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,15 @@ async def accept(
             check.password("password", password or "", about=(name, offer.email))
         if own_account_name is not None:
             own_account_name = check.line("own_account_name", own_account_name)
-    password_hash = await passwords.hash_password(password) if needs_login and password else None
+    password_hash = (
+        await passwords.hash_password(password, client=throttle.largest_network(caller))
+        if needs_login and password
+        else None
+    )
     async with db.transaction():
         await locks.lock_accounts(offer.account_id)
         offer = await _find_offer(caller, token, invitation_id)
-        await _require_inviter_may_give(caller, offer)
+        permit = await _require_inviter_may_give(caller, offer)
         if password_hash is not None and name is not None:
             guest_id = await _create_login(caller, offer, name, password_hash)
         else:
@@ -142,11 +147,9 @@ async def accept(
         guest_caller = replace(caller, user_id=guest_id)
         grant_id = await grant_operation.give(
             guest_caller,
+            permit,
             account_id=offer.account_id,
             user_id=guest_id,
-            role=offer.role,
-            allowlist=offer.listed,
-            valid_until=offer.grant_valid_until,
             granted_by_id=offer.invited_by_id,
             has_reservation=True,
         )
@@ -243,17 +246,18 @@ async def _require_caller_as_guest(caller: Caller, offer: Invitation) -> UUID:
     return guest.id
 
 
-async def _require_inviter_may_give(caller: Caller, offer: Invitation) -> None:
+async def _require_inviter_may_give(caller: Caller, offer: Invitation) -> Permit:
     """Refuse an offer that the inviter may not make now, even if they could when inviting."""
-    inviter = await access.load_one(offer.invited_by_id, offer.account_id, now=caller.now)
-    if inviter is None or not grant_rules.may_give(inviter, offer.role, offer.listed, offer.grant_valid_until):
+    inviter, terms = await access.load_one(offer.invited_by_id, offer.account_id, now=caller.now), terms_of(offer)
+    if inviter is None or not grant_rules.is_permitted(inviter, None, terms):
         raise refuse(
             UserErrorCode.ROLE_TOO_HIGH,
             None,
             mark("The inviter may no longer invite you. Ask for a new invitation."),
         )
-    if offer.grant_valid_until is not None and offer.grant_valid_until <= caller.now:
+    if terms.until is not None and terms.until <= caller.now:
         raise refuse(UserErrorCode.TOKEN_EXPIRED, None, mark("The offered access has already ended."))
+    return grant_rules.permit(inviter, None, terms)
 
 
 async def _mail_accepted(caller: Caller, offer: Invitation, guest_id: UUID) -> None:
@@ -264,21 +268,26 @@ async def _mail_accepted(caller: Caller, offer: Invitation, guest_id: UUID) -> N
         MessageKind.INVITATION_JOINED,
         to=guest,
         account_id=offer.account_id,
-        params={"account_name": account_row.name, "role": offer.role},
+        params={
+            "account_name": naming.text(account_row.name, account_row.id),
+            "role": offer.role,
+            "invited_email": None if guest.email_key == offer.email_key else naming.address(offer.email),
+        },
     )
 
 
 async def _mail_inviter(caller: Caller, offer: Invitation, kind: MessageKind, invitee_email: str) -> None:
     inviter, account_row = await User.get(id=offer.invited_by_id), await Account.get(id=offer.account_id)
+    is_invitee = email_key(invitee_email) == offer.email_key
     await message.queue(
         caller,
         kind,
         to=inviter,
         account_id=offer.account_id,
         params={
-            "account_name": account_row.name,
-            "invitee_email": invitee_email,
-            "invited_email": offer.email,
+            "account_name": naming.text(account_row.name, account_row.id),
+            "invitee_email": naming.address(invitee_email),
+            "invited_email": None if is_invitee else naming.address(offer.email),
             "role": offer.role,
         },
     )

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -28,11 +29,12 @@ from models import throttle
 from models.access import access, operation
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
-from models.base.errors import Refusal, UserErrorCode, not_found, refuse
+from models.base.errors import RateLimited, Refusal, UserErrorCode, not_found, refuse
+from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from models.outbox import message
+from models.outbox import mail_limit, message
 from models.outbox.message import RecipientRow
 from models.outbox.message_kind import MessageKind
 
@@ -150,6 +152,7 @@ def validate_target(
     return Target(organization_number, None, country_code)
 
 
+@idempotent("requestAccess")
 async def submit(
     caller: Caller,
     *,
@@ -168,7 +171,8 @@ async def submit(
 
     Raises:
         Refusal: an invalid input field; NOT_FOUND if the caller has no access to the represented account;
-            OUT_OF_RANGE after MAX_PER_DAY requests, including withdrawn and decided ones.
+        RateLimited: the caller or the installation has reached its limit of requests. Of the caller's, withdrawn and
+            decided ones count too.
         Forbidden: no USERS_WRITE in the represented account.
     """
     user_id = caller.user()
@@ -184,6 +188,7 @@ async def submit(
         await db.execute(_LOCK_REQUESTER, str(user_id))
         await db.execute(_STORE_EXPIRED, user_id, caller.now)
         await _require_daily_limit(user_id, caller.now)
+        await mail_limit.attempt_request(caller, on_behalf_of_account_id)
         new_request = await db.fetch_one(
             _INSERT_REQUEST,
             keys.uuid7(),
@@ -210,14 +215,17 @@ class _CreatedRequest(db.Row):
     account_id: UUID | None
 
 
-class _Count(db.Row):
-    count: int
+class _FormerRequest(db.Row):
+    created_at: datetime
 
 
 class _MailContent(db.Row):
+    requester_id: UUID
     requester_name: str
     requester_email: str
+    requester_account_id: UUID
     requester_account_name: str | None
+    account_id: UUID
     account_name: str | None
     role: str
     message: str | None
@@ -227,7 +235,10 @@ _LOCK_REQUESTER: Final = "SELECT pg_advisory_xact_lock(hashtext('access_requests
 _STORE_EXPIRED: Final = """
 UPDATE access_requests SET status = 'EXPIRED' WHERE requester_id = $1 AND status = 'PENDING' AND expires_at <= $2
 """
-_COUNT_RECENT: Final = "SELECT count(*)::int AS count FROM access_requests WHERE requester_id = $1 AND created_at > $2"
+_LAST_OF_DAY: Final = f"""
+SELECT created_at FROM access_requests WHERE requester_id = $1 AND created_at > $2
+ORDER BY created_at DESC OFFSET {MAX_PER_DAY - 1} LIMIT 1
+"""
 # One statement finds the account and stores the request, so that both outcomes take the same time.
 _INSERT_REQUEST: Final = """
 INSERT INTO access_requests (id, requester_id, organization_number, account_number, country, on_behalf_of_id,
@@ -253,14 +264,11 @@ async def _require_representation(caller: Caller, user_id: UUID, account_id: UUI
 
 
 async def _require_daily_limit(user_id: UUID, now: datetime) -> None:
-    rows = await db.fetch(_COUNT_RECENT, user_id, now - timedelta(days=1), row=_Count)
-    if rows[0].count >= MAX_PER_DAY:
-        raise refuse(
-            UserErrorCode.OUT_OF_RANGE,
-            None,
-            mark("You can ask for access %(most)d times a day. Try again tomorrow."),
-            most=MAX_PER_DAY,
-        )
+    """Raise RateLimited until the first of the last MAX_PER_DAY requests is a day old."""
+    day = timedelta(days=1)
+    request = await db.fetch_one(_LAST_OF_DAY, user_id, now - day, row=_FormerRequest)
+    if request is not None:
+        raise RateLimited(retry_after_seconds=ceil((request.created_at + day - now).total_seconds()))
 
 
 # A requester who withdraws and asks again causes no second mail within a day.
@@ -273,8 +281,8 @@ WHERE g.account_id = $1 AND g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.
 ORDER BY g.id
 """
 _MAIL_CONTENT: Final = """
-SELECT u.name AS requester_name, u.email AS requester_email, b.name AS requester_account_name,
-    a.name AS account_name, r.role, r.message
+SELECT u.id AS requester_id, u.name AS requester_name, u.email AS requester_email, b.id AS requester_account_id,
+    b.name AS requester_account_name, a.id AS account_id, a.name AS account_name, r.role, r.message
 FROM access_requests r JOIN users u ON u.id = r.requester_id
 LEFT JOIN accounts b ON b.id = r.on_behalf_of_id LEFT JOIN accounts a ON a.id = r.account_id
 WHERE r.id = $1
@@ -297,7 +305,18 @@ async def _mail_deciders(caller: Caller, request: _CreatedRequest) -> None:
     content = await db.fetch_one(_MAIL_CONTENT, request.id, row=_MailContent)
     assert content is not None  # just written  # noqa: S101
     await message.queue_all(
-        caller, MessageKind.ACCESS_REQUESTED, to=deciders, account_id=request.account_id, params=dict(content.items())
+        caller,
+        MessageKind.ACCESS_REQUESTED,
+        to=deciders,
+        account_id=request.account_id,
+        params={
+            "requester_name": naming.text(content.requester_name, content.requester_id),
+            "requester_email": naming.address(content.requester_email),
+            "requester_account_name": naming.text(content.requester_account_name, content.requester_account_id),
+            "account_name": naming.text(content.account_name, content.account_id),
+            "role": content.role,
+            "message": naming.text(content.message, content.requester_id),
+        },
     )
 
 
@@ -322,7 +341,7 @@ async def _record(
     await event.record(caller, of_requester, after={**request, **facts})
     requester = {"requester": str(caller.user_id)}
     await event.record(
-        replace(caller, user_id=None),
+        replace(caller, user_id=None, ip_address=None),  # the requester's own event has the IP address
         of_account,
         account_id=account_id,
         after={**request, **requester, **facts},

@@ -11,9 +11,12 @@ from auth import policy
 from auth.policy import Permission, Role
 from i18n import mark
 from models.access import access, grant, grant_operation, grant_rules
+from models.access.grant_rules import Terms
 from models.access.operation import OperationContext, requires
+from models.access.reauthentication import ReauthenticationCase
 from models.accounts.account import Account
 from models.audit.event_type import EventType
+from models.base import naming
 from models.base.errors import UserErrorCode
 from models.base.validation import Validation
 from models.outbox import message
@@ -31,7 +34,12 @@ class Approval:
     grant_id: UUID
 
 
-@requires(Permission.USERS_WRITE, EventType.ACCESS_REQUEST_APPROVE, of="access_request")
+@requires(
+    Permission.USERS_WRITE,
+    EventType.ACCESS_REQUEST_APPROVE,
+    of="access_request",
+    reauthentication=ReauthenticationCase.ALWAYS,
+)
 async def approve(
     context: OperationContext,
     access_request_id: UUID,
@@ -53,17 +61,15 @@ async def approve(
         check.end("grant_valid_until", grant_valid_until, now=context.now)
         if policy.granted_bits(granted_role, allowlist) & ~policy.ROLES[request.role]:
             check.add_problem(UserErrorCode.ROLE_TOO_HIGH, "role", mark("This is more than the requester asked for."))
-    grant_rules.require_may_give(context.access, granted_role, allowlist, until=grant_valid_until)
+    permit = grant_rules.permit(context.access, None, Terms(granted_role, allowlist, grant_valid_until))
     await _require_requester_is_valid(request, context.now)
     if await grant.is_member(context.caller, request.requester_id, context.account_id):
         raise grant.already_member("access_request_id")
     grant_id = await grant_operation.give(
         context.caller,
+        permit,
         account_id=context.account_id,
         user_id=request.requester_id,
-        role=granted_role,
-        allowlist=allowlist,
-        valid_until=grant_valid_until,
         granted_by_id=context.user_id,
         by_role=context.access.role,
     )
@@ -113,5 +119,9 @@ async def _mail_requester(context: OperationContext, request: AccessRequest, kin
             "number": str(request.account_number or f"{request.country} {request.organization_number}"),
             "role": role,
         }
-        | ({"account_name": account_row.name} if kind is MessageKind.ACCESS_APPROVED else {}),
+        | (
+            {"account_name": naming.text(account_row.name, account_row.id)}
+            if kind is MessageKind.ACCESS_APPROVED
+            else {}
+        ),
     )

@@ -23,22 +23,24 @@ from auth import policy, tokens
 from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
-from models import throttle
 from models.access import grant, grant_rules, seat
-from models.access.grant_rules import require_may_give
+from models.access.grant_rules import Terms
 from models.access.operation import OperationContext, requires
+from models.access.reauthentication import ReauthenticationCase
 from models.accounts.account import Account
 from models.audit.event_type import EventType
+from models.base import naming
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
-from models.base.unset import UNSET, Unset
+from models.base.idempotency import idempotent
 from models.base.validation import Validation, email_key
-from models.outbox import message
+from models.outbox import block, message
 from models.outbox.message import Contact, LinkPurpose
 from models.outbox.message_kind import MessageKind
 from models.people.user import User
 
 LIFETIME: Final = timedelta(days=7)
+_NO_USER: Final = UUID(int=0)
 
 
 class InvitationStatus(StrEnum):
@@ -49,6 +51,15 @@ class InvitationStatus(StrEnum):
     DECLINED = "DECLINED"
     REVOKED = "REVOKED"
     EXPIRED = "EXPIRED"
+
+
+class InvitationDelivery(StrEnum):
+    """The state of the newest mail of an invitation."""
+
+    QUEUED = "QUEUED"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
 
 
 class Invitation(Model):
@@ -70,6 +81,8 @@ class Invitation(Model):
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
     grant_id: UUID | None = fields.UUIDField(null=True)
+    message_id: UUID | None = fields.UUIDField(null=True)
+    """The newest mail of the invitation. None if it is no longer stored."""
 
     class Meta(Model.Meta):
         """Table mapping."""
@@ -95,6 +108,7 @@ class InvitationRow(db.Row):
     created_at: datetime
     expires_at: datetime
     grant_valid_until: datetime | None
+    delivery: str | None
 
 
 COLUMNS: Final = db.columns_of(
@@ -103,6 +117,8 @@ COLUMNS: Final = db.columns_of(
     {
         "account_name": "a.name",
         "invitee_id": "(SELECT l.id FROM users l WHERE l.email_key = i.email_key)",
+        "delivery": f"(SELECT CASE m.failure WHEN '{block.FAILURE}' THEN 'STOPPED' ELSE m.status END"
+        " FROM messages m WHERE m.id = i.message_id)",
     },
 )
 SOURCE: Final = "invitations i JOIN accounts a ON a.id = i.account_id"
@@ -127,7 +143,8 @@ def status(row: InvitationRow | Invitation, now: datetime) -> InvitationStatus:
 # ---- Operations of the account ---------------------------------------------------------------
 
 
-@requires(Permission.USERS_WRITE, EventType.INVITATION_ISSUE)
+@idempotent("inviteUser")
+@requires(Permission.USERS_WRITE, EventType.INVITATION_ISSUE, reauthentication=ReauthenticationCase.ALWAYS)
 async def issue(
     context: OperationContext,
     account_id: UUID,
@@ -152,9 +169,10 @@ async def issue(
         allowlist = grant_rules.check_allowlist(check, role, permissions)
         check.end("grant_valid_until", grant_valid_until, now=context.now)
         language = check.locale("locale", locale) if locale is not None else None
-    require_may_give(context.access, role, allowlist, grant_valid_until)
+    _ = grant_rules.permit(context.access, None, Terms(role, allowlist, grant_valid_until))
     invitee = await User.filter(email_key=email_key(email)).first()
-    if invitee and await grant.is_member(context.caller, invitee.id, account_id):
+    # The same statements with and without a login: the response time must not reveal it.
+    if await grant.is_member(context.caller, invitee.id if invitee else _NO_USER, account_id):
         raise grant.already_member("email")
     await _store_expired(account_id, email_key(email), context.now)
     seed = tokens.seed()
@@ -174,6 +192,7 @@ async def issue(
             token_digest=_token_digest(context.caller, seed),
             created_at=context.now,
             expires_at=context.now + LIFETIME,
+            message_id=keys.uuid7(),
         )
     except IntegrityError as error:
         raise _already_invited("email") from error
@@ -183,48 +202,64 @@ async def issue(
     return invitation.id
 
 
-@requires(Permission.USERS_WRITE, EventType.INVITATION_UPDATE, of="invitation")
+@requires(
+    Permission.USERS_WRITE,
+    EventType.INVITATION_UPDATE,
+    of="invitation",
+    reauthentication=ReauthenticationCase.ALWAYS,
+)
 async def update(
     context: OperationContext,
     invitation_id: UUID,
     *,
     role: Role | None = None,
-    permissions: list[Permission] | None | Unset = UNSET,
-    grant_valid_until: datetime | None | Unset = UNSET,
+    permissions: list[Permission] | None = None,
+    grant_valid_until: datetime | None = None,
+    remove_permission_list: bool | None = None,
+    remove_end: bool | None = None,
 ) -> UUID:
-    """Change the offer of a pending invitation. UNSET keeps a value, as None does for `role`. Returns its id.
+    """Change the offer of a pending invitation. None changes nothing. Returns its id.
 
-    A new role without `permissions` removes the allowlist.
+    A new role starts without the allowlist of the former role.
 
     Raises Refusal: INVITATION_NOT_PENDING, ROLE_TOO_HIGH, SEATS_EXHAUSTED, or an invalid input field.
     """
     invitation = await _require_pending(context, invitation_id)
-    new_role = role or invitation.role
+    former = terms_of(invitation)
+    _ = grant_rules.permit(context.access, former, None, former_field="invitation_id")
     with Validation() as check:
-        if permissions is not UNSET:
-            allowlist = grant_rules.check_allowlist(check, new_role, permissions)
-        else:
-            allowlist = invitation.listed if new_role is invitation.role else None
-        if grant_valid_until is UNSET:
-            grant_valid_until = invitation.grant_valid_until
-        else:
-            check.end("grant_valid_until", grant_valid_until, now=context.now)
-    require_may_give(context.access, new_role, allowlist, grant_valid_until)
-    grant_rules.require_may_manage(context.access, invitation.role, "invitation_id")
-    before, former_role = event_facts(invitation), invitation.role
+        terms = grant_rules.changed_terms(
+            check,
+            former,
+            role=role,
+            permissions=permissions,
+            until=grant_valid_until,
+            until_field="grant_valid_until",
+            remove_permission_list=remove_permission_list,
+            remove_end=remove_end,
+            now=context.now,
+        )
+    _ = grant_rules.permit(context.access, former, terms, former_field="invitation_id")
+    before = event_facts(invitation)
     await Invitation.filter(id=invitation.id).update(
-        role=new_role,
-        listed=allowlist,
-        grant_valid_until=grant_valid_until,
+        role=terms.role,
+        listed=terms.allowlist,
+        grant_valid_until=terms.until,
         invited_by_id=context.user_id,
     )
-    await seat.require_available(context.account_id, new_role, "role", now=context.now, former_role=former_role)
+    await seat.require_available(context.account_id, terms.role, "role", now=context.now, former_role=former.role)
     await invitation.refresh_from_db()
     await context.record(EventType.INVITATION_UPDATE, before=before, after=event_facts(invitation))
     return invitation.id
 
 
-@requires(Permission.USERS_WRITE, EventType.INVITATION_RESEND, of="invitation")
+@idempotent("resendInvitation")
+@requires(
+    Permission.USERS_WRITE,
+    EventType.INVITATION_RESEND,
+    of="invitation",
+    reauthentication=ReauthenticationCase.ALWAYS,
+)
 async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
     """Mail a new link that works for seven days. The former link stops working. Returns the invitation's id.
 
@@ -243,11 +278,9 @@ async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
             "invitation_id",
             mark("The offered access has already ended. Change its end first."),
         )
-    require_may_give(
-        context.access, invitation.role, invitation.listed, invitation.grant_valid_until, until_field="invitation_id"
-    )
+    _ = grant_rules.permit(context.access, None, terms_of(invitation), until_field="invitation_id")
     invitee = await User.filter(email_key=invitation.email_key).first()
-    if invitee and await grant.is_member(context.caller, invitee.id, invitation.account_id):
+    if await grant.is_member(context.caller, invitee.id if invitee else _NO_USER, invitation.account_id):
         raise grant.already_member("invitation_id")
     await _store_expired(invitation.account_id, invitation.email_key, context.now, except_id=invitation.id)
     seed, before = tokens.seed(), event_facts(invitation)
@@ -258,6 +291,7 @@ async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
             token_digest=_token_digest(context.caller, seed),
             expires_at=context.now + LIFETIME,
             invited_by_id=context.user_id,
+            message_id=keys.uuid7(),
         )
     except IntegrityError as error:
         raise _already_invited("invitation_id") from error
@@ -279,7 +313,7 @@ async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise not_pending()
-    grant_rules.require_may_manage(context.access, invitation.role, "invitation_id")
+    _ = grant_rules.permit(context.access, terms_of(invitation), None, former_field="invitation_id")
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
     change = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
     await context.record(EventType.INVITATION_REVOKE, before=event_facts(invitation), after=change)
@@ -289,8 +323,12 @@ async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
 # ---- Helpers ---------------------------------------------------------------------------------
 
 
+def terms_of(invitation: Invitation) -> Terms:
+    """The terms of the offered grant."""
+    return Terms(invitation.role, invitation.listed, invitation.grant_valid_until)
+
+
 async def _mail(context: OperationContext, invitation: Invitation, seed: bytes) -> None:
-    await throttle.attempt_offer(context.caller, context.account_id, invitation.email_key)
     inviter, account_row = await User.get(id=context.user_id), await Account.get(id=context.account_id)
     invitee = await User.filter(email_key=invitation.email_key).first()
     await message.queue(
@@ -302,14 +340,17 @@ async def _mail(context: OperationContext, invitation: Invitation, seed: bytes) 
             locale=invitation.locale,
         ),
         account_id=context.account_id,
+        by_account=context.account_id,
         link=(LinkPurpose.INVITATION, seed),
         params={
-            "inviter_name": inviter.name,
-            "account_name": account_row.name,
+            "sender_email": naming.address(inviter.email),
+            "inviter_name": naming.text(inviter.name, inviter.id),
+            "account_name": naming.text(account_row.name, account_row.id),
             "role": invitation.role,
-            "message": invitation.message,
+            "message": naming.text(invitation.message, inviter.id, invitation.email_key),
             "expires_at": invitation.expires_at.isoformat(),
         },
+        message_id=invitation.message_id,
     )
 
 
@@ -349,7 +390,7 @@ def event_facts(invitation: Invitation) -> dict[str, object]:
     """The facts of an invitation in events."""
     return {
         "invitation": str(invitation.id),
-        "email": invitation.email,
+        "email": naming.address(invitation.email),
         "role": invitation.role,
         "permissions": None if invitation.listed is None else policy.permissions(invitation.listed),
         "grant_valid_until": invitation.grant_valid_until,

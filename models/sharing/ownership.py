@@ -23,16 +23,20 @@ from tortoise.models import Model
 from auth.policy import GrantStatus, Permission, Role
 from database import db, keys
 from i18n import mark
-from models.access import access, derived_grant, grant, operation, seat
+from models import throttle
+from models.access import access, derived_grant, grant, grant_rules, grant_store, operation, reauthentication, seat
 from models.access.grant import Grant
+from models.access.grant_rules import Exemption, Terms
 from models.access.operation import OperationContext, declares_permission, requires
+from models.access.reauthentication import ReauthenticationCase, reauthenticates
 from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
+from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
+from models.base.idempotency import idempotent
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
 from models.people import user_password
@@ -108,7 +112,10 @@ async def by_ids(ids: list[UUID], *, viewer_id: UUID, now: datetime) -> list[Own
 # ---- Offer -----------------------------------------------------------------------------------
 
 
-@declares_permission(Permission.OWNERSHIP, EventType.OWNERSHIP_OFFER)
+@idempotent("transferOwnership", undigested="password")
+@declares_permission(
+    Permission.OWNERSHIP, EventType.OWNERSHIP_OFFER, reauthentication=ReauthenticationCase.SECOND_FACTOR
+)
 async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: str) -> UUID:
     """Offer an account to a member for seven days. Needs the owner's password. Returns the account's id.
 
@@ -118,19 +125,21 @@ async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: st
         Refusal: INVALID_CREDENTIALS; NOT_FOUND if the user never had access; INVALID_STATE if the user has no access
             now, or the account is not activated; NOT_ACTIVATED if the user is not; ORGANIZATION_NUMBER_TAKEN or
             BANK_ACCOUNT_TAKEN if another account of the owner has the same number.
-        RateLimited: the owner has entered too many wrong passwords.
+        RateLimited: the owner has entered too many wrong passwords, or made too many offers.
     """
     # Checked before the password, so that only an owner can try passwords. Checked again under the lock.
     caller_access = await access.load_one(caller.user(), account_id, now=caller.now)
     if caller_access is None:
         raise not_found("account_id")
     operation.require(caller_access, offer.permission)
+    await reauthentication.require_factor(caller)
     owner = await user_password.verify(caller, password, field="password")
     async with db.transaction():
         context = await operation.enter(caller, account_id, offer.permission)
         await user_password.lock_unchanged(owner, field="password")
         receiver_access = await _require_receiver(context, user_id)
         await registered_number.require_unshared(account_id)
+        _ = await throttle.attempt(caller, throttle.counter(caller, throttle.OWNERSHIP, user_id=context.user_id))
         await _end_former_offer(context, user_id)
         transfer = await OwnershipTransfer.create(
             account_id=account_id,
@@ -184,6 +193,7 @@ async def withdraw(context: OperationContext, account_id: UUID) -> UUID:
 # ---- Decision --------------------------------------------------------------------------------
 
 
+@reauthenticates(ReauthenticationCase.ALWAYS)
 @locks.retry_if_accounts_change
 async def accept(caller: Caller, account_id: UUID) -> UUID:
     """Make the caller the owner of an account that is offered to them. Returns the account's id.
@@ -211,11 +221,6 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
     return account_id
 
 
-_SET_ROLE: Final = """
-UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL WHERE id = $1
-"""
-
-
 async def _swap_roles(context: OperationContext, owner_id: UUID, grant_id: UUID) -> None:
     """Make the owner an ADMINISTRATOR, and the holder of the receiver's grant the owner.
 
@@ -225,7 +230,8 @@ async def _swap_roles(context: OperationContext, owner_id: UUID, grant_id: UUID)
         account_id=context.account_id, user_id=owner_id, role=Role.OWNER, status=GrantStatus.ACTIVE
     )
     receiver_grant = await Grant.get(id=grant_id)
-    former_role = receiver_grant.role
+    is_consultant = receiver_grant.engagement_id is not None and receiver_grant.role is Role.CONSULTANT
+    former_role = None if is_consultant else receiver_grant.role  # a bureau's consultant frees no seat
     # The owner's role changes first: a unique index allows one owner at every statement.
     await _set_role(context, owner_grant, Role.ADMINISTRATOR)
     await _set_role(context, receiver_grant, Role.OWNER)
@@ -235,13 +241,12 @@ async def _swap_roles(context: OperationContext, owner_id: UUID, grant_id: UUID)
 
 
 async def _set_role(context: OperationContext, member_grant: Grant, role: Role) -> None:
-    before = grant.event_facts(member_grant)
-    member_grant.role, member_grant.listed, member_grant.valid_until = role, None, None
-    await db.execute(_SET_ROLE, member_grant.id, role)
+    former, terms = grant_rules.terms_of(member_grant), Terms(role, None, None)
+    await grant_store.change_ownership(grant_rules.permit(Exemption.TRANSFER, former, terms), member_grant.id)
     await context.record(
         EventType.GRANT_UPDATE,
-        before={"grant": str(member_grant.id), **before},
-        after={"grant": str(member_grant.id), **grant.event_facts(member_grant)},
+        before={"grant": str(member_grant.id), **grant.event_facts(former, member_grant.valid_until)},
+        after={"grant": str(member_grant.id), **grant.event_facts(terms, terms.until)},
     )
 
 
@@ -264,7 +269,7 @@ async def expire(caller: Caller, account_id: UUID) -> bool:
     transfer = await overdue.first()
     if transfer is None or not await overdue.update(status=TransferStatus.EXPIRED):
         return False
-    system_caller = replace(caller, user_id=None)
+    system_caller = replace(caller, user_id=None, ip_address=None)
     after = {"transfer": str(transfer.id), "status": TransferStatus.EXPIRED}
     await event.record(
         system_caller, EventType.OWNERSHIP_EXPIRE, account_id=account_id, before=_event_facts(transfer), after=after
@@ -314,9 +319,9 @@ async def _mail_both_sides(caller: Caller, transfer: OwnershipTransfer, kind: Me
             to=recipient,
             account_id=account_row.id,
             params={
-                "account_name": account_row.name,
-                "owner_name": users[transfer.owner_id].name,
-                "receiver_name": users[transfer.receiver_id].name,
+                "account_name": naming.text(account_row.name, account_row.id),
+                "owner_name": naming.text(users[transfer.owner_id].name, transfer.owner_id),
+                "receiver_name": naming.text(users[transfer.receiver_id].name, transfer.receiver_id),
                 "expires_at": transfer.expires_at.isoformat(),
             },
         )

@@ -5,7 +5,7 @@ read-only. It is recorded, at most once an hour for each role or grant.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from auth.policy import GrantFacts, GrantStatus, Permission, Role
 from database import db
 from models.access import access, grant, operation
 from models.access.access import Access
+from models.accounts import link
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
@@ -126,12 +127,21 @@ class _Id(db.Row):
 
 _MEMBERS: Final = "SELECT user_id AS id FROM grants WHERE user_id = ANY($1::uuid[]) AND account_id = $2"
 _REQUESTERS: Final = "SELECT requester_id FROM access_requests WHERE requester_id = ANY($1::uuid[]) AND account_id = $2"
+_LINKED_OWNERS: Final = f"""
+SELECT l.owner_id AS id FROM ({link.LINKED_OWNERS.format(now="$3")} AND y.owner_id = ANY($1::uuid[]) AND x.id = $2) l
+"""
 _USERS_READ: Final = policy.mask([Permission.USERS_READ])
 
 
-async def ids_with_readable_profile(ids: list[UUID], view: ViewAs) -> set[UUID]:
-    """The ids of users with a current or former grant, or an access request, on the account. Needs USERS_READ."""
-    return await _member_ids(ids, view) if _may_read_users(view) else set()
+async def ids_with_readable_profile(ids: list[UUID], view: ViewAs, now: datetime) -> set[UUID]:
+    """The ids of users whose profile the view shows. Empty without USERS_READ.
+
+    They have a current or former grant, or an access request, on the account, or own an account that its links show.
+    """
+    if not _may_read_users(view):
+        return set()
+    linked_owners = await db.fetch(_LINKED_OWNERS, ids, view.account_id, now, row=_Id)
+    return await _member_ids(ids, view) | {row.id for row in linked_owners}
 
 
 async def ids_with_visible_name(ids: list[UUID], view: ViewAs) -> set[UUID]:

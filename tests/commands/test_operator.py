@@ -47,6 +47,18 @@ async def test_invalid_seat_count_is_rejected(
     assert (await Account.get()).purchased_seats == 1000
 
 
+async def test_numbers_are_released(api: Api, database_url: str) -> None:
+    arguments = ("numbers", "release", "--country", "PL", "526-025-02-74")
+    assert await run_command(database_url, *arguments) == (1, "", "Error: Not found.\n")
+    _ = await api.person("anna@example.com", country="PL", organizationNumber="5260250274")
+
+    result = await run_command(database_url, *arguments)
+
+    assert result == (0, "526-025-02-74: taken from 1 account.\n", "")
+    assert (await Account.get()).organization_number is None
+    assert await run_command(database_url, "numbers", "claims") == (0, "", "")
+
+
 async def test_vouchers_are_created_and_listed(api: Api, database_url: str) -> None:
     anna = await api.person("anna@example.com")
     options = ("--days", "30", "--count", "3", "--expires", "2099-12-31", "--reference", "spring")
@@ -100,6 +112,9 @@ async def test_jobs_command_runs_all_jobs(api: Api, database_url: str) -> None:
         "     0 subscriptions announced to end",
         "     0 grants announced to end",
         "     0 abandoned numbers given free",
+        "     0 claimed numbers decided",
+        "     0 erasures continued",
+        "     0 heads of chains anchored",
         "     1 old rows deleted",
     ]
     assert result == (0, "\n".join(lines) + "\n", "")

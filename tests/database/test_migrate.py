@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import count
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -110,6 +111,208 @@ INSERT INTO invitations (id, account_id, email, email_key, role, status, invited
     FROM users u, accounts a WHERE u.email IN ('8@example.com', '9@example.com');
 COMMIT;
 """
+
+
+FOLDED_KEYS = """
+DROP INDEX invitations_one_pending;
+UPDATE users SET email = 'groß@example.com', email_key = 'gross@example.com' WHERE email = '1@example.com';
+UPDATE users SET email = 'gross2@bücher.de', email_key = 'gross2@xn--bcher-kva.de' WHERE email = '2@example.com';
+UPDATE invitations SET email = 'groß@example.com', email_key = 'gross@example.com' WHERE email = '8@example.com';
+UPDATE invitations SET email = 'gross@example.com', email_key = 'gross@example.com' WHERE email = '9@example.com';
+"""
+READ_KEYS = """
+SELECT email_key FROM users WHERE email IN ('groß@example.com', 'gross2@bücher.de')
+UNION ALL SELECT email_key FROM invitations ORDER BY 1
+"""
+
+
+async def test_keys_of_addresses_are_no_longer_case_folded(
+    empty_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await migrate.migrate(empty_database, SCHEMA, target="models.0005_access_requests")
+    connection = await connect(empty_database)
+    try:
+        await connection.execute(BEFORE_SEATS.format(colleagues=2))
+        await migrate.migrate(empty_database, SCHEMA, target="models.0018_session_proofs")
+        await connection.execute(FOLDED_KEYS)
+
+        await migrate.migrate(empty_database, SCHEMA, target="models.0019_email_keys")
+
+        assert [row[0] for row in await connection.fetch(READ_KEYS)] == [
+            "gross2@xn--bcher-kva.de",
+            "gross@example.com",
+            "groß@example.com",
+            "groß@example.com",
+        ]
+        assert "has a new address key. 1 open invitations name another mailbox." in capsys.readouterr().err
+        await migrate.migrate(empty_database, SCHEMA, target="models.0018_session_proofs")
+        assert {row[0] for row in await connection.fetch(READ_KEYS)} == {"gross2@xn--bcher-kva.de", "gross@example.com"}
+    finally:
+        await connection.close()
+
+
+async def test_logins_that_would_get_the_same_key_stop_the_migration(empty_database: str) -> None:
+    """Only a wrong key in the database can lead to this."""
+    await migrate.migrate(empty_database, SCHEMA, target="models.0005_access_requests")
+    connection = await connect(empty_database)
+    try:
+        await connection.execute(BEFORE_SEATS.format(colleagues=2))
+        await migrate.migrate(empty_database, SCHEMA, target="models.0018_session_proofs")
+        await connection.execute(FOLDED_KEYS)
+        await connection.execute(
+            "UPDATE users SET email = 'GROß@example.com', email_key = 'GROß@example.com' WHERE email = '3@example.com';"
+            "UPDATE users SET email_key = 'groß@example.com' WHERE email = '4@example.com'"
+        )
+
+        with pytest.raises(RuntimeError, match="have the same address in another spelling"):
+            await migrate.migrate(empty_database, SCHEMA)
+
+        keys = await connection.fetch("SELECT email_key FROM users WHERE email_key LIKE 'gross@%'")
+        assert len(keys) == 1
+    finally:
+        await connection.close()
+
+
+async def test_messages_from_before_senders_were_named_can_be_read(empty_database: str) -> None:
+    await migrate.migrate(empty_database, SCHEMA, target="models.0005_access_requests")
+    connection = await connect(empty_database)
+    try:
+        await connection.execute(BEFORE_SEATS.format(colleagues=2))
+        await migrate.migrate(empty_database, SCHEMA, target="models.0013_list_indexes")
+        await connection.execute(BEFORE_SENDERS)
+
+        await migrate.migrate(empty_database, SCHEMA, target="models.0014_mail_bounds")
+
+        rows = await connection.fetch("SELECT kind, params ->> 'sender_email' AS sender FROM messages ORDER BY kind")
+        assert [tuple(row) for row in rows] == [
+            ("client-activation", "Biuro"),
+            ("engagement-asked", "Biuro"),
+            ("invitation", "0@example.com"),
+            ("password-changed", None),
+        ]
+        await migrate.migrate(empty_database, SCHEMA, target="models.0013_list_indexes")
+        assert await connection.fetchval("SELECT count(*) FROM messages WHERE subject = kind") == 4
+        await migrate.migrate(empty_database, SCHEMA)
+    finally:
+        await connection.close()
+
+
+BEFORE_SENDERS = """
+INSERT INTO messages (id, account_id, kind, to_address, locale, subject, params, status, attempts, created_at,
+    next_attempt_at)
+    SELECT gen_random_uuid(), a.id, k.kind, '8@example.com', 'en', 'A subject', k.params::jsonb, 'SENT', 1, now(), now()
+    FROM accounts a, (VALUES ('invitation', '{"inviter_name": "Olga"}'), ('password-changed', '{}'),
+        ('client-activation', '{"bureau_name": "Biuro"}'), ('engagement-asked', '{"asker_name": "Biuro"}')
+    ) AS k (kind, params)
+"""
+
+
+async def test_days_from_before_trials_stayed_are_kept_as_trial_days(empty_database: str) -> None:
+    """An account keeps its days. Those of its trial that were not transferred yet stay from now on."""
+    await migrate.migrate(empty_database, SCHEMA, target="models.0015_mail_lanes")
+    connection = await connect(empty_database)
+    try:
+        for number, days in ((100000, 30), (200000, 75), (300000, 12)):
+            await connection.execute(BEFORE_TRIALS, uuid4(), number, days, days - 30)
+        await migrate.migrate(empty_database, SCHEMA)
+        rows = await connection.fetch("""SELECT a.number, a.trial_until - a.created_at AS trial,
+            a.subscription_until - a.created_at AS total, t.user_id = a.owner_id AS is_counted
+            FROM accounts a JOIN trials t ON t.account_id = a.id ORDER BY a.number""")
+        assert [(row["trial"].days, row["total"].days, row["is_counted"]) for row in rows] == [
+            (30, 30, True),
+            (30, 75, True),
+            (12, 12, True),
+        ]
+        await migrate.migrate(empty_database, SCHEMA, target="models.0015_mail_lanes")
+        assert await connection.fetchval("SELECT sum(days) FROM subscription_entries") == 30 + 75 + 12
+    finally:
+        await connection.close()
+
+
+# $1 is a new id of the user and their account, $2 the account's number, $3 the days that it has. $4 of them were
+# credited, or transferred if negative.
+BEFORE_TRIALS = """
+WITH u AS (INSERT INTO users (id, email, email_key, name, locale, created_at)
+    VALUES ($1, $1::uuid || '@example.com', $1::uuid || '@example.com', 'User', 'en', '2026-01-01') RETURNING id),
+a AS (INSERT INTO accounts (id, number, name, kind, owner_id, created_at, closed_at, subscription_until,
+    invoice_prefix, default_currency, default_locale, payment_term_days, simple_user_restrictions, locks,
+    requires_two_factor)
+    SELECT id, $2, 'Firm', 'BUSINESS', id, timestamptz '2026-01-01', now(),
+        timestamptz '2026-01-01' + $3::int * interval '24 hours', '', 'EUR', 'en', 14, 0, 0, false FROM u RETURNING *)
+INSERT INTO subscription_entries (id, account_id, days, kind, counterpart_id, created_at, valid_until_before,
+    valid_until_after)
+SELECT gen_random_uuid(), a.id, e.days, e.kind, CASE e.kind WHEN 'TRANSFER_OUT' THEN o.id END, a.created_at,
+    a.created_at, a.created_at + e.days * interval '24 hours'
+FROM a CROSS JOIN (VALUES (30, 'TRIAL'), ($4::int, CASE WHEN $4 < 0 THEN 'TRANSFER_OUT' ELSE 'CREDIT' END))
+    AS e (days, kind) LEFT JOIN LATERAL (SELECT id FROM accounts LIMIT 1) o ON TRUE WHERE e.days <> 0
+"""
+
+
+async def test_invitations_find_their_newest_mail_and_near_ends_count_as_announced(empty_database: str) -> None:
+    await migrate.migrate(empty_database, SCHEMA, target="models.0020_idempotency")
+    connection = await connect(empty_database)
+    try:
+        for number in (100000, 200000):
+            await connection.execute(BEFORE_TRIALS, uuid4(), number, 30, 0)
+        await connection.execute(BEFORE_BOUNCES)
+
+        await migrate.migrate(empty_database, SCHEMA, target="models.0021_bounces")
+
+        statuses = await connection.fetch(
+            "SELECT i.email, m.status FROM invitations i LEFT JOIN messages m ON m.id = i.message_id ORDER BY 1"
+        )
+        assert [tuple(row) for row in statuses] == [("deleted@example.com", None), ("resent@example.com", "SENT")]
+        near_ends = (
+            "SELECT count(*) FROM reminders r JOIN grants g ON g.id = r.subject_id AND g.valid_until = r.ends_at"
+        )
+        assert await connection.fetchval(near_ends) == 1
+        await connection.execute("INSERT INTO reminders SELECT id, 0, now() FROM accounts")
+        await migrate.migrate(empty_database, SCHEMA, target="models.0020_idempotency")
+        assert await connection.fetchval("SELECT count(*) FROM reminders WHERE days = 0") == 0
+        await migrate.migrate(empty_database, SCHEMA)
+    finally:
+        await connection.close()
+
+
+# An invitation that was sent twice, one whose mail was deleted, and grants that end after 3 and 10 days.
+BEFORE_BOUNCES = """
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+    token_digest, created_at, expires_at)
+    SELECT gen_random_uuid(), id, e, e, 'ACCOUNTANT', 'PENDING', owner_id, 'en', false, sha256(e::bytea), created_at,
+        timestamptz '2026-01-12' FROM accounts, unnest(ARRAY['resent@example.com', 'deleted@example.com']) AS e
+    WHERE number = 100000;
+INSERT INTO messages (id, account_id, kind, to_address, locale, params, status, attempts, created_at, next_attempt_at)
+    SELECT gen_random_uuid(), a.id, 'invitation', 'resent@example.com', 'en', '{}', m.status, 1, m.at, m.at
+    FROM accounts a, (VALUES ('FAILED', timestamptz '2026-01-01'), ('SENT', timestamptz '2026-01-05')) AS m (status, at)
+    WHERE number = 100000;
+INSERT INTO grants (id, account_id, user_id, role, status, created_at, valid_until)
+    SELECT gen_random_uuid(), id, owner_id, 'ACCOUNTANT', 'ACTIVE', created_at,
+        created_at + CASE number WHEN 100000 THEN interval '3 days' ELSE interval '10 days' END FROM accounts;
+"""
+
+
+async def test_queued_messages_from_before_lanes_get_the_lane_of_their_kind(empty_database: str) -> None:
+    await migrate.migrate(empty_database, SCHEMA, target="models.0014_mail_bounds")
+    connection = await connect(empty_database)
+    lanes = "SELECT kind || ' ' || status || ' ' || lane FROM messages ORDER BY 1"
+    try:
+        await connection.execute(
+            "INSERT INTO messages (id, kind, to_address, locale, params, status, attempts, created_at, next_attempt_at)"
+            " SELECT gen_random_uuid(), kind, 'anna@example.com', 'en', '{}', status, 0, now(), now()"
+            " FROM unnest(ARRAY['invitation', 'password-reset']) kind, unnest(ARRAY['QUEUED', 'SENT']) status"
+        )
+        for _ in range(2):
+            await migrate.migrate(empty_database, SCHEMA, target="models.0015_mail_lanes")
+
+            assert [row[0] for row in await connection.fetch(lanes)] == [
+                "invitation QUEUED ORDINARY",
+                "invitation SENT ORDINARY",
+                "password-reset QUEUED SECURITY",
+                "password-reset SENT ORDINARY",
+            ]
+            await migrate.migrate(empty_database, SCHEMA, target="models.0014_mail_bounds")
+    finally:
+        await connection.close()
 
 
 async def test_failed_migration_leaves_no_table(empty_database: str) -> None:

@@ -27,7 +27,7 @@ def test_messages_pot_has_subjects_errors_roles_and_templates() -> None:
     listed_texts = texts(ROOT / "i18n" / "messages.pot")
 
     assert {
-        "%(inviter_name)s invites you to %(account_name)s",
+        "%(sender_email)s invites you to “%(account_name)s”",
         "This link has expired.",
         "Accountant",
         "Your role there would be: %(role)s.",

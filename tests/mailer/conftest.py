@@ -152,6 +152,7 @@ async def queue_plain(caller: Caller, to: str = "anna@example.com", name: str | 
 
 PARAMS: dict[str, object] = {
     "inviter_name": "Olga Owner",
+    "sender_email": "olga@example.com",
     "account_name": "Kowalski Sp. z o.o.",
     "role": "ACCOUNTANT",
     "message": None,
@@ -162,6 +163,7 @@ PARAMS: dict[str, object] = {
     "bureau_name": "Biuro Rachunkowe",
     "client_name": "Kowalski Sp. z o.o.",
     "codes_left": "9",
+    "code_seed": "00" * 32,
     "client_names": "Kowalski Sp. z o.o., Nowak AS",
     "consultant_name": "Kari Konsulent",
     "ends_at": "2026-11-28T19:45:00+00:00",
@@ -172,6 +174,13 @@ PARAMS: dict[str, object] = {
     "requester_email": "bo@example.com",
     "requester_account_name": "Berg Regnskap",
     "number": "NO 923609016",
+    "actor_name": "Bo Berg",
+    "payer_name": "Kowalski Sp. z o.o.",
+    "receiver_number": "123456",
+    "days": "30",
+    "permissions": "DOCUMENTS_READ DOCUMENTS_SEND",
+    "is_waiting": "yes",
+    "failure": "550 5.1.1",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

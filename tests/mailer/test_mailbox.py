@@ -79,7 +79,7 @@ async def test_single_mail_is_sandboxed(browser: httpx2.AsyncClient, caller: Cal
 
     assert page.status_code == 200
     assert '<base target="_blank">' in page.text
-    assert "Olga Owner invites you" in page.text
+    assert "olga@example.com invites you" in page.text
     policy = page.headers["content-security-policy"]
     assert "sandbox allow-popups" in policy
     assert "allow-scripts" not in policy

@@ -49,7 +49,8 @@ async def test_text_and_html_have_the_same_content(kind: MessageKind, caller: Ca
     mail = render_row(row)
 
     html_text = " ".join(ParsedPage(mail.html).text.split("\n"))
-    for line in filter(None, (line.strip(":") for line in mail.text.splitlines() if line != "--")):
+    lines = (line.removeprefix("> ").strip(":") for line in mail.text.splitlines() if line != "--")
+    for line in filter(lambda line: line not in {"", mail.unsubscribe_url}, lines):
         assert line in html_text, line
     assert mail.text.startswith("Hello Anna,\n\n")
     assert "{" not in mail.text
@@ -57,7 +58,7 @@ async def test_text_and_html_have_the_same_content(kind: MessageKind, caller: Ca
 
 
 @pytest.mark.parametrize("kind", list(MessageKind))
-async def test_only_link_is_public_url_and_token(kind: MessageKind, caller: Caller) -> None:
+async def test_only_links_are_of_the_token_and_to_unsubscribe(kind: MessageKind, caller: Caller) -> None:
     row = await queue_and_fetch(caller, kind)
 
     mail = render_row(row)
@@ -67,8 +68,10 @@ async def test_only_link_is_public_url_and_token(kind: MessageKind, caller: Call
         purpose = LinkPurpose(row.link_purpose)
         expected_links = (f"{PUBLIC_URL}{PATHS[purpose]}#{tokens.derive(LINK_KEY, purpose, b's' * 32)}",)
     assert mail.links == expected_links
-    assert set(ParsedPage(mail.html).links) == set(expected_links)
-    assert tuple(re.findall(r"https?:\S+", mail.text)) == expected_links
+    unsubscribe_links = (mail.unsubscribe_url,) if mail.unsubscribe_url else ()
+    assert (kind.topic is None) is (unsubscribe_links == ())
+    assert set(ParsedPage(mail.html).links) == {*expected_links, *unsubscribe_links}
+    assert tuple(re.findall(r"https?:\S+", mail.text)) == (*expected_links, *unsubscribe_links)
     assert not expected_links or expected_links[0] not in repr(mail)
 
 
@@ -77,9 +80,10 @@ async def test_invitation_names_inviter_account_role_and_expiry(caller: Caller) 
 
     mail = render_row(row)
 
-    assert mail.subject == "Olga Owner invites you to Kowalski Sp. z o.o."
+    assert mail.subject == "olga@example.com invites you to “Kowalski Sp. z o.o.”"
     assert mail.to == "anna@example.com"
-    assert "Olga Owner invites you to share the account Kowalski Sp. z o.o. at Fullmakt.\n" in mail.text
+    assert "The user with the address olga@example.com invites you to share an account at Fullmakt.\n" in mail.text
+    assert "> Name: Olga Owner\n\n> Account: Kowalski Sp. z o.o.\n\n> Have a look\n" in mail.text
     assert "Your role there would be: Accountant.\n" in mail.text
     assert "> Have a look\n> at the books.\n" in mail.text
     assert "The link works until 28 November 2026, 19:45 UTC.\n" in mail.text
@@ -101,7 +105,7 @@ async def test_markup_in_names_is_escaped(caller: Caller) -> None:
 
     html_page = ParsedPage(mail.html)
     assert not {"script", "img"} & set(html_page.tags)
-    assert html_page.text.count("alert(1)") == 7  # title twice, greeting, inviter twice, account, message
+    assert html_page.text.count("alert(1)") == 5  # title, greeting, inviter, account, message
     assert "&amp;amp;" in mail.html
     assert "<script>" in mail.text
 
@@ -188,5 +192,5 @@ async def test_styles_are_inlined_without_page_colours(caller: Caller) -> None:
 def test_kinds_and_template_folders_match() -> None:
     folders = {path.name for path in render.TEMPLATES.iterdir() if path.is_dir()}
 
-    assert folders == {kind.value for kind in MessageKind} | {"mailbox"}
+    assert folders == {kind.value for kind in MessageKind} | {"mailbox", "unsubscribe"}
     assert set(PARAMS) >= set(render._FORMATTERS)

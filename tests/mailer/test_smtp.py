@@ -3,16 +3,18 @@ import shutil
 import ssl
 import subprocess
 import time
+from contextlib import nullcontext
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.smtp import AuthResult, LoginPassword
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from mailer import smtp
-from mailer.smtp import PermanentFailure, Security, Server, TransientFailure
+from mailer.smtp import PermanentFailure, Security, Sender, Server, TransientFailure
+from models.outbox import failure
 from tests.mailer.conftest import FakeMailServer, free_port, serve
 
 
@@ -23,6 +25,15 @@ def make_mail(to: str = "anna@example.com") -> EmailMessage:
     mail["Subject"] = "Hello"
     mail.set_content("Hello")
     return mail
+
+
+async def send(server: Server, mail: EmailMessage, **options: Any) -> None:
+    """Send one mail over a connection of its own."""
+    sender = Sender(server)
+    try:
+        await sender.send(mail, **options)
+    finally:
+        await sender.close()
 
 
 @pytest.mark.parametrize(
@@ -56,14 +67,14 @@ def test_repr_hides_the_password() -> None:
 
 async def test_send_fails_without_starttls(peer: FakeMailServer) -> None:
     with pytest.raises(TransientFailure, match="STARTTLS"):
-        await smtp.send(Server("127.0.0.1", peer.port, Security.STARTTLS), make_mail())
+        await send(Server("127.0.0.1", peer.port, Security.STARTTLS), make_mail())
 
     assert peer.mails == []
 
 
 async def test_send_fails_without_tls(peer: FakeMailServer) -> None:
     with pytest.raises(TransientFailure):
-        await smtp.send(Server("127.0.0.1", peer.port, Security.TLS), make_mail(), timeout_seconds=2)
+        await send(Server("127.0.0.1", peer.port, Security.TLS), make_mail(), timeout_seconds=2)
 
     assert peer.mails == []
 
@@ -82,9 +93,9 @@ async def test_untrusted_certificate_is_rejected(tmp_path: Path, security: Secur
 
     with serve(FakeMailServer(), **{option: context}) as peer:
         with pytest.raises(TransientFailure):
-            await smtp.send(Server("127.0.0.1", peer.port, security), make_mail(), timeout_seconds=5)
+            await send(Server("127.0.0.1", peer.port, security), make_mail(), timeout_seconds=5)
         assert peer.mails == []
-        await smtp.send(Server("127.0.0.1", peer.port, security, tls_context=client_context), make_mail())
+        await send(Server("127.0.0.1", peer.port, security, tls_context=client_context), make_mail())
 
     assert len(peer.mails) == 1
 
@@ -98,11 +109,11 @@ async def test_login_is_sent() -> None:
 
     options: dict[str, Any] = {"authenticator": check, "auth_required": True, "auth_require_tls": False}
     with serve(FakeMailServer(), **options) as strict:
-        await smtp.send(Server("127.0.0.1", strict.port, Security.PLAINTEXT, "me", "right"), make_mail())
+        await send(Server("127.0.0.1", strict.port, Security.PLAINTEXT, "me", "right"), make_mail())
         with pytest.raises(TransientFailure, match="535"):
-            await smtp.send(Server("127.0.0.1", strict.port, Security.PLAINTEXT, "me", "wrong"), make_mail())
+            await send(Server("127.0.0.1", strict.port, Security.PLAINTEXT, "me", "wrong"), make_mail())
         with pytest.raises(TransientFailure, match="530"):
-            await smtp.send(Server("127.0.0.1", strict.port, Security.PLAINTEXT), make_mail())
+            await send(Server("127.0.0.1", strict.port, Security.PLAINTEXT), make_mail())
 
     assert len(strict.mails) == 1
 
@@ -115,7 +126,7 @@ async def test_reply_code_decides_the_failure(peer: FakeMailServer, reply: str, 
     peer.replies = [reply]
 
     with pytest.raises(outcome, match=reply):
-        await smtp.send(peer.server, make_mail())
+        await send(peer.server, make_mail())
 
 
 class RejectingMailServer(FakeMailServer):
@@ -125,19 +136,33 @@ class RejectingMailServer(FakeMailServer):
 
 async def test_rejected_recipient_is_a_permanent_failure() -> None:
     with serve(RejectingMailServer()) as choosy, pytest.raises(PermanentFailure, match=r"^550 5\.1\.1 no such user$"):
-        await smtp.send(choosy.server, make_mail())
+        await send(choosy.server, make_mail())
 
 
 async def test_non_ascii_recipient_is_accepted() -> None:
     with serve(FakeMailServer(), enable_SMTPUTF8=True) as modern:
-        await smtp.send(modern.server, make_mail("łucja@example.com"))
+        await send(modern.server, make_mail("łucja@example.com"))
 
     assert modern.recipients == [["łucja@example.com"]]
 
 
+async def test_non_ascii_address_without_smtputf8_is_permanent_for_the_receiver_only() -> None:
+    """A sender with such an address is a mistake of the operator, who can mend it."""
+    mail = make_mail()
+    del mail["From"]
+    mail["From"] = "ł@example.com"
+    with serve(FakeMailServer(), enable_SMTPUTF8=False) as ascii_server:
+        with pytest.raises(PermanentFailure, match=failure.UNREACHABLE_MAILBOX):
+            await send(ascii_server.server, make_mail("łucja@example.com"))
+        with pytest.raises(TransientFailure, match=failure.UNREACHABLE_MAILBOX):
+            await send(ascii_server.server, mail)
+
+    assert ascii_server.mails == []
+
+
 async def test_unreachable_server_is_a_transient_failure() -> None:
     with pytest.raises(TransientFailure):
-        await smtp.send(Server("127.0.0.1", free_port(), Security.PLAINTEXT), make_mail())
+        await send(Server("127.0.0.1", free_port(), Security.PLAINTEXT), make_mail())
 
 
 async def test_reason_is_one_short_line() -> None:
@@ -161,7 +186,7 @@ async def test_slow_server_hits_the_total_timeout() -> None:
     started_at = time.monotonic()
 
     with pytest.raises(TransientFailure, match="no answer in time"):
-        await smtp.send(Server("127.0.0.1", port, Security.PLAINTEXT), make_mail(), timeout_seconds=1.5)
+        await send(Server("127.0.0.1", port, Security.PLAINTEXT), make_mail(), timeout_seconds=1.5)
 
     assert time.monotonic() - started_at < 4
     slow_server.close()
@@ -177,7 +202,105 @@ async def test_hanging_quit_does_not_fail_the_send(peer: FakeMailServer, monkeyp
 
     started_at = time.monotonic()
 
-    await smtp.send(peer.server, make_mail())
+    await send(peer.server, make_mail())
 
     assert time.monotonic() - started_at < 5
     assert len(peer.mails) == 1
+
+
+# ---- Several mails over one connection -------------------------------------------------------------
+
+
+class RecordingMailServer(FakeMailServer):
+    """A mail server that records the connections of its mails, and rejects the receiver `unknown`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peers: list[object] = []
+        self.reset_count = 0
+
+    async def handle_RCPT(  # noqa: N802 - the library's
+        self, _server: object, session: Any, envelope: Envelope, address: str, _options: object
+    ) -> str:
+        self.peers.append(session.peer)
+        if address.startswith("unknown"):
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_RSET(self, *_: object) -> str:  # noqa: N802 - the library's
+        self.reset_count += 1
+        return "250 reset"
+
+
+async def test_connection_is_kept_after_accepted_and_rejected_mails() -> None:
+    with serve(RecordingMailServer()) as recorder:
+        sender = Sender(recorder.server)
+        for to in ("anna", "unknown", "bo"):
+            with pytest.raises(PermanentFailure) if to == "unknown" else nullcontext():
+                await sender.send(make_mail(f"{to}@example.com"))
+        assert sender.has_idle_connections
+        await sender.close()
+
+    assert isinstance(recorder, RecordingMailServer)
+    assert len(set(recorder.peers)) == 1
+    assert recorder.recipients == [["anna@example.com"], ["bo@example.com"]]
+    assert recorder.reset_count >= 2
+    assert not sender.has_idle_connections
+
+
+async def test_connection_takes_a_limited_number_of_mails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "MAX_MAILS_PER_CONNECTION", 2)
+    with serve(RecordingMailServer()) as recorder:
+        sender = Sender(recorder.server)
+        for _ in range(5):
+            await sender.send(make_mail())
+        await sender.close()
+
+    assert isinstance(recorder, RecordingMailServer)
+    assert len(set(recorder.peers)) == 3
+    assert len(recorder.mails) == 5
+
+
+async def test_mail_is_sent_again_at_once_if_the_server_ends_a_used_connection(peer: FakeMailServer) -> None:
+    peer.replies = ["250 taken", "421 too many mails on this connection"]
+    sender = Sender(peer.server)
+
+    await sender.send(make_mail("anna@example.com"))
+    await sender.send(make_mail("bo@example.com"))
+    peer.replies = ["421 shutting down", "421 shutting down"]
+    with pytest.raises(TransientFailure, match="421"):
+        await sender.send(make_mail("cai@example.com"))
+
+    assert peer.recipients == [["anna@example.com"], ["bo@example.com"]]
+    assert not sender.has_idle_connections
+    await sender.close()
+
+
+async def test_closed_idle_connection_is_replaced() -> None:
+    with serve(RecordingMailServer(), timeout=0.2) as impatient_server:
+        sender = Sender(impatient_server.server)
+        await sender.send(make_mail())
+        await asyncio.sleep(0.5)
+
+        await sender.send(make_mail())
+        await sender.close()
+
+    assert isinstance(impatient_server, RecordingMailServer)
+    assert len(set(impatient_server.peers)) == 2
+    assert len(impatient_server.mails) == 2
+
+
+async def test_connection_is_not_kept_after_a_timeout(peer: FakeMailServer) -> None:
+    """A late reply must not be taken for the reply to the next mail."""
+    peer.delay_seconds = 1
+    sender = Sender(peer.server)
+
+    with pytest.raises(TransientFailure, match="no answer in time"):
+        await sender.send(make_mail("anna@example.com"), timeout_seconds=0.3)
+
+    assert not sender.has_idle_connections
+    peer.delay_seconds, peer.replies = 0, ["550 rejected"]
+    with pytest.raises(PermanentFailure, match="550"):
+        await sender.send(make_mail("bo@example.com"))
+    await sender.close()

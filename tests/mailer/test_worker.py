@@ -246,18 +246,6 @@ async def test_send_has_a_total_timeout(peer: FakeMailServer, clock: Clock, call
     assert (row.status, row.failure) == ("QUEUED", "no answer in time")
 
 
-async def test_claims_are_limited_to_concurrent_sends(peer: FakeMailServer, clock: Clock, caller: Caller) -> None:
-    peer.delay_seconds = 0.5
-    for number in range(worker.MAX_CONCURRENT_SENDS + 2):
-        await queue_plain(caller, f"user{number}@example.com")
-
-    async with running_workers(mailer_config(peer.server, clock)):
-        rows = await wait_for_rows(lambda rows: any(row.attempts for row in rows))
-        await asyncio.sleep(0.1)
-        assert [row.attempts for row in rows].count(1) == worker.MAX_CONCURRENT_SENDS
-        await wait_for_rows(lambda rows: all(row.status == "SENT" for row in rows))
-
-
 async def test_stop_finishes_running_sends(peer: FakeMailServer, clock: Clock, caller: Caller) -> None:
     peer.delay_seconds = 0.5
     await queue_plain(caller)

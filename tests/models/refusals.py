@@ -5,6 +5,7 @@ from typing import Any
 
 from database import db
 from models.audit import event
+from models.outbox import message
 from tests.api import TABLES, Api, Person, Response, codes, comparable_rows, count_rows
 
 Codes = list[tuple[str, list[str] | None]]
@@ -56,8 +57,10 @@ async def state() -> dict[str, object]:
 
 
 async def _enter(api: Api, by: Person | str | None) -> None:
-    """Make a first request, because entering an account is recorded with the first one."""
+    """Make a first request, because entering an account is recorded with the first one. Then renew an old proof."""
     await api.ask("{ __typename }", by=by)
+    if by is not None:
+        await api.keep_proof(by)
 
 
 async def events(kind: str) -> list[Any]:
@@ -70,3 +73,8 @@ async def mails(to: str, kind: str) -> list[Any]:
     """The mails of a kind to an address, the oldest first."""
     sql = "SELECT * FROM messages WHERE to_address = $1 AND kind = $2 ORDER BY id"
     return await db.fetch(sql, to, kind, row=db.Row)
+
+
+async def subjects(to: str, kind: str) -> list[str]:
+    """The subjects of these mails, in English."""
+    return [message.subject(row, "en") for row in await mails(to, kind)]

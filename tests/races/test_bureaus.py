@@ -93,7 +93,7 @@ async def test_end_of_base_grant_concurrent_with_changes_by_clients_does_not_dea
             api.do("updateGrant", {"grantId": grants[0], **permissions_input}, by=clients[0]),
             api.do("revokeGrant", {"grantId": grants[1]}, by=clients[1]),
             api.do("resignGrant", {"grantId": grants[2]}, by=kari),
-            api.do("updateGrant", {"grantId": base_grant_id, "validUntil": None}, by=bureau),
+            api.do("updateGrant", {"grantId": base_grant_id, "removeEnd": True}, by=bureau),
             api.do("revokeGrant", {"grantId": base_grant_id}, by=bureau),
         )
 

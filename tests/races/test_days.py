@@ -1,12 +1,16 @@
 """Races for subscription days and for registered numbers."""
 
+import asyncio
+from datetime import datetime, timedelta
 from typing import Any
 
 from database import db
+from models.accounts import number_claim
 from models.accounts.account import Account
 from models.base.caller import Caller, OperationConfig
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntry
+from resolvers import ids
 from tests.api import KEY, Api, Person
 from tests.races.rounds import ROUNDS, Payload, outcome, outcomes, run_concurrently
 
@@ -54,7 +58,8 @@ async def test_payer_cannot_transfer_more_days_than_it_has(api: Api) -> None:
     for _ in range(ROUNDS):
         await db.execute("UPDATE accounts SET subscription_until = $1", api.clock.now)
         await db.execute(
-            "UPDATE accounts SET subscription_until = subscription_until + interval '35 days' WHERE name = 'First'"
+            "UPDATE accounts SET subscription_until = subscription_until + interval '35 days', trial_until = NULL"
+            " WHERE name = 'First'"
         )
 
         payloads = await run_concurrently(*(extend(api, anna, anna.account_id, second) for _ in range(5)))
@@ -161,3 +166,31 @@ async def test_released_number_can_be_claimed_by_stranger(api: Api) -> None:
             assert outcome(claim_payload) == "ORGANIZATION_NUMBER_TAKEN"
             assert outcome(await set_number(api, claimant, claimant.account_id, NUMBERS[0])) == "done"
         holder, claimant = claimant, holder
+
+
+async def test_claimed_number_moves_once(api: Api) -> None:
+    """The jobs of several processes and the claiming account settle one claim at the same time."""
+    squatter, company = await api.person("squatter@example.com"), await api.person("company@example.com")
+    row = await Account.get(id=ids.decode("Account", company.account_id))
+    operator = Caller(now=api.clock.now, config=OperationConfig(KEY))
+    await subscription.credit(operator, row.number, 3000, reference="paid")
+    for round_number in range(ROUNDS):
+        await set_number(api, squatter, squatter.account_id, NUMBERS[0])
+        assert outcome(await set_number(api, company, company.account_id, NUMBERS[0])) == "ORGANIZATION_NUMBER_TAKEN"
+        await db.execute("UPDATE number_claims SET created_at = $1, moves_at = $2", *_past(api))
+
+        counts, payload = await asyncio.gather(
+            asyncio.gather(*(number_claim.settle_all(operator) for _ in range(3))),
+            set_number(api, company, company.account_id, NUMBERS[0]),
+        )
+
+        assert sum(counts) <= 1
+        assert outcome(payload) == "done"
+        assert [account.id for account in await Account.filter(organization_number=NUMBERS[0])] == [row.id]
+        lost_mails = await db.fetch("SELECT FROM messages WHERE kind = 'number-lost'", row=db.Row)
+        assert len(lost_mails) == round_number + 1
+        await set_number(api, company, company.account_id, None)
+
+
+def _past(api: Api) -> tuple[datetime, datetime]:
+    return api.clock.now - timedelta(days=8), api.clock.now

@@ -91,7 +91,7 @@ async def test_acknowledged_operations_are_stored_exactly_once(database_url: str
     async with db.connection(database_url, SCHEMA, pool_size=2):
         books: ClientLog | None = None
         for cycle in range(CYCLES):
-            async with run_process(database_url) as server_process:
+            async with run_process(database_url, FULLMAKT_TRIALS_PER_USER="2") as server_process:
                 books = books or await open_accounts(server_process.api)
                 codes = voucher.new_codes(CLIENTS * VOUCHERS_PER_CLIENT)
                 await voucher.issue(operator(), codes, days=1, reference=f"cycle {cycle}")
@@ -110,7 +110,7 @@ async def test_acknowledged_operations_are_stored_exactly_once(database_url: str
 
 async def _check(books: ClientLog) -> None:
     """Check that the database agrees with the responses that the clients received."""
-    key_rows: list[Any] = await db.fetch("SELECT key, entry_id FROM idempotency_keys", row=db.Row)
+    key_rows: list[Any] = await db.fetch("SELECT key, outcome[1] AS entry_id FROM idempotency_keys", row=db.Row)
     entry_id_by_key = {row.key: row.entry_id for row in key_rows}
     transfer_ids: list[UUID] = [entry.id for entry in await SubscriptionEntry.filter(kind="TRANSFER_IN")]
     used_vouchers = await db.fetch("SELECT code_digest FROM vouchers WHERE entry_id IS NOT NULL", row=db.Row)

@@ -52,6 +52,20 @@ async def test_last_seat_is_reserved_for_one_of_two_invitees(api: Api) -> None:
         await clear()
 
 
+async def test_last_seat_is_reserved_for_one_of_two_consultants(api: Api) -> None:
+    anna, guests = await register_firm(api)
+    for _ in range(ROUNDS):
+        payloads = await run_concurrently(
+            *(
+                api.do("inviteUser", {"accountId": anna.account_id, "email": g.email, "role": "CONSULTANT"}, by=anna)
+                for g in guests
+            )
+        )
+
+        assert outcomes(payloads) == [SEATS_EXHAUSTED, "done"]
+        await clear()
+
+
 async def test_last_seat_is_used_by_one_of_two_acceptances(api: Api) -> None:
     anna, guests = await register_firm(api, 2)
     for _ in range(ROUNDS):

@@ -125,6 +125,7 @@ EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "requestAccess": {"accountNumber": 10_000_000, "role": "ACCOUNTANT"},
     "transferOwnership": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
+    "correctClientOwner": {"ownerEmail": "new@example.com"},
     "assignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
     "unassignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
 }

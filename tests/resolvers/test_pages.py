@@ -296,6 +296,7 @@ async def test_statement_count_is_independent_of_list_length(api: Api) -> None:
     with record_statements() as short_statements:
         small = (await api.ask(DEEP, by=anna)).data["viewer"]["accounts"]["nodes"]
     await create_accounts(api, anna, 27)
+    _ = await api.ask(DEEP, by=anna)  # stores the use of the new accounts, once a minute
     with record_statements() as long_statements:
         large = (await api.ask(DEEP, by=anna)).data["viewer"]["accounts"]["nodes"]
 
@@ -318,9 +319,9 @@ def schema_connections() -> list[tuple[str, str]]:
 WAYS = {
     "Query": "%s",
     "Viewer": "viewer { %s }",
-    "Account": "viewer { accounts(first: 50) { nodes { %s } } }",
-    "AccountSettings": "viewer { accounts(first: 50) { nodes { settings { %s } } } }",
-    "AccountSubscription": "viewer { accounts(first: 50) { nodes { subscription { %s } } } }",
+    "Account": "viewer { accounts(first: 20) { nodes { %s } } }",
+    "AccountSettings": "viewer { accounts(first: 20) { nodes { settings { %s } } } }",
+    "AccountSubscription": "viewer { accounts(first: 20) { nodes { subscription { %s } } } }",
 }
 
 
@@ -341,6 +342,7 @@ async def test_no_connection_has_n_plus_one_statements(api: Api, type_name: str,
         small = await api.ask(query, by=anna)
     await create_accounts(api, anna, 8)
     _ = await api.do("updateProfile", {"name": "Anna"}, by=anna)
+    _ = await api.ask(query, by=anna)  # stores the use of the new accounts, once a minute
     with record_statements() as long_statements:
         large = await api.ask(query, by=anna)
 

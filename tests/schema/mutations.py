@@ -217,11 +217,16 @@ async def _waiting_client(world: World, person: Person) -> Input:
     return {"bureauAccountId": world.owner.account_id, "clientAccountId": payload["account"]["id"]}
 
 
+async def _corrected_client(world: World, person: Person) -> Input:
+    return {**(await _waiting_client(world, person) or {}), "ownerEmail": world.new_address()}
+
+
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
     "resendActivation": Call(_unknown_address),
     "signIn": Call(_sign_in),
+    "reauthenticate": Call(_enrollment),
     "signOut": Call(_no_input(), has_other_session=True),
     "requestPasswordReset": Call(_unknown_address),
     "resetPassword": Call(_reset),
@@ -259,6 +264,8 @@ CALLS: Final = {
     "endEngagement": Call(_pending_engagement),
     "createClientAccount": Call(_client_account),
     "resendClientActivation": Call(_waiting_client),
+    "correctClientOwner": Call(_corrected_client),
+    "withdrawClientAccount": Call(_waiting_client),
     "assignConsultant": Call(_consultant(is_assigned=False)),
     "unassignConsultant": Call(_consultant(is_assigned=True)),
     "replaceConsultant": Call(_replacement),

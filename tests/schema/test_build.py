@@ -203,6 +203,7 @@ def test_only_known_inputs_have_powerful_fields() -> None:
         ("AssignConsultantInput", "permissions"),
         ("UnassignConsultantInput", "userId"),
         ("CreateClientAccountInput", "ownerEmail"),
+        ("CorrectClientOwnerInput", "ownerEmail"),
         ("TransferOwnershipInput", "userId"),
         ("RequestAccessInput", "role"),
         ("ApproveAccessRequestInput", "role"),

@@ -21,7 +21,13 @@ from tests.schema.test_matrix import BY_GUESTS, MUTATIONS, payload_document, sig
 from tests.schema.walk import rule
 from tests.schema.world import DATABASE_NUMBERS, INSIDERS, World, application, create_world, key
 
-STOPPED_MUTATIONS: Final = {"updateAccount", "updateAccountSettings", "createClientAccount", "resendClientActivation"}
+STOPPED_MUTATIONS: Final = {
+    "updateAccount",
+    "updateAccountSettings",
+    "createClientAccount",
+    "resendClientActivation",
+    "correctClientOwner",
+}
 """The mutations that change data."""
 OTHER_REFUSALS: Final = {"extendSubscription": "INSUFFICIENT_DAYS", "eraseMe": "INVALID_STATE"}
 """The mutations that still work, but are refused for another reason: no days are left, the account has users."""

@@ -242,8 +242,8 @@ async def test_every_field_of_the_schema_was_allowed_once(world: World) -> None:
         allowed_fields |= (await cached_walk(world, name)).allowed_fields
     if not world.payload_findings:
         pytest.skip("needs the mutations of this module to have run")
-    refusal_payload = await world.api.do("createAccount", {"name": ""}, by=world.owner)
-    allowed_fields |= {("UserError", field) for field in refusal_payload["errors"][0]}
+    answer = await world.api.ask(payload_document(world, "createAccount"), {"input": {"name": ""}}, by=world.owner)
+    allowed_fields |= {("UserError", field) for field in answer.data["createAccount"]["errors"][0]}
 
     all_fields = {(type_name, field) for type_name, type_ in TYPES.items() for field in type_.fields}
 

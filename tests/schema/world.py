@@ -195,7 +195,9 @@ class World:
             user = row if type_name == "User" else await fetch_value("accounts", "owner_id", row)
             account_rows = await db.fetch(SHARED_ACCOUNTS, user, row=db.Row)
             user_rights = [await self.permissions(name, account.account_id) & USERS_READ for account in account_rows]
-            return rights | (SELF_BIT if user == user_key else 0) | (USERS_READ if any(user_rights) else 0), None
+            membership = await db.fetch(MEMBERSHIP, user, key(self.owner.account_id), row=db.Row)
+            facts = await self.grant_facts(name, key(self.owner.account_id)) if membership else None
+            return rights | (SELF_BIT if user == user_key else 0) | (USERS_READ if any(user_rights) else 0), facts
         if type_name == "Engagement":
             sides = [await fetch_value("engagements", side, row) for side in ("bureau_id", "client_id")]
             side_facts = [await self.grant_facts(name, side) for side in sides]
@@ -227,6 +229,8 @@ class World:
 SHARED_ACCOUNTS: Final = """SELECT account_id FROM grants WHERE user_id = $1
 UNION SELECT account_id FROM access_requests WHERE requester_id = $1 AND account_id IS NOT NULL"""
 """The accounts in which USERS_READ is enough to read the whole user."""
+MEMBERSHIP: Final = "SELECT FROM grants WHERE user_id = $1 AND account_id = $2 LIMIT 1"
+"""Finds a user with a grant on an account. A caller there is refused for the reason of that account."""
 ACCOUNT_PARTS: Final = {
     "Account": ("accounts", ""),
     "AccountSettings": ("accounts", ""),

@@ -11,14 +11,16 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server import connection, shutdown
+from server import connection, connection_limits, shutdown
 from server.access_log import AccessLog, AccessLogMiddleware
 from server.connection import HTTPConnection
+from server.connection_limits import ConnectionLimits
 from server.dispatcher import Dispatcher
 from server.headers import ResponseHeaders
 from server.hosts import Hosts
 from server.request_guard import RequestGuard
 from server.shutdown import Shutdown
+from server.websocket import WebSocket
 
 HOST = "fullmakt.example.com"
 TIMEOUT_SECONDS = 0.3
@@ -90,22 +92,23 @@ class EchoServer:
 
     port: int
     server: uvicorn.Server
+    limits: ConnectionLimits
     release: asyncio.Event = field(default_factory=asyncio.Event)
     paths: list[str] = field(default_factory=list)
     """The paths that reached the application."""
 
     @asynccontextmanager
-    async def connect(self) -> AsyncGenerator[ClientConnection]:
-        """Open a connection to the server."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+    async def connect(self, address: str = "127.0.0.1") -> AsyncGenerator[ClientConnection]:
+        """Open a connection to the server from a loopback address."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
         try:
             yield ClientConnection(reader, writer)
         finally:
             writer.close()
 
-    async def request(self, *parts: bytes) -> Response:
+    async def request(self, *parts: bytes, address: str = "127.0.0.1") -> Response:
         """Send bytes on a new connection and return the one response."""
-        async with self.connect() as client:
+        async with self.connect(address) as client:
             client.send(*parts)
             return await client.response()
 
@@ -137,10 +140,12 @@ class EchoServer:
 
 
 @asynccontextmanager
-async def run_server(guard: RequestGuard) -> AsyncGenerator[EchoServer]:
-    """Run a server with this guard on a free port."""
+async def run_server(guard: RequestGuard, limits: ConnectionLimits | None = None) -> AsyncGenerator[EchoServer]:
+    """Run a server with this guard and these limits of connections on a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+
+        limits = ConnectionLimits() if limits is None else limits
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await server.application(scope, receive, send)
@@ -150,9 +155,10 @@ async def run_server(guard: RequestGuard) -> AsyncGenerator[EchoServer]:
             _with_state(
                 ResponseHeaders(AccessLogMiddleware(Dispatcher(application, application), access_log), https=True),
                 guard,
+                limits,
             ),
             http=HTTPConnection,
-            ws="websockets-sansio",
+            ws=WebSocket,
             lifespan="on",
             server_header=False,
             proxy_headers=False,
@@ -160,7 +166,7 @@ async def run_server(guard: RequestGuard) -> AsyncGenerator[EchoServer]:
             log_config=None,
             timeout_graceful_shutdown=1,
         )
-        server = EchoServer(listener.getsockname()[1], uvicorn.Server(uvicorn_config))
+        server = EchoServer(listener.getsockname()[1], uvicorn.Server(uvicorn_config), limits)
         task = asyncio.create_task(server.server.serve(sockets=[listener]))
         while not server.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
@@ -172,12 +178,16 @@ async def run_server(guard: RequestGuard) -> AsyncGenerator[EchoServer]:
             await task
 
 
-def _with_state(application: ASGIApp, guard: RequestGuard) -> ASGIApp:
+def _with_state(application: ASGIApp, guard: RequestGuard, limits: ConnectionLimits) -> ASGIApp:
     async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
-        scope["state"] |= {connection.STATE_KEY: guard, shutdown.STATE_KEY: Shutdown(lambda: None)}
+        scope["state"] |= {
+            connection.STATE_KEY: guard,
+            connection_limits.STATE_KEY: limits,
+            shutdown.STATE_KEY: Shutdown(lambda: None),
+        }
         for phase in ("startup", "shutdown"):
             await receive()
             await send({"type": f"lifespan.{phase}.complete"})

@@ -55,7 +55,7 @@ async def test_operation_is_logged_with_ids_and_numbers(api: Api, read_lines: Re
         "kind": "query",
         "name": "Menu",
         "hash": sha(MENU),
-        "cost": 51,
+        "cost": 151,
         "user": str(ids.decode("User", anna.user_id)),
         "account": str(ids.decode("Account", anna.account_id)),
         "status": 200,

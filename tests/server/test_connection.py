@@ -141,6 +141,63 @@ async def test_probes_accept_any_host_and_http_1_0_without_host(echo_server: Ech
     assert (await echo_server.request(b"GET /livez/x HTTP/1.1\r\nHost: 172.17.0.9\r\n\r\n")).status == 421
 
 
+H2C_OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+
+
+@pytest.mark.parametrize(
+    ("offer", "header_names"),
+    [
+        (H2C_OFFER, ["host", "content-length"]),
+        (b"Connection: keep-alive, Upgrade\r\nUpgrade: TLS/1.3, IRC/6.9\r\n", ["host", "connection", "content-length"]),
+        (b"Connection: Upgrade\r\nUpgrade: WebSocket/76\r\n", ["host", "content-length"]),
+    ],
+)
+async def test_offer_of_another_protocol_is_ignored_and_the_body_is_read(
+    echo_server: EchoServer, offer: bytes, header_names: list[str]
+) -> None:
+    body = b"0123456789" * 2_000
+    async with echo_server.connect() as client:
+        for _ in range(2):  # The connection stays open.
+            client.send(POST, offer, f"Content-Length: {len(body)}\r\n\r\n".encode(), body[:10_000])
+            await asyncio.sleep(0.01)  # The rest of the body arrives in another packet.
+            client.send(body[10_000:])
+            response = await client.response()
+
+            assert (response.status, response.body["body"]) == (200, len(body))
+            assert response.body["headers"] == header_names
+
+
+async def test_offers_of_another_protocol_in_one_packet_are_answered_in_order(echo_server: EchoServer) -> None:
+    chunked = POST + H2C_OFFER + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    async with echo_server.connect() as client:
+        client.send(chunked, GET + H2C_OFFER + b"\r\n", POST + b"Content-Length: 4\r\n\r\nabcd")
+
+        responses = [await client.response() for _ in range(3)]
+
+    assert [(response.status, response.body["body"]) for response in responses] == [(200, 3), (200, 0), (200, 4)]
+
+
+async def test_checks_of_the_head_apply_to_an_offer_of_another_protocol(echo_server: EchoServer) -> None:
+    for request_bytes, status in (
+        (b"POST /echo HTTP/1.1\r\nHost: evil.example.com\r\n" + H2C_OFFER + b"Content-Length: 3\r\n\r\nabc", 421),
+        (b"CONNECT evil.example.com:443 HTTP/1.1\r\n" + HOST_HEADER + H2C_OFFER + b"\r\n", 405),
+        (POST + H2C_OFFER + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+    ):
+        response = await echo_server.request(request_bytes)
+
+        assert response.status == status
+
+
+async def test_blanks_around_the_value_of_a_header_do_not_belong_to_it(echo_server: EchoServer) -> None:
+    request_bytes = f"GET /echo HTTP/1.1\r\nHost:  \t{HOST} \t \r\n\r\n".encode()
+
+    response = await echo_server.request(request_bytes)
+    handshake = await echo_server.request(GET, HANDSHAKE.replace(b"websocket\r\n", b"websocket \t\r\n"), b"\r\n")
+
+    assert (response.status, response.body["path"]) == (200, "/echo")
+    assert handshake.status == 101
+
+
 async def test_trailer_is_not_a_header(echo_server: EchoServer) -> None:
     head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 

@@ -7,7 +7,7 @@ import pytest
 
 import app
 from settings import Settings
-from tests.api import KEY, PASSWORD, Api, Clock, run_application
+from tests.api import KEY, PASSWORD, PUBLIC_URL, Api, Clock, run_application
 from tests.browser import SESSION_HEADERS, SIGN_IN, VIEWER, Browser
 from tests.server.conftest import PRODUCTION_URL
 
@@ -35,6 +35,9 @@ SIMILAR_ORIGINS = [
 CORS_HEADERS = ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-headers")
 
 
+INSTRUMENTATION_HEADERS = "baggage,sentry-trace,x-datadog-trace-id, x-datadog-origin,x-requested-with,b3,newrelic"
+
+
 @pytest.fixture
 async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
     """The application in production mode, with two allowed origins."""
@@ -51,11 +54,23 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[Api]:
         yield Api(http, clock)
 
 
-async def preflight(http: httpx2.AsyncClient, origin: str) -> httpx2.Response:
+@pytest.fixture
+async def development(database_url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the application in development mode."""
+    application = app.create(
+        Settings(env="development", database_url=database_url, secret_key=KEY, public_url=PUBLIC_URL)
+    )
+    async with run_application(application) as http:
+        yield http
+
+
+async def preflight(
+    http: httpx2.AsyncClient, origin: str, header_names: str = "content-type,x-session"
+) -> httpx2.Response:
     headers = {
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,x-session",
+        "Access-Control-Request-Headers": header_names,
     }
     return await http.request("OPTIONS", "/graphql", headers=headers)
 
@@ -87,6 +102,63 @@ async def test_allowed_origin_can_sign_in_and_use_the_cookie(api: Api, origin: s
         "/graphql", content=b"{", headers=origin_headers | {"Content-Type": "application/json"}
     )
     assert (parse_error.status_code, parse_error.headers["access-control-allow-origin"]) == (400, origin)
+
+
+def allowed_headers(response: httpx2.Response) -> set[str]:
+    return {name.strip().lower() for name in response.headers["access-control-allow-headers"].split(",")}
+
+
+async def test_headers_of_instrumentation_are_allowed(api: Api) -> None:
+    header_names = {name.strip() for name in INSTRUMENTATION_HEADERS.split(",")}
+
+    response = await preflight(api.http, FRONT_END, INSTRUMENTATION_HEADERS)
+
+    assert (response.status_code, allowed_headers(response) >= header_names) == (204, True)
+    assert "x-account" in allowed_headers(response)
+
+
+@pytest.mark.parametrize("header_names", ["", "a b", "a,,b", "a;b", "x" * 3_000])
+async def test_malformed_list_of_headers_is_not_repeated(api: Api, header_names: str) -> None:
+    response = await preflight(api.http, FRONT_END, header_names)
+
+    assert header_names not in allowed_headers(response)
+    assert {"content-type", "x-session"} <= allowed_headers(response)
+
+
+async def test_cookie_mode_from_another_site_is_refused_with_the_reason(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    page_headers = {"Origin": FRONT_END, "Sec-Fetch-Site": "cross-site"}
+    sign_in = {"query": SIGN_IN, "variables": {"input": {"email": anna.email, "password": PASSWORD}}}
+
+    with_cookie = await api.http.post("/graphql", json=sign_in, headers=SESSION_HEADERS | page_headers)
+    with_token = await api.http.post("/graphql", json=sign_in, headers=page_headers)
+
+    assert with_cookie.status_code == 403
+    assert with_cookie.json()["errors"][0]["extensions"]["reason"] == "CROSS_SITE_COOKIE"
+    assert with_cookie.headers["access-control-allow-origin"] == FRONT_END
+    assert "set-cookie" not in with_cookie.headers
+    assert with_token.json()["data"]["signIn"]["accessToken"]
+
+
+LOOPBACK_ORIGINS = ["http://localhost:5173", "http://127.0.0.1:3000", "https://[::1]:8443", "http://localhost"]
+
+
+@pytest.mark.parametrize("origin", LOOPBACK_ORIGINS)
+async def test_loopback_origin_is_allowed_in_development_only(
+    development: httpx2.AsyncClient, production: httpx2.AsyncClient, origin: str
+) -> None:
+    development_response = await preflight(development, origin)
+    production_response = await preflight(production, origin)
+
+    assert (development_response.status_code, production_response.status_code) == (204, 405)
+    assert development_response.headers["access-control-allow-origin"] == origin
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost.example.com", "http://127.0.0.1.example.com", "http://localhost:1@evil.example.com"]
+)
+async def test_name_that_begins_like_loopback_is_not_allowed(development: httpx2.AsyncClient, origin: str) -> None:
+    assert (await preflight(development, origin)).status_code == 405
 
 
 async def test_similar_origin_gets_no_cors_headers_and_cannot_use_the_cookie(api: Api) -> None:

@@ -12,6 +12,8 @@ from server.cost import compile_cost
 from tests.api import Api, count_rows
 
 SCHEMA = build()
+SCAN = 100
+"""The cost of the rows that a list, or a count, may read and not show."""
 NESTED_QUERY = "viewer { accounts%s { nodes { grants%s { nodes { user { name } } } } } }"
 IDS = ["x"] * 7
 ASSIGN = "mutation ($i: AssignConsultantInput!) { assignConsultant(input: $i) { %s } }"
@@ -40,13 +42,14 @@ def nested_query(outer: str = "", inner: str = "") -> str:
         (0, "{ __typename }"),
         (1, "{ viewer { user: __typename } }"),
         (2, "{ viewer { user { id name email } } }"),
-        (1 + 10, "{ viewer { accounts(first: 10) { totalCount pageInfo { hasNextPage } edges { node { id } } } } }"),
-        (1 + 10 * (1 + 20 * 2), f"{{ {nested_query('(first: 10)', '(last: 20)')} }}"),
-        (1 + 50 * (1 + 50 * 2), f"{{ {nested_query()} }}"),
-        (1 + 50 * (1 + 3 * 2), f"{{ {nested_query('(first: null)', '(first: 3)')} }}"),
+        (1 + SCAN + 10 + SCAN,
+         "{ viewer { accounts(first: 10) { totalCount pageInfo { hasNextPage } edges { node { id } } } } }"),
+        (1 + SCAN + 10 * (1 + 20 * 2), f"{{ {nested_query('(first: 10)', '(last: 20)')} }}"),
+        (1 + SCAN + 50 * (1 + 50 * 2), f"{{ {nested_query()} }}"),
+        (1 + SCAN + 50 * (1 + 3 * 2), f"{{ {nested_query('(first: null)', '(first: 3)')} }}"),
         # A page size that the resolver rejects has the cost of the nearest valid size.
-        (1 + 100 * (1 + 1 * 2), f"{{ {nested_query('(first: 2147483647)', '(first: -5)')} }}"),
-        (1 + 9, "{ viewer { accounts(first: 4, last: 9) { nodes { id } } } }"),
+        (1 + SCAN + 100 * (1 + 1 * 2), f"{{ {nested_query('(first: 2147483647)', '(first: -5)')} }}"),
+        (1 + SCAN + 9, "{ viewer { accounts(first: 4, last: 9) { nodes { id } } } }"),
         (7, "{ nodes(ids: [1, 2, 3, 4, 5, 6, 7]) { id } }"),
         (1, '{ nodes(ids: "x") { id } }'),
         (6 * (1 + 24), "{ roles { permissions { permission } } }"),
@@ -70,13 +73,13 @@ def test_cost_is_the_maximum_number_of_objects(expected: int, query: str) -> Non
 @pytest.mark.parametrize(
     ("expected", "variables"),
     [
-        (1 + 50 * (1 + 7 * 2), {}),
-        (1 + 3 * (1 + 7 * 2), {"n": 3}),
-        (1 + 50 * (1 + 7 * 2), {"n": None}),
-        (1 + 100 * (1 + 100 * 2), {"n": 2**63, "m": 1e300}),
-        (1 + 1 * (1 + 1 * 2), {"n": 0, "m": -1}),
-        (1 + 50 * (1 + 50 * 2), {"n": "3", "m": [3]}),
-        (1 + 5 * (1 + 7 * 2), {"n": 5.0, "unknown": 9}),
+        (1 + SCAN + 50 * (1 + 7 * 2), {}),
+        (1 + SCAN + 3 * (1 + 7 * 2), {"n": 3}),
+        (1 + SCAN + 50 * (1 + 7 * 2), {"n": None}),
+        (1 + SCAN + 100 * (1 + 100 * 2), {"n": 2**63, "m": 1e300}),
+        (1 + SCAN + 1 * (1 + 1 * 2), {"n": 0, "m": -1}),
+        (1 + SCAN + 50 * (1 + 50 * 2), {"n": "3", "m": [3]}),
+        (1 + SCAN + 5 * (1 + 7 * 2), {"n": 5.0, "unknown": 9}),
     ],
 )
 def test_page_size_can_come_from_variables(expected: int, variables: dict[str, Any]) -> None:
@@ -113,6 +116,37 @@ def test_excluded_selection_costs_nothing(expected: int, variables: dict[str, An
         "fragment F on Viewer { grants { nodes { id } } }"
     )
 
+    assert cost(query, variables) == expected
+
+
+FILTERED = "query ($f: GrantFilter) { viewer { grants(first: 5, filter: $f) { nodes { id } } } }"
+ACCOUNT = "{ node(id: 1) { ... on Account { %s } } }"
+
+
+@pytest.mark.parametrize(
+    ("expected", "query", "variables"),
+    [
+        (1 + 5, FILTERED, {}),
+        (1 + 5, FILTERED, {"f": None}),
+        (1 + 5 + SCAN, FILTERED, {"f": {}}),
+        (1 + 5, ACCOUNT % "grants(first: 5, filter: null) { nodes { id } }", {}),
+        (1 + 5 + SCAN, ACCOUNT % "grants(first: 5, orderBy: USER_NAME) { nodes { id } }", {}),
+        (1 + 5 + SCAN, ACCOUNT % 'events(first: 5, filter: { type: "a" }) { nodes { id } }', {}),
+        (1 + 5 + SCAN, ACCOUNT % "links(first: 5) { nodes { relation } }", {}),
+        # A count is read once for a list, under any name and any number of times.
+        (1 + 5 + SCAN, ACCOUNT % "events(first: 5) { nodes { id } totalCount a: totalCount totalCountIsCapped }", {}),
+        (1 + 5 + 2 * SCAN, ACCOUNT % "events(first: 5, filter: {}) { nodes { id } totalCountIsCapped }", {}),
+        (1 + SCAN, ACCOUNT % "events { ... { totalCount } ...@skip(if: true) { totalCount } }", {}),
+        (
+            1 + SCAN + 7 * (1 + SCAN),
+            "{ accounts(first: 7) { nodes { grants { totalCount } } } node(id: 1) { id } }",
+            {},
+        ),
+    ],
+)
+def test_rows_that_are_read_and_not_shown_cost_a_hundredth(
+    expected: int, query: str, variables: dict[str, Any]
+) -> None:
     assert cost(query, variables) == expected
 
 
@@ -155,9 +189,9 @@ def test_list_field_without_a_size_is_rejected() -> None:
 # ---- The limit -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("document", ["query ($n: Int) { %s }", "query ($n: Int, $m: Int = 99) { %s }"])
+@pytest.mark.parametrize("document", ["query ($n: Int) { %s }", "query ($n: Int, $m: Int = 98) { %s }"])
 async def test_operation_above_the_cost_limit_is_rejected_before_execution(api: Api, document: str) -> None:
-    inner = "(first: $m)" if "$m" in document else "(first: 99)"
+    inner = "(first: $m)" if "$m" in document else "(first: 98)"
     query = document % nested_query("(first: $n)", inner)
     anna = await api.person("anna@example.com")
 
@@ -167,7 +201,7 @@ async def test_operation_above_the_cost_limit_is_rejected_before_execution(api: 
 
     assert await count_rows() == before
     assert (answer.status, answer.codes) == (400, ["QUERY_TOO_COMPLEX"])
-    cost = 1 + 51 * (1 + 99 * 2)
+    cost = 1 + SCAN + 51 * (1 + 98 * 2)
     (error,) = answer.errors
     del error["extensions"]["requestId"]
     assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX", "limit": "cost", "most": 10_000, "found": cost}
@@ -180,4 +214,4 @@ async def test_costs_of_aliases_add_up(api: Api) -> None:
     answer = await api.ask("{ " + " ".join(f"a{n}: {field}" for n in range(20)) + " }")
 
     assert answer.codes == ["QUERY_TOO_COMPLEX"]
-    assert answer.errors[0]["extensions"]["found"] == 20 * (1 + 100 * 5)
+    assert answer.errors[0]["extensions"]["found"] == 20 * (1 + SCAN + 100 * 5)

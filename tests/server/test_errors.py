@@ -97,7 +97,10 @@ async def test_invalid_bearer_token_is_anonymous(production: httpx2.AsyncClient)
         headers = [(b"Authorization", b"Bearer " + token)]
         response = await production.post("/graphql", json={"query": "{ viewer { user { id } } }"}, headers=headers)
 
-        assert (response.status_code, response.json()) == (200, {"data": {"viewer": None}})
+        assert (response.status_code, response.json()) == (
+            200,
+            {"data": {"viewer": None}, "extensions": {"code": "SESSION_ENDED"}},
+        )
 
 
 async def test_repr_of_settings_contains_no_secret() -> None:
@@ -158,9 +161,9 @@ async def test_message_is_in_the_language_of_the_caller(api: Api, failing_previe
     forbidden = await api.ask(
         "query ($id: ID!) { account(id: $id) { settings { invoicePrefix } } }", {"id": anna.account_id}, by=bo
     )
-    elsewhere = await api.ask("{ roles { role } }", by=bo, account="999", headers=polish)
+    elsewhere = await api.ask("{ viewer { currentAccount { id } } }", by=bo, account="999", headers=polish)
 
     assert signed_out.codes == ["GRAPHQL_VALIDATION_FAILED"]
     assert internal_error.errors[0]["message"] == "Coś poszło nie tak po naszej stronie."
     assert forbidden.errors[0]["message"] == "Nécessite l'autorisation SETTINGS_READ."
-    assert elsewhere.errors[0]["message"] == "X-Account nie wskazuje konta, na które możesz wejść."
+    assert elsewhere.errors[0]["message"] == "X-Account ne désigne aucun compte auquel vous avez accès."

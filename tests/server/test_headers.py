@@ -50,6 +50,9 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/mailbox.json", {}, "", 200),
     ("GET", UNKNOWN_MAIL, {}, "", 404),
     ("GET", "/mailbox/x", {}, "", 404),
+    ("GET", "/unsubscribe/x/y", {}, "", 404),
+    ("POST", "/unsubscribe/x/y", {}, "", 404),
+    ("POST", "/unsubscribe/x/y/undo", {}, "", 404),
 ]
 DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/static/pages")
 FORBIDDEN_HEADERS = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")

@@ -78,6 +78,8 @@ async def test_gauges_contain_the_resources_of_the_process(metrics_api: Api) -> 
     assert values['fullmakt_outbox{status="failed"}'] == 0
     assert values['fullmakt_outbox{status="queued"}'] in {0, 1}
     assert values["fullmakt_outbox_oldest_seconds"] == 0
+    assert values['fullmakt_outbox_lane_oldest_seconds{lane="security"}'] == 0
+    assert values['fullmakt_outbox_lane_oldest_seconds{lane="ordinary"}'] == 0
 
 
 async def test_job_metric_is_the_time_of_its_last_success(clock: Clock) -> None:

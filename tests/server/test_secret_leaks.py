@@ -196,7 +196,7 @@ async def run_subscriptions(
 
         invitation = {"accountId": account, "email": BO, "role": "ACCOUNTANT"}
         assert (await api.do("inviteUser", invitation, by=anna))["errors"] == []
-        _, link = await mailbox.wait_for_link(BO, "Anna Kanarek invites you to Anna Kanarek")
+        _, link = await mailbox.wait_for_link(BO, f"{ANNA} invites you to “Anna Kanarek”")
         links.add(link)
         acceptance = {"token": link, "name": "Bo Kanarek", "password": SECOND_PASSWORD}
         bo = (await api.do("acceptInvitation", acceptance, "accessToken"))["accessToken"]

@@ -84,6 +84,12 @@ class AccessModel:
         is_allowed = policy.may_grant(self.grant_facts(user, account), role, allowlist)
         return None if is_allowed and not outlasts else "ROLE_TOO_HIGH"
 
+    def taking_refusal(self, user: int, grant: Grant | Invitation) -> str | None:
+        """The code of the refusal to take or change what a grant or an invitation gives. The end does not count."""
+        account = grant.account
+        is_allowed = policy.may_grant(self.grant_facts(user, account), grant.role, grant.allowlist)
+        return None if is_allowed else "ROLE_TOO_HIGH"
+
     @staticmethod
     def set_initial_status(grant: Grant) -> None:
         granted_bits = policy.granted_bits(grant.role, grant.allowlist)
@@ -91,7 +97,15 @@ class AccessModel:
 
     def used_seats(self, account: int) -> int:
         """The number of seats that grants use."""
-        return sum(g.account == account and g.role in policy.SEAT_ROLES and self.is_live(g) for g in self.grants)
+        return sum(
+            g.account == account and self.needs_seat(g.role, is_derived=g.engagement is not None) and self.is_live(g)
+            for g in self.grants
+        )
+
+    @staticmethod
+    def needs_seat(role: Role, *, is_derived: bool) -> bool:
+        """True if a grant uses a seat. A derived grant is that of a bureau's consultant."""
+        return role not in {Role.OWNER, Role.ACCOUNTANT} and not (role is Role.CONSULTANT and is_derived)
 
     def reserved_seats(self, account: int) -> int:
         """The number of seats that pending invitations reserve."""
@@ -103,10 +117,17 @@ class AccessModel:
         return invitation.status == "PENDING" and invitation.expires_at > self.now
 
     def seat_refusal(
-        self, account: int, role: Role, former_role: Role | None = None, *, is_reserved: bool = False
+        self,
+        account: int,
+        role: Role,
+        former_role: Role | None = None,
+        *,
+        is_reserved: bool = False,
+        is_derived: bool = False,
     ) -> str | None:
         """The code of the refusal of one more seat. None if there is one, or `former_role` already has a seat."""
-        if role not in policy.SEAT_ROLES or former_role in policy.SEAT_ROLES:
+        had_seat = former_role is not None and self.needs_seat(former_role, is_derived=is_derived)
+        if had_seat or not self.needs_seat(role, is_derived=is_derived):
             return None
         seat_count = self.used_seats(account) + (0 if is_reserved else self.reserved_seats(account))
         return "SEATS_EXHAUSTED" if seat_count >= self.accounts[account].seats else None

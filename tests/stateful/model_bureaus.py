@@ -57,12 +57,16 @@ class BureauModel(AccessModel):
         return SUCCESS
 
     def end_engagement(self, by: int, number: int) -> str:
-        """End an engagement and its derived grants."""
+        """End an engagement and its derived grants. The client's users take only what they could give."""
         engagement = self.engagements[number]
         if code := self._engagement_refusal(by, engagement):
             return code
         if not engagement.is_open:
             return "INVALID_STATE"
+        derived_grants = [grant for grant in self.grants if grant.engagement == number and self.is_live(grant)]
+        is_by_bureau = self.permission_refusal(by, BUREAU, Permission.USERS_WRITE) is None
+        if not is_by_bureau and any(self.taking_refusal(by, grant) for grant in derived_grants):
+            return "ROLE_TOO_HIGH"
         engagement.status = "ENDED"
         for grant in self.grants:
             if grant.engagement == number and self.is_live(grant):
@@ -98,6 +102,52 @@ class BureauModel(AccessModel):
         grant = Grant(user, client, Role.CONSULTANT, allowlist, until, engagement=number, own_until=own_until)
         self.set_initial_status(grant)
         self.grants.append(grant)
+        return SUCCESS
+
+    def replace(self, by: int, user: int, new_user: int) -> tuple[str, dict[int, str]]:
+        """Replace a consultant by another. Returns the outcome, and the outcome for each client."""
+        if code := self.permission_refusal(by, BUREAU, Permission.USERS_WRITE):
+            return code, {}
+        if user == new_user:
+            return "INVALID", {}
+        if not any((grant.user, grant.account) == (user, BUREAU) for grant in self.grants):
+            return "NOT_FOUND", {}
+        if not self.is_consultant(new_user):
+            return "NOT_FOUND", {}
+        outcomes: dict[int, str] = {}
+        for grant in list(self.grants):
+            if grant.user == user and grant.engagement is not None and self.is_live(grant):
+                outcomes[grant.account] = self._replace_at(by, grant, new_user)
+        return (SUCCESS, outcomes) if outcomes else ("INVALID_STATE", {})
+
+    def has_former_clients(self, user: int) -> bool:
+        """True if a user had a grant from an active engagement that has ended. The model does not know how."""
+        engagements = [
+            {grant.engagement for grant in self.grants if grant.user == user and self.is_live(grant) is is_live}
+            for is_live in (False, True)
+        ]
+        former_engagements = engagements[0] - engagements[1] - {None}
+        return any(self.engagements[number].status == "ACTIVE" for number in former_engagements if number is not None)
+
+    def _replace_at(self, by: int, former: Grant, new_user: int) -> str:
+        """Replace a consultant at one client. The permissions move if the caller may give them there."""
+        client = former.account
+        if self.live_grant(new_user, client):
+            return "ALREADY_MEMBER"
+        giver, role, allowlist, own_until = self.live_grant(by, client), Role.CONSULTANT, None, None
+        if giver is not None and not self.permission_refusal(by, client, Permission.USERS_WRITE):
+            end = min((end for end in (former.own_until, giver.until) if end is not None), default=None)
+            if not self.grant_refusal(by, client, former.role, former.allowlist, end):
+                role, allowlist, own_until = former.role, former.allowlist, end
+        former.status = GrantStatus.REVOKED
+        if code := self.seat_refusal(client, role, is_derived=True):
+            former.status = GrantStatus.ACTIVE
+            return code
+        until = self.earliest_end(new_user, own_until)
+        self.grants.append(
+            Grant(new_user, client, role, allowlist, until, engagement=former.engagement, own_until=own_until)
+        )
+        self.set_initial_status(self.grants[-1])
         return SUCCESS
 
     def unassign(self, by: int, user: int, client: int) -> str:

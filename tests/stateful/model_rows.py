@@ -29,6 +29,11 @@ class Grant:
     own_until: datetime | None = None
     """The own end of a derived grant."""
 
+    @property
+    def end(self) -> datetime | None:
+        """The end that was set on the grant itself."""
+        return self.until if self.engagement is None else self.own_until
+
 
 @dataclass
 class Engagement:
@@ -57,11 +62,12 @@ class Engagement:
 
 @dataclass
 class Account:
-    """An account. `until` is the end of its subscription."""
+    """An account. `until` is the end of its subscription, `trial_until` that of its trial days."""
 
     owner: int
     until: datetime
     seats: int
+    trial_until: datetime
     restrictions: int = 0
     locks: int = 0
 

@@ -7,7 +7,6 @@ table and its formula; tests/auth has a second implementation of these.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth import policy
 from auth.policy import GrantStatus, Permission, Role
 from tests.stateful.model_bureaus import BureauModel
 from tests.stateful.model_rows import BUREAU, OFFER_LIFETIME, SUCCESS, TRIAL_PERIOD, Account, Grant, Invitation, Offer
@@ -21,7 +20,8 @@ class ReferenceModel(BureauModel):
 
     def open_account(self, owner: int) -> int:
         """Open an account. Returns its number."""
-        self.accounts.append(Account(owner, self.now + TRIAL_PERIOD, self.free_seats))
+        trial_until = self.now + TRIAL_PERIOD
+        self.accounts.append(Account(owner, trial_until, self.free_seats, trial_until))
         self.credited_days += TRIAL_PERIOD.days
         self.grants.append(Grant(owner, len(self.accounts) - 1, Role.OWNER, None, None))
         return len(self.accounts) - 1
@@ -40,10 +40,12 @@ class ReferenceModel(BureauModel):
             return "NOT_FOUND"
         if code := self.permission_refusal(by, payer, Permission.SUBSCRIPTION_WRITE):
             return code
+        payer_row, receiver_row = self.accounts[payer], self.accounts[account]
+        if receiver_row.owner == by != payer_row.owner:
+            return "FORBIDDEN"
         if payer == account:
             return "SAME_ACCOUNT"
-        payer_row, receiver_row = self.accounts[payer], self.accounts[account]
-        if max(payer_row.until - self.now, timedelta()) < timedelta(days=days):
+        if payer_row.until - max(self.now, payer_row.trial_until) < timedelta(days=days):
             return "INSUFFICIENT_DAYS"
         payer_row.until -= timedelta(days=days)
         receiver_row.until = max(receiver_row.until, self.now) + timedelta(days=days)
@@ -123,31 +125,35 @@ class ReferenceModel(BureauModel):
             return code
         if invitation.status != "PENDING":
             return "INVITATION_NOT_PENDING"
-        if not policy.may_manage(self.grant_facts(by, invitation.account), invitation.role):
-            return "ROLE_TOO_HIGH"
+        if code := self.taking_refusal(by, invitation):
+            return code
         invitation.status = "REVOKED"
         return SUCCESS
 
     # ---- Grants --------------------------------------------------------------------------------
 
-    def _manage_refusal(self, by: int, number: int) -> str | None:
+    def _permission_or_owner_refusal(self, by: int, number: int) -> str | None:
         grant = self.grants[number]
         if code := self.permission_refusal(by, grant.account, Permission.USERS_WRITE):
             return code
-        if grant.role is Role.OWNER:
-            return "OWNER_PROTECTED"
-        return None if policy.may_manage(self.grant_facts(by, grant.account), grant.role) else "ROLE_TOO_HIGH"
+        return "OWNER_PROTECTED" if grant.role is Role.OWNER else None
+
+    def _manage_refusal(self, by: int, number: int) -> str | None:
+        return self._permission_or_owner_refusal(by, number) or self.taking_refusal(by, self.grants[number])
 
     def update_grant(self, by: int, number: int, role: Role, allowlist: int | None) -> str:
-        """Change the role and allowlist of a live grant."""
+        """Change the role and allowlist of a live grant. No allowlist keeps that of the same role."""
         grant = self.grants[number]
         if code := self._manage_refusal(by, number):
             return code
         if not self.is_live(grant):
             return "INVALID_STATE"
-        if code := self.grant_refusal(by, grant.account, role, allowlist, grant.until):
+        if allowlist is None and role is grant.role:
+            allowlist = grant.allowlist
+        if code := self.grant_refusal(by, grant.account, role, allowlist, grant.end):
             return code
-        if code := self.seat_refusal(grant.account, role, former_role=grant.role):
+        is_derived = grant.engagement is not None
+        if code := self.seat_refusal(grant.account, role, former_role=grant.role, is_derived=is_derived):
             return code
         grant.role, grant.allowlist = role, allowlist
         self.set_initial_status(grant)
@@ -174,23 +180,27 @@ class ReferenceModel(BureauModel):
             if is_derived and self.is_live(derived_grant):
                 derived_grant.status = GrantStatus.REVOKED
 
-    def restore_grant(self, by: int, number: int) -> str:
-        """Restore a revoked grant."""
-        if code := self._manage_refusal(by, number):
+    def restore_grant(self, by: int, number: int, end: datetime | None = None) -> str:
+        """Restore a revoked or expired grant, with a new end if one is given."""
+        if code := self._permission_or_owner_refusal(by, number):
             return code
         grant = self.grants[number]
-        if grant.status is not GrantStatus.REVOKED or (grant.until is not None and grant.until <= self.now):
-            return "INVALID_STATE"
-        if code := self.grant_refusal(by, grant.account, grant.role, grant.allowlist, grant.until):
+        end = end or grant.end
+        if code := self.grant_refusal(by, grant.account, grant.role, grant.allowlist, end):
             return code
+        is_resigned = grant.status is GrantStatus.RESIGNED
+        if self.is_live(grant) or is_resigned or (end is not None and end <= self.now):
+            return "INVALID_STATE"
         if self.live_grant(grant.user, grant.account):
             return "ALREADY_MEMBER"
+        until = end
         if grant.engagement is not None:
             if self.engagements[grant.engagement].status != "ACTIVE" or not self.is_consultant(grant.user):
                 return "INVALID_STATE"
-            grant.until = self.earliest_end(grant.user, grant.own_until)
-        if code := self.seat_refusal(grant.account, grant.role):
+            until = self.earliest_end(grant.user, end)
+        if code := self.seat_refusal(grant.account, grant.role, is_derived=grant.engagement is not None):
             return code
+        grant.until, grant.own_until = until, end if grant.engagement is not None else None
         self.set_initial_status(grant)
         return SUCCESS
 
@@ -248,7 +258,7 @@ class ReferenceModel(BureauModel):
         if accept:
             receiver_grant, account_row = self.grants[offer.grant], self.accounts[account]
             if (
-                receiver_grant.role not in policy.SEAT_ROLES
+                not self.needs_seat(receiver_grant.role, is_derived=receiver_grant.engagement is not None)
                 and self.used_seats(account) + self.reserved_seats(account) >= account_row.seats
             ):
                 return "SEATS_EXHAUSTED"

@@ -24,7 +24,9 @@ VIEWER_PERMISSIONS: Final = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Ac
 CHECK: Final = """
 SELECT a.id, a.subscription_until, a.purchased_seats,
     (SELECT count(*) FROM grants g WHERE g.account_id = a.id AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
-     AND g.role IN ('ADMINISTRATOR', 'COLLABORATOR', 'SIMPLE_USER') AND (g.valid_until > $2 OR g.valid_until IS NULL))
+     AND (g.role IN ('ADMINISTRATOR', 'COLLABORATOR', 'SIMPLE_USER')
+          OR g.role = 'CONSULTANT' AND g.engagement_id IS NULL)
+     AND (g.valid_until > $2 OR g.valid_until IS NULL))
      AS seated,
     (SELECT count(*) FROM grants g
      WHERE g.account_id = a.id AND g.role = 'OWNER' AND g.status = 'ACTIVE' AND g.user_id = a.owner_id) AS owners,
@@ -230,8 +232,10 @@ class Scenario:
         revoked_numbers = [n for n, grant in enumerate(self.model.grants) if grant.status is GrantStatus.REVOKED]
         number = revoked_numbers[-1] if revoked_numbers and step.nth % 2 else self._grant(step)
         by = self.actor(step, self.model.grants[number].account)
-        expected_outcome = self.model.restore_grant(by, number)
-        self.run_and_compare(expected_outcome, "restoreGrant", {"grantId": self.grant_ids[number]}, by=by)
+        end = None if step.valid_days is None else self.model.now + timedelta(days=step.valid_days)
+        expected_outcome = self.model.restore_grant(by, number, end)
+        arguments = {"grantId": self.grant_ids[number], "validUntil": end and end.isoformat()}
+        self.run_and_compare(expected_outcome, "restoreGrant", arguments, by=by)
 
     @operation
     def resign(self, step: Step) -> None:
@@ -318,48 +322,6 @@ class Scenario:
             by = self.actor(step, self.model.engagements[number].answering_account)
             arguments = {"engagementId": self.engagement_ids[number]}
             self.run_and_compare(self.model.end_engagement(by, number), "endEngagement", arguments, by=by)
-
-    @operation
-    def assign(self, step: Step) -> None:
-        by, client = self.actor(step, BUREAU), step.client
-        expected_outcome = self.model.assign(by, step.receiver, client, stored_bits(step.permissions()))
-        arguments = {"permissions": step.permissions(), **self._assignment_input(step.receiver, client)}
-        grant_id = self.run_and_compare_for_client(expected_outcome, "assignConsultant", arguments, by=by)
-        if grant_id:
-            self.grant_ids.append(grant_id)
-
-    @operation
-    def unassign(self, step: Step) -> None:
-        by, client = self.actor(step, BUREAU), step.client
-        expected_outcome = self.model.unassign(by, step.receiver, client)
-        self.run_and_compare_for_client(
-            expected_outcome, "unassignConsultant", self._assignment_input(step.receiver, client), by=by
-        )
-
-    def _assignment_input(self, user: int, client: int) -> dict[str, Any]:
-        return {
-            "bureauAccountId": self.account_ids[BUREAU],
-            "userId": self.system.people[user].user_id,
-            "clientAccountIds": [self.account_ids[client]],
-        }
-
-    def run_and_compare_for_client(
-        self, expected_outcome: str, name: str, arguments: dict[str, Any], *, by: int
-    ) -> str | None:
-        """Like `run_and_compare`, for mutations with an outcome per client. Returns the grant's id, or None."""
-        input_name = name[0].upper() + name[1:]
-        document = (
-            f"mutation ($i: {input_name}Input!) {{ {name}(input: $i) {{ outcomes {{ grantId: clientAccountId"
-            " grant { id } errors { code } } errors { code } } }"
-        )
-        answer = self.system.run(self.system.api.ask(document, {"i": arguments}, by=self.system.people[by]))
-        outcome, payload = outcome_of(answer, name)
-        (outcome_row,) = payload.get("outcomes") or [None]
-        if outcome == SUCCESS and outcome_row:
-            outcome = outcome_row["errors"][0]["code"] if outcome_row["errors"] else SUCCESS
-        assert outcome == expected_outcome, (name, arguments, by)
-        self.outcome_counts[name, outcome] += 1
-        return outcome_row["grant"]["id"] if outcome == SUCCESS and outcome_row and outcome_row["grant"] else None
 
     # ---- Checks at the end -------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ class System:
             public_url=PUBLIC_URL,
             mail_from="Fullmakt <no-reply@example.com>",
             free_seats=FREE_SEATS,
+            trials_per_user=10_000,
+            accounts_per_day=10_000,
         )
         application = app.create(config, clock=self.clock)
         http = await self._stack.enter_async_context(run_application(application))

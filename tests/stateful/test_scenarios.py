@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from auth.policy import Role
+from tests.stateful.consultant_operations import OPERATIONS
 from tests.stateful.model_rows import SUCCESS
-from tests.stateful.scenario import OPERATIONS, Scenario
+from tests.stateful.scenario import Scenario
 from tests.stateful.steps import ALLOWLISTS, GUEST_ROLES, ONE_OF_EACH, PERMISSION_SETS, Step
 from tests.stateful.system import PEOPLE, System
 

@@ -162,3 +162,32 @@ async def test_expired_subscription_leaves_reading_and_renewal(api: Api) -> None
     assert codes(await api.do("revokeGrant", {"grantId": key}, by=anna)) == []
     assert codes(await api.do("restoreGrant", {"grantId": key}, by=anna)) == []
     assert codes(await api.do("createAccount", {"name": "Another"}, by=anna)) == []
+
+
+async def test_refused_field_and_viewer_can_give_the_same_reason(api: Api) -> None:
+    """Bo is an accountant in one account of Anna and a restricted consultant in another. Each has its own reason."""
+    anna = await api.person("anna@example.com")
+    bo, _ = await api.guest(anna, GUEST, "ACCOUNTANT")
+    second = (await api.do("createAccount", {"name": "Second"}, "account { id }", by=anna))["account"]["id"]
+    offer = {"accountId": second, "email": GUEST, "role": "CONSULTANT", "permissions": ["DOCUMENTS_READ"]}
+    await api.do("inviteUser", offer, by=anna)
+    assert codes(await api.do("acceptInvitation", {"token": await api.link(GUEST, "invitation")}, by=bo)) == []
+    query = """query ($user: ID!) {
+        accounts(orderBy: NAME) { nodes { viewerCan(permission: USERS_READ) { reason grantableBy }
+            owner { email } viewerGrant { role grantedBy { email } } } }
+        node(id: $user) { ... on User { email } } }"""
+
+    answer = await api.ask(query, {"user": anna.user_id}, by=bo)
+
+    nodes = answer.partial["accounts"]["nodes"]
+    assert [node["viewerCan"]["reason"] for node in nodes] == ["ROLE", "RESTRICTED_BY_GRANT"]
+    node_facts: list[dict[str, Any]] = []
+    for error in answer.errors:
+        facts = {name: error["extensions"][name] for name in ("role", "reason", "grantableBy")}
+        if error["path"][0] == "node":
+            node_facts.append(facts)
+            continue
+        node = nodes[error["path"][2]]
+        assert facts == {"role": node["viewerGrant"]["role"], **node["viewerCan"]}, error["path"]
+    assert len(answer.errors) == 5
+    assert node_facts[0]["reason"] in {"ROLE", "RESTRICTED_BY_GRANT"}

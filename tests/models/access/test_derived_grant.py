@@ -91,6 +91,7 @@ async def test_base_grant_and_derived_grant_expire_at_the_same_second(api: Api) 
 
     assert not await can_enter(api, kari, anna.account_id)
     assert await list_consultants(api, anna) == [[]]
+    bureau = await api.sign_in(bureau)
     arguments = {"bureauAccountId": bureau.account_id, "userId": kari.user_id, "clientAccountIds": [anna.account_id]}
     assert await refusal_codes(api, "assignConsultant", arguments, by=bureau) == [("NOT_FOUND", ["userId"])]
 
@@ -117,7 +118,7 @@ async def test_erasure_of_consultant_ends_grants_and_mails_clients(api: Api) -> 
 
     assert codes(payload) == []
     assert await list_consultants(api, anna) == [[]]
-    (mail,) = await mails(anna.email, "consultant-ended")
+    (mail,) = await mails(anna.email, "grant-resigned")
     assert "Bo Berg" not in mail.params
     assert len(await mails(bureau.email, "consultant-left")) == 1
 
@@ -145,7 +146,8 @@ async def test_derived_grant_ends_at_the_earlier_of_base_end_and_own_end(api: Ap
     async def end_after(**updates: str | None) -> Any:
         for name, until in updates.items():
             target, by = (base, bureau) if name == "base" else (grant, anna)
-            assert codes(await api.do("updateGrant", {"grantId": target, "validUntil": until}, by=by)) == []
+            change = {"validUntil": until} if until else {"removeEnd": True}
+            assert codes(await api.do("updateGrant", {"grantId": target, **change}, by=by)) == []
         return (await Grant.get(id=ids.decode("Grant", grant))).valid_until
 
     assert await end_after(own=None) is None

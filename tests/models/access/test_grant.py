@@ -1,5 +1,6 @@
 """Grants: updating, revoking, restoring and resigning."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -183,29 +184,83 @@ async def test_grant_ends_at_its_exact_end(api: Api) -> None:
     api.clock.now = until
     assert not await can_enter(api, bo)
     assert (await load_grants(api, anna))[1]["status"] == "EXPIRED"
-    assert await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": None}, by=anna) == NOT_LIVE
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "removeEnd": True}, by=anna) == NOT_LIVE
     assert (await invite_and_accept(api, anna, bo, "ACCOUNTANT"))["grant"]["id"] != key
 
 
-async def test_null_removes_the_end(api: Api) -> None:
+async def test_end_is_removed_by_its_own_word(api: Api) -> None:
     anna = await api.person("anna@example.com")
     until = (api.clock.now + timedelta(days=1)).isoformat()
     bo, key = await api.guest(anna, GUEST, "ACCOUNTANT", grantValidUntil=until)
 
-    await api.do("updateGrant", {"grantId": key, "validUntil": None}, by=anna)
+    both_fields = {"grantId": key, "removeEnd": True, "validUntil": until}
+    assert await refusal_codes(api, "updateGrant", both_fields, by=anna) == [("INVALID", ["removeEnd"])]
+    await api.do("updateGrant", {"grantId": key, "removeEnd": True}, by=anna)
 
     api.clock.forward(days=2)
     assert await can_enter(api, bo)
 
 
-async def test_revoked_grant_past_its_end_cannot_be_restored(api: Api) -> None:
+@pytest.mark.parametrize("way", ["revoked", "expired"])
+async def test_grant_past_its_end_is_restored_with_a_new_end(api: Api, way: str) -> None:
+    """updateGrant refers to restoreGrant, so restoreGrant works."""
     anna = await api.person("anna@example.com")
-    until = (api.clock.now + timedelta(days=1)).isoformat()
-    _, key = await api.guest(anna, GUEST, "ACCOUNTANT", grantValidUntil=until)
-    await api.do("revokeGrant", {"grantId": key}, by=anna)
+    until = api.clock.now + timedelta(days=1)
+    bo, key = await api.guest(anna, GUEST, "ACCOUNTANT", grantValidUntil=until.isoformat())
+    if way == "revoked":
+        await api.do("revokeGrant", {"grantId": key}, by=anna)
     api.clock.forward(days=1)
+    anna = await api.sign_in(anna)
+    later = (until + timedelta(days=2)).isoformat().replace("+00:00", "Z")
 
+    assert await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": later}, by=anna) == NOT_LIVE
     assert await refusal_codes(api, "restoreGrant", {"grantId": key}, by=anna) == NOT_LIVE
+    past = {"grantId": key, "validUntil": until.isoformat()}
+    assert await refusal_codes(api, "restoreGrant", past, by=anna) == [("OUT_OF_RANGE", ["validUntil"])]
+    restore_input = {"grantId": key, "validUntil": later}
+    payload = await api.do("restoreGrant", restore_input, "grant { status role validUntil }", by=anna)
+
+    assert payload == {"grant": {"status": "ACTIVE", "role": "ACCOUNTANT", "validUntil": later}, "errors": []}
+    assert await can_enter(api, bo)
+    assert len(await events("account:grant:expire")) == (1 if way == "expired" else 0)
+    (restore_event,) = await events("account:grant:restore")
+    before, after = (json.loads(facts) for facts in (restore_event.before, restore_event.after))
+    assert (before["status"], after["status"]) == (way.upper(), "ACTIVE")
+    assert await refusal_codes(api, "restoreGrant", restore_input, by=anna) == NOT_LIVE
+
+
+async def test_refusal_after_the_end_names_what_works(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, key = await api.guest(anna, GUEST, "ACCOUNTANT")
+    await api.do("resignGrant", {"grantId": key}, by=bo)
+
+    payloads = [
+        await api.do(mutation, {"grantId": key}, by=anna) for mutation in ("updateGrant", "restoreGrant", "updateGrant")
+    ]
+
+    message = "The holder has given up this access. Send a new invitation."
+    assert [payload["errors"][0]["message"] for payload in payloads] == [message] * 3
+    assert (await invite_and_accept(api, anna, bo, "ACCOUNTANT"))["grant"]["id"] != key
+
+
+async def test_restored_grant_does_not_outlast_its_giver(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    until = api.clock.now + timedelta(days=10)
+    permissions = ["USERS_READ", "USERS_WRITE", "CONTACTS_READ"]
+    consultant, _ = await api.guest(
+        anna, GUEST, "CONSULTANT", permissions=permissions, grantValidUntil=until.isoformat()
+    )
+    soon = (api.clock.now + timedelta(days=1)).isoformat()
+    _, key = await api.guest(anna, "cy@example.com", "CONSULTANT", permissions=["CONTACTS_READ"], grantValidUntil=soon)
+    api.clock.forward(days=2)
+    consultant = await api.sign_in(consultant)
+    later = (until + timedelta(seconds=1)).isoformat()
+
+    for new_end in ({"removeEnd": True}, {"validUntil": later}):
+        refused_codes = await refusal_codes(api, "restoreGrant", {"grantId": key, **new_end}, by=consultant)
+        assert refused_codes == [("ROLE_TOO_HIGH", ["validUntil"])]
+    restore_input = {"grantId": key, "validUntil": until.isoformat()}
+    assert codes(await api.do("restoreGrant", restore_input, by=consultant)) == []
 
 
 async def test_update_without_change_records_no_event(api: Api) -> None:
@@ -243,7 +298,7 @@ async def test_only_owner_can_manage_administrators(api: Api) -> None:
     )
     for grant_id in (ada_grant, eva_grant):
         assert (
-            await refusal_codes(api, "updateGrant", {"grantId": grant_id, "validUntil": None}, by=ada) == MAY_NOT_MANAGE
+            await refusal_codes(api, "updateGrant", {"grantId": grant_id, "removeEnd": True}, by=ada) == MAY_NOT_MANAGE
         )
         assert (
             await refusal_codes(api, "updateGrant", {"grantId": grant_id, "role": "ACCOUNTANT"}, by=ada)
@@ -266,12 +321,12 @@ async def test_user_cannot_extend_their_own_grant(api: Api) -> None:
         grantValidUntil=until.isoformat(),
     )
 
-    for later in (None, (until + timedelta(seconds=1)).isoformat()):
-        rejection = await refusal_codes(api, "updateGrant", {"grantId": key, "validUntil": later}, by=consultant)
+    for change in ({"removeEnd": True}, {"validUntil": (until + timedelta(seconds=1)).isoformat()}):
+        rejection = await refusal_codes(api, "updateGrant", {"grantId": key, **change}, by=consultant)
         assert rejection == [("ROLE_TOO_HIGH", ["validUntil"])]
     earlier = (until - timedelta(days=1)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": earlier}, by=consultant)) == []
-    assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": None}, by=anna)) == []
+    assert codes(await api.do("updateGrant", {"grantId": key, "removeEnd": True}, by=anna)) == []
 
 
 async def test_user_cannot_give_access_beyond_their_own_end(api: Api) -> None:
@@ -290,10 +345,11 @@ async def test_user_cannot_give_access_beyond_their_own_end(api: Api) -> None:
     assert await refusal_codes(api, "inviteUser", {**arguments, "grantValidUntil": later}, by=consultant) == too_late
     payload = await api.do("inviteUser", {**arguments, "grantValidUntil": end}, "invitation { id }", by=consultant)
     assert codes(payload) == []
-    for new_end in (None, later):
-        change = {"invitationId": payload["invitation"]["id"], "grantValidUntil": new_end}
+    for name, value in (("removeEnd", True), ("until", later)):
+        offer_field, grant_field = ("grantValidUntil", "validUntil") if name == "until" else (name, name)
+        change = {"invitationId": payload["invitation"]["id"], offer_field: value}
         assert await refusal_codes(api, "updateInvitation", change, by=consultant) == too_late
-        change = {"grantId": endless, "validUntil": new_end}
+        change = {"grantId": endless, grant_field: value}
         assert await refusal_codes(api, "updateGrant", change, by=consultant) == [("ROLE_TOO_HIGH", ["validUntil"])]
     assert codes(await api.do("revokeGrant", {"grantId": endless}, by=consultant)) == []
     assert await refusal_codes(api, "restoreGrant", {"grantId": endless}, by=consultant) == MAY_NOT_MANAGE

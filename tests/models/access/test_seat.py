@@ -8,17 +8,19 @@ from auth import policy
 from auth.policy import Role
 from database import db
 from models.access import seat
+from models.access.grant import Grant
 from models.accounts.account import Account
 from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, Person, codes
+from tests.models.bureaus.bureau_setup import add_staff, assign, engage, register_bureau
 from tests.models.refusals import events, refusal_codes, state
 from tests.resolvers.statements import record_statements
 
 SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
-ROLES_WITH_SEAT = ["ADMINISTRATOR", "COLLABORATOR", "SIMPLE_USER"]
-SEATLESS_ROLES = ["ACCOUNTANT", "CONSULTANT"]
+ROLES_WITH_SEAT = ["ADMINISTRATOR", "COLLABORATOR", "CONSULTANT", "SIMPLE_USER"]
+SEATLESS_ROLES = ["ACCOUNTANT"]
 
 
 async def sell(api: Api, owner: Person, count: int) -> None:
@@ -68,7 +70,7 @@ async def test_new_account_has_the_configured_free_seats(api: Api) -> None:
 
 
 async def test_roles_that_need_a_seat() -> None:
-    assert policy.SEAT_ROLES == (Role.ADMINISTRATOR, Role.COLLABORATOR, Role.SIMPLE_USER)
+    assert policy.SEAT_ROLES == (Role.ADMINISTRATOR, Role.COLLABORATOR, Role.CONSULTANT, Role.SIMPLE_USER)
 
 
 @pytest.mark.parametrize("role", ROLES_WITH_SEAT + SEATLESS_ROLES)
@@ -151,6 +153,7 @@ async def test_seats_of_many_accounts_take_one_statement(api: Api) -> None:
     for index in range(3):
         await api.do("createAccount", {"name": f"Firm {index}"}, by=anna)
     query = "{ viewer { accounts { nodes { name %s } } } }"
+    await api.ask(query % "seats { available }", by=anna)  # records the use of the accounts, once a minute
 
     with record_statements() as without_seats:
         await api.ask(query % "", by=anna)
@@ -282,6 +285,112 @@ async def test_resending_expired_invitation_without_available_seat_is_rejected(a
     assert await refusal_codes(api, "resendInvitation", {"invitationId": key}, by=anna) == [
         (SEATS_EXHAUSTED, ["invitationId"])
     ]
+
+
+# ---- Consultants -----------------------------------------------------------------------------
+
+NEARLY_ALL: list[str] = [str(permission) for permission in policy.permissions(policy.ROLES[Role.CONSULTANT])]
+
+
+async def test_twenty_invited_consultants_need_twenty_seats(limited_api: Api) -> None:
+    anna = await limited_api.person("anna@example.com")
+    refused_count = 0
+    for number in range(20):
+        arguments = {**invitation_input(anna, f"c{number}@example.com", "CONSULTANT"), "permissions": NEARLY_ALL}
+        payload = await limited_api.do("inviteUser", arguments, by=anna)
+        refused_count += codes(payload) == [(SEATS_EXHAUSTED, ["role"])]
+
+    assert refused_count == 15
+    assert await load_seats(limited_api, anna) == {"purchased": 5, "used": 0, "reserved": 5, "available": 0}
+
+
+async def engaged_consultant(api: Api, anna: Person) -> tuple[str, str]:
+    """A consultant of a bureau at Anna's account. Returns the ids of the engagement and the grant."""
+    bureau = await register_bureau(api)
+    engagement_id = await engage(api, bureau, anna)
+    staff, _ = await add_staff(api, bureau, "staff@example.com")
+    (outcome,) = await assign(api, bureau, staff, [anna.account_id])
+    grant_id = str(outcome["grant"]["id"])
+    assert codes(await api.do("updateGrant", {"grantId": grant_id, "permissions": NEARLY_ALL}, by=anna)) == []
+    return engagement_id, grant_id
+
+
+async def test_consultant_of_a_bureau_uses_no_seat(api: Api) -> None:
+    anna = await create_firm(api, 0)
+
+    _, grant = await engaged_consultant(api, anna)
+
+    assert await load_seats(api, anna) == {"purchased": 0, "used": 0, "reserved": 0, "available": 0}
+    assert codes(await api.do("revokeGrant", {"grantId": grant}, by=anna)) == []
+    assert codes(await api.do("restoreGrant", {"grantId": grant}, by=anna)) == []
+
+
+@pytest.mark.parametrize("role", ["ADMINISTRATOR", "COLLABORATOR", "SIMPLE_USER"])
+async def test_consultant_of_a_bureau_in_another_role_needs_a_seat(api: Api, role: str) -> None:
+    anna = await create_firm(api, 0)
+    _, grant = await engaged_consultant(api, anna)
+    arguments = {"grantId": grant, "role": role}
+
+    assert await refusal_codes(api, "updateGrant", arguments, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
+    await sell(api, anna, 1)
+    assert codes(await api.do("updateGrant", arguments, by=anna)) == []
+    assert (await load_seats(api, anna))["used"] == 1
+
+
+async def test_consultant_without_engagement_is_not_restored_without_a_seat(api: Api) -> None:
+    anna = await create_firm(api, 0)
+    engagement_id, grant = await engaged_consultant(api, anna)
+    assert codes(await api.do("endEngagement", {"engagementId": engagement_id}, by=anna)) == []
+
+    assert await refusal_codes(api, "restoreGrant", {"grantId": grant}, by=anna) == [("INVALID_STATE", ["grantId"])]
+    arguments = invitation_input(anna, "staff@example.com", "CONSULTANT")
+    assert await refusal_codes(api, "inviteUser", arguments, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
+
+
+@pytest.mark.parametrize("former_role", ["ACCOUNTANT", "CONSULTANT"])
+async def test_role_of_consultant_needs_a_seat(api: Api, former_role: str) -> None:
+    anna = await create_firm(api, 1)
+    invitation = await invite(api, anna, "cy@example.com", former_role)
+    _, grant = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    await db.execute("UPDATE accounts SET purchased_seats = 0")
+    error_codes = [] if former_role == "CONSULTANT" else [(SEATS_EXHAUSTED, ["role"])]
+
+    update_input = {"invitationId": invitation, "role": "CONSULTANT"}
+    assert codes(await api.do("updateInvitation", update_input, by=anna)) == error_codes
+    update_grant_input = {"grantId": grant, "role": "CONSULTANT"}
+    assert await refusal_codes(api, "updateGrant", update_grant_input, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
+
+
+async def test_account_above_its_seats_keeps_its_users_and_gets_no_more(api: Api) -> None:
+    """Accounts from before consultants needed seats."""
+    anna = await create_firm(api, 3)
+    guests = [await api.guest(anna, f"c{number}@example.com", "CONSULTANT", permissions=NEARLY_ALL) for number in "123"]
+    await db.execute("UPDATE accounts SET purchased_seats = 1")
+
+    assert await load_seats(api, anna) == {"purchased": 1, "used": 3, "reserved": 0, "available": 0}
+    answer = await api.ask("{ viewer { accounts { totalCount } } }", by=guests[0][0])
+    assert answer.data["viewer"]["accounts"]["totalCount"] == 1
+    change = {"grantId": guests[0][1], "permissions": ["DOCUMENTS_READ"]}
+    assert codes(await api.do("updateGrant", change, by=anna)) == []
+    arguments = invitation_input(anna, "dy@example.com", "CONSULTANT")
+    assert await refusal_codes(api, "inviteUser", arguments, by=anna) == [(SEATS_EXHAUSTED, ["role"])]
+    await sell(api, anna, 2)
+    with pytest.raises(Refusal, match="3 are used"):
+        await sell(api, anna, 1)
+
+
+async def test_former_owner_does_not_get_the_seat_of_a_bureaus_consultant(api: Api) -> None:
+    anna = await create_firm(api, 0)
+    _, grant = await engaged_consultant(api, anna)
+    staff = await Grant.get(id=ids.decode("Grant", grant))
+    offer = {"accountId": anna.account_id, "userId": ids.encode("User", staff.user_id), "password": PASSWORD}
+    assert codes(await api.do("transferOwnership", offer, by=anna)) == []
+    sign_in = await api.do("signIn", {"email": "staff@example.com", "password": PASSWORD}, "accessToken")
+
+    accept_input = {"accountId": anna.account_id}
+    error_codes = await refusal_codes(api, "acceptOwnership", accept_input, by=sign_in["accessToken"])
+
+    assert error_codes == [(SEATS_EXHAUSTED, ["accountId"])]
 
 
 # ---- The operator ----------------------------------------------------------------------------

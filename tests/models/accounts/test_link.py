@@ -123,17 +123,42 @@ async def test_link_shows_account_days_and_grants(api: Api, clock: Clock) -> Non
     ]
 
 
-async def test_accountant_sees_only_the_owner_email_of_a_client(api: Api) -> None:
+async def test_owner_of_a_linked_account_is_readable_on_each_path(api: Api) -> None:
+    """Bo may read the users of an account of their own, whose links show Anna. Cy has no account."""
     anna, bo = await create_two_people(api)
-    await join(api, anna, bo, "ACCOUNTANT")
-    query = """query ($id: ID!) { account(id: $id) { owner { name email } } viewer { currentAccount { links { nodes {
-        account { ownerEmail } } } } } }"""
+    grant = await join(api, anna, bo, "ACCOUNTANT")
+    cy, _ = await api.guest(anna, "cy@example.com", "ACCOUNTANT")
+    query = """query ($id: ID!, $user: ID!) { account(id: $id) { owner { name email } }
+        node(id: $user) { ... on User { email } }
+        viewer { accounts(first: 1, filter: { search: "Berg AS" }) { nodes { links(first: 5) { nodes {
+            account { ownerEmail } } } } } } }"""
+    variables = {"id": anna.account_id, "user": anna.user_id}
 
-    answer = await api.ask(query, {"id": anna.account_id}, by=bo)
+    answer = await api.ask(query, variables, by=bo)
 
-    assert answer.partial["viewer"]["currentAccount"]["links"]["nodes"] == [{"account": {"ownerEmail": anna.email}}]
-    assert answer.partial["account"]["owner"] == {"name": "Anna Nowak", "email": None}
-    assert [error["path"] for error in answer.errors] == [["account", "owner", "email"]]
+    (account,) = answer.data["viewer"]["accounts"]["nodes"]
+    assert account["links"]["nodes"] == [{"account": {"ownerEmail": anna.email}}]
+    assert answer.data["account"]["owner"] == {"name": "Anna Nowak", "email": anna.email}
+    assert answer.data["node"] == {"email": anna.email}
+    cy_answer = await api.ask(query, variables, by=cy)
+    assert cy_answer.partial["account"]["owner"] == {"name": "Anna Nowak", "email": None}
+    assert cy_answer.partial["node"] == {"email": None}
+    headers = {"X-View-As": "OWNER"}
+    view = await api.ask(
+        "{ viewer { currentAccount { links { nodes { account { ownerEmail } } } } } }",
+        by=bo,
+        account=bo.account_id,
+        headers=headers,
+    )
+    assert view.data["viewer"]["currentAccount"]["links"]["nodes"] == [{"account": {"ownerEmail": anna.email}}]
+
+    await api.do("resignGrant", {"grantId": grant}, by=bo)
+
+    assert (await api.ask(query, variables, by=bo)).partial == {
+        "account": None,
+        "node": {"email": None},
+        "viewer": {"accounts": {"nodes": [{"links": {"nodes": []}}]}},
+    }
 
 
 async def test_days_left_is_null_without_permission_to_read_them(api: Api) -> None:
@@ -218,7 +243,7 @@ async def test_links_are_filtered_by_relation_and_paged_by_name(api: Api) -> Non
 
 async def test_links_of_more_accounts_take_no_more_statements(api: Api) -> None:
     anna = await api.person("anna@example.com", accountName="First")
-    query = """{ accounts(orderBy: NAME) { nodes { links(first: 20) { totalCount nodes { relation daysLeft
+    query = """{ accounts(first: 20, orderBy: NAME) { nodes { links(first: 20) { totalCount nodes { relation daysLeft
             account { ownerEmail }
         outgoingGrant { role } incomingGrants { role user { name } } } } } } }"""
     statement_counts: list[int] = []

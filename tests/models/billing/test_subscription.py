@@ -12,9 +12,12 @@ from models.base.caller import Caller, OperationConfig
 from models.base.errors import Refusal, UserErrorCode
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntry
+from resolvers import ids
 from tests.api import KEY, UNKNOWN_ID, Api, Person, codes
 from tests.conftest import execute_outside_transaction
-from tests.models.refusals import events, refusal_codes, rejection
+from tests.models.bureaus.bureau_setup import register_bureau
+from tests.models.bureaus.client_accounts import open_client_account
+from tests.models.refusals import events, mails, refusal_codes, rejection, subjects
 
 KEY_REUSED = [("IDEMPOTENCY_KEY_REUSED", ["idempotencyKey"])]
 
@@ -102,19 +105,20 @@ async def test_days_of_wrong_type_are_bad_input(api: Api, days: Any) -> None:
 
 
 async def test_transfer_of_more_days_than_left_is_rejected(api: Api) -> None:
-    anna, receiver = await two_accounts(api, days=0)
+    anna, receiver = await two_accounts(api, days=30)
 
     error_codes = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, receiver, 31), by=anna)
     assert error_codes == [("INSUFFICIENT_DAYS", ["days"])]
     payload = await extend(api, anna, transfer(anna.account_id, receiver, 30))
-    assert payload["payer"] == {"subscription": {"daysLeft": 0}}
+    assert payload["payer"] == {"subscription": {"daysLeft": 30}}
     error_codes = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, receiver), by=anna)
     assert error_codes == [("INSUFFICIENT_DAYS", ["days"])]
 
 
 async def test_started_day_does_not_count_as_whole_day(api: Api) -> None:
-    anna, receiver = await two_accounts(api, days=0)
-    api.clock.forward(seconds=1)
+    anna, receiver = await two_accounts(api, days=30)
+    api.clock.forward(days=30, seconds=1)
+    anna = await api.sign_in(anna)
 
     error_codes = await refusal_codes(api, "extendSubscription", transfer(anna.account_id, receiver, 30), by=anna)
 
@@ -157,10 +161,78 @@ async def test_any_active_grant_on_receiver_is_enough(api: Api, role: str) -> No
     anna = await api.person("anna@example.com")
     bo, _ = await api.guest(anna, "bo@example.com", role)
     own_account = await api.do("createAccount", {"name": "Own"}, "account { id }", by=bo)
+    await sell(api, 30, to="Own", reference="A1")
 
     payload = await extend(api, bo, transfer(own_account["account"]["id"], anna.account_id, 30))
 
     assert payload["account"] == {"subscription": {"daysLeft": 60}}
+
+
+@pytest.mark.parametrize("role", ["ADMINISTRATOR", "COLLABORATOR"])
+async def test_guest_cannot_pay_for_an_account_of_their_own(api: Api, role: str) -> None:
+    anna = await api.person("anna@example.com", accountName="Payer")
+    await sell(api, 400, to="Payer", reference="A1")
+    bo, _ = await api.guest(anna, "bo@example.com", role)
+    own_id = (await api.do("createAccount", {"name": "Own"}, "account { id }", by=bo))["account"]["id"]
+
+    answer = await rejection(api, "extendSubscription", transfer(anna.account_id, own_id, 365), by=bo)
+
+    assert answer.codes == ["FORBIDDEN"]
+    assert answer.errors[0]["extensions"]["permission"] == "OWNERSHIP"
+    (event,) = await events("refused:account:subscription:give")
+    assert event.actor_id == ids.decode("User", bo.user_id)
+    assert await mails(anna.email, "days-given") == []
+
+
+@pytest.mark.parametrize("owner_email", ["kim@example.com", "bo@example.com"])
+async def test_guest_cannot_pay_for_a_client_account_of_their_own_bureau(api: Api, owner_email: str) -> None:
+    """The account belongs to the bureau until the client takes it over, and the client can be the guest."""
+    anna = await api.person("anna@example.com", accountName="Payer")
+    await sell(api, 400, to="Payer", reference="A1")
+    bo, _ = await api.guest(anna, "bo@example.com", "COLLABORATOR")
+    bureau_input = {"name": "Bureau", "kind": "BUREAU"}
+    bureau_id = (await api.do("createAccount", bureau_input, "account { id }", by=bo))["account"]["id"]
+    client_input = {"bureauAccountId": bureau_id, "name": "Client", "ownerName": "Kim", "ownerEmail": owner_email}
+    client_id = (await api.do("createClientAccount", client_input, "account { id }", by=bo))["account"]["id"]
+
+    answer = await rejection(api, "extendSubscription", transfer(anna.account_id, client_id), by=bo)
+
+    assert answer.codes == ["FORBIDDEN"]
+
+
+async def test_owner_gets_a_mail_about_each_transfer_by_another_user(api: Api) -> None:
+    anna = await api.person("anna@example.com", accountName="Payer")
+    await sell(api, 400, to="Payer", reference="A1")
+    bo, _ = await api.guest(anna, "bo@example.com", "COLLABORATOR")
+    friend = await api.person("friend@example.com", accountName="Friend")
+    await api.do("inviteUser", {"accountId": friend.account_id, "email": bo.email, "role": "ACCOUNTANT"}, by=friend)
+    await api.do("acceptInvitation", {"token": await api.link(bo.email, "invitation")}, by=bo)
+    arguments = transfer(anna.account_id, friend.account_id, 20, idempotencyKey="k1")
+
+    for _ in range(2):  # the second call has the outcome of the first one
+        assert codes(await extend(api, bo, arguments)) == []
+
+    (mail,) = await mails(anna.email, "days-given")
+    assert await subjects(anna.email, "days-given") == ["Bo Berg gave days of Payer to Friend"]
+    assert mail.account_id == ids.decode("Account", anna.account_id)
+    assert codes(await extend(api, bo, {**arguments, "idempotencyKey": "k2"})) == []
+    assert len(await mails(anna.email, "days-given")) == 2
+
+
+async def test_owner_gets_no_mail_about_their_own_transfer(api: Api) -> None:
+    anna, receiver = await two_accounts(api)
+
+    assert codes(await extend(api, anna, transfer(anna.account_id, receiver))) == []
+
+    assert await mails(anna.email, "days-given") == []
+
+
+async def test_bureau_pays_for_its_client(api: Api) -> None:
+    bureau = await register_bureau(api)
+    await sell(api, 100, to="Biuro AS", reference="A1")
+    client_id = await open_client_account(api, bureau)
+
+    assert codes(await extend(api, bureau, transfer(bureau.account_id, client_id))) == []
 
 
 async def test_revoked_grant_on_receiver_is_not_enough(api: Api) -> None:
@@ -281,9 +353,10 @@ async def test_same_key_of_another_user_is_independent(api: Api) -> None:
     anna, receiver = await two_accounts(api)
     bo = await api.person("bo@example.com")
     own_account = await api.do("createAccount", {"name": "Own"}, "account { id }", by=bo)
+    await sell(api, 30, to="Own", reference="A2")
 
     await extend(api, anna, transfer(anna.account_id, receiver, 10, idempotencyKey="k1"))
-    payload = await extend(api, bo, transfer(bo.account_id, own_account["account"]["id"], 10, idempotencyKey="k1"))
+    payload = await extend(api, bo, transfer(own_account["account"]["id"], bo.account_id, 10, idempotencyKey="k1"))
 
     assert payload["account"] == {"subscription": {"daysLeft": 40}}
 
@@ -330,18 +403,6 @@ async def test_repeated_key_shows_nothing_after_lost_access(api: Api) -> None:
 
     assert answer.partial["extendSubscription"]["account"] is None
     assert answer.partial["extendSubscription"]["entry"] is None
-
-
-async def test_next_transfer_deletes_old_keys(api: Api) -> None:
-    anna, receiver = await two_accounts(api)
-    arguments = transfer(anna.account_id, receiver, 10, idempotencyKey="k1")
-    await extend(api, anna, arguments)
-    api.clock.now += subscription.KEY_RETENTION + timedelta(seconds=1)
-
-    await extend(api, anna, arguments | {"idempotencyKey": "k2"})
-
-    (row,) = await db.fetch("SELECT key FROM idempotency_keys", row=db.Row)
-    assert row.key == "k2"
 
 
 # ---- The operator ----------------------------------------------------------------------------
@@ -391,7 +452,7 @@ async def test_invalid_credit_is_rejected(api: Api, number: int | None, days: in
     ("statement", "constraint"),
     [
         ("UPDATE subscription_entries SET days = 0", "subscription_entries_days_check"),
-        ("UPDATE subscription_entries SET days = -1", "subscription_entries_sign"),
+        ("UPDATE subscription_entries SET days = -1, kind = 'CREDIT'", "subscription_entries_sign"),
         ("UPDATE subscription_entries SET counterpart_id = account_id, kind = 'TRANSFER_IN'", "not_to_itself"),
         ("UPDATE subscription_entries SET kind = 'TRANSFER_IN'", "subscription_entries_two_sides"),
     ],

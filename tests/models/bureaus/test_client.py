@@ -7,7 +7,7 @@ from models.accounts.account import Account
 from resolvers import ids
 from tests.api import PASSWORD, UNKNOWN_ID, Api, codes
 from tests.models.bureaus.bureau_setup import add_staff, list_consultants, list_engagements, register_bureau
-from tests.models.bureaus.client_accounts import EMAIL, account_key, client_input, open_client_account
+from tests.models.bureaus.client_accounts import EMAIL, account_key, client_input
 from tests.models.refusals import events, mails, refusal_codes, rejection
 
 SELECTION = """account { id status name owner { name email isActivated } viewerGrant { role } organizationNumber }
@@ -109,48 +109,3 @@ async def test_taken_organization_number_is_refused(api: Api) -> None:
     assert await refusal_codes(api, "createClientAccount", client_input(bureau, **number), by=bureau) == [
         ("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])
     ]
-
-
-async def test_link_expires_after_a_week_and_bureau_can_resend_it(api: Api) -> None:
-    bureau = await register_bureau(api)
-    client = await open_client_account(api, bureau)
-    old_token = await api.link(EMAIL, "activation")
-    arguments = {"bureauAccountId": bureau.account_id, "clientAccountId": client}
-    api.clock.forward(days=7)
-    bureau = await api.sign_in(bureau)
-    assert await refusal_codes(api, "activate", {"token": old_token, "password": PASSWORD}) == [
-        ("TOKEN_EXPIRED", ["token"])
-    ]
-
-    payload = await api.do("resendClientActivation", arguments, "account { id }", by=bureau)
-
-    assert payload == {"account": {"id": client}, "errors": []}
-    assert await refusal_codes(api, "activate", {"token": old_token, "password": PASSWORD}) == [
-        ("TOKEN_INVALID", ["token"])
-    ]
-    activation = {"token": await api.link(EMAIL, "activation"), "password": PASSWORD}
-    assert codes(await api.do("activate", activation)) == []
-    assert await refusal_codes(api, "resendClientActivation", arguments, by=bureau) == [
-        ("INVALID_STATE", ["clientAccountId"])
-    ]
-
-
-async def test_only_the_engaged_bureau_can_resend_the_link(api: Api) -> None:
-    bureau, other_bureau = await register_bureau(api), await register_bureau(api, "other@example.com")
-    clerk, _ = await add_staff(api, bureau, "clerk@example.com", "ACCOUNTANT")
-    client = await open_client_account(api, bureau)
-    arguments = {"bureauAccountId": bureau.account_id, "clientAccountId": client}
-
-    other_arguments = {**arguments, "bureauAccountId": other_bureau.account_id}
-    assert await refusal_codes(api, "resendClientActivation", other_arguments, by=other_bureau) == [
-        ("NOT_FOUND", ["clientAccountId"])
-    ]
-    assert await refusal_codes(api, "resendClientActivation", arguments, by=other_bureau) == [
-        ("NOT_FOUND", ["bureauAccountId"])
-    ]
-    assert (await rejection(api, "resendClientActivation", arguments, by=clerk)).codes == ["FORBIDDEN"]
-    for unknown_id in (UNKNOWN_ID, "x"):
-        unknown_arguments = {**arguments, "clientAccountId": unknown_id}
-        assert await refusal_codes(api, "resendClientActivation", unknown_arguments, by=bureau) == [
-            ("NOT_FOUND", ["clientAccountId"])
-        ]

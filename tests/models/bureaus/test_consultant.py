@@ -43,7 +43,7 @@ async def test_assigned_consultant_waits_until_client_grants_permissions(api: Ap
     assert not await can_enter(api, kari, anna.account_id)
     assert len(await mails(anna.email, "consultant-assigned")) == 1
 
-    update_payload = await api.do("updateGrant", {"grantId": outcome["grant"]["id"], "validUntil": None}, by=anna)
+    update_payload = await api.do("updateGrant", {"grantId": outcome["grant"]["id"], "removeEnd": True}, by=anna)
     assert codes(update_payload) == []
     assert not await can_enter(api, kari, anna.account_id)
     arguments = {"grantId": outcome["grant"]["id"], "permissions": ["ACCOUNT_READ", "CONTACTS_READ"]}
@@ -204,8 +204,11 @@ async def test_grant_at_client_is_visible_to_users_readers_of_the_bureau_only(ap
 # ---- Replacement -----------------------------------------------------------------------------
 
 
-async def test_replacement_keeps_permissions_status_and_end(api: Api) -> None:
+async def test_replacement_keeps_permissions_status_and_end_where_the_caller_may_give_them(api: Api) -> None:
     bureau, kari, anna = await register_trio(api)
+    invite_input = {"accountId": anna.account_id, "email": bureau.email, "role": "ADMINISTRATOR"}
+    await api.do("inviteUser", invite_input, by=anna)
+    await api.do("acceptInvitation", {"token": await api.link(bureau.email, "invitation")}, by=bureau)
     names = ("ole", "per")
     ole, per = [await api.person(f"{name}@example.com", accountName=f"{name} AS") for name in names]
     nils, _ = await add_staff(api, bureau, "nils@example.com")

@@ -2,6 +2,7 @@
 
 from models import throttle
 from models.accounts.account import Account
+from models.outbox import mail_limit
 from tests.api import PASSWORD, Api, Response, codes
 from tests.models.bureaus.bureau_setup import register_bureau
 from tests.models.refusals import attempt, events, mails, rejection
@@ -147,7 +148,7 @@ async def test_account_sends_fifty_offers_a_day(api: Api) -> None:
     anna = await api.person("anna@example.com")
     arguments = {"accountId": anna.account_id, "role": "ACCOUNTANT"}
     assert codes(await api.do("inviteUser", {**arguments, "email": "p1@example.com"}, by=anna)) == []
-    await fill(throttle.INVITATION, 49)
+    await fill(mail_limit.NEW.account_offers, 49)
     assert codes(await api.do("inviteUser", {**arguments, "email": "p2@example.com"}, by=anna)) == []
 
     answer = await rejection(api, "inviteUser", {**arguments, "email": "bo@example.com"}, by=anna)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from database import db
@@ -37,11 +38,10 @@ async def test_queued_mail_has_the_recipients_language() -> None:
 
     (row,) = await load_messages()
     assert (row.to_address, row.to_name, row.locale, row.status) == ("anna@example.com", "Anna", "sv", "QUEUED")
-    assert row.subject == "Ditt lösenord har ändrats"
 
 
 async def test_mail_to_several_recipients_is_queued_for_each() -> None:
-    params = {"requester_name": "Bo Berg", "account_name": "Storm AS"}
+    params = {"requester_email": "bo@example.com", "account_name": "Storm AS"}
     recipients = [Contact("anna@example.com", "Anna", "en"), Contact("kari@example.com", None, "nb")]
 
     await message.queue_all(CALLER, MessageKind.ACCESS_REQUESTED, to=recipients, account_id=None, params=params)
@@ -51,5 +51,4 @@ async def test_mail_to_several_recipients_is_queued_for_each() -> None:
         ("anna@example.com", "Anna", "en"),
         ("kari@example.com", None, "nb"),
     ]
-    assert len({row.subject for row in rows}) == 2
-    assert all("Bo Berg" in row.subject for row in rows)
+    assert [orjson.loads(row.params) for row in rows] == [params, params]

@@ -148,9 +148,28 @@ async def test_address_forms_belong_to_one_login(api: Api, registered_email: str
     assert await User.all().count() == 1
 
 
-async def test_domains_that_only_casefold_alike_are_different(api: Api) -> None:
-    await api.person("anna@strasse.de")
+@pytest.mark.parametrize(
+    ("address", "folded_address"),
+    [
+        ("anna@straße.de", "anna@strasse.de"),
+        ("groß@example.com", "gross@example.com"),
+        ("ofﬁce@example.com", "office@example.com"),
+        ("νίκος@example.com", "νίκοσ@example.com"),
+    ],
+)
+async def test_addresses_that_only_case_fold_alike_are_two_mailboxes(
+    api: Api, address: str, folded_address: str
+) -> None:
+    owner = await api.person("owner@example.com")
+    guest = await api.person(address)
+    invitation = {"accountId": owner.account_id, "email": folded_address, "role": "ACCOUNTANT"}
+    assert (await api.do("inviteUser", invitation, by=owner))["errors"] == []
 
-    await api.person("anna@straße.de")
+    query = "{ viewer { invitations { nodes { email } } } }"
+    assert (await api.ask(query, by=guest)).data == {"viewer": {"invitations": {"nodes": []}}}
+    invited_guest = await api.person(folded_address)
 
-    assert await User.all().count() == 2
+    assert (await api.ask(query, by=invited_guest)).data["viewer"]["invitations"]["nodes"] == [
+        {"email": folded_address}
+    ]
+    assert await User.all().count() == 3

@@ -163,6 +163,39 @@ async def test_session_of_another_user_is_not_found(api: Api) -> None:
     assert await is_open(api, bo)
 
 
+async def test_sessions_that_were_over_are_not_counted_as_ended(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    for _ in range(2):
+        await sign_in(api, anna.email)
+    api.clock.now += IDLE_TIMEOUT
+    new_tokens = [await sign_in(api, anna.email) for _ in range(2)]
+
+    payload = await api.do("revokeOtherSessions", None, "ended", by=new_tokens[0])
+
+    assert payload == {"ended": 1, "errors": []}
+    assert [await is_open(api, token) for token in new_tokens] == [True, False]
+    assert await Session.filter(ended_at=None).count() == 1
+
+
+@pytest.mark.parametrize("token", ["expired", "made up"])
+async def test_ended_token_is_told_apart_from_none(api: Api, token: str) -> None:
+    anna = await api.person("anna@example.com")
+    api.clock.now += IDLE_TIMEOUT
+    by = anna.token if token == "expired" else "made-up"
+
+    answers = [await api.ask("{ viewer { user { id } } }", by=caller) for caller in (by, None)]
+    sign_in_answer = await api.ask(
+        "mutation ($i: SignInInput!) { signIn(input: $i) { errors { code } } }",
+        {"i": {"email": anna.email, "password": PASSWORD}},
+        by=by,
+    )
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].body == {"data": {"viewer": None}, "extensions": {"code": "SESSION_ENDED"}}
+    assert answers[1].body == {"data": {"viewer": None}}
+    assert sign_in_answer.body == {"data": {"signIn": {"errors": []}}}, "the new session is open"
+
+
 async def test_user_ends_all_other_own_sessions(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
     other_tokens = [await sign_in(api, anna.email) for _ in range(3)]

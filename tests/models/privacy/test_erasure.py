@@ -14,7 +14,7 @@ from models.outbox.message import Message
 from models.sharing.invitation import Invitation
 from resolvers import ids
 from tests.api import PASSWORD, TABLES, Api, Person, codes
-from tests.models.refusals import refusal_codes
+from tests.models.refusals import refusal_codes, subjects
 from tests.races.rounds import ROUNDS
 
 ADDRESS, NAME = "bo.berg@example.com", "Bo Annar Berg"
@@ -200,15 +200,7 @@ async def test_name_inside_other_text_is_not_redacted(api: Api) -> None:
 
     await erase(api, bo)
 
-    (mail,) = await Message.filter(to_address="cy@example.com")
-    assert mail.subject == "Erased user invites you to Board of Bo"
-
-
-async def test_server_role_cannot_erase_names_of_user_who_is_not_erased(api: Api) -> None:
-    anna = await api.person("anna@example.com")
-
-    with pytest.raises(Exception, match="only who erases"):
-        await db.execute("SELECT forget_person($1, '{}')", ids.decode("User", anna.user_id))
+    assert await subjects("cy@example.com", "invitation") == ["Erased user invites you to “Board of Bo”"]
 
 
 async def test_revoked_grant_of_erased_user_cannot_be_restored(api: Api) -> None:

@@ -1,5 +1,6 @@
 """The description of personal data covers every table and column of the database."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,13 @@ import pytest
 from database import db
 from models.base.errors import Refusal
 from models.base.validation import Validation
-from models.privacy import personal_data
+from models.privacy import personal_data, redaction
 from models.privacy.personal_data import IMPERSONAL_TABLES, PERSONAL_DATA
+from resolvers import ids
 from tests.api import Api
+from tests.conftest import connect
 
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 NOT_EXPORTED: set[tuple[str, str]] = set()
 """Columns that refer to users in rows about other people. An export must not contain them."""
 ADDRESSES_OF_OTHERS: set[tuple[str, str]] = set()
@@ -91,4 +95,75 @@ async def test_secrets_are_excluded_from_export(api: Api) -> None:
 
 def test_pseudonym_is_not_a_valid_address() -> None:
     with pytest.raises(Refusal), Validation() as check:
-        check.email("email", personal_data.DataSubject(UUID(int=1), ()).pseudonym)
+        check.email("email", personal_data.DataSubject(UUID(int=1), NOW).pseudonym)
+
+
+# ---- Rows that are read ------------------------------------------------------------------------
+
+ROW_COUNT = 50_000
+"""Rows of other people in each large table."""
+LARGE_TABLES = """
+INSERT INTO events (id, type, occurred_at, actor_id, account_id, after, personal)
+    SELECT gen_random_uuid(), 'account:invitation:issue', now(), md5((n % 5000)::text)::uuid, a.id, '{}',
+        jsonb_build_object('after', jsonb_build_object('email', n || '@example.com'),
+            'named', jsonb_build_object(n || '@example.com', '["after.email"]'::jsonb))
+    FROM generate_series(1, $1) n, accounts a WHERE a.owner_id = $2;
+INSERT INTO messages (id, account_id, kind, to_address, to_name, locale, params, named, status, attempts, created_at,
+        next_attempt_at)
+    SELECT gen_random_uuid(), a.id, 'invitation', n || '@example.com', 'N', 'en', '{"inviter_name": "N"}',
+        jsonb_build_object(n || '@example.com', '["inviter_name"]'::jsonb), 'SENT', 1, now(), now()
+    FROM generate_series(1, $1) n, accounts a WHERE a.owner_id = $2;
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+        token_digest, created_at, expires_at)
+    SELECT gen_random_uuid(), a.id, n || '@example.com', n || '@example.com', 'ACCOUNTANT', 'DECLINED',
+        md5((n % 5000)::text)::uuid,
+        'en', false, sha256(n::text::bytea), now(), now()
+    FROM generate_series(1, $1) n, accounts a WHERE a.owner_id = $2;
+"""
+
+
+_ROWS_READ = """
+SELECT COALESCE(sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)), 0)::int FROM pg_stat_xact_user_tables
+"""
+
+
+def statements(subject: personal_data.DataSubject) -> dict[str, tuple[str, list[object]]]:
+    """The statements of export and erasure that find rows of a person."""
+    selections = {
+        f"export {category.name}": f"SELECT FROM {category.table} t WHERE {category.condition}"
+        for category in PERSONAL_DATA
+    } | {
+        f"erase {category.name}": personal_data.erasure_sql(category)
+        for category in PERSONAL_DATA
+        if category.erasure is not None
+    }
+    statement_by_name = {name: subject.bind(sql) for name, sql in selections.items()}
+    for sql in redaction._NAMING_EVENTS:
+        statement_by_name[sql] = sql, [subject.id]
+    statement_by_name[redaction._NAMING_EVENTS_BY_KEY] = redaction._NAMING_EVENTS_BY_KEY, [subject.keys]
+    statement_by_name[redaction._NAMING_MESSAGES] = redaction._NAMING_MESSAGES, [subject.keys, subject.until]
+    return statement_by_name
+
+
+async def test_export_and_erasure_read_only_rows_of_the_person(api: Api, database_url: str) -> None:
+    """Plans as the server has them, on tables with many rows of other people."""
+    anna = await api.person("anna@example.com")
+    bo, _ = await api.guest(anna, "bo@example.com", "ACCOUNTANT")
+    subject = personal_data.DataSubject(ids.decode("User", bo.user_id), api.clock.now, (bo.email,))
+    connection = await connect(database_url)
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan; SET session_replication_role = replica")
+        for statement in LARGE_TABLES.strip().removesuffix(";").split(";\n"):
+            await connection.execute(statement, ROW_COUNT, ids.decode("User", anna.user_id))
+        await connection.execute("ANALYZE")
+        reads: dict[str, int] = {}
+        for name, (sql, arguments) in statements(subject).items():
+            async with connection.transaction():
+                before = await connection.fetchval(_ROWS_READ)
+                await connection.fetch(sql, *arguments)
+                reads[name] = await connection.fetchval(_ROWS_READ) - before
+    finally:
+        await connection.close()
+
+    assert len(reads) > 30
+    assert {name: count for name, count in reads.items() if count > 100} == {}

@@ -2,9 +2,12 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from database import db
 from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
+from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, codes
 from tests.models.bureaus.bureau_setup import register_bureau
 from tests.models.scheduled.job_runs import (
@@ -30,20 +33,38 @@ async def test_grant_end_is_announced_to_holder_and_owner_a_week_before(api: Api
     api.clock.forward(days=1)
     earlier = (until - timedelta(days=1)).isoformat()
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": earlier}, by=anna)) == []
-    assert await run_jobs(api) == {}
+    assert await run_jobs(api) == {"grants announced to end": 1}
     later = until + timedelta(days=20)
     assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": later.isoformat()}, by=anna)) == []
     assert await run_jobs(api) == {}
     api.clock.now = later - timedelta(days=7)
     assert (await run_jobs(api))["grants announced to end"] == 1
-    assert await mail_counts("grant-ending", GUEST, anna.email) == [2, 2]
+    assert await mail_counts("grant-ending", GUEST, anna.email) == [3, 3]
 
 
 async def test_grant_for_less_than_a_week_is_not_announced(api: Api) -> None:
     anna = await api.person("anna@example.com")
-    await add_guest_until(api, anna, days=5)
+    _, key, until = await add_guest_until(api, anna, days=5)
 
     assert await run_jobs(api) == {}
+    assert codes(await api.do("revokeGrant", {"grantId": key}, by=anna)) == []
+    end = (until + timedelta(days=1)).isoformat()
+    assert codes(await api.do("restoreGrant", {"grantId": key, "validUntil": end}, by=anna)) == []
+    assert await run_jobs(api) == {}
+
+
+@pytest.mark.parametrize("first_days", [None, 15])
+async def test_end_of_new_grant_that_comes_near_is_announced(api: Api, first_days: int | None) -> None:
+    anna = await api.person("anna@example.com")
+    arguments = {"grantValidUntil": (api.clock.now + timedelta(days=first_days)).isoformat()} if first_days else {}
+    _, key = await api.guest(anna, GUEST, "ACCOUNTANT", **arguments)
+    api.clock.forward(hours=1)
+
+    for index, days in enumerate((3, 2)):
+        end = (api.clock.now + timedelta(days=days)).isoformat()
+        assert codes(await api.do("updateGrant", {"grantId": key, "validUntil": end}, by=anna)) == []
+        assert await run_jobs(api) == {"grants announced to end": 1}
+        assert await mail_counts("grant-ending", GUEST, anna.email) == [index + 1, index + 1]
 
 
 async def test_owner_without_activated_login_gets_no_grant_reminder(api: Api) -> None:
@@ -75,9 +96,60 @@ async def test_subscription_end_is_announced_three_times(api: Api) -> None:
         api.clock.now = until - timedelta(days=days)
         assert await run_jobs(api) == {"subscriptions announced to end": 1}
         assert await mail_counts("subscription-ending", anna.email) == [index + 1]
+        assert await mail_counts("subscription-ended", anna.email) == [0]
     api.clock.now = until
 
+    assert await run_jobs(api) == {"subscriptions announced to end": 1}
+
+    assert await mail_counts("subscription-ending", anna.email) == [3]
+    assert await mail_counts("subscription-ended", anna.email) == [1]
+
+
+async def test_end_of_subscription_long_ago_and_account_without_days_are_not_announced(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    assert codes(await api.do("createAccount", {"name": "Second"}, by=anna)) == []
     assert await run_jobs(api) == {}
+
+    await set_subscription_end(api.clock.now - timedelta(days=8))
+
+    assert await run_jobs(api) == {}
+
+
+async def test_end_that_comes_near_by_a_transfer_is_announced_for_each_end(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    payload = await api.do("createAccount", {"name": "Second"}, "account { id }", by=anna)
+    transfer = {"accountId": payload["account"]["id"], "payerAccountId": anna.account_id}
+    await db.execute("UPDATE accounts SET trial_until = NULL WHERE id = $1", ids.decode("Account", anna.account_id))
+
+    for index, days in enumerate((10, 11)):  # 20 and 9 days are left
+        assert codes(await api.do("extendSubscription", {**transfer, "days": days}, by=anna)) == []
+        assert (await run_jobs(api)).get("subscriptions announced to end") == 1
+        assert await mail_counts("subscription-ending", anna.email) == [index + 1]
+    api.clock.forward(hours=1)
+    back = {"accountId": anna.account_id, "payerAccountId": transfer["accountId"], "days": 10}
+    assert codes(await api.do("extendSubscription", back, by=anna)) == []
+    assert await run_jobs(api) == {}  # 19 days are left, which the owner knows
+
+
+async def test_account_whose_trial_is_taken_back_is_announced_as_read_only(limited_api: Api) -> None:
+    """The client has had a trial before. The account ends with what is left of the day."""
+    api = limited_api
+    client = await api.person("cy@example.com")
+    bureau = await register_bureau(api)
+    arguments = {"bureauAccountId": bureau.account_id, "name": "Client AS"}
+    arguments |= {"ownerName": "Cy Client", "ownerEmail": client.email}
+    assert codes(await api.do("createClientAccount", arguments, by=bureau)) == []
+    assert await run_jobs(api) == {}
+    api.clock.forward(hours=1)
+    token = await api.link(client.email, "activation")
+    assert codes(await api.do("activate", {"token": token}, by=client)) == []
+
+    assert await run_jobs(api) == {"subscriptions announced to end": 1}
+    assert await mail_counts("subscription-ending", client.email, bureau.email) == [1, 1]
+    api.clock.forward(days=1)
+
+    assert await run_jobs(api) == {"subscriptions announced to end": 1}
+    assert await mail_counts("subscription-ended", client.email, bureau.email) == [1, 1]
 
 
 async def test_only_nearest_of_overdue_reminders_is_sent(api: Api) -> None:

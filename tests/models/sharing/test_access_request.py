@@ -11,7 +11,7 @@ from database import db
 from models.sharing.access_request import MAX_PER_DAY
 from tests.api import UNKNOWN_ID, Api, Clock, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number
-from tests.models.refusals import mails, refusal_codes, rejection, state
+from tests.models.refusals import attempt, mails, refusal_codes, rejection, state, subjects
 from tests.models.sharing.access_requests import (
     FIRM_NUMBER,
     FREE_NUMBER,
@@ -89,8 +89,7 @@ async def test_only_users_who_can_decide_get_a_mail(api: Api, clock: Clock) -> N
         for user in (anna, admin, expired_admin, collaborator, revoked_admin, bo)
     }
     assert mail_counts == {anna: 1, admin: 1, expired_admin: 0, collaborator: 0, revoked_admin: 0, bo: 0}
-    mail = (await mails(anna.email, "access-requested"))[0]
-    assert mail.subject == "Bo Berg asks for access to Nowak AS"
+    assert await subjects(anna.email, "access-requested") == ["bo@example.com asks for access to Nowak AS"]
 
 
 async def test_request_reaches_the_oldest_account_without_access(api: Api) -> None:
@@ -168,8 +167,11 @@ async def test_requests_of_a_user_are_limited_per_day(api: Api, clock: Clock) ->
             await api.do("withdrawAccessRequest", {"accessRequestId": request_id}, by=bo)
 
     fields = {"role": "ACCOUNTANT", "accountNumber": 30_000_000}
-    assert await refusal_codes(api, "requestAccess", fields, by=bo) == [("OUT_OF_RANGE", None)]
-    clock.forward(days=1)
+    clock.forward(hours=6)
+    refused = await rejection(api, "requestAccess", fields, by=bo)
+    assert refused.codes == ["RATE_LIMITED"]
+    assert refused.errors[0]["extensions"]["retryAfterSeconds"] == 18 * 60 * 60
+    clock.forward(hours=18)
     assert await request_access(api, bo, accountNumber=30_000_000) == []
 
 
@@ -190,11 +192,10 @@ async def test_daily_limit_counts_concurrent_requests(api: Api) -> None:
     for number in range(MAX_PER_DAY - 2):
         await create_request(api, bo, accountNumber=20_000_000 + number)
 
-    outcomes = await asyncio.gather(
-        *(request_access(api, bo, accountNumber=30_000_000 + number) for number in range(5))
-    )
+    inputs = [{"role": "ACCOUNTANT", "accountNumber": 30_000_000 + number} for number in range(5)]
+    answers = await asyncio.gather(*(attempt(api, "requestAccess", values, by=bo) for values in inputs))
 
-    assert sorted(map(str, outcomes)) == sorted(["[]"] * 2 + ["[('OUT_OF_RANGE', None)]"] * 3)
+    assert sorted(answer.codes for answer in answers) == [[], [], *[["RATE_LIMITED"]] * 3]
     assert (await state())["access_requests"] is not None
 
 

@@ -90,8 +90,58 @@ async def test_header_with_an_inaccessible_account_fails_closed(api: Api) -> Non
         )
     ]
 
-    assert [response.codes for response in outcomes] == [["ACCOUNT_REQUIRED"]] * 8
-    assert [response.body.get("data") for response in outcomes] == [None] * 8
+    assert [response.codes for response in outcomes] == [["ACCOUNT_REQUIRED"] * 2] * 8
+    nothing = {"viewer": {"currentAccount": None, "currentGrant": None}}
+    assert [(response.status, response.partial) for response in outcomes] == [(200, nothing)] * 8
+
+
+async def test_stale_header_refuses_only_what_is_asked_of_its_account(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, grant = await api.guest(anna, "bo@example.com", "COLLABORATOR", allowOtherLogin=True)
+    own = (await api.do("createAccount", {"name": "Own AS"}, "account { id }", by=bo))["account"]["id"]
+    await api.do("revokeGrant", {"grantId": grant}, by=anna)
+    await api.do("inviteUser", {"accountId": anna.account_id, "email": bo.email, "role": "ACCOUNTANT"}, by=anna)
+    stale = anna.account_id
+    query = """query ($own: ID!, $stale: ID!) {
+        viewer { user { id } currentAccount { id } accounts { nodes { id } } invitations { nodes { id } } }
+        own: account(id: $own) { id } stale: account(id: $stale) { id } }"""
+
+    answer = await api.ask(query, {"own": own, "stale": stale}, by=bo, account=stale)
+
+    (invitation,) = answer.partial["viewer"].pop("invitations")["nodes"]
+    assert [error["path"] for error in answer.errors] == [["viewer", "currentAccount"]]
+    viewer = {"user": {"id": bo.user_id}, "currentAccount": None, "accounts": {"nodes": [{"id": own}]}}
+    assert answer.partial == {"viewer": viewer, "own": {"id": own}, "stale": None}
+    accept = """mutation ($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
+        errors { code } viewer { currentAccount { id } currentGrant { role } } } }"""
+    values = {"input": {"invitationId": invitation["id"]}}
+    payload = (await api.ask(accept, values, by=bo, account=stale)).data["acceptInvitation"]
+    current = {"currentAccount": {"id": stale}, "currentGrant": {"role": "ACCOUNTANT"}}
+    assert payload == {"errors": [], "viewer": current}
+
+
+async def test_stale_header_does_not_keep_a_session_open(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, grant = await api.guest(anna, "bo@example.com", "COLLABORATOR")
+    await api.do("revokeGrant", {"grantId": grant}, by=anna)
+
+    answer = await api.ask("mutation { signOut { errors { code } } }", by=bo, account=anna.account_id)
+
+    assert answer.data == {"signOut": {"errors": []}}
+    assert (await api.ask(USER_QUERY, by=bo)).data == {"viewer": None}
+
+
+async def test_access_that_a_mutation_takes_ends_for_the_rest_of_its_request(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    bo, grant = await api.guest(anna, "bo@example.com", "COLLABORATOR")
+    await api.do("createAccount", {"name": "Own AS"}, by=bo)
+    document = """mutation ($input: ResignGrantInput!) { resignGrant(input: $input) { errors { code } }
+        updateProfile(input: {}) { viewer { currentAccount { id } } } }"""
+
+    answer = await api.ask(document, {"input": {"grantId": grant}}, by=bo, account=anna.account_id)
+
+    assert answer.partial["updateProfile"] == {"viewer": {"currentAccount": None}}
+    assert answer.codes == ["ACCOUNT_REQUIRED"]
 
 
 async def test_revoked_access_ends_in_the_running_session(api: Api) -> None:
@@ -102,7 +152,7 @@ async def test_revoked_access_ends_in_the_running_session(api: Api) -> None:
     await api.do("revokeGrant", {"grantId": grant_id}, by=anna)
 
     assert await load_current_account_id(api, bo) is None
-    assert (await api.ask(ACCOUNT_QUERY, by=bo, account=anna.account_id)).codes == ["ACCOUNT_REQUIRED"]
+    assert (await api.ask(ACCOUNT_QUERY, by=bo, account=anna.account_id)).codes == ["ACCOUNT_REQUIRED"] * 2
     assert await refusal_codes(api, "switchAccount", {"accountId": anna.account_id}, by=bo) == [
         ("NOT_FOUND", ["accountId"])
     ]

@@ -1,0 +1,98 @@
+"""A user whose lists are long: one account with many rows of each kind, and a guest of many accounts."""
+
+from tests.api import Api, Person
+from tests.conftest import connect
+
+ROWS = 12_000
+"""More than a scan reads, so that a list without a bound is seen."""
+FREQUENT_TYPE, RARE_TYPE = "account:settings:update", "account:client:create"
+
+_STATEMENTS = """
+SET session_replication_role = replica;
+CREATE FUNCTION key(kind int, n int) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+    SELECT (lpad(to_hex(1000000 + n), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(kind), 12, '0'))::uuid $$;
+
+INSERT INTO users (id, email, email_key, name, locale, password_hash, activated_at, created_at)
+SELECT key(1, n), 'guest' || n || '@example.org', 'guest' || n || '@example.org', 'Guest ' || n, 'en', 'x', now(), now()
+FROM generate_series(1, {rows}) n;
+
+INSERT INTO accounts (id, number, name, kind, owner_id, created_at, activated_at, subscription_until, invoice_prefix,
+    default_currency, default_locale, payment_term_days, simple_user_restrictions, locks, requires_two_factor)
+SELECT key(2, n), 100000 + n, 'Account ' || n, CASE n WHEN 1 THEN 'BUREAU' ELSE 'BUSINESS' END, key(1, n), now(), now(),
+    now() + CASE n WHEN 1 THEN interval '1 day' ELSE interval '1 year' END, '', 'EUR', 'en', 14, 0, 0, false
+FROM generate_series(1, {rows}) n;
+
+-- Guests of the account: the oldest grant differs from all others.
+INSERT INTO grants (id, account_id, user_id, role, status, last_used_at, valid_until, created_at)
+SELECT key(3, n), '{account}', key(1, n), CASE n WHEN 1 THEN 'ADMINISTRATOR' ELSE 'ACCOUNTANT' END,
+    CASE n WHEN 1 THEN 'RESIGNED' ELSE 'ACTIVE' END, CASE n WHEN 1 THEN now() - interval '1 year' ELSE now() END,
+    CASE n WHEN 1 THEN now() - interval '1 day' END, now() FROM generate_series(1, {rows}) n;
+INSERT INTO grants (id, account_id, user_id, role, status, last_used_at, created_at)
+SELECT key(4, n), key(2, n), '{user}', CASE n WHEN 1 THEN 'ADMINISTRATOR' ELSE 'ACCOUNTANT' END, 'ACTIVE',
+    now() - n * interval '1 minute', now() FROM generate_series(1, {rows}) n;
+INSERT INTO grants (id, account_id, user_id, role, status, last_used_at, created_at)
+SELECT key(13, n), key(2, n), key(1, n), 'OWNER', 'ACTIVE', now(), now() FROM generate_series(1, {rows}) n;
+
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+    token_digest, created_at, expires_at)
+SELECT key(5, n), '{account}', n || '@example.org', n || '@example.org', 'ACCOUNTANT',
+    CASE n WHEN 1 THEN 'PENDING' ELSE 'REVOKED' END, '{user}', 'en', false, sha256(n::text::bytea), now(),
+    now() + interval '9 days' FROM generate_series(1, {rows}) n;
+INSERT INTO invitations (id, account_id, email, email_key, role, status, invited_by_id, locale, allow_other_login,
+    token_digest, created_at, expires_at)
+SELECT key(6, n), key(2, n), '{email}', '{email}', 'ACCOUNTANT', 'PENDING', key(1, n), 'en', false,
+    sha256(('u' || n)::bytea), now(), now() + interval '9 days' FROM generate_series(1, {rows}) n;
+
+INSERT INTO engagements (id, bureau_id, client_id, status, asked_by_id, is_blind, created_at, ended_at)
+SELECT key(7, n), '{account}', key(2, n), CASE n WHEN 1 THEN 'ACTIVE' ELSE 'ENDED' END, '{account}', false, now(),
+    CASE n WHEN 1 THEN NULL ELSE now() END FROM generate_series(1, {rows}) n;
+
+INSERT INTO access_requests SELECT (jsonb_populate_record(NULL::access_requests, to_jsonb(r)
+    || jsonb_build_object('id', key(8, n), 'account_id', '{account}', 'requester_id', key(1, n)))).*
+FROM (SELECT * FROM access_requests LIMIT 1) r, generate_series(1, {rows}) n;
+INSERT INTO access_requests SELECT (jsonb_populate_record(NULL::access_requests, to_jsonb(r)
+    || jsonb_build_object('id', key(9, n), 'account_id', key(2, n), 'requester_id', '{user}'))).*
+FROM (SELECT * FROM access_requests LIMIT 1) r, generate_series(1, {rows}) n;
+
+INSERT INTO messages SELECT (jsonb_populate_record(NULL::messages, to_jsonb(m)
+    || jsonb_build_object('id', key(10, n), 'account_id', '{account}', 'status', 'SENT'))).*
+FROM (SELECT * FROM messages LIMIT 1) m, generate_series(1, {rows}) n;
+INSERT INTO sessions SELECT (jsonb_populate_record(NULL::sessions, to_jsonb(s)
+    || jsonb_build_object('id', key(11, n), 'token_digest', sha256(('s' || n)::bytea)))).*
+FROM (SELECT * FROM sessions WHERE user_id = '{user}' LIMIT 1) s, generate_series(1, {rows}) n;
+INSERT INTO subscription_entries SELECT (jsonb_populate_record(NULL::subscription_entries, to_jsonb(e)
+    || jsonb_build_object('id', key(12, n), 'account_id', '{account}', 'reference', NULL))).*
+FROM (SELECT * FROM subscription_entries LIMIT 1) e, generate_series(1, {rows}) n;
+
+INSERT INTO events (id, type, occurred_at, actor_id, account_id)
+SELECT key(14, n), CASE n WHEN 1 THEN '{rare}' ELSE '{frequent}' END, now() - ({rows} - n) * interval '1 minute',
+    CASE n WHEN 1 THEN key(1, 1) ELSE '{user}' END, '{account}' FROM generate_series(1, {rows}) n
+ORDER BY md5(n::text);  -- the order on disk is not that of the list, which makes the index costly for the planner
+ANALYZE;
+"""
+
+
+async def lengthen(api: Api, owner: Person, database_url: str, rows: int = ROWS) -> None:
+    """Give the owner's account, and the owner, `rows` rows in each list.
+
+    The first, which is listed last, differs from the others.
+    """
+    from resolvers import ids
+
+    _ = await api.do("requestAccess", {"accountNumber": 1, "role": "ACCOUNTANT"}, by=owner)
+    connection = await connect(database_url)
+    try:
+        sql = _STATEMENTS
+        values = {
+            "rows": rows,
+            "account": ids.decode("Account", owner.account_id),
+            "user": ids.decode("User", owner.user_id),
+            "email": owner.email,
+            "rare": RARE_TYPE,
+            "frequent": FREQUENT_TYPE,
+        }
+        for name, value in values.items():
+            sql = sql.replace(f"{{{name}}}", str(value))
+        await connection.execute(sql)
+    finally:
+        await connection.close()
