@@ -216,7 +216,7 @@ async def test_concurrent_sign_ins_leave_at_most_20_sessions(api: Api, monkeypat
     anna = await api.person("anna@example.com")
     arguments = {"email": anna.email, "password": PASSWORD}
 
-    async def verify_without_cost(password: str, password_hash: str | None) -> bool:
+    async def verify_without_cost(password: str, password_hash: str | None, *, client: str = "") -> bool:
         return (password, password_hash is None) == (PASSWORD, False)
 
     # Only two threads verify passwords, which would serialize the sign-ins.
