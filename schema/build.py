@@ -144,8 +144,7 @@ def _annotate_field(type_: GraphQLObjectType, name: str, field: GraphQLField, ty
         **declaration.metadata,
     }
     if type_.name == "Account" and rule.permission not in _SHOWN_IN_MENU:
-        kind = "batch" if "batch" in declaration.metadata else "column"
-        field.extensions[kind] = _with_use(cast("Callable[..., Any]", declaration.metadata[kind]))
+        _note_use(field.extensions)
     resolver = declaration.metadata.get("mutation_resolver")
     if isinstance(resolver, MutationResolver):
         field.extensions["resolve"] = _with_input(resolver)
@@ -154,6 +153,15 @@ def _annotate_field(type_: GraphQLObjectType, name: str, field: GraphQLField, ty
 
 _SHOWN_IN_MENU: Final = {Permission.ACCOUNT_READ, Permission.SUBSCRIPTION_READ}
 """The permissions of the fields with which a menu lists accounts. Listing accounts uses none of them."""
+
+
+def _note_use(extensions: dict[str, Any]) -> None:
+    """Let a field of accounts note the use of the caller's grants on them."""
+    kind = "batch" if "batch" in extensions else "column"
+    if kind not in extensions:  # The field is a column of the row.
+        attribute: str = extensions["attribute"]
+        extensions |= {"column": lambda rows, _info: column(rows, attribute), "columns": (attribute,)}
+    extensions[kind] = _with_use(extensions[kind])
 
 
 def _with_use(resolve: Callable[..., Any]) -> Callable[..., Any]:

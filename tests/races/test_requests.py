@@ -1,5 +1,7 @@
 """Races between access requests and decisions about them."""
 
+from collections.abc import Mapping
+
 from database import db
 from models.sharing.access_request import MAX_PER_DAY
 from resolvers import ids
@@ -93,7 +95,7 @@ async def test_concurrent_equal_requests_create_one(api: Api) -> None:
         await reset()
 
 
-async def request_access(api: Api, person: Person, request_input: dict[str, object]) -> Payload:
+async def request_access(api: Api, person: Person, request_input: Mapping[str, object]) -> Payload:
     """Request access. A top-level error becomes an error of the payload."""
     mutation = "mutation ($input: RequestAccessInput!) { requestAccess(input: $input) { errors { code field } } }"
     response = await api.ask(mutation, {"input": request_input}, by=person)
