@@ -156,6 +156,7 @@ def run_operation(operation: "Callable[[Caller], Awaitable[T]]") -> T:
             accounts_per_day=settings.accounts_per_day,
             anchor_file=settings.anchor_file,
             anchor_command=settings.anchor_command,
+            mails_per_hour=settings.mails_per_hour,
         )
         async with db.connection(settings.database_url, SCHEMA, pool_size=2):
             return await operation(Caller(now=await clock.read(), config=config))
