@@ -29,8 +29,8 @@ SECOND_HALF := tests/benchmarks tests/commands tests/database tests/executor tes
 
 # Line and branch coverage of the product's folders. Left out is what the tests run in processes of their own, where
 # nothing measures it: the commands, the supervisor and its workers, traces with their optional packages, migrations.
-PRODUCT := auth,database,executor,i18n,mailer,models,resolvers,schema,server
-OTHER_PROCESSES := server/process.py,server/traces.py,server/workers.py,models/migrations/*
+PRODUCT := auth,database,executor,i18n,mailer,models,resolvers,schema,server,workspace
+OTHER_PROCESSES := server/process.py,server/traces.py,server/workers.py,models/migrations/*,workspace/migrations/*
 MIN_COVERAGE := 98
 # The warning says that slipcover itself is not rewritten for assertions of tests, which is right.
 COVERED := -m slipcover --branch --dont-wrap-pytest --source $(PRODUCT) --omit '$(OTHER_PROCESSES)' --json --out

@@ -17,7 +17,7 @@ import settings as environment
 from database import db
 from database.clock import DatabaseClock
 from mailer import mailbox, scheduler, smtp, unsubscribe, worker
-from models.base.caller import OperationConfig
+from models.base.caller import OperationConfig, configure
 from models.live.hub import Hub
 from models.tables import SCHEMA
 from server import connection, connection_limits, error_response, execution, graphiql, health, log, pages, shutdown
@@ -36,6 +36,7 @@ from server.metrics import PATH, Metrics, MetricsEndpoint
 from server.persisted_operations import Trust
 from server.proxies import Proxies
 from server.request_guard import RequestGuard
+from server.request_slots import RequestSlots
 from server.shutdown import Shutdown
 from server.socket import Sockets, SocketServices
 from server.stream_slots import StreamLimits, StreamSlots
@@ -52,16 +53,7 @@ def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | 
     """
     database_clock = DatabaseClock()
     clock = clock or database_clock
-    config = OperationConfig(
-        link_key=settings.secret_key,
-        trial_days=settings.trial_days,
-        free_seats=settings.free_seats,
-        trials_per_user=settings.trials_per_user,
-        accounts_per_day=settings.accounts_per_day,
-        anchor_file=settings.anchor_file,
-        anchor_command=settings.anchor_command,
-        mails_per_hour=settings.mails_per_hour,
-    )
+    config = configure(settings)
     # Set when mail is queued, so that the worker sends it at once and not at its next poll.
     wake = asyncio.Event()
     hub = Hub(clock)
@@ -81,7 +73,8 @@ def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | 
     shutdown_state = Shutdown(hub.close)
     browsers = Browsers(settings.is_https, frozenset(settings.allowed_origins), allows_loopback=settings.is_development)
     slots = StreamSlots(stream_limits(settings))
-    endpoint = Endpoint(graph, browsers, slots)
+    request_slots = RequestSlots()
+    endpoint = Endpoint(graph, browsers, slots, request_slots)
     metrics = Metrics(graph.cache_bytes, hub.__len__) if settings.metrics_token else None
     slow_seconds = settings.log_slow_ms / 1000
     access_log = AccessLog(
@@ -115,6 +108,7 @@ def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | 
     application.state.hub = hub
     application.state.operations = graph.operations
     application.state.stream_slots = slots
+    application.state.request_slots = request_slots
     # The redirect of /graphql/ would use the host that the client sends.
     application.router.redirect_slashes = False
     # The outermost layers, so that Starlette's response to an unexpected error has the headers too.
@@ -200,7 +194,7 @@ async def _lifespan(
         ),
         database_clock.synchronized(),
         hub.open(),
-        _mail(settings, clock, wake),
+        _mail(settings, config, clock, wake),
         _scheduled_jobs(config, clock, wake, metrics),
         _metrics_sampling(metrics),
     ):
@@ -255,14 +249,14 @@ async def _metrics_sampling(metrics: Metrics | None) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def _mail(settings: Settings, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
+async def _mail(settings: Settings, config: OperationConfig, clock: Clock, wake: asyncio.Event) -> AsyncGenerator[None]:
     """Run the worker that sends the outbox. In production without a mail server, mail stays in the outbox."""
     if settings.smtp_url is None and not settings.is_development:
         yield
         return
     mailer_config = worker.MailerConfig(
         server=smtp.parse(settings.smtp_url) if settings.smtp_url else None,
-        link_key=settings.secret_key,
+        operations=config,
         public_url=settings.public_url,
         mail_from=settings.mail_from,
         clock=clock,

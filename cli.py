@@ -38,6 +38,7 @@ for command in (
     database.seed,
     operator.credit,
     operator.seats,
+    operator.limits,
     operator.vouchers,
     operator.numbers,
     operations.operations,

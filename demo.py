@@ -11,8 +11,9 @@ from database import db
 from models.accounts import account
 from models.accounts import settings as account_settings
 from models.accounts.account import Account, AccountKind
-from models.base.caller import Caller, OperationConfig
+from models.base.caller import Caller, configure
 from models.billing import subscription, voucher
+from models.closing import account_closing
 from models.outbox.message import LinkPurpose, Message
 from models.people import activation, registration
 from models.people.user import User
@@ -57,17 +58,10 @@ async def write(settings: Settings) -> list[SignIn]:
 
 
 async def _write(settings: Settings) -> None:
-    config = OperationConfig(
-        link_key=settings.secret_key,
-        trial_days=settings.trial_days,
-        free_seats=settings.free_seats,
-        trials_per_user=settings.trials_per_user,
-        accounts_per_day=settings.accounts_per_day,
-    )
-    caller = Caller(now=datetime.now(UTC), config=config)
+    caller = Caller(now=datetime.now(UTC), config=configure(settings))
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
     bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")
-    await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
+    accountant = await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
     await _login(caller, SIMPLE_USER, "Ola Kowalska", account_name="Ola Kowalska", country="PL")
     firm = await _first_account(owner.user())
     bureau_account = await _first_account(bureau.user())
@@ -82,6 +76,9 @@ async def _write(settings: Settings) -> None:
         # The trial of the owner is that of the first account.
         transport = await Account.get(owner_id=owner.user(), name="Nowak Transport")
         await subscription.credit(caller, transport.number, 60, reference="demo transport")
+    if not await account.Account.exists(owner_id=accountant.user(), name="Lis Archiwum"):
+        archive_id = await account.create(accountant, name="Lis Archiwum", country="PL")
+        _ = await account_closing.close(accountant, archive_id, password=PASSWORD)
     await account_settings.update_settings(
         owner,
         firm.id,
@@ -97,10 +94,11 @@ async def _login(caller: Caller, email: str, name: str, *, account_name: str, co
     """Register and activate a user with the operations that users run."""
     login = await User.filter(email_key=email).first()
     if login is None or login.activated_at is None:
-        await registration.register(
+        secret = await registration.register(
             caller, name=name, email=email, password=PASSWORD, account_name=account_name, country=country
         )
-        await activation.activate(caller, token=await _mailed_token(caller, email, LinkPurpose.ACTIVATION))
+        token = await _mailed_token(caller, email, LinkPurpose.ACTIVATION)
+        await activation.activate(caller, token=token, registration_secret=secret)
         login = await User.get(email_key=email)
     return replace(caller, user_id=login.id, authenticated_at=caller.now)
 

@@ -22,7 +22,7 @@ REQUIRED_VARIABLES = ("FULLMAKT_DATABASE_URL", "FULLMAKT_SECRET_KEY")
 MIN_SECRET_BYTES = 32
 MIN_TOKEN_LENGTH = 16
 DATABASE_SCHEMES = ("asyncpg", "postgres", "postgresql")
-LIST_VARIABLES = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES")
+LIST_VARIABLES = ("FULLMAKT_ALLOWED_ORIGINS", "FULLMAKT_ALLOWED_HOSTS", "FULLMAKT_TRUSTED_PROXIES", "FULLMAKT_MODULES")
 HOST_PATTERN = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 APP_SCHEMES = ("capacitor", "ionic", "tauri")
 """The schemes of pages in the package of an installed app, which no network can forge."""
@@ -83,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budget: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 100_000
     budget_per_second: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000
     operations_per_caller: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 8
+    # modules.py reads these two itself: the types must be known before the settings are read.
+    modules: tuple[str, ...] = ()
+    workspace: Literal["on", "off"] = "on"
 
     @property
     def is_development(self) -> bool:

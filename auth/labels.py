@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import modules
 from auth.policy import Permission, Role
 from i18n import mark
 
@@ -46,4 +47,9 @@ PERMISSIONS: Final = {
     Permission.REPORTS_READ: mark("See reports."),
     Permission.EXPORTS_CREATE: mark("Export data."),
     Permission.OWNERSHIP: mark("Transfer the account, and appoint administrators."),
+    **{
+        Permission(permission.name): permission.description
+        for module in modules.all_modules()
+        for permission in module.permissions
+    },
 }

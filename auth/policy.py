@@ -12,6 +12,8 @@ from functools import lru_cache, reduce
 from operator import and_
 from typing import Final
 
+import modules
+
 
 class Role(StrEnum):
     """The role of a user in an account."""
@@ -24,10 +26,15 @@ class Role(StrEnum):
     SIMPLE_USER = "SIMPLE_USER"
 
 
+_OF_MODULES: Final = [permission for module in modules.all_modules() for permission in module.permissions]
+
+
 class Permission(StrEnum):
     """An action that a user may be allowed in an account: `<SUBJECT>_<ACTION>`.
 
-    The position of a permission is its bit in stored sets: append only, never reorder.
+    The position of a permission is its bit in stored sets: append only, never reorder. Permissions of modules come
+    last, each with the bit that its module declares. The permissions that only the workspace uses stay here: they are
+    in stored grants of installations with and without it.
     """
 
     ACCOUNT_READ = "ACCOUNT_READ"
@@ -54,6 +61,7 @@ class Permission(StrEnum):
     REPORTS_READ = "REPORTS_READ"
     EXPORTS_CREATE = "EXPORTS_CREATE"
     OWNERSHIP = "OWNERSHIP"
+    vars().update({permission.name: permission.name for permission in _OF_MODULES})
 
 
 class GrantStatus(StrEnum):
@@ -77,11 +85,13 @@ class DecisionReason(StrEnum):
     LOCKED_BY_ACCOUNT = "LOCKED_BY_ACCOUNT"
     AWAITING_PERMISSIONS = "AWAITING_PERMISSIONS"
     GRANT_NOT_ACTIVE = "GRANT_NOT_ACTIVE"
+    ACCOUNT_CLOSING = "ACCOUNT_CLOSING"
     SUBSCRIPTION_EXPIRED = "SUBSCRIPTION_EXPIRED"
     TWO_FACTOR_REQUIRED = "TWO_FACTOR_REQUIRED"
 
 
-_BIT: Final = {permission: 1 << position for position, permission in enumerate(Permission)}
+_MODULE_BIT: Final = {permission.name: permission.bit for permission in _OF_MODULES}
+_BIT: Final = {permission: 1 << _MODULE_BIT.get(permission, position) for position, permission in enumerate(Permission)}
 
 
 def mask(permissions: Iterable[Permission]) -> int:
@@ -128,13 +138,17 @@ _TABLE: Final = {
     Permission.EXPORTS_CREATE:       "x x x x x x",
     Permission.OWNERSHIP:            "x . . . . .",
 }  # fmt: skip
+_ROWS: Final = {permission: row.split() for permission, row in _TABLE.items()} | {
+    Permission(permission.name): ["x" if letter in permission.roles else "." for letter in _LETTERS.split()]
+    for permission in _OF_MODULES
+}
 _SEAT: Final =                       ". x x . x x"  # fmt: skip
 
 ROLE_LETTERS: Final = dict(zip(Role, _LETTERS.split(), strict=True))
 """The letter of each role in the printed permission table."""
 
 ROLES: Final = {
-    role: mask(permission for permission, row in _TABLE.items() if row.split()[column] == "x")
+    role: mask(permission for permission, row in _ROWS.items() if row[column] == "x")
     for column, role in enumerate(Role)
 }
 """The permissions that each role can have at most, as bit sets."""
@@ -163,6 +177,11 @@ SURVIVES_EXPIRY: Final = mask(
 """Permissions other than reading that stay after the subscription has ended: to renew it, export data,
 and invite or remove users."""
 
+SURVIVES_CLOSING: Final = mask([Permission.EXPORTS_CREATE, Permission.OWNERSHIP])
+"""Permissions other than reading that stay while the account waits for its closing: to export data and to reopen it.
+
+Operations that only take access go on too, without the permission: `models/access/operation.py`."""
+
 
 def base_read(permission: Permission) -> Permission | None:
     """The read permission that `permission` requires: X_READ for any other X permission. None for X_READ itself."""
@@ -175,7 +194,8 @@ _READ_REQUIREMENTS: Final = [
     (_BIT[permission], _BIT[read]) for permission in Permission if (read := base_read(permission)) is not None
 ]
 _READS: Final = mask(p for p in Permission if "_READ" in p.value)
-_SUSPENDED_AFTER_EXPIRY: Final = ~(_READS | SURVIVES_EXPIRY)
+_KEPT_AFTER_EXPIRY: Final = _READS | SURVIVES_EXPIRY
+_KEPT_WHILE_CLOSING: Final = _READS | SURVIVES_CLOSING
 
 
 VIEW_AS: Final = (Permission.USERS_WRITE, Permission.SUBSCRIPTION_WRITE)
@@ -220,6 +240,8 @@ class GrantFacts:
     subscription_over: bool
     factor_missing: bool = False
     """True if the account requires a second factor and the user has none."""
+    is_closing: bool = False
+    """True while the account waits for its closing."""
 
 
 _INACTIVE: Final = {
@@ -250,8 +272,12 @@ def _apply_rules(facts: GrantFacts | None) -> Iterator[tuple[DecisionReason, int
         yield DecisionReason.RESTRICTED_BY_ACCOUNT, bits
     bits = drop_orphans(bits & ~facts.locks)
     yield DecisionReason.LOCKED_BY_ACCOUNT, bits
+    # Both states make the account read-only, by what is left of the permissions.
+    if facts.is_closing:
+        bits &= _KEPT_WHILE_CLOSING
+        yield DecisionReason.ACCOUNT_CLOSING, bits
     if facts.subscription_over:
-        yield DecisionReason.SUBSCRIPTION_EXPIRED, bits & ~_SUSPENDED_AFTER_EXPIRY
+        yield DecisionReason.SUBSCRIPTION_EXPIRED, bits & _KEPT_AFTER_EXPIRY
 
 
 def granted_bits(role: Role, allowlist: int | None) -> int:
@@ -294,6 +320,7 @@ def decide(permission: Permission, facts: GrantFacts | None) -> Decision:
 _REMEDY: Final = {
     DecisionReason.RESTRICTED_BY_ACCOUNT: Permission.SETTINGS_WRITE,
     DecisionReason.LOCKED_BY_ACCOUNT: Permission.SETTINGS_WRITE,
+    DecisionReason.ACCOUNT_CLOSING: Permission.OWNERSHIP,
     DecisionReason.SUBSCRIPTION_EXPIRED: Permission.SUBSCRIPTION_WRITE,
     DecisionReason.TWO_FACTOR_REQUIRED: Permission.SETTINGS_WRITE,
 }
@@ -327,8 +354,8 @@ def may_manage(grantor: GrantFacts | None, role: Role) -> bool:
 def may_grant(grantor: GrantFacts | None, role: Role, allowlist: int | None) -> bool:
     """True if `grantor` may give another user `role` with `allowlist`.
 
-    The grantor must have every permission that the grant gives. The account's locks and an ended
-    subscription are ignored here: they restrict the new grant as well.
+    The grantor must have every permission that the grant gives. The account's locks, an ended subscription
+    and a closing are ignored here: they restrict the new grant as well.
     """
     return (
         grantor is not None

@@ -102,8 +102,9 @@ async def _create_user(email: str) -> tuple[UUID, str]:
 
 
 async def _sign_up(email: str) -> NewSession:
-    await registration.register(_caller(), name="Anna Nowak", email=email, password=PASSWORD)
-    return await activation.activate(_caller(), token=await _load_token(email, LinkPurpose.ACTIVATION))
+    secret = await registration.register(_caller(), name="Anna Nowak", email=email, password=PASSWORD)
+    token = await _load_token(email, LinkPurpose.ACTIVATION)
+    return await activation.activate(_caller(), token=token, registration_secret=secret)
 
 
 async def _load_token(email: str, purpose: LinkPurpose) -> str:
@@ -256,6 +257,7 @@ def _query(query: str, variables: Mapping[str, Any]) -> BodyFactory:
 _RESET_STATEMENTS: Final = (
     "UPDATE guesses SET tried = '{}' WHERE tried <> '{}'",
     "DELETE FROM access_requests",
+    "DELETE FROM engagement_requests",
     "DELETE FROM engagements WHERE status = 'PENDING'",
     "DELETE FROM invitations WHERE status = 'PENDING'",
 )

@@ -17,6 +17,8 @@ from models.tables import SCHEMA
 
 STANDARD: Final = Amounts(users=20_000, accounts=20_000, grants=200_000)
 FEW_GRANTS: Final = Amounts(users=20_000, accounts=1_000, grants=10_000)
+FLOODED: Final = Amounts(users=20_000, accounts=1_001, grants=10_000)
+"""A database of its own for floods: they add accounts, mails and a million events."""
 MANY_GRANTS: Final = Amounts(users=20_000, accounts=20_000, grants=1_000_000)
 
 # The amounts are exact, and the sessions are valid for at least one more day.
@@ -58,7 +60,7 @@ def open_database(url: str, *, pool_size: int) -> Generator[asyncio.Runner]:
 
 async def _has_amounts(url: str, amounts: Amounts) -> bool:
     try:
-        connection = await asyncpg.connect(_driver_url(url))
+        connection = await asyncpg.connect(driver_url(url))
     except asyncpg.InvalidCatalogNameError:
         return False
     try:
@@ -71,14 +73,15 @@ async def _has_amounts(url: str, amounts: Amounts) -> bool:
 
 
 async def _run_outside_transaction(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(_driver_url(url))
+    connection = await asyncpg.connect(driver_url(url))
     try:
         await connection.execute(statement)
     finally:
         await connection.close()
 
 
-def _driver_url(url: str) -> str:
+def driver_url(url: str) -> str:
+    """Return the address of a database in the form that asyncpg reads."""
     return url.replace("asyncpg:", "postgresql:", 1)
 
 

@@ -24,8 +24,10 @@ from benchmarks import (
     common,
     costly_requests,
     execution,
+    floods,
     http_queries,
     live,
+    loop_stretches,
     peers,
     restart,
     rules,
@@ -64,7 +66,7 @@ def main(
     folder: Path,
     out: Path | None,
 ) -> None:
-    """Run the benchmarks and print a table of ratios. Takes about 13 minutes, and nine more with --peers."""
+    """Run the benchmarks and print a table of ratios. Takes about 20 minutes, and nine more with --peers."""
     names = only or (*SECTIONS, *(["peers"] if peers_folder else []))
     pace = Pace(rounds, seconds, warm)
     sections: list[Section] = []
@@ -77,7 +79,7 @@ def main(
             "rules": lambda: rules.measure(prepare_standard_database(server_url), pace),
             "growth": lambda: measure_growth(server_url, pace),
             "pages": lambda: http_queries.measure_pages(prepare_standard_database(server_url), pace),
-            "limits": lambda: costly_requests.measure(prepare_standard_database(server_url), pace),
+            "limits": lambda: measure_limits(server_url, pace),
             "alike": lambda: address_timing.measure(server_url),
             "floors": lambda: baselines.measure(prepare_standard_database(server_url), pace),
             "restart": lambda: restart.measure(prepare_standard_database(server_url), pace),
@@ -112,6 +114,18 @@ def measure_growth(server_url: str, pace: Pace) -> Section:
         asyncio.run(common.prepare_database(server_url, database_amounts)) for database_amounts in amounts
     )
     return http_queries.measure_growth(large_url, small_url, pace, amounts=amounts)
+
+
+def measure_limits(server_url: str, pace: Pace) -> Section:
+    """Measure costly requests and worst texts, their stretches on the event loop, then floods."""
+    database_url = prepare_standard_database(server_url)
+    sections = [
+        costly_requests.measure(database_url, pace),
+        loop_stretches.measure(database_url, pace),
+        floods.measure(asyncio.run(common.prepare_database(server_url, common.FLOODED)), pace),
+    ]
+    rows = [row for section in sections for row in section.rows]
+    return Section("limits", rows, {section.name: section.raw for section in sections})
 
 
 def require_harness(folder: Path | None) -> Path:

@@ -1,8 +1,8 @@
-"""Commands for the operator: subscriptions, seats, vouchers, registered numbers, second factors and jobs."""
+"""Commands for the operator: subscriptions, seats, limits, vouchers, registered numbers, second factors and jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -12,6 +12,7 @@ from settings import Settings
 
 if TYPE_CHECKING:
     from models.base.caller import Caller
+    from models.base.limit_name import LimitName
 
 T = TypeVar("T")
 ACCOUNT_NUMBER: Final = click.IntRange(1, 2**31 - 1)
@@ -45,6 +46,65 @@ def seats(account_number: int, count: int) -> None:
         f"Account {account_number}: {state.purchased} seats, {state.used} used, {state.reserved} reserved, "
         f"{state.available} available."
     )
+
+
+@click.group()
+def limits() -> None:
+    """Raise the limit of an account for a time.
+
+    NAME is the limit that a refusal gives: INVITATIONS, CLIENT_ACCOUNTS, ENGAGEMENTS, or ACCESS_REQUESTS for
+    requests on behalf of the account. Other limits cannot be raised for one account.
+    """
+
+
+@limits.command(name="raise")
+@click.argument("name")
+@click.argument("account_number", type=ACCOUNT_NUMBER)
+@click.argument("per_day", type=int)
+@click.option("--until", "last_day", type=click.DateTime(["%Y-%m-%d"]), required=True, help="The last day, in UTC.")
+def raise_limit(name: str, account_number: int, per_day: int, *, last_day: datetime) -> None:
+    """Set the limit NAME of the account ACCOUNT_NUMBER to PER_DAY until the end of a day, effective at once.
+
+    An account has at most a quarter of FULLMAKT_MAILS_PER_HOUR, raised or not.
+    """
+    from models.accounts import limit_raise
+
+    ends_at = last_day.replace(tzinfo=UTC) + timedelta(days=1)
+    limit = _limit_name(name)
+    run_operation(lambda caller: limit_raise.raise_limit(caller, account_number, limit, per_day, ends_at=ends_at))
+    click.echo(f"Account {account_number}: {limit} is {per_day} a day until {last_day:%Y-%m-%d}.")
+
+
+@limits.command()
+@click.argument("name")
+@click.argument("account_number", type=ACCOUNT_NUMBER)
+def lower(name: str, account_number: int) -> None:
+    """End the raise of the limit NAME of the account ACCOUNT_NUMBER, effective at once."""
+    from models.accounts import limit_raise
+
+    limit = _limit_name(name)
+    run_operation(lambda caller: limit_raise.lower(caller, account_number, limit))
+    click.echo(f"Account {account_number}: {limit} is not raised any more.")
+
+
+@limits.command(name="list")
+def list_limits() -> None:
+    """List the raised limits that have not ended."""
+    from models.accounts import limit_raise
+
+    for row in run_operation(lambda caller: limit_raise.list_raises(caller.now)):
+        # `ends_at` is the end of the last day.
+        last_day = row.ends_at - timedelta(days=1)
+        click.echo(f"{row.account_number}: {row.name} is {row.per_day} a day until {last_day:%Y-%m-%d}")
+
+
+def _limit_name(name: str) -> "LimitName":
+    from models.accounts.limit_raise import RAISABLE
+
+    limits_by_name = {str(limit): limit for limit in RAISABLE}
+    if name.upper() in limits_by_name:
+        return limits_by_name[name.upper()]
+    raise click.BadParameter(f"{name} is none of {', '.join(RAISABLE)}.", param_hint="'NAME'")
 
 
 @click.group()
@@ -144,22 +204,12 @@ def jobs() -> None:
 def run_operation(operation: "Callable[[Caller], Awaitable[T]]") -> T:
     """Run an operation on behalf of the operator and return its result."""
     from database import clock, db
-    from models.base.caller import Caller, OperationConfig
+    from models.base.caller import Caller, configure
     from models.tables import SCHEMA
 
     async def run(settings: Settings) -> T:
-        config = OperationConfig(
-            settings.secret_key,
-            trial_days=settings.trial_days,
-            free_seats=settings.free_seats,
-            trials_per_user=settings.trials_per_user,
-            accounts_per_day=settings.accounts_per_day,
-            anchor_file=settings.anchor_file,
-            anchor_command=settings.anchor_command,
-            mails_per_hour=settings.mails_per_hour,
-        )
         async with db.connection(settings.database_url, SCHEMA, pool_size=2):
-            return await operation(Caller(now=await clock.read(), config=config))
+            return await operation(Caller(now=await clock.read(), config=configure(settings)))
 
     with database(load_settings()) as settings:
         return asyncio.run(run(settings))

@@ -48,6 +48,8 @@ class DatabaseSchema:
     only read the tables in `read_only`, and only insert into those in `append_only`. It may call `functions`, which
     are listed with their argument types. `constraint_errors` has, by the name of a constraint, a factory of the error
     that `transaction` raises when the constraint is violated.
+
+    `parts` are the schemas of modules, each with the `label` of its own chain of migrations.
     """
 
     modules: Sequence[str]
@@ -56,6 +58,13 @@ class DatabaseSchema:
     append_only: Sequence[str] = ()
     functions: Sequence[str] = ()
     constraint_errors: Mapping[str, Callable[[], Exception]] = field(default_factory=dict[str, Callable[[], Exception]])
+    label: str = "models"
+    parts: Sequence["DatabaseSchema"] = ()
+
+    @property
+    def all_parts(self) -> "tuple[DatabaseSchema, ...]":
+        """This schema and its parts, in the order in which they are migrated."""
+        return self, *self.parts
 
 
 UNAVAILABLE: Final = (
@@ -159,7 +168,10 @@ def config(url: str, schema: DatabaseSchema, *, pool_size: int = POOL_SIZE) -> d
     options = f"minsize=1&maxsize={pool_size}&command_timeout={STATEMENT_SECONDS}"
     return {
         "connections": {"default": f"{url}{separator}{options}"},
-        "apps": {"models": {"models": [*schema.modules], "migrations": schema.migrations}},
+        "apps": {
+            part.label: {"models": [*part.modules], "migrations": part.migrations, "default_connection": "default"}
+            for part in schema.all_parts
+        },
         "use_tz": True,
         "timezone": "UTC",
     }
@@ -187,7 +199,8 @@ async def connection(
     client.extra["reset"] = _no_reset
     client.server_settings.update(SERVER_SETTINGS)
     client.create_pool = partial(_create_pool, on_statement, per_caller)  # type: ignore[method-assign]
-    _constraint_errors.update(schema.constraint_errors)
+    for part in schema.all_parts:
+        _constraint_errors.update(part.constraint_errors)
     try:
         yield
     finally:

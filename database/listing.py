@@ -5,9 +5,8 @@ added or removed in between.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from itertools import accumulate, chain, pairwise
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -18,6 +17,7 @@ import orjson
 
 from database import db, rows
 from database.coalescing import Coalescer
+from database.cursor_values import READ_VALUE
 from database.page_sql import (
     KEY,
     SCAN_ROWS,
@@ -261,7 +261,7 @@ class ConnectionQuery(Generic[R]):
         try:
             tag, *values = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
             kinds = [kind for _, kind in self.order.columns]
-            sort_key: list[object] = [_READ[kind](value) for kind, value in zip(kinds, values, strict=True)]
+            sort_key: list[object] = [READ_VALUE[kind](value) for kind, value in zip(kinds, values, strict=True)]
         except (ValueError, TypeError, OverflowError, RecursionError):
             tag, sort_key = None, []
         if tag != self._tag:
@@ -369,31 +369,3 @@ class Edge(Generic[R]):
     def cursor(self) -> str:
         """The cursor of the row."""
         return self._query.cursor(self.node)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:  # PostgreSQL has no such text
-        raise ValueError(value)
-    return value
-
-
-def _small_integer(value: object) -> int:
-    number = int(str(value))
-    if abs(number) >= 2**31:
-        raise ValueError(number)
-    return number
-
-
-def _instant(value: object) -> datetime:
-    instant = datetime.fromisoformat(str(value))
-    if instant.tzinfo is None:
-        raise ValueError(value)
-    return instant.astimezone(UTC)
-
-
-_READ: Final[Mapping[str, Callable[[object], object]]] = {
-    "text": _text,
-    "int": _small_integer,
-    "timestamptz": _instant,
-    "uuid": lambda value: UUID(str(value)),
-}

@@ -15,7 +15,6 @@ from database import db
 from database.db import DatabaseSchema
 
 _LOCK: Final = 0x46756C6C  # an arbitrary number, the same in every process
-_LATEST: Final = [MigrationTarget("models", "__latest__")]
 
 
 async def migrate(
@@ -46,14 +45,16 @@ async def _grant_privileges(
     name = '"' + role.replace('"', '""') + '"'
     if not await connection.fetchval(_ROLE_EXISTS, role):
         await connection.execute(f"CREATE ROLE {name} LOGIN")
-    write_protected = ", ".join((*schema.read_only, *schema.append_only))
+    append_only = [table for part in schema.all_parts for table in part.append_only]
+    write_protected = ", ".join([*(table for part in schema.all_parts for table in part.read_only), *append_only])
+    functions = ", ".join(function for part in schema.all_parts for function in part.functions)
     async with connection.transaction():
         await connection.execute(f"""
             GRANT USAGE ON SCHEMA public TO {name};
             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name};
             REVOKE INSERT, UPDATE, DELETE ON {write_protected} FROM {name};
-            GRANT INSERT ON {", ".join(schema.append_only)} TO {name};
-            GRANT EXECUTE ON FUNCTION {", ".join(schema.functions)} TO {name};
+            GRANT INSERT ON {", ".join(append_only)} TO {name};
+            GRANT EXECUTE ON FUNCTION {functions} TO {name};
         """)
 
 
@@ -96,9 +97,13 @@ async def pending_migrations(url: str, schema: DatabaseSchema) -> list[str]:
         database = get_connection("default")
         await database.execute_query("SELECT 1")  # Tortoise treats an unreachable database as an empty one
         executor = MigrationExecutor(database, settings["apps"])
-        return [step.migration.name for step in await executor.plan(_LATEST)]
+        return [step.migration.name for step in await executor.plan(_latest(schema))]
     finally:
         await Tortoise.close_connections()
+
+
+def _latest(schema: DatabaseSchema) -> list[MigrationTarget]:
+    return [MigrationTarget(part.label, "__latest__") for part in schema.all_parts]
 
 
 @asynccontextmanager

@@ -77,7 +77,13 @@ _SCAN_END: Final = """CASE WHEN count(1) < {limit} THEN (
     SELECT json_build_array({order})::text FROM {source} OFFSET {last} LIMIT 1) END AS scan_end"""
 _SCAN_ENDS: Final = f"string_agg(COALESCE(p.scan_end, ''), '{rows.DELIMITER}')"
 _PAGE: Final = "SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {order} LIMIT {limit}"
-_KINDS: Final[Mapping[str, rows.Kind]] = {"text": "line", "int": "plain", "timestamptz": "instant", "uuid": "key"}
+_KINDS: Final[Mapping[str, rows.Kind]] = {
+    "text": "line",
+    "numeric": "line",
+    "int": "plain",
+    "timestamptz": "instant",
+    "uuid": "key",
+}
 
 
 class ByIdentity(Generic[T]):

@@ -39,6 +39,8 @@ PATHS: Final[dict[str, str]] = {
     LinkPurpose.INVITATION: "/invitation",
     LinkPurpose.ACTIVATION: "/activate",
     LinkPurpose.RESET: "/reset",
+    LinkPurpose.EMAIL_CHANGE: "/email",
+    LinkPurpose.EMAIL_UNDO: "/email-undo",
 }
 
 

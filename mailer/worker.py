@@ -58,7 +58,7 @@ class MailerConfig:
     """The settings of the mail worker. Without `server`, mails go to the development mailbox."""
 
     server: Server | None
-    link_key: str
+    operations: OperationConfig
     public_url: str
     mail_from: str
     clock: Callable[[], datetime] = utc_now
@@ -136,15 +136,15 @@ async def _process(config: MailerConfig, sender: Sender | None, claim: _Claim) -
 
 async def _deliver(config: MailerConfig, sender: Sender | None, row: OutgoingRow) -> str | None:
     """Send a mail and mark its row. Returns the failure if it should be tried again, else None."""
-    token = link_token(row, config.link_key)
+    token = link_token(row, config.operations.link_key)
     if not await delivery.is_current(row, tokens.digest(token) if token else None, now=config.clock()):
         await _give_up(config, row, delivery.OBSOLETE)
         return None
-    blockable = block.of_message(config.link_key, MessageKind(row.kind), row.to_address)
+    blockable = block.of_message(config.operations.link_key, MessageKind(row.kind), row.to_address)
     if blockable is not None and await blockable.is_blocked():
         await _give_up(config, row, block.FAILURE)
         return None
-    mail = render(row, config.link_key, config.public_url)
+    mail = render(row, config.operations.link_key, config.public_url)
     email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from)
     try:
         if sender is not None:
@@ -172,7 +172,7 @@ async def _mark_sent(config: MailerConfig, row: OutgoingRow) -> None:
 
 
 async def _give_up(config: MailerConfig, row: OutgoingRow, failure: str) -> None:
-    await bounce.give_up(Caller(now=config.clock(), config=OperationConfig(config.link_key)), row, failure)
+    await bounce.give_up(Caller(now=config.clock(), config=config.operations), row, failure)
 
 
 async def _retry_or_give_up(config: MailerConfig, row: OutgoingRow, failure: str) -> None:

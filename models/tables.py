@@ -1,7 +1,11 @@
-"""The database schema of the product, for `database`: the modules of its tables and the privileges on them."""
+"""The database schema of the product, for `database`: the Python modules of its tables and the privileges on them.
+
+Each installed module (modules.py) adds its own part.
+"""
 
 from typing import Final
 
+import modules
 from database.db import DatabaseSchema
 from i18n import mark
 from models.base.errors import Refusal, UserErrorCode, refuse
@@ -27,8 +31,13 @@ SCHEMA: Final = DatabaseSchema(
         "models.outbox.message",
     ),
     migrations="models.migrations",
-    read_only=("event_links", "erasures", "tortoise_migrations"),
+    read_only=("event_links", "erasures", "former_addresses", "tortoise_migrations"),
     append_only=("events", "subscription_entries"),
-    functions=("forget_person(uuid, uuid[], timestamptz)", "finish_erasure(uuid, timestamptz)"),
+    functions=(
+        "forget_person(uuid, uuid[], timestamptz)",
+        "finish_erasure(uuid, timestamptz)",
+        "change_address(text, text, timestamptz)",
+    ),
     constraint_errors={"erased_users_stay_away": _erased_user},
+    parts=tuple(modules.table_parts("SCHEMA")),
 )

@@ -26,64 +26,75 @@ from auth import tokens
 from database import db
 from models.base.caller import Caller
 from models.base.errors import RateLimited
+from models.base.limit_name import LimitName
 from models.base.network import network_of, networks_of
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `max_attempts` attempts of a kind within any span of `window`."""
+    """At most `max_attempts` attempts of a kind within any span of `window`.
+
+    A refusal gives the `name`, and the time when the oldest attempt is over. If several users share the limit
+    (`is_shared`), it gives the end of a whole window: the oldest attempt can be that of another user.
+    """
 
     kind: str
     max_attempts: int
     window: timedelta
+    name: LimitName = LimitName.ATTEMPTS
+    is_shared: bool = False
 
 
 _SHORT: Final = timedelta(minutes=5)
 _DAY: Final = timedelta(days=1)
 
-SIGN_IN_PAIR: Final = Limit("sign-in:pair", 10, _SHORT)
+SIGN_IN_PAIR: Final = Limit("sign-in:pair", 10, _SHORT, LimitName.SIGN_INS)
 """Wrong passwords for one e-mail address from one network. Beyond it, the answer is RATE_LIMITED."""
-SIGN_IN_FROM: Final = Limit("sign-in:from", 50, _SHORT)
+SIGN_IN_FROM: Final = Limit("sign-in:from", 50, _SHORT, LimitName.SIGN_INS)
 """E-mail addresses for which one network sent wrong passwords. Beyond it and the next three, a code is needed."""
-SIGN_IN_NETWORK: Final = Limit("sign-in:network", 200, _SHORT)
+SIGN_IN_NETWORK: Final = Limit("sign-in:network", 200, _SHORT, LimitName.SIGN_INS)
 """Wrong passwords from one network, for any address."""
-SIGN_IN_OF: Final = Limit("sign-in:of", 10, _SHORT)
+SIGN_IN_OF: Final = Limit("sign-in:of", 10, _SHORT, LimitName.SIGN_INS)
 """Wrong passwords for one e-mail address, from any network. A user with this address need not exist."""
-SIGN_IN: Final = Limit("sign-in", 1000, _SHORT)
+SIGN_IN: Final = Limit("sign-in", 1000, _SHORT, LimitName.SIGN_INS)
 """Wrong passwords of all addresses and networks."""
-SIGN_IN_LOGIN: Final = Limit("sign-in:login", 1, _SHORT)
+SIGN_IN_LOGIN: Final = Limit("sign-in:login", 1, _SHORT, LimitName.SIGN_INS)
 """Marks an e-mail address that SIGN_IN_FROM has counted for a network, so that it counts each once."""
-SIGN_IN_CODE: Final = Limit("sign-in:code", 100, _SHORT)
+SIGN_IN_CODE: Final = Limit("sign-in:code", 100, _SHORT, LimitName.SIGN_INS)
 """Passwords from one network while a code is needed too. Beyond it, the answer is RATE_LIMITED."""
-SIGN_IN_TRUSTED: Final = Limit("sign-in:home", 10, _SHORT)
+SIGN_IN_TRUSTED: Final = Limit("sign-in:home", 10, _SHORT, LimitName.SIGN_INS)
 """Wrong passwords of one user from a trusted network. The limits above do not apply there."""
-MAILED_CODE: Final = Limit("mailed-code", 10, timedelta(minutes=15))
+MAILED_CODE: Final = Limit("mailed-code", 10, timedelta(minutes=15), LimitName.CODES)
 """Wrong mailed codes of one user, after the right password."""
 MAILED_CODE_TO: Final = Limit("mailed-code:to", 10, timedelta(hours=1))
 """Mails with a code to one user, after the right password. Further ones are omitted silently."""
-PASSWORD: Final = Limit("password", 10, _SHORT)
+PASSWORD: Final = Limit("password", 10, _SHORT, LimitName.PASSWORDS)
 """Wrong passwords of a signed-in user who confirms an operation with the password."""
-CODE: Final = Limit("code", 10, timedelta(minutes=15))
+CODE: Final = Limit("code", 10, timedelta(minutes=15), LimitName.CODES)
 """Wrong codes of a second factor, after the right password."""
 WARNING: Final = Limit("code:warning", 1, timedelta(minutes=15))
 """Mails that warn the user of wrong codes."""
-VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1))
+VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1), LimitName.VOUCHERS)
 """Wrong voucher codes of one user, in all accounts."""
-LINK: Final = Limit("link", 30, _SHORT)
+LINK: Final = Limit("link", 30, _SHORT, LimitName.LINKS, is_shared=True)
 """Unknown tokens of mailed links, from one network. Tokens cannot be guessed; this limits the cost of the lookups."""
-MAIL_FROM: Final = Limit("mail:from", 60, _SHORT)
+USED_LINK: Final = Limit("link:used", 10, _SHORT)
+"""Wrong passwords of one user, sent with a link of theirs that was used. Further ones are not checked."""
+MAIL_FROM: Final = Limit("mail:from", 60, _SHORT, LimitName.MAIL_REQUESTS, is_shared=True)
 """Mails that callers who are not signed in request from one network."""
 MAIL_TO: Final = Limit("mail:to", 5, _DAY)
 """Of these, mails of one kind to one address. Further ones are omitted silently."""
-OWNERSHIP: Final = Limit("ownership", 20, _DAY)
+OWNERSHIP: Final = Limit("ownership", 20, _DAY, LimitName.OWNERSHIP_OFFERS)
 """Offers of ownership by one user. Each is mailed to both sides, and so is its end."""
-ENGAGEMENT: Final = Limit("engagement", 50, _DAY)
-"""Engagements that an account requests, whether or not the other account exists."""
+CLOSING: Final = Limit("closing", 5, _DAY, LimitName.CLOSINGS)
+"""Closings that one user requests. Each is mailed to all users of the account, and so is its end."""
 ACCESS_REQUEST: Final = Limit("requested", 20, _DAY)
 """Mails about access requests to one account. Further requests only appear in its list."""
-EXPORT: Final = Limit("export", 5, timedelta(hours=1))
+EMAIL_CHANGE: Final = Limit("email-change", 5, _DAY, LimitName.EMAIL_CHANGES)
+"""Changes of the address that one user requests. Each is mailed to the new address."""
+EXPORT: Final = Limit("export", 5, timedelta(hours=1), LimitName.EXPORTS)
 """Exports of one user's data."""
-ERASURE: Final = Limit("erasure", 5, timedelta(hours=1))
+ERASURE: Final = Limit("erasure", 5, timedelta(hours=1), LimitName.ERASURES)
 """Erasures that one user tries, for example while others still use the user's accounts."""
 REFUSAL: Final = Limit("refused", 100, timedelta(hours=1))
 """Refusals of one user in one account that are recorded as events. Further attempts are refused, too."""
@@ -228,9 +239,9 @@ async def _count(now: datetime, counter: Counter) -> int:
     result = await db.fetch_one(_COUNT, *arguments, limit.max_attempts, counter.user_id, row=_Count)
     if result is not None:
         return limit.max_attempts - result.count
-    (oldest,) = await db.fetch(_OLDEST, *arguments, row=_Oldest)
-    delay = (oldest.at or now) + limit.window - now
-    raise RateLimited(retry_after_seconds=max(1, ceil(delay.total_seconds())))
+    attempted_at = now if limit.is_shared else (await db.fetch(_OLDEST, *arguments, row=_Oldest))[0].at
+    seconds = max(1, ceil(((attempted_at or now) + limit.window - now).total_seconds()))
+    raise RateLimited(limit.name, retry_after_seconds=seconds, retry_at=now + timedelta(seconds=seconds))
 
 
 # ---- Trusted networks ------------------------------------------------------------------------

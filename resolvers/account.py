@@ -16,6 +16,9 @@ from models.accounts import account, settings
 from models.accounts.account import AccountRow
 from models.base.errors import BadInput
 from models.billing import subscription
+from models.bureaus import account_kind
+from models.closing import account_closing
+from models.closing.account_closing import ClosingRequest
 from resolvers import ids, view_as
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
@@ -63,7 +66,9 @@ async def of_viewer(
     **page: Any,
 ) -> list[Connection[AccountRow]]:
     """The accounts to which the caller has access."""
-    query = lists.accounts(info.context.now, filter, order_by, in_role=view_as.role(info.context))
+    query = lists.accounts(
+        info.context.now, filter, order_by, in_role=view_as.role(info.context), locale=info.context.caller.locale
+    )
     return await pages(
         query, [view_as.accounts_parent_key(info.context, query)] * len(parents), info, page, on_rows=_cache_accesses
     )
@@ -174,6 +179,13 @@ async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
     return {"account": await by_id(key, context)}
 
 
+async def _load_closing_payload(context: Context, request: ClosingRequest) -> dict[str, object]:
+    return {"account": await by_id(request.account_id, context), "lost_days": request.lost_days}
+
+
+close_account = mutation_resolver(account_closing.close, _load_closing_payload)
+reopen_account = mutation_resolver(account_closing.reopen, _load_payload)
 create_account = mutation_resolver(account.create, _load_payload)
 update_account = mutation_resolver(settings.update, _load_payload)
+change_account_kind = mutation_resolver(account_kind.change, _load_payload)
 update_account_settings = mutation_resolver(settings.update_settings, _load_payload)

@@ -12,6 +12,7 @@ from database.rows import column
 from models import lists
 from models.access import access, grant, grant_operation
 from models.access.access import GrantRow
+from models.accounts import former_name
 from models.bureaus import client_coverage
 from resolvers import view_as
 from resolvers.context import Context, Info
@@ -43,7 +44,7 @@ async def of_accounts(
     **page: Any,
 ) -> list[Connection[GrantRow]]:
     """All grants on each account."""
-    query = lists.grants_of_accounts(info.context.now, filter, order_by)
+    query = lists.grants_of_accounts(info.context.now, filter, order_by, info.context.caller.locale)
     return await pages(query, column(accounts, "id"), info, page)
 
 
@@ -74,9 +75,9 @@ async def visible_to_viewer(
 ) -> list[Connection[GrantRow]]:
     """The caller's own grants, and the grants on accounts in which the caller may read users."""
     if (account_id := view_as.users_account_id(info.context)) is not None:
-        query = lists.grants_of_accounts(info.context.now, filter, order_by)
+        query = lists.grants_of_accounts(info.context.now, filter, order_by, info.context.caller.locale)
         return await pages(query, [account_id] * len(parents), info, page)
-    query = lists.grants_visible_to(info.context.now, filter, order_by)
+    query = lists.grants_visible_to(info.context.now, filter, order_by, info.context.caller.locale)
     return await pages(
         query, [view_as.viewer_parent_key(info.context, query, "g.account_id")] * len(parents), info, page
     )
@@ -110,6 +111,7 @@ FACT_COLUMNS: Final = (
     "listed",
     "valid_until",
     "subscription_until",
+    "closes_at",
     "simple_user_restrictions",
     "locks",
     "factor_missing",
@@ -120,6 +122,24 @@ FACT_COLUMNS: Final = (
 def status(rows: Sequence[db.Columns], info: Info) -> list[GrantStatus]:
     """The status of each grant at the time of the request."""
     return [access.status(row, info.context.now) for row in rows]
+
+
+async def account_names(rows: Sequence[Any], info: Info) -> list[str]:
+    """The name of each grant's account. Of a grant that has ended, for a viewer without access: the one at its end."""
+    names, bits, now = column(rows, "account_name"), info.context.access.bits, info.context.now
+    ends = zip(column(rows, "status"), column(rows, "valid_until"), column(rows, "account_id"), strict=True)
+    former = [
+        index
+        for index, (row_status, until, account_id) in enumerate(ends)
+        if (row_status not in grant.LIVE or (until is not None and until <= now)) and not bits(account_id)
+    ]
+    if not former:
+        return names
+    names, keys = [*names], column(rows, "id")
+    former_names = await former_name.load_at_ends([keys[index] for index in former])
+    for index in former:
+        names[index] = former_names[keys[index]]
+    return names
 
 
 def permissions(rows: Sequence[db.Columns], info: Info) -> list[list[Permission]]:

@@ -1,17 +1,19 @@
 """Global object ids: opaque to clients, exactly one string per object.
 
-An id is the prefix of its type and the row's key in hexadecimal. A malformed id, or an id of another
-type, decodes to NIL_KEY, which is the key of no row. So malformed, foreign and made-up ids take the
-same path and get the same response.
+An id is the prefix of its type and the row's key in hexadecimal. Modules add types with prefixes of their own. A
+malformed id, or an id of another type, decodes to NIL_KEY, which is the key of no row. So malformed, foreign and
+made-up ids take the same path and get the same response.
 """
 
 import re
 from typing import Final
 from uuid import UUID
 
+import modules
+
 NIL_KEY: Final = UUID(int=0)
 
-_PREFIXES: Final = {
+_PREFIXES: Final[dict[str, str]] = {
     "User": "u",
     "Session": "s",
     "Account": "a",
@@ -19,15 +21,19 @@ _PREFIXES: Final = {
     "Invitation": "i",
     "Engagement": "b",
     "AccessRequest": "r",
+    "EngagementRequest": "q",
     "SubscriptionEntry": "e",
     "Event": "v",
     "Message": "m",
     "OwnershipTransfer": "o",
+    **{name: prefix for module in modules.with_graph() for name, prefix in module.ids.items()},
 }
 _TYPES: Final = {prefix: name for name, prefix in _PREFIXES.items()}
+if len(_TYPES) < len(_PREFIXES):
+    raise modules.InvalidModule("A module has a type, or a prefix of ids, that the product has already.")
 TYPES: Final = tuple(_PREFIXES)
 # Only one spelling per key is valid, because an object has exactly one id.
-_FORM: Final = re.compile("[a-z][0-9a-f]{32}")
+_FORM: Final = re.compile("([a-z]{1,8})([0-9a-f]{32})")
 
 
 def encode(type_name: str, key: UUID) -> str:
@@ -43,10 +49,9 @@ def encode_all(type_name: str, key_hexes: list[str]) -> list[str]:
 
 def decode_any(text: str) -> tuple[str, UUID] | None:
     """The type and key of a global id. None if `text` is not one."""
-    type_name = _TYPES.get(text[:1])
-    if type_name is None or not _FORM.fullmatch(text):
-        return None
-    return type_name, UUID(hex=text[1:])
+    parts = _FORM.fullmatch(text)
+    type_name = _TYPES.get(parts[1]) if parts is not None else None
+    return None if parts is None or type_name is None else (type_name, UUID(hex=parts[2]))
 
 
 def decode(type_name: str, text: str) -> UUID:
@@ -56,7 +61,10 @@ def decode(type_name: str, text: str) -> UUID:
 
 
 def type_of_argument(name: str) -> str:
-    """The type of the id in an argument, from the word before `_id`: Account for `payer_account_id`."""
-    words = name.removesuffix("_id").split("_")
-    type_name = words[-1].capitalize()
-    return {"Consultant": "User", "Actor": "User", "Request": "AccessRequest"}.get(type_name, type_name)
+    """The type of the id in an argument, from the words before `_id`: Account for `payer_account_id`."""
+    if name == "engagement_request_id":
+        return "EngagementRequest"
+    words = [word.capitalize() for word in name.removesuffix("_id").split("_")]
+    type_names = ["".join(words[index:]) for index in range(len(words))]
+    type_name = next((type_name for type_name in type_names if type_name in _PREFIXES), words[-1])
+    return {"Consultant": "User", "Actor": "User"}.get(type_name, type_name)

@@ -8,7 +8,8 @@ from auth import policy
 from auth.policy import Permission
 from database.listing import Connection
 from models import lists
-from models.sharing import acceptance, invitation
+from models.access.access import GrantRow
+from models.sharing import acceptance, invitation, used_invitation
 from models.sharing.acceptance import Preview
 from models.sharing.invitation import InvitationRow, InvitationStatus
 from resolvers import account, grant, session
@@ -42,6 +43,11 @@ async def preview(parents: Sequence[object], info: Info, token: str) -> list[Pre
     return [await acceptance.preview(token, caller=info.context.caller)] * len(parents)
 
 
+async def preview_grant(previews: Sequence[Preview], info: Info) -> list[GrantRow | None]:
+    """The caller's grant by each previewed invitation. None unless the caller has accepted it."""
+    return await grant.by_ids([preview.grant_id for preview in previews], info.context)
+
+
 def status(row: InvitationRow, info: Info) -> InvitationStatus:
     """The status of the invitation at the time of the request."""
     return invitation.status(row, info.context.now)
@@ -56,7 +62,7 @@ async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
     return {"invitation": (await by_ids([key], context))[0]}
 
 
-async def _load_acceptance_payload(context: Context, outcome: acceptance.Acceptance) -> dict[str, object]:
+async def _load_acceptance_payload(context: Context, outcome: used_invitation.Acceptance) -> dict[str, object]:
     sign_in_payload = await session.load_sign_in_payload(context, outcome.new_session) if outcome.new_session else {}
     return sign_in_payload | {
         "viewer": context.session,

@@ -23,7 +23,7 @@ async def of_accounts(
     accounts: Sequence[Any], info: Info, relation: AccountRelation | None = None, **page: Any
 ) -> list[Connection[AccountLinkRow]]:
     """The links of each account."""
-    query = lists.links_of_accounts(info.context.now, relation)
+    query = lists.links_of_accounts(info.context.now, relation, info.context.caller.locale)
     return await pages(query, column(accounts, "id"), info, page)
 
 

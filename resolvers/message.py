@@ -1,14 +1,16 @@
 """Resolvers of messages."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from database.listing import Connection
+from database.rows import column
 from models import lists
 from models.outbox import failure, message
 from models.outbox.message import MessageRow
 from resolvers.context import Info
 from resolvers.pages import pages, rows_by_ids
+from resolvers.rights import of_account_parts
 
 
 async def of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[MessageRow]]:
@@ -16,9 +18,26 @@ async def of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[
     return await pages(lists.messages(), [row["id"] for row in accounts], info, page)
 
 
-def subject(row: MessageRow, info: Info) -> str:
-    """The subject of the message in the caller's language."""
-    return message.subject(row, info.context.caller.locale)
+RIGHTS_COLUMNS: Final = ("kind", "account_id")
+"""The columns that decide what the caller may read of a message."""
+
+
+def subject(rows: Sequence[Any], info: Info) -> list[str]:
+    """The subject of each message in the caller's language, without what the caller may not read."""
+    locale = info.context.caller.locale
+    rights = of_account_parts(rows, info.context)
+    return [message.subject(row, locale, bits) for row, bits in zip(rows, rights, strict=True)]
+
+
+def receivers(rows: Sequence[Any], info: Info) -> list[str]:
+    """The address of each message's receiver, or WITHHELD."""
+    rights = of_account_parts(rows, info.context)
+    return [*map(message.receiver, column(rows, "kind"), column(rows, "to_address"), rights)]
+
+
+def withheld(rows: Sequence[Any], info: Info) -> list[list[str]]:
+    """The names of the fields of each message that the caller may not read, or not in full."""
+    return [*map(message.withheld, column(rows, "kind"), of_account_parts(rows, info.context))]
 
 
 def failure_reason(row: MessageRow, info: Info) -> str | None:

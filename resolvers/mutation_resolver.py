@@ -9,7 +9,7 @@ from auth.policy import Permission
 from database import db
 from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
-from models.audit.event_type import EventType
+from models.audit.event_type import EventTypeEnum
 from models.base.errors import Forbidden, Problem, Refusal
 from resolvers import rights
 from resolvers.context import Context
@@ -47,7 +47,7 @@ class MutationResolver:
         return getattr(self.operation, "permission", None)
 
     @property
-    def event_type(self) -> EventType | None:
+    def event_type(self) -> EventTypeEnum | None:
         """The type of the event that the operation writes, if it requires a permission."""
         return getattr(self.operation, "event_type", None)
 
@@ -59,13 +59,16 @@ class MutationResolver:
     async def __call__(self, context: Context, **arguments: Any) -> Payload:
         """Run the operation and return its payload.
 
-        A Refusal becomes the payload's errors. Forbidden is recorded as an event and raised.
+        A Refusal becomes the payload's errors, with its outcome. Forbidden is recorded as an event and raised.
         """
         try:
             outcome = await self.operation(context.caller, **arguments)
         except Refusal as refusal:
             context.refusal_codes.extend(problem.code.value for problem in refusal.problems)
-            return Payload(dict(self.refusal_payload), refusal.problems)
+            entities = dict(self.refusal_payload)
+            if refusal.outcome is not None:
+                entities = rights.hide_invisible(await self.load_payload(context, refusal.outcome), context)
+            return Payload(entities, refusal.problems)
         except Forbidden as refusal:
             if self.event_type is not None:
                 await event.record_refusal(context.caller, self.event_type, refusal)

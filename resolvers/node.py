@@ -1,9 +1,11 @@
 """The `node` and `nodes` fields: objects by global id, guarded by the rule of their type."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
+import modules
 from models.people import session
 from resolvers import (
     access_request,
@@ -42,11 +44,18 @@ _LOADERS: Final[dict[str, Load]] = {
     "Invitation": invitation.by_ids,
     "Engagement": engagement.by_ids,
     "AccessRequest": access_request.by_ids,
+    "EngagementRequest": engagement.requests_by_ids,
     "SubscriptionEntry": subscription.by_ids,
     "Event": event.by_ids,
     "Message": message.by_ids,
     "OwnershipTransfer": ownership.by_ids,
 }
+
+
+@cache
+def _loaders() -> dict[str, Load]:
+    """The loaders of the product and of modules. They are read late, because modules import resolvers."""
+    return {name: load for part in (_LOADERS, *modules.graph_parts("LOADERS")) for name, load in part.items()}
 
 
 async def node(parents: Sequence[object], info: Info, id: str) -> list[object]:  # noqa: A002 - the argument's name
@@ -73,7 +82,7 @@ async def _load_visible(type_name: str, keys: list[UUID], info: Info) -> list[An
     """The rows of a type that exist for the caller by the type's rule."""
     context, metadata = info.context, info.schema.type_map[type_name].extensions
     reads_before = context.access.read_count
-    rows = [row for row in await _LOADERS[type_name](keys, context) if row is not None]
+    rows = [row for row in await _loaders()[type_name](keys, context) if row is not None]
     if context.access.read_count == reads_before:
         await context.access.simulate_read()  # a made-up id must take the same time as a foreign id
     row_rights = metadata["rights"]

@@ -6,10 +6,11 @@ the resolver that returned the rows has loaded the access.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from operator import and_, or_
 from typing import Any, Final, overload
 
+import modules
 from auth import policy
 from auth.policy import GrantFacts, Permission
 from auth.rules import AS_SELF_BIT, AUTHENTICATED_BIT, PUBLIC_BIT, SELF_BIT, Rule
@@ -18,6 +19,7 @@ from models.access.access import Access, GrantRow
 from models.accounts.account import AccountRow
 from models.base.errors import Forbidden, OperationError, Unauthenticated
 from models.billing.subscription import SubscriptionEntryRow
+from models.bureaus.blind_request import EngagementRequestRow
 from models.bureaus.engagement import EngagementRow, visible_to
 from models.sharing.access_request import AccessRequestRow
 from models.sharing.invitation import InvitationRow
@@ -242,9 +244,16 @@ _OF_ROWS: Final[dict[type, OfAccount]] = {
     InvitationRow: of_invitations,
     EngagementRow: of_engagements,
     AccessRequestRow: of_access_requests,
+    EngagementRequestRow: of_account_parts,
     SubscriptionEntryRow: of_account_parts,
     OwnershipTransferRow: of_ownership_transfers,
 }
+
+
+@cache
+def _of_rows() -> dict[type, OfAccount]:
+    """The rights function of each row class, those of modules included."""
+    return {row: of_rows for part in (_OF_ROWS, *modules.graph_parts("ROW_RIGHTS")) for row, of_rows in part.items()}
 
 
 def hide_invisible(entities: Mapping[str, object], context: Context) -> dict[str, object]:
@@ -253,7 +262,7 @@ def hide_invisible(entities: Mapping[str, object], context: Context) -> dict[str
 
 
 def _exists(entity: object, context: Context) -> bool:
-    of_rows = _OF_ROWS.get(type(entity))
+    of_rows = _of_rows().get(type(entity))
     return of_rows is None or of_rows.exists(entity, context)
 
 

@@ -49,6 +49,10 @@ async def load_sign_in_payload(context: Context, outcome: NewSession) -> dict[st
     return {"access_token": visible_token, "viewer": outcome.session}
 
 
+async def _load_registration_payload(_: Context, secret: str) -> dict[str, object]:
+    return {"registration_secret": secret}
+
+
 async def _end_session(context: Context, _: None) -> dict[str, object]:
     await context.set_session(None, None)
     return {}
@@ -83,7 +87,7 @@ async def _load_profile_payload(context: Context, key: UUID) -> dict[str, object
     return {"user": (await users.by_ids([key], context))[0], "viewer": context.session}
 
 
-register = mutation_resolver(registration.register, empty_payload)
+register = mutation_resolver(registration.register, _load_registration_payload)
 activate = mutation_resolver(activation.activate, load_sign_in_payload)
 resend_activation = mutation_resolver(activation.resend_activation, empty_payload)
 sign_in = mutation_resolver(sign_in_operation, load_sign_in_payload)

@@ -31,11 +31,6 @@ async def counterparts(rows: Sequence[SubscriptionEntryRow], info: Info) -> list
     return await linked_accounts([row.counterpart_id for row in rows], info.context)
 
 
-async def of_events(rows: Sequence[Any], info: Info) -> list[AccountRow | None]:
-    """The account of each event, as a linked account. None for an event without one."""
-    return await linked_accounts([row.account_id for row in rows], info.context)
-
-
 async def linked_accounts(keys: Sequence[UUID | None], context: Context) -> list[AccountRow | None]:
     """The accounts with these ids, with or without the caller's access.
 

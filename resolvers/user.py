@@ -102,6 +102,11 @@ async def invited_by(invitations: Sequence[Any], info: Info) -> Sequence[Any]:
     return await _load_column(invitations, "invited_by_id", info)
 
 
+async def creators(rows: Sequence[Any], info: Info) -> Sequence[Any]:
+    """The creator of each row."""
+    return await _load_column(rows, "created_by_id", info)
+
+
 async def owners(accounts: Sequence[Any], info: Info) -> Sequence[Any]:
     """The owner of each account."""
     return await _load_column(accounts, "owner_id", info, account_column="id")

@@ -17,12 +17,12 @@ import resolvers.user
 from auth.policy import DecisionReason, Permission, Role
 from models.accounts.account import AccountKind, AccountStatus
 from models.accounts.link import AccountRelation
-from models.lists import AccountOrder, GrantOrder
+from models.lists import AccountOrder, EngagementOrder, GrantOrder
 from resolvers import rights
 from schema.access_request import AccessRequest
 from schema.connection import BOTH_WAYS, FORWARD, Connection, Node
 from schema.declare import AUTHENTICATED, field, global_id, graph_enum, graph_type, input_field, needs
-from schema.engagement import Engagement, EngagementFilter
+from schema.engagement import Engagement, EngagementFilter, EngagementRequest
 from schema.event import Event, EventFilter
 from schema.grant import Grant, GrantFilter
 from schema.invitation import Invitation, InvitationFilter
@@ -47,7 +47,7 @@ graph_enum(
     {
         AccountStatus.PENDING_ACTIVATION: "The owner has not activated it yet.",
         AccountStatus.ACTIVE: "It can be read and changed.",
-        AccountStatus.READ_ONLY: "The subscription has ended. It can be read, and extended.",
+        AccountStatus.READ_ONLY: "The subscription has ended, or the account closes soon (closesAt). It can be read.",
         AccountStatus.CLOSED: "It is closed. It cannot be entered.",
     },
 )
@@ -55,7 +55,7 @@ graph_enum(
     AccountOrder,
     "The order of a list of accounts. The default is LAST_USED.",
     {
-        AccountOrder.NAME: "By name, ascending. Case does not count.",
+        AccountOrder.NAME: "By name, in the alphabet of the viewer's language.",
         AccountOrder.NUMBER: "By account number, ascending.",
         AccountOrder.LAST_USED: "By the last use of the viewer, the latest first.",
         AccountOrder.VALID_UNTIL: "By the end of the subscription, ascending.",
@@ -73,6 +73,7 @@ graph_enum(
         DecisionReason.LOCKED_BY_ACCOUNT: "The account locks the permission for all users.",
         DecisionReason.AWAITING_PERMISSIONS: "The grant waits for permissions.",
         DecisionReason.GRANT_NOT_ACTIVE: "The grant was revoked, given up, or has expired.",
+        DecisionReason.ACCOUNT_CLOSING: "The account closes soon: see closesAt. Its owner can reopen it until then.",
         DecisionReason.SUBSCRIPTION_EXPIRED: "The subscription of the account has ended.",
         DecisionReason.TWO_FACTOR_REQUIRED: "The account requires a second factor, and the user has none.",
     },
@@ -165,8 +166,12 @@ class Account(Node):
     kind: AccountKind = field(description="The kind of account.")
     status: AccountStatus = field(
         column=resolvers.account.status,
-        columns=("closed_at", "activated_at", "subscription_until"),
+        columns=("closed_at", "closes_at", "activated_at", "subscription_until"),
         description="The status at this instant.",
+    )
+    closes_at: datetime | None = field(
+        description="When the account closes. It is read-only until then, and the owner can reopen it. Null: the owner "
+        "has not closed it."
     )
     organization_number: str | None = field(
         description="The organization number by the rules of its country, without spaces. Null: none is set."
@@ -233,9 +238,17 @@ class Account(Node):
         needs(Permission.USERS_READ),
         batch=resolvers.engagement.of_accounts,
         columns=("id",),
-        arguments=FORWARD | {"filter": EngagementFilter | None},
-        description="The engagements with bureaus; those of a bureau with its clients too. The newest first. Null if "
-        "the viewer may not read users.",
+        arguments=BOTH_WAYS | {"filter": EngagementFilter | None, "order_by": EngagementOrder | None},
+        description="The engagements with bureaus; those of a bureau with its clients too. By default the newest "
+        "first. In another order, the newest 10,000. Null if the viewer may not read users.",
+    )
+    engagement_requests: Connection[EngagementRequest] | None = field(
+        needs(Permission.USERS_READ),
+        batch=resolvers.engagement.requests_of_accounts,
+        columns=("id",),
+        arguments=BOTH_WAYS,
+        description="The account's requests for engagements with accounts that their users could not enter, whether "
+        "or not these accounts exist. The newest first. Null if the viewer may not read users.",
     )
     access_requests: Connection[AccessRequest] | None = field(
         needs(Permission.USERS_READ),
@@ -250,7 +263,8 @@ class Account(Node):
         reads_rows=True,
         columns=("id",),
         arguments=FORWARD | {"relation": AccountRelation | None},
-        description="The linked accounts, by name. Null if the viewer may not read users.",
+        description="The linked accounts, by name in the alphabet of the viewer's language. "
+        "Null if the viewer may not read users.",
     )
     events: Connection[Event] | None = field(
         needs(Permission.EVENTS_READ),
@@ -273,7 +287,8 @@ class AccountFilter:
     """A filter of accounts."""
 
     search: str | None = input_field(
-        "A part of the name, of the account number or of the organization number. Case does not count."
+        "Words of the name, the account number and the organization number, in any order. Case, accents and the "
+        "separators of numbers do not count."
     )
     role: list[Role] | None = input_field("The roles of the viewer.")
     status: list[AccountStatus] | None = input_field("The statuses of the account.")
@@ -319,6 +334,14 @@ class UpdateAccountInput:
     country: str | None = input_field("The country, ISO 3166-1 alpha-2. Null removes it.")
 
 
+@strawberry.input(description="An account of the viewer, and its new kind.")
+class ChangeAccountKindInput:
+    """The input of changeAccountKind."""
+
+    account_id: strawberry.ID
+    kind: AccountKind = input_field("The new kind.")
+
+
 @strawberry.input(
     description="The settings to change. An omitted field stays as it is. Null removes a number; other fields ignore "
     "null."
@@ -351,6 +374,13 @@ class CreateAccountPayload(Payload):
     """The payload of createAccount."""
 
     account: Account | None = field(description="The new account. Null if refused.")
+
+
+@payload
+class ChangeAccountKindPayload(Payload):
+    """The payload of changeAccountKind."""
+
+    account: Account | None = field(description="The account after the change. Null if refused.")
 
 
 @payload

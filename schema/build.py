@@ -24,6 +24,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 
 import executor
+import modules
 from auth.policy import Permission
 from auth.rules import explain
 from database import db
@@ -68,14 +69,41 @@ def strawberry_schema(
     subscription: type | None = Subscription,
     types: tuple[type, ...] = (),
 ) -> strawberry.Schema:
-    """The schema as declared, not checked yet."""
+    """The schema as declared, with the parts of modules, not checked yet."""
+    for type_, name in ((Account, "ACCOUNT"), (Query, "QUERY"), (Mutation, "MUTATION")):
+        _extend(type_, name)
+    module_types = [type_ for part in modules.graph_parts("TYPES") for type_ in part]
     return strawberry.Schema(
         query,
         mutation,
         subscription,
-        types=(Account, SubscriptionEntry, Event, Message, *types),
+        types=(Account, SubscriptionEntry, Event, Message, *module_types, *types),
         config=StrawberryConfig(scalar_map=SCALARS),
     )
+
+
+def _extend(type_: type, name: str) -> None:
+    """Add the fields that the classes `name` of modules declare to a type, once.
+
+    Raises InvalidModule for a field without a rule, or with the name of a field of the type.
+    """
+    fields = _fields_of(type_)
+    for part in modules.graph_parts(name):
+        for new_field in _fields_of(part):
+            if any(new_field is present for present in fields):
+                continue
+            declaration = new_field.metadata.get("declaration")
+            if not isinstance(declaration, FieldDeclaration) or declaration.rule is None:
+                raise modules.InvalidModule(f"{part.__module__}: {new_field.python_name} declares no rule.")
+            if any(new_field.python_name == present.python_name for present in fields):
+                raise modules.InvalidModule(f"{part.__module__}: {type_.__name__} has {new_field.python_name} already.")
+            fields.append(new_field)
+
+
+def _fields_of(type_: type) -> list[StrawberryField]:
+    """The fields of a declared type. Strawberry reads this list when it builds a schema, so it can grow until then."""
+    fields: list[StrawberryField] = getattr(type_, "__strawberry_definition__").fields  # noqa: B009 - set by Strawberry
+    return fields
 
 
 @cache

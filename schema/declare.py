@@ -32,8 +32,10 @@ __all__ = [
     "IDS",
     "PAGE",
     "PUBLIC",
+    "IdsOr",
     "field",
     "graph_enum",
+    "graph_part",
     "graph_type",
     "input_field",
     "make_arguments",
@@ -125,6 +127,13 @@ IDS: Final = "ids"
 """The cost size of a list that has one object for each id in the arguments."""
 
 
+@dataclass(frozen=True, slots=True)
+class IdsOr:
+    """The cost size of a list that has one object for each id in the arguments, or `size` objects without ids."""
+
+    size: int
+
+
 # ---- Fields ----------------------------------------------------------------------------------
 
 
@@ -146,7 +155,7 @@ def field(
     columns: tuple[str, ...] | None = None,
     is_same_row: bool = False,
     joined_as: str | None = None,
-    cost_size: int | str | None = None,
+    cost_size: int | str | IdsOr | None = None,
     reads_rows: bool = False,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
@@ -164,7 +173,7 @@ def field(
         is_same_row: The field's object is the row itself.
         joined_as: A list can have joined the field's object to its row, under this name.
         cost_size: The number of objects of a list when costs are computed: a number that is hardly ever exceeded,
-            IDS or PAGE.
+            IDS, PAGE or IdsOr.
         reads_rows: The field reads more rows than it shows, up to the limit of a scan.
         arguments: Annotations by Python name.
         name: The field's GraphQL name, if Python does not allow it as an attribute.
@@ -293,6 +302,12 @@ def graph_type(
         return object_type
 
     return declare
+
+
+@dataclass_transform(kw_only_default=True)
+def graph_part(cls: type[T]) -> type[T]:
+    """Fields that a module adds to a type of the product: to Query, Mutation or Account. Each names its rule."""
+    return strawberry.type(cls)
 
 
 def global_id(type_name: str) -> Any:

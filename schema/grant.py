@@ -41,7 +41,7 @@ graph_enum(
     "The order of a list of grants. The default is CREATED_AT.",
     {
         GrantOrder.CREATED_AT: "By creation, the oldest first.",
-        GrantOrder.USER_NAME: "By the holder's name, ascending. Case does not count.",
+        GrantOrder.USER_NAME: "By the holder's name, in the alphabet of the viewer's language.",
         GrantOrder.LAST_USED: "By last use, the latest first.",
     },
 )
@@ -61,7 +61,12 @@ class Grant(Node):
         columns=("account_id",),
         description="The account. Null if the viewer cannot enter it.",
     )
-    account_name: str = field(description="The name of the account.")
+    account_name: str = field(
+        batch=resolvers.grant.account_names,
+        columns=("id", "account_id", "status", "valid_until", "account_name"),
+        description="The name of the account. After the end of the grant: the name at its end, unless the viewer can "
+        "still enter the account.",
+    )
     user: User = field(
         batch=resolvers.user.of_grants,
         columns=("account_id", "user_id"),
@@ -109,7 +114,10 @@ class GrantFilter:
     user_id: strawberry.ID | None = input_field("The id of the holder.")
     role: list[Role] | None = input_field("The roles.")
     status: list[GrantStatus] | None = input_field("The statuses.")
-    search: str | None = input_field("A part of the holder's name or address. Case does not count.")
+    search: str | None = input_field(
+        "Words of the holder's name and address, in any order. "
+        "Case, accents and the separators of numbers do not count."
+    )
     not_used_since: datetime | None = input_field(
         "The instant since which the grant was not used. A grant that was never used counts from its creation."
     )

@@ -83,7 +83,7 @@ class InvitationFilter:
     """A filter of invitations."""
 
     status: list[InvitationStatus] | None = input_field("The statuses of the invitation.")
-    search: str | None = input_field("A part of the invited address. Case does not count.")
+    search: str | None = input_field("Words of the invited address, in any order. Case and accents do not count.")
 
 
 @graph_type(
@@ -93,7 +93,9 @@ class InvitationFilter:
 class InvitationPreview:
     """The preview of an invitation for the holder of its link."""
 
-    status: InvitationStatus = field(description="PENDING or EXPIRED.")
+    status: InvitationStatus = field(
+        description="PENDING or EXPIRED. ACCEPTED for the user who has accepted it. Other users do not see it then."
+    )
     account_name: str = field(description="The name of the account.")
     invited_by_name: str = field(description="The name of the inviter.")
     email: str = field(description="The invited address, masked: j***@example.com.")
@@ -101,6 +103,10 @@ class InvitationPreview:
     expires_at: datetime = field(description="Until when it can be accepted.")
     has_login: bool = field(
         description="True if the address has a login: then sign in to accept. Otherwise create a login."
+    )
+    grant: Grant | None = field(
+        batch=resolvers.invitation.preview_grant,
+        description="The viewer's grant. Null unless the viewer has accepted this invitation.",
     )
 
 
@@ -225,8 +231,11 @@ class RevokeInvitationPayload(Payload):
 class AcceptInvitationPayload(Payload):
     """The payload of acceptInvitation."""
 
-    grant: Grant | None = field(description="The new grant. Null if refused.")
-    account: LazyAccount | None = field(description="The account of the grant. Null if refused.")
+    grant: Grant | None = field(
+        description="The new grant. Null if refused. With ALREADY_MEMBER: the grant of a signed-in user who "
+        "has accepted this invitation before."
+    )
+    account: LazyAccount | None = field(description="The account of the grant. Null without a grant.")
     access_token: str | None = field(description=f"{BEARER_DESCRIPTION} Null also if the user was signed in already.")
     viewer: LazyViewer | None = field(description="The viewer after the mutation.")
 

@@ -8,6 +8,7 @@ import resolvers.message
 from auth.policy import Permission
 from models.outbox.message import MessageStatus
 from resolvers import rights
+from resolvers.message import RIGHTS_COLUMNS as MESSAGE_RIGHTS
 from schema.connection import Node
 from schema.declare import field, global_id, graph_enum, graph_type, needs
 
@@ -25,18 +26,31 @@ graph_enum(
 @graph_type(
     needs(Permission.MESSAGES_READ),
     rights.of_account_parts,
-    description="An e-mail that was sent for the account, without its text and its links.",
+    description="An e-mail that was sent for the account, without its text and its links. Names and addresses in it "
+    "need the same permissions as elsewhere: without them the viewer reads … instead.",
 )
 class Message(Node):
     """A message."""
 
     id: strawberry.ID = global_id("Message")
     kind: str = field(description="The kind of message, for example invitation.")
-    to: str = field(attr="to_address", description="The e-mail address of the receiver.")
+    to: str = field(
+        column=resolvers.message.receivers,
+        columns=(*MESSAGE_RIGHTS, "to_address"),
+        description="The e-mail address of the receiver. It is … if the viewer may not read it, usually for want of "
+        "USERS_READ.",
+    )
     subject: str = field(
-        resolve=resolvers.message.subject,
-        columns=("kind", "params"),
-        description="The subject line, in the language of the viewer. The mail is in that of the receiver.",
+        column=resolvers.message.subject,
+        columns=(*MESSAGE_RIGHTS, "params"),
+        description="The subject line, in the language of the viewer, with … for what the viewer may not read. The "
+        "mail is in the language of the receiver.",
+    )
+    withheld: list[str] = field(
+        column=resolvers.message.withheld,
+        columns=MESSAGE_RIGHTS,
+        description="The names of the fields that the viewer may not read in full at this moment: `to` and `subject`. "
+        "Empty if nothing is cut.",
     )
     status: MessageStatus = field(description="The status of the message.")
     failure_reason: str | None = field(

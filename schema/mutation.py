@@ -17,8 +17,10 @@ from resolvers import rights
 from schema import (
     access_request,
     account,
+    account_closing,
     client,
     consultant,
+    email_change,
     engagement,
     grant,
     invitation,
@@ -32,7 +34,7 @@ from schema.declare import graph_type, mutation
 
 
 @graph_type(None, rights.of_viewer, description="The root type of mutations. Each mutation is one transaction.")
-class Mutation:
+class Mutation(email_change.EmailChangeMutations):
     """The root type of mutations."""
 
     # Registration and sign-in
@@ -181,10 +183,27 @@ class Mutation:
         account.UpdateAccountInput,
         description="Change an account's name or organization number.",
     )
+    change_account_kind: account.ChangeAccountKindPayload | None = mutation(
+        resolvers.account.change_account_kind,
+        account.ChangeAccountKindInput,
+        description="Make an account a bureau, or a bureau without clients a business again. Its users, days, seats, "
+        "and its engagements as a client stay.",
+    )
     update_account_settings: account.UpdateAccountSettingsPayload | None = mutation(
         resolvers.account.update_account_settings,
         account.UpdateAccountSettingsInput,
         description="Change an account's settings, restrictions and locks.",
+    )
+    close_account: account_closing.CloseAccountPayload | None = mutation(
+        resolvers.account.close_account,
+        account_closing.CloseAccountInput,
+        description="Close an account in 30 days. It is read-only at once: reading, exporting, leaving and taking "
+        "access go on. At closesAt access, engagements and invitations end, numbers are free, and days are lost.",
+    )
+    reopen_account: account_closing.ReopenAccountPayload | None = mutation(
+        resolvers.account.reopen_account,
+        account_closing.ReopenAccountInput,
+        description="Undo the closing of an account before its closesAt. Everything is as before.",
     )
     switch_account: session.SwitchAccountPayload | None = mutation(
         resolvers.session.switch_account,
@@ -287,6 +306,18 @@ class Mutation:
         description="Accept an engagement. The bureau can then work for the client. Only the side that did not "
         "request it can.",
     )
+    update_engagement: engagement.UpdateEngagementPayload | None = mutation(
+        resolvers.engagement.update_engagement,
+        engagement.UpdateEngagementInput,
+        description="Change what every consultant of the bureau may do at the client. Only the client can. Grants that "
+        "got their permissions from here, or wait for some, change at once. A grant whose permissions a user of the "
+        "client changed by `updateGrant` stays as it is.",
+    )
+    withdraw_engagement_request: engagement.WithdrawEngagementRequestPayload | None = mutation(
+        resolvers.engagement.withdraw_engagement_request,
+        engagement.WithdrawEngagementRequestInput,
+        description="Withdraw a request for an engagement that the other side has not answered.",
+    )
     decline_engagement: engagement.DeclineEngagementPayload | None = mutation(
         resolvers.engagement.decline_engagement,
         engagement.DeclineEngagementInput,
@@ -301,19 +332,24 @@ class Mutation:
     assign_consultant: consultant.AssignConsultantPayload | None = mutation(
         resolvers.consultant.assign_consultant,
         consultant.AssignConsultantInput,
-        description="Assign a consultant to clients. If the caller may not give the permissions at a client, the grant "
-        "waits for a user of the client to give some.",
+        description="Assign a consultant to clients. The grant is active if the viewer may give the permissions at the "
+        "client, or the client gives some to every consultant of the bureau. Otherwise it waits for a user of the "
+        "client. Assigning again completes a grant that waits. Send the same input with the same `idempotencyKey` "
+        "again until no client remains.",
     )
     unassign_consultant: consultant.UnassignConsultantPayload | None = mutation(
         resolvers.consultant.unassign_consultant,
         consultant.UnassignConsultantInput,
-        description="Unassign a consultant from clients. The consultant's grants end at once.",
+        description="Unassign a consultant from clients. The consultant's grants end at once. Send the same input with "
+        "the same `idempotencyKey` again until no client remains.",
     )
     replace_consultant: consultant.ReplaceConsultantPayload | None = mutation(
         resolvers.consultant.replace_consultant,
         consultant.ReplaceConsultantInput,
         description="Move all clients of one consultant to another. The former consultant may have left the bureau. "
-        "Permissions move where the viewer may give them. Refused if there is no client to move.",
+        "Permissions move where the viewer may give them, or as far as the client gives them to every consultant. "
+        "Refused if there is no client to move. Send the same input with the same `idempotencyKey` again until no "
+        "client remains.",
     )
 
     # Access requests

@@ -19,6 +19,8 @@ graph_enum(
         UserErrorCode.TOO_WEAK: "The password is easy to guess, or contains the user's name or address.",
         UserErrorCode.OUT_OF_RANGE: "The number or instant is out of range.",
         UserErrorCode.ALREADY_EXISTS: "The same thing exists already.",
+        UserErrorCode.ALREADY_ACTIVE: "The login of this link is active already, and the caller has proved to be its "
+        "user. All others get TOKEN_INVALID.",
         UserErrorCode.ALREADY_MEMBER: "The user has a grant on the account already.",
         UserErrorCode.ALREADY_INVITED: "The address has a pending invitation to the account.",
         UserErrorCode.NOT_FOUND: "There is no such object, or the caller may not see it.",
@@ -38,6 +40,8 @@ graph_enum(
         UserErrorCode.SEATS_EXHAUSTED: "The account has no free seat.",
         UserErrorCode.INSUFFICIENT_DAYS: "The payer's subscription has fewer days.",
         UserErrorCode.SUBSCRIPTION_EXPIRED: "The account's subscription has expired: it is read-only.",
+        UserErrorCode.ACCOUNT_CLOSING: "The account closes soon, and is read-only until then: see Account.closesAt.",
+        UserErrorCode.ALREADY_CLOSING: "The account waits for its closing already: see Account.closesAt.",
         UserErrorCode.SAME_ACCOUNT: "Both accounts are the same.",
         UserErrorCode.ORGANIZATION_NUMBER_TAKEN: "Another account has this organization number.",
         UserErrorCode.BANK_ACCOUNT_TAKEN: "Another account has this bank account number.",

@@ -90,7 +90,8 @@ class Query:
         PUBLIC,
         batch=resolvers.invitation.preview,
         arguments={"token": str},
-        description="The pending or expired invitation of a mailed link. Null: there is none.",
+        description="The pending or expired invitation of a mailed link. The user who accepted it sees it too. Null: "
+        "there is none.",
     )
     roles: list[RoleDefinition] = field(
         PUBLIC,

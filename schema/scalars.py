@@ -1,7 +1,8 @@
 """Scalars, and the check of all arguments for unusable text."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final, NewType, cast
 
 import strawberry
@@ -33,12 +34,52 @@ def _parse(text: object) -> datetime:
         raise ValueError("This DateTime is out of range.") from None
 
 
+_DATE: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _parse_date(text: object) -> date:
+    try:
+        if isinstance(text, str) and _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError("A Date looks like 2026-11-21.")
+
+
+MAX_DIGITS: Final = 60
+_DECIMAL: Final = re.compile(rf"-?[0-9]{{1,{MAX_DIGITS}}}(\.[0-9]{{1,{MAX_DIGITS}}})?")
+
+
+def _serialize_decimal(value: object) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _parse_decimal(text: object) -> Decimal:
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
+        raise ValueError('A Decimal is a text such as "12.50".')
+    return Decimal(text)
+
+
 SCALARS: Final[dict[object, ScalarDefinition]] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="An instant in ISO 8601. Output is in UTC and ends in Z. Input needs an offset.",
         serialize=_serialize,
         parse_value=_parse,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A date in ISO 8601, such as `2026-11-21`, without a time.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339#section-5.6",
+        serialize=str,
+        parse_value=_parse_date,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='A decimal number as a text, never a float: `"12.50"`. It has no exponent.',
+        specified_by_url="https://www.w3.org/TR/xmlschema11-2/#decimal",
+        serialize=_serialize_decimal,
+        parse_value=_parse_decimal,
     ),
     JSON: strawberry.scalar(
         name="JSON",

@@ -32,7 +32,12 @@ class ActivateInput:
 
     token: str
     password: str | None = input_field(
-        "The password, 12 to 128 characters. It replaces that of the registration. Required if there was none."
+        "The password, 12 to 128 characters. It replaces that of the registration. Required unless the secret of the "
+        "registration is given."
+    )
+    registration_secret: str | None = input_field(
+        "The `registrationSecret` that register returned. It keeps the password of that registration. Null or omitted: "
+        "the password is required."
     )
 
 
@@ -113,7 +118,12 @@ class SwitchAccountInput:
 
 @payload
 class RegisterPayload(Payload):
-    """The payload of register. It has errors alone: a taken address has the same response as a new one."""
+    """The payload of register. A taken address has the same response as a new one."""
+
+    registration_secret: str | None = field(
+        description="The secret of this registration, for activate: only the client that registered can keep the "
+        "password. Null if refused. A taken address gets a secret too, which is of no use."
+    )
 
 
 @payload

@@ -6,6 +6,7 @@ import strawberry
 
 import resolvers.access_request
 import resolvers.account
+import resolvers.email_change
 import resolvers.event
 import resolvers.grant
 import resolvers.invitation
@@ -52,6 +53,15 @@ class SecondFactor:
     recovery_codes_left: int = field(description="The number of unused recovery codes, 0 to 10.")
 
 
+@graph_type(SELF, rights.of_viewer, description="A change of the viewer's address that waits for its confirmation.")
+class EmailChange:
+    """A pending change of the viewer's address."""
+
+    email: str = field(description="The new address. It gets the link that confirms the change.")
+    created_at: datetime = field(description="When the viewer asked for the change.")
+    expires_at: datetime = field(description="When the link expires.")
+
+
 @graph_type(SELF, rights.of_viewer, description="The signed-in user and their data.")
 class Viewer:
     """The viewer. Its row is the session of the request."""
@@ -96,6 +106,10 @@ class Viewer:
     )
     second_factor: SecondFactor = field(
         batch=resolvers.second_factor.of_viewer, description="The state of the viewer's second factor."
+    )
+    email_change: EmailChange | None = field(
+        batch=resolvers.email_change.of_viewer,
+        description="The change of the address that waits for its confirmation. Null: there is none.",
     )
     events: Connection[Event] = field(
         batch=resolvers.event.of_viewer,

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from models.base.errors import RateLimited
+from models.base.limit_name import LimitName
 from models.base.network import network_of
 
 MAX_CALLERS: Final = 10_000
@@ -71,7 +72,8 @@ class Budget:
     def _require(self, caller: Caller, cost: int) -> float:
         balance, price = self.balance(caller), min(cost, self.size)
         if balance < price:
-            raise RateLimited(retry_after_seconds=math.ceil((price - balance) / self.per_second))
+            seconds = math.ceil((price - balance) / self.per_second)
+            raise RateLimited(LimitName.REQUEST_COST, retry_after_seconds=seconds)
         return balance
 
 

@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 
 from server import connection_limits, proxies, request_guard, shutdown
 from server.connection_limits import ConnectionLimits
-from server.errors import RATE_LIMITED, RequestError
+from server.errors import RATE_LIMITED, RequestError, rate_limit
 from server.request import MAX_BODY
 from server.request_guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED_REQUESTS, MAX_TARGET_BYTES, RequestGuard
 from server.shutdown import Shutdown
@@ -279,7 +279,12 @@ class HTTPConnection(HttpToolsProtocol):
             if self._is_responding:
                 rejection = RequestError(400, "Open a WebSocket on a connection of its own.")
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
-            rejection = RequestError(429, "Wait for responses before you send more requests.", RATE_LIMITED)
+            rejection = RequestError(
+                429,
+                "Wait for responses before you send more requests.",
+                RATE_LIMITED,
+                **rate_limit("PIPELINED_REQUESTS", 1),
+            )
         return rejection
 
     def _check_room(self) -> RequestError | None:

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from typing import Final, Protocol
 
 from models.base.network import networks_of
-from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError
+from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError, rate_limit
 
 STATE_KEY: Final = "connection_limits"
 """The key of the ConnectionLimits in the lifespan state of the application."""
@@ -127,7 +127,7 @@ class ConnectionLimits:
             limit = min(self._max_per_network << level, half)
             if not self._is_room_among(self._connections_by_network[network], limit, connection):
                 return RequestError(
-                    429, "Too many connections from your network.", RATE_LIMITED, headers={"Retry-After": "1"}
+                    429, "Too many connections from your network.", RATE_LIMITED, **rate_limit("CONNECTIONS", 1)
                 )
         if not self._is_room_among(self._networks, self._max_connections, connection):
             return RequestError(

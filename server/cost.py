@@ -45,7 +45,7 @@ from graphql import (
 
 from database.listing import DEFAULT_SIZE, MAX_SIZE
 from database.page_sql import SCAN_ROWS
-from schema.declare import PAGE
+from schema.declare import PAGE, IdsOr
 
 INTROSPECTION_COST: Final = 1000
 """The cost of `__schema` or `__type`: each takes about as much time as this many objects."""
@@ -185,6 +185,8 @@ class _Compiler:
         declared_size = definition.extensions.get("cost_size")
         if isinstance(declared_size, int):
             return declared_size
+        if isinstance(declared_size, IdsOr):
+            return _or(page_size, declared_size.size)
         return page_size if declared_size == PAGE or requested_size is None else requested_size
 
     def _requested_size(self, group: _Group) -> "int | Amount | None":
@@ -307,6 +309,13 @@ def _length(value: Any, path: tuple[str, ...]) -> int:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return len(value) if isinstance(value, list) else 1
+
+
+def _or(amount: "int | Amount", size: int) -> "int | Amount":
+    """An amount, or `size` if it is zero."""
+    if isinstance(amount, int):
+        return amount or size
+    return lambda variables: amount(variables) or size
 
 
 def _largest(amounts: "list[int | Amount]") -> "int | Amount":

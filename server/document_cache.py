@@ -11,6 +11,7 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from auth.fair_queue import FairQueue
 from executor.lru_cache import LRUCache
 from models.base.errors import RateLimited
+from models.base.limit_name import LimitName
 from server.cost import Cost
 
 MAX_BYTES: Final = 512 * 1024
@@ -50,6 +51,14 @@ CheckedDocument: TypeAlias = ValidDocument | InvalidDocument
 """A valid document, or the reason why it is invalid."""
 
 
+@dataclass(slots=True)
+class _Check:
+    """A check that waits or runs, and the number of requests that wait for its result."""
+
+    task: asyncio.Task[CheckedDocument]
+    request_count: int = 0
+
+
 class DocumentCache:
     """Caches the result of `check` by text, within `max_bytes` of text."""
 
@@ -58,6 +67,7 @@ class DocumentCache:
         self._documents = LRUCache[str, CheckedDocument](max_bytes)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="documents")
         self._queue = FairQueue(1)
+        self._checks: dict[tuple[str, str], _Check] = {}
 
     def __call__(self, text: str) -> CheckedDocument:
         """The result of checking a text, from the cache if it is there."""
@@ -68,14 +78,36 @@ class DocumentCache:
         """The result of checking a text for a client, in a thread unless it is cached.
 
         A document within the limits can take 200 ms. The thread gives way to the event loop within 5 ms. Clients take
-        turns. Raises RateLimited if too many checks wait.
+        turns. Requests of one client with the same text wait for one check. Those of another client have a turn of
+        their own, so that they do not wait for all other checks of the first client; it finds the text in the cache.
+        Raises RateLimited if too many checks wait.
         """
         document = self._documents.get(text)
         if document is not None:
             return document
-        if self._queue.size >= MAX_QUEUED_CHECKS or self._queue.size_of(client) >= MAX_QUEUED_CHECKS_OF_CLIENT:
-            raise RateLimited(retry_after_seconds=1)
+        check = self._checks.get((client, text)) or self._start_check(text, client)
+        check.request_count += 1
+        try:
+            return await asyncio.shield(check.task)  # a request that ends early does not end the check of the others
+        finally:
+            check.request_count -= 1
+            if not check.request_count:
+                _ = check.task.cancel()
+                del self._checks[client, text]
+
+    def _start_check(self, text: str, client: str) -> _Check:
+        count_of_client = sum(key[0] == client for key in self._checks)
+        if len(self._checks) >= MAX_QUEUED_CHECKS or count_of_client >= MAX_QUEUED_CHECKS_OF_CLIENT:
+            raise RateLimited(LimitName.DOCUMENTS_AT_ONCE, retry_after_seconds=1)
+        check = _Check(asyncio.create_task(self._check_in_turn(text, client)))
+        self._checks[client, text] = check
+        return check
+
+    async def _check_in_turn(self, text: str, client: str) -> CheckedDocument:
         async with self._queue.turn(client):
+            document = self._documents.get(text)
+            if document is not None:
+                return document
             document = await asyncio.get_running_loop().run_in_executor(self._thread, self._check, text)
         return self._store(text, document)
 

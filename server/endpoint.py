@@ -5,13 +5,16 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import i18n
+from resolvers.context import Context
 from server import access_log, caching, client_info, error_response, errors, graphiql, negotiation, stream
 from server.access_log import LogEntry
+from server.client_info import ClientInfo
 from server.credentials import Browsers
 from server.errors import RequestError
-from server.graph import Graph, GraphQLResponse
+from server.graph import Graph, GraphQLResponse, Operation
 from server.negotiation import GRAPHQL_JSON, HTML_FORMAT, JSON, NO_FORMAT, ResponseFormat
-from server.request import HTTPRequest, read_request
+from server.request import GraphQLRequest, HTTPRequest, read_request
+from server.request_slots import RequestSlots
 from server.stream import EventStreamResponse
 from server.stream_slots import StreamSlots
 
@@ -19,10 +22,11 @@ from server.stream_slots import StreamSlots
 class Endpoint:
     """ASGI application for /graphql."""
 
-    def __init__(self, graph: Graph, browsers: Browsers, slots: StreamSlots) -> None:
+    def __init__(self, graph: Graph, browsers: Browsers, slots: StreamSlots, request_slots: RequestSlots) -> None:
         self._graph = graph
         self._browsers = browsers
         self._slots = slots
+        self._request_slots = request_slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a GraphQL request by POST or GET, or with the GraphiQL page to the GET of a browser."""
@@ -69,6 +73,27 @@ class Endpoint:
             raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. No other media type is available.")
         graphql_request = await read_request(request)
         client = client_info.of_request(request, entry.request_id, self._browsers)
+        async with self._request_slots.slot(client.ip_address):
+            operation, context = await self._authorize(request, graphql_request, client, response_format, entry)
+        if accepts_event_stream and (response_format is NO_FORMAT or operation.kind is OperationType.SUBSCRIPTION):
+            slot = None
+            if operation.kind is OperationType.SUBSCRIPTION:
+                slot = self._slots.take(context.caller.ip_address, context.viewer_id, holds_connection=True)
+            return EventStreamResponse(self._graph, operation, context, entry, slot), {}
+        graphql_response = await self._graph.run(operation, context, entry.request_id)
+        if _is_outage(graphql_response):
+            raise errors.database_unavailable(context.caller.locale)
+        cookie_headers = client.credential.cookie_header(context.token)
+        return graphql_response, cookie_headers or caching.headers(request, self._graph, operation, graphql_response)
+
+    async def _authorize(
+        self,
+        request: HTTPRequest,
+        graphql_request: GraphQLRequest,
+        client: ClientInfo,
+        response_format: ResponseFormat,
+        entry: LogEntry,
+    ) -> tuple[Operation, Context]:
         is_foreign_get = graphql_request.is_get and self._browsers.is_foreign(request.header)
         if is_foreign_get and graphql_request.query:
             raise _foreign_get_error()
@@ -83,16 +108,7 @@ class Endpoint:
         if response_format is NO_FORMAT and client.credential.in_cookie and operation.kind is OperationType.MUTATION:
             raise RequestError(406, f"Accept {GRAPHQL_JSON} or {JSON}. An event stream cannot set the session cookie.")
         entry.context = context = await self._graph.authorize(operation, client)
-        if accepts_event_stream and (response_format is NO_FORMAT or operation.kind is OperationType.SUBSCRIPTION):
-            slot = None
-            if operation.kind is OperationType.SUBSCRIPTION:
-                slot = self._slots.take(context.caller.ip_address, context.viewer_id, holds_connection=True)
-            return EventStreamResponse(self._graph, operation, context, entry, slot), {}
-        graphql_response = await self._graph.run(operation, context, entry.request_id)
-        if _is_outage(graphql_response):
-            raise errors.database_unavailable(context.caller.locale)
-        cookie_headers = client.credential.cookie_header(context.token)
-        return graphql_response, cookie_headers or caching.headers(request, self._graph, operation, graphql_response)
+        return operation, context
 
 
 def _foreign_get_error() -> RequestError:

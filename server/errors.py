@@ -5,6 +5,7 @@ id, by which the log entry can be found.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -24,6 +25,7 @@ from models.base.errors import (
     Refusal,
     Unauthenticated,
 )
+from models.base.limit_name import LimitName
 from server.log import error_location
 from server.redact import redact
 
@@ -60,7 +62,7 @@ _PUBLIC_EXCEPTIONS: Final[list[tuple[tuple[type[BaseException], ...], str, str |
     ((Forbidden,), FORBIDDEN, None),
     ((BadInput, InvalidPage, Refusal), BAD_USER_INPUT, None),
     ((RateLimited,), RATE_LIMITED, None),
-    ((Busy,), RATE_LIMITED, mark("Too much at once. Try again in a moment.")),
+    ((Busy,), RATE_LIMITED, None),
     (db.UNAVAILABLE, SERVICE_UNAVAILABLE, _UNAVAILABLE_MESSAGE),
 ]
 """Exceptions with their code and message. None: the text of the exception, which is written for clients."""
@@ -138,6 +140,13 @@ def describe(error: BaseException, request_id: str, locale: str) -> tuple[str, d
 
 
 def _message(error: BaseException, message: str | None, locale: str) -> str:
+    if isinstance(error, Busy):
+        text = LimitName.PASSWORDS_AT_ONCE.text
+        return i18n.translate(locale, text, seconds=error.retry_after_seconds)
+    if isinstance(error, RateLimited) and error.retry_at is not None:
+        # The text has no seconds, so the next full minute is the first one that is not too early.
+        time = i18n.format_instant(locale, error.retry_at + timedelta(seconds=59))
+        return i18n.translate(locale, error.text, **{**error.params, "time": time})
     if isinstance(error, OperationError) and message is None:
         return i18n.translate(locale, error.text, **error.params)
     return i18n.translate(locale, message or str(error))
@@ -150,10 +159,25 @@ def _extensions(error: BaseException) -> dict[str, Any]:
             return _decision(error)
         case AccountRequired():
             return {"reason": error.reason} if error.reason else {}
-        case RateLimited() | Busy():
-            return {"retryAfterSeconds": error.retry_after_seconds}
+        case RateLimited():
+            return rate_limit(error.limit, error.retry_after_seconds, error.retry_at)
+        case Busy():
+            return rate_limit(LimitName.PASSWORDS_AT_ONCE, error.retry_after_seconds)
         case _:
             return {}
+
+
+def rate_limit(name: str, seconds: int, retry_at: datetime | None = None) -> dict[str, Any]:
+    """The extensions of a RATE_LIMITED error: the limit, and when to try again.
+
+    Without `retry_at` it is a limit of the load, where a wait of seconds needs no exact clock.
+    """
+    retry_at = retry_at or datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    return {
+        "limit": name,
+        "retryAfterSeconds": seconds,
+        "retryAt": retry_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
 
 
 def _decision(error: Forbidden) -> dict[str, Any]:

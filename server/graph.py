@@ -26,8 +26,10 @@ from graphql import (
 from database.pool import DEFAULT_PER_CALLER, WAIT_SECONDS, current_caller, on_behalf_of
 from database.slots import QueueFull, Slots
 from models import persisted_operation
+from models.base import deadline
 from models.base.caller import OperationConfig
 from models.base.errors import RateLimited
+from models.base.limit_name import LimitName
 from models.live.hub import Hub
 from resolvers import view_as
 from resolvers.context import Context, open_context, refresh
@@ -193,7 +195,7 @@ class Graph:
         await self._enter(caller)
         timeout = asyncio.timeout(self._limits.seconds)
         try:
-            with on_behalf_of(caller):
+            with on_behalf_of(caller), deadline.within(self._limits.seconds):
                 async with timeout:
                     result = await self._execute(operation.document, operation.request, context)
                     await context.record_uses()
@@ -222,7 +224,7 @@ class Graph:
         try:
             await self.operations.enter(caller, WAIT_SECONDS)
         except (QueueFull, TimeoutError):
-            raise RateLimited(retry_after_seconds=1) from None
+            raise RateLimited(LimitName.OPERATIONS_AT_ONCE, retry_after_seconds=1) from None
 
     async def subscribe(
         self, operation: Operation, context: Context, request_id: str

@@ -1,4 +1,4 @@
-"""Plain pages for the three links in mails, for development only.
+"""Plain pages for the links in mails, for development only.
 
 A product has its own pages at these addresses. In production these pages do not exist. Opening a page changes
 nothing: the token is after the `#`, which browsers never send to a server. A button sends the token in the body of
@@ -19,6 +19,8 @@ TITLES: Final = {
     "invitation": "You are invited",
     "activate": "Activate your login",
     "reset": "Choose a new password",
+    "email": "Use a new address",
+    "email-undo": "Undo the change of your address",
 }
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css"}
 _FILES: Final = {path.name: path for path in FOLDER.iterdir() if path.suffix in _TYPES}

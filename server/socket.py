@@ -249,7 +249,9 @@ class SocketConnection:
             raise SocketClosure(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {operation_id} already exists")
         if len(self._operations) >= self._services.max_operations:
             reason = f"A socket has at most {self._services.max_operations} subscriptions."
-            await self._send_error(operation_id, RequestError(429, reason, errors.RATE_LIMITED), _new_request_id())
+            extensions = errors.rate_limit("SUBSCRIPTIONS", 1)
+            error = RequestError(429, reason, errors.RATE_LIMITED, **extensions)
+            await self._send_error(operation_id, error, _new_request_id())
             return
         self._operations[operation_id] = self._start_task(self._run_operation(operation_id, payload))
 

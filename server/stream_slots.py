@@ -19,7 +19,7 @@ from typing import Final, Self, TypeAlias
 from uuid import UUID
 
 from models.base.network import networks_of
-from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError
+from server.errors import RATE_LIMITED, SERVICE_UNAVAILABLE, RequestError, rate_limit
 
 RETRY_SECONDS: Final = 60
 """The time after which a client without a slot may try again."""
@@ -161,4 +161,4 @@ def _error(bound: Bound, limit: int) -> RequestError:
         return RequestError(
             503, "Too many open streams. Try again later.", SERVICE_UNAVAILABLE, retryAfterSeconds=RETRY_SECONDS
         )
-    return RequestError(429, message, RATE_LIMITED, retryAfterSeconds=RETRY_SECONDS)
+    return RequestError(429, message, RATE_LIMITED, **rate_limit("STREAMS", RETRY_SECONDS))

@@ -160,10 +160,13 @@ class Api:
 
     async def person(self, email: str, name: str = "Anna Nowak", **arguments: object) -> Person:
         """Register, activate and sign in a new user."""
-        payload = await self.do("register", {"name": name, "email": email, "password": PASSWORD, **arguments})
+        input_ = {"name": name, "email": email, "password": PASSWORD, **arguments}
+        payload = await self.do("register", input_, "registrationSecret")
         assert payload["errors"] == []
         selection = "accessToken viewer { user { id } currentAccount { id } }"
-        payload = await self.do("activate", {"token": await self.link(email, "activation")}, selection)
+        secret = payload["registrationSecret"]
+        activation = {"token": await self.link(email, "activation"), "registrationSecret": secret}
+        payload = await self.do("activate", activation, selection)
         assert payload["errors"] == []
         viewer = payload["viewer"]
         return Person(email, payload["accessToken"], viewer["user"]["id"], viewer["currentAccount"]["id"])
@@ -237,10 +240,12 @@ async def count_rows() -> dict[str, int]:
 TABLES = (
     "users",
     "user_tokens",
+    "former_addresses",
     "second_factors",
     "recovery_codes",
     "sessions",
     "accounts",
+    "limit_raises",
     "organization_numbers",
     "bank_accounts",
     "grants",
@@ -256,6 +261,12 @@ TABLES = (
     "vouchers",
     "guesses",
     "mail_blocks",
+    "contacts",
+    "products",
+    "document_series",
+    "sales_documents",
+    "document_lines",
+    "document_payments",
     "documents",
     "events",
     "event_links",

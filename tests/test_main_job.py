@@ -33,10 +33,12 @@ class Setup:
     async def register(self, name: str, email: str, account_name: str) -> str:
         """Register, follow the link in the mail, and sign in. Returns the access token."""
         arguments = {"name": name, "email": email, "password": PASSWORD, "accountName": account_name}
-        assert (await self.api.do("register", arguments))["errors"] == []
+        payload = await self.api.do("register", arguments, "registrationSecret")
+        assert payload["errors"] == []
         path, token = await self.mail_host.wait_for_link(email, "Activate your Fullmakt login")
         assert path == "/activate"
-        return await self.access_token(await self.api.do("activate", {"token": token}, "accessToken"))
+        activation = {"token": token, "registrationSecret": payload["registrationSecret"]}
+        return await self.access_token(await self.api.do("activate", activation, "accessToken"))
 
     async def invite(self, by: str, account: str, email: str, role: str, subject: str) -> str:
         """Invite an address. Returns the token from the mail."""
@@ -85,11 +87,12 @@ async def test_owner_shares_account_with_accountant_and_colleague(  # noqa: PLR0
 
     # Anna registers. Sign-in is refused until Anna follows the link.
     register_input = {"name": "Anna Nowak", "email": ANNA, "password": PASSWORD, "accountName": FIRM}
-    assert (await api.do("register", register_input))["errors"] == []
+    registration = await api.do("register", register_input, "registrationSecret")
     early_payload = await api.do("signIn", {"email": ANNA, "password": PASSWORD}, "accessToken")
     assert (early_payload["accessToken"], codes(early_payload)) == (None, [("NOT_ACTIVATED", ["email"])])
     _, token = await setup.mail_host.wait_for_link(ANNA, "Activate your Fullmakt login")
-    anna = await setup.access_token(await api.do("activate", {"token": token}, "accessToken"))
+    activation = {"token": token, "registrationSecret": registration["registrationSecret"]}
+    anna = await setup.access_token(await api.do("activate", activation, "accessToken"))
     firm = (await setup.account_ids(anna))[FIRM]
 
     # Anna invites an accountant. Marek reads the invitation and creates a login and an account.

@@ -1,6 +1,10 @@
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 import settings
+from models.base.caller import OperationConfig, configure
 from settings import SettingsError, read
 
 KEY = "k" * settings.MIN_SECRET_BYTES
@@ -231,3 +235,26 @@ def test_opentelemetry_variables_enable_traces() -> None:
 def test_unsupported_trace_settings_are_rejected(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=name):
         settings.has_traces({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", name: text})
+
+
+def test_operations_get_each_setting() -> None:
+    """A field that `configure` forgets has its default."""
+    numbers = {"trial_days": 1, "free_seats": 2, "trials_per_user": 3, "accounts_per_day": 4, "mails_per_hour": 5}
+    texts = {"anchor_file": "file", "anchor_command": "command"}
+    variables = {settings.PREFIX + name.upper(): str(value) for name, value in (numbers | texts).items()}
+
+    config = configure(read(DEVELOPMENT | variables))
+
+    names = {field.name for field in fields(OperationConfig)}
+    assert {name: getattr(config, name) for name in names} == {"link_key": KEY, **numbers, **texts}
+
+
+def test_operations_are_configured_in_one_place() -> None:
+    """Servers, workers of mails, commands and the demo data would otherwise use different limits."""
+    root = Path(settings.__file__).parent
+    folders = ("auth", "commands", "mailer", "models", "resolvers", "schema", "server")
+    modules = [*root.glob("*.py"), *(path for folder in folders for path in (root / folder).glob("**/*.py"))]
+
+    builders = [path.relative_to(root).as_posix() for path in modules if "OperationConfig(" in path.read_text()]
+
+    assert builders == ["models/base/caller.py"]

@@ -63,6 +63,7 @@ class GrantRow(db.Row):
     granted_by_id: UUID | None
     account_name: str
     subscription_until: datetime
+    closes_at: datetime | None
     simple_user_restrictions: int
     locks: int
     factor_missing: bool
@@ -72,11 +73,13 @@ COLUMNS: Final = db.columns_of(
     "g",
     GrantRow,
     {
-        **db.columns("a", "subscription_until simple_user_restrictions locks"),
+        **db.columns("a", "subscription_until closes_at simple_user_restrictions locks"),
         "account_name": "a.name",
         "factor_missing": factor_requirement.factor_missing(user="g.user_id", account="a"),
     },
 )
+IS_OPEN: Final = "{0}.closed_at IS NULL AND ({0}.closes_at IS NULL OR {0}.closes_at > {1})"
+"""SQL condition: the account with the alias {0} is not closed at the instant {1}. Its dates decide, not the job."""
 SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
 COLUMNS_WITH_BUREAU: Final = f"""{db.select_list(COLUMNS)}, g.engagement_id,
     (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id"""
@@ -84,7 +87,7 @@ COLUMNS_WITH_BUREAU: Final = f"""{db.select_list(COLUMNS)}, g.engagement_id,
 _LOAD: Final = f"""
 SELECT {db.select_list(COLUMNS)} FROM {SOURCE}
 WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
-  AND (g.valid_until IS NULL OR g.valid_until > $3) AND a.closed_at IS NULL
+  AND (g.valid_until IS NULL OR g.valid_until > $3) AND {IS_OPEN.format("a", "$3")}
 """
 
 
@@ -108,6 +111,7 @@ def grant_facts(row: db.Columns, now: datetime, *, with_factor: bool = False) ->
         locks=row["locks"],
         subscription_over=row["subscription_until"] <= now,
         factor_missing=row["factor_missing"] and not with_factor,
+        is_closing=row["closes_at"] is not None,
     )
 
 
@@ -116,6 +120,21 @@ async def load(user_id: UUID, account_ids: Sequence[UUID], *, now: datetime) -> 
     rows = await db.fetch(_LOAD, user_id, account_ids, now, row=GrantRow)
     accesses = (effective_access(row, now) for row in rows)
     return [access for access in accesses if access is not None]
+
+
+_LOAD_PAIRS: Final = f"""
+SELECT {db.select_list(COLUMNS)} FROM {SOURCE}
+JOIN unnest($1::uuid[], $2::uuid[]) k (user_id, account_id) ON g.user_id = k.user_id AND g.account_id = k.account_id
+WHERE g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > $3) AND {IS_OPEN.format("a", "$3")}
+"""
+
+
+async def load_pairs(pairs: Sequence[tuple[UUID, UUID]], *, now: datetime) -> dict[tuple[UUID, UUID], Access]:
+    """The access of each pair of a user and an account that the user can enter, with one statement."""
+    user_ids, account_ids = [user for user, _ in pairs], [account for _, account in pairs]
+    rows = await db.fetch(_LOAD_PAIRS, user_ids, account_ids, now, row=GrantRow)
+    accesses = {(row.user_id, row.account_id): effective_access(row, now) for row in rows}
+    return {pair: access for pair, access in accesses.items() if access is not None}
 
 
 async def load_one(user_id: UUID, account_id: UUID, *, now: datetime) -> Access | None:
@@ -174,6 +193,7 @@ def effective_access(grant: db.Columns, now: datetime) -> Access | None:
         grant["locks"],
         subscription_over=grant["subscription_until"] <= now,
         factor_missing=grant["factor_missing"],
+        is_closing=grant["closes_at"] is not None,
     )
     return Access(grant, facts, bits) if bits else None
 
@@ -182,18 +202,28 @@ def effective_accesses(grants: ColumnBatch, now: datetime) -> list[Access | None
     """The access that each grant of a column batch gives, as `effective_access`."""
     columns = [grants.column(name) for name in ("role", "listed", "simple_user_restrictions", "locks")]
     subscription_over = [end <= now for end in grants.column("subscription_until")]
-    keys = [*zip(*columns, subscription_over, grants.column("factor_missing"), strict=True)]
-    effects = {key: _effect(*key[:4], subscription_over=key[4], factor_missing=key[5]) for key in set(keys)}
+    is_closing = [closes_at is not None for closes_at in grants.column("closes_at")]
+    keys = [*zip(*columns, subscription_over, grants.column("factor_missing"), is_closing, strict=True)]
+    effects = {
+        key: _effect(*key[:4], subscription_over=key[4], factor_missing=key[5], is_closing=key[6]) for key in set(keys)
+    }
     grant_effects = zip(grants, map(effects.__getitem__, keys), strict=True)
     return [Access(grant, facts, bits) if bits else None for grant, (facts, bits) in grant_effects]
 
 
 @lru_cache(maxsize=4096)
 def _effect(
-    role: str, allowlist: int | None, restrictions: int, locks: int, *, subscription_over: bool, factor_missing: bool
+    role: str,
+    allowlist: int | None,
+    restrictions: int,
+    locks: int,
+    *,
+    subscription_over: bool,
+    factor_missing: bool,
+    is_closing: bool,
 ) -> tuple[GrantFacts, int]:
     """The facts and permissions of an active grant. Cached: thousands of accounts share few combinations."""
     facts = GrantFacts(
-        Role(role), GrantStatus.ACTIVE, allowlist, restrictions, locks, subscription_over, factor_missing
+        Role(role), GrantStatus.ACTIVE, allowlist, restrictions, locks, subscription_over, factor_missing, is_closing
     )
     return facts, policy.effective_bits(facts)

@@ -3,7 +3,7 @@
 A derived grant depends on an engagement and on a base grant, which is the consultant's grant on the bureau. It ends in
 the transaction that ends either of them, under the locks of all accounts concerned. Its `valid_until` is never later
 than that of the base grant, so both expire at the same second and the row alone says whether it is live. `own_until` is
-the end that was set on the derived grant itself.
+the end that was set on the derived grant itself. While the bureau waits for its closing, they end with it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ from i18n import mark
 from models.access import access, grant_store
 from models.access.grant_rules import Authority, Exemption, permit, terms_of
 from models.audit import event
+from models.audit.event import AccountEvent
 from models.audit.event_type import EventType
 from models.base import naming
 from models.base.caller import Caller
@@ -36,18 +37,23 @@ class DerivedGrantRow(db.Row):
     listed: int | None
     valid_until: datetime | None
     own_until: datetime | None
+    asked_bits: int | None
+    asked_until: datetime | None
     engagement_id: UUID
     bureau_id: UUID
 
 
 # A consultant who became the owner of the client account keeps that access when the engagement ends.
-_LIVE: Final = f"""
+_NOT_ENDED: Final = f"""
 SELECT {db.select_list(db.columns_of("g", DerivedGrantRow, {"bureau_id": "e.bureau_id"}))}
 FROM engagements e JOIN grants g ON g.engagement_id = e.id
 WHERE g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND g.role <> 'OWNER'
+"""
+_LIVE: Final = f"""{_NOT_ENDED}
   AND (g.valid_until IS NULL OR g.valid_until > $1)
 """
 _OF_CONSULTANT: Final = f"{_LIVE} AND e.bureau_id = $2 AND g.user_id = $3 ORDER BY g.account_id"
+_OF_CLOSED_BUREAU: Final = f"{_NOT_ENDED} AND e.id = $1 ORDER BY g.id"
 _OF_ENGAGEMENT: Final = f"{_LIVE} AND e.id = $2 ORDER BY g.id"
 
 
@@ -68,14 +74,17 @@ class _BaseGrant(db.Row):
     valid_until: datetime | None
 
 
+# A derived grant is no base grant: a bureau of the bureau cannot pass on what it gets.
 _BASE: Final = """
 SELECT valid_until FROM grants
 WHERE account_id = $1 AND user_id = $2 AND status = 'ACTIVE' AND (valid_until IS NULL OR valid_until > $3)
+  AND engagement_id IS NULL
 """
-_BASE_OF: Final = """
-SELECT b.valid_until FROM engagements e JOIN grants b ON b.account_id = e.bureau_id
-WHERE e.id = $1 AND e.status = 'ACTIVE' AND b.user_id = $2 AND b.status = 'ACTIVE'
-  AND (b.valid_until IS NULL OR b.valid_until > $3)
+_BASE_OF: Final = f"""
+SELECT LEAST(b.valid_until, a.closes_at) AS valid_until
+FROM engagements e JOIN grants b ON b.account_id = e.bureau_id JOIN accounts a ON a.id = e.bureau_id
+WHERE e.id = $1 AND e.status = 'ACTIVE' AND b.user_id = $2 AND b.status = 'ACTIVE' AND b.engagement_id IS NULL
+  AND (b.valid_until IS NULL OR b.valid_until > $3) AND {access.IS_OPEN.format("a", "$3")}
 """
 
 
@@ -87,7 +96,7 @@ async def is_consultant(user_id: UUID, bureau_id: UUID, *, now: datetime) -> boo
 async def earliest_end(
     engagement_id: UUID, user_id: UUID, own_until: datetime | None, *, now: datetime
 ) -> datetime | None:
-    """The end of a derived grant: the earlier of `own_until` and the base grant's end. None if neither ends.
+    """The end of a derived grant: the earliest of `own_until`, the base grant's end and the bureau's closing, or None.
 
     Raises Refusal INVALID_STATE if the engagement or the base grant has ended.
     """
@@ -108,10 +117,30 @@ async def reschedule(caller: Caller, user_id: UUID, bureau_id: UUID, base_until:
     changed_rows = [row for row in rows if ends[row.id] != row.valid_until]
     await grant_store.reschedule([row.id for row in changed_rows], base_until)
     roles = await _roles(caller, changed_rows)
-    for row in changed_rows:
-        await _record(
-            caller, EventType.GRANT_UPDATE, row, roles, {"valid_until": row.valid_until}, {"valid_until": ends[row.id]}
+    changes = [
+        _change(row, roles, {"valid_until": row.valid_until}, {"valid_until": ends[row.id]}) for row in changed_rows
+    ]
+    await event.record_all(caller, EventType.GRANT_UPDATE, changes)
+
+
+async def reschedule_all(caller: Caller, bureau_id: UUID, closes_at: datetime | None) -> None:
+    """Let all grants that depend on a bureau end when it closes. None: they end as before, the bureau was reopened.
+
+    The bureau and its clients are locked.
+    """
+    rows = await grant_store.reschedule_all(bureau_id, closes_at, now=caller.now)
+    accesses = await access.load(caller.user(), [row.account_id for row in rows], now=caller.now)
+    roles = {account_access.account_id: account_access.role for account_access in accesses}
+    changes = [
+        AccountEvent(
+            row.account_id,
+            roles.get(row.account_id),
+            before={"grant": str(row.id), "valid_until": row.former_until},
+            after={"grant": str(row.id), "valid_until": row.valid_until},
         )
+        for row in rows
+    ]
+    await event.record_all(caller, EventType.GRANT_UPDATE, changes)
 
 
 # ---- Ending ----------------------------------------------------------------------------------
@@ -125,10 +154,8 @@ async def end(caller: Caller, rows: Sequence[DerivedGrantRow], taker: Authority,
     permits = {row.id: permit(taker, terms_of(row), None, former_field=field) for row in rows}
     await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
     roles = await _roles(caller, rows)
-    for row in rows:
-        await _record(
-            caller, EventType.GRANT_REVOKE, row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED}
-        )
+    changes = [_change(row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED}) for row in rows]
+    await event.record_all(caller, EventType.GRANT_REVOKE, changes)
     await _mail_consultants(caller, [row.id for row in rows])
 
 
@@ -140,6 +167,19 @@ async def end_with_base(caller: Caller, user_id: UUID, bureau_id: UUID) -> None:
         await mail_both_sides(caller, [row.id for row in rows])
 
 
+async def end_with_bureau(caller: Caller, engagement_id: UUID) -> None:
+    """Store that the grants of an engagement are revoked, because the bureau has closed. No mails.
+
+    They have had no effect since the bureau's date, which is their end. Both accounts are locked.
+    """
+    rows = await db.fetch(_OF_CLOSED_BUREAU, engagement_id, row=DerivedGrantRow)
+    permits = {row.id: permit(Exemption.CLOSURE, terms_of(row), None) for row in rows}
+    await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
+    roles = await _roles(caller, rows)
+    changes = [_change(row, roles, {"status": row.status}, {"status": GrantStatus.REVOKED}) for row in rows]
+    await event.record_all(caller, EventType.GRANT_REVOKE, changes)
+
+
 async def _roles(caller: Caller, rows: Sequence[DerivedGrantRow]) -> dict[UUID, Role]:
     """The caller's role in each account of `rows` that they can enter."""
     if caller.user_id is None:
@@ -148,22 +188,11 @@ async def _roles(caller: Caller, rows: Sequence[DerivedGrantRow]) -> dict[UUID, 
     return {account_access.account_id: account_access.role for account_access in accesses}
 
 
-async def _record(
-    caller: Caller,
-    event_type: EventType,
-    row: DerivedGrantRow,
-    roles: Mapping[UUID, Role],
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-) -> None:
-    await event.record(
-        caller,
-        event_type,
-        account_id=row.account_id,
-        role=roles.get(row.account_id),
-        before={"grant": str(row.id), **before},
-        after={"grant": str(row.id), **after},
-    )
+def _change(
+    row: DerivedGrantRow, roles: Mapping[UUID, Role], before: Mapping[str, object], after: Mapping[str, object]
+) -> AccountEvent:
+    key = {"grant": str(row.id)}
+    return AccountEvent(row.account_id, roles.get(row.account_id), before={**key, **before}, after={**key, **after})
 
 
 # ---- Mails -----------------------------------------------------------------------------------
@@ -245,21 +274,20 @@ def _client_names(rows: Sequence[_MailFacts]) -> str | None:
 
 
 async def _mail_clients(caller: Caller, kind: MessageKind, grant_ids: list[UUID]) -> None:
-    for facts in await db.fetch(_MAIL_FACTS.format(recipient="a.owner_id"), grant_ids, row=_MailFacts):
-        await _queue(
-            caller, kind, facts, facts.account_id, client_name=naming.text(facts.account_name, facts.account_id)
-        )
+    rows = await db.fetch(_MAIL_FACTS.format(recipient="a.owner_id"), grant_ids, row=_MailFacts)
+    mails = [
+        (row, row.account_id, _params(row, client_name=naming.text(row.account_name, row.account_id))) for row in rows
+    ]
+    await message.queue_each(caller, kind, mails)
+
+
+def _params(facts: _MailFacts, **params: object) -> dict[str, object]:
+    return {
+        "bureau_name": naming.text(facts.bureau_name, facts.bureau_id),
+        "consultant_name": naming.text(facts.consultant_name, facts.consultant_id),
+        **params,
+    }
 
 
 async def _queue(caller: Caller, kind: MessageKind, facts: _MailFacts, account_id: UUID, **params: object) -> None:
-    await message.queue(
-        caller,
-        kind,
-        to=facts,
-        account_id=account_id,
-        params={
-            "bureau_name": naming.text(facts.bureau_name, facts.bureau_id),
-            "consultant_name": naming.text(facts.consultant_name, facts.consultant_id),
-            **params,
-        },
-    )
+    await message.queue(caller, kind, to=facts, account_id=account_id, params=_params(facts, **params))

@@ -48,6 +48,8 @@ class Grant(Model):
     ended_at: datetime | None = fields.DatetimeField(null=True)
     engagement_id: UUID | None = fields.UUIDField(null=True)
     own_until: datetime | None = fields.DatetimeField(null=True)
+    asked_bits: int | None = fields.BigIntField(null=True)
+    asked_until: datetime | None = fields.DatetimeField(null=True)
 
     class Meta(Model.Meta):
         """The table of the rows."""

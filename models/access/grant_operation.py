@@ -11,7 +11,7 @@ from uuid import UUID
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from i18n import mark
-from models.access import derived_grant, grant_mail, grant_rules, grant_store, reauthentication, seat
+from models.access import derived_grant, expiry, grant_mail, grant_rules, grant_store, reauthentication, seat
 from models.access.access import Access, GrantRow
 from models.access.grant import LIVE, Grant, already_member, event_facts, is_live, is_member, is_over
 from models.access.grant_rules import Exemption, Permit
@@ -130,8 +130,10 @@ async def update(
         await derived_grant.reschedule(context.caller, grant.user_id, context.account_id, effective_until)
     row = await grant_store.change(
         permit,
-        context,
+        context.caller,
         grant_id,
+        account_id=context.account_id,
+        by_role=context.access.role,
         valid_until=effective_until,
         is_derived=grant.engagement_id is not None,
         before={"grant": str(grant_id), **event_facts(former, grant.valid_until)},
@@ -152,7 +154,7 @@ async def update(
 # ---- Ending and restoring --------------------------------------------------------------------
 
 
-@requires(Permission.USERS_WRITE, EventType.GRANT_REVOKE, of="grant")
+@requires(Permission.USERS_WRITE, EventType.GRANT_REVOKE, of="grant", while_closing=True)
 async def revoke(context: OperationContext, grant_id: UUID) -> UUID:
     """Revoke a live grant. It has no effect from the next request on. Returns its id.
 
@@ -269,6 +271,25 @@ async def record_resigned(caller: Caller, grant: Grant) -> None:
     await grant_mail.mail_resigned(caller, grant.id)
     if grant.engagement_id is not None:
         await derived_grant.mail_bureau(caller, [grant.id])
+
+
+async def end_all(caller: Caller, account_id: UUID) -> None:
+    """Revoke the grants on an account that closes, within its transaction. Grants of consultants end with engagements.
+
+    The users are told of the closing, and get no further mail.
+    """
+    await expiry.expire(caller, account_id)
+    grants = await Grant.filter(account_id=account_id, status__in=LIVE, engagement_id=None)
+    permits = {row.id: grant_rules.permit(Exemption.CLOSURE, grant_rules.terms_of(row), None) for row in grants}
+    await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
+    for row in grants:
+        await event.record(
+            caller,
+            EventType.GRANT_REVOKE,
+            account_id=account_id,
+            before={"grant": str(row.id), "status": row.status},
+            after={"grant": str(row.id), "status": GrantStatus.REVOKED},
+        )
 
 
 _AFTER_END: Final = {

@@ -17,7 +17,9 @@ from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.validation import Validation
 
 
-def check_allowlist(check: Validation, role: Role, permissions: list[Permission] | None) -> int | None:
+def check_allowlist(
+    check: Validation, role: Role, permissions: list[Permission] | None, *, field: str = "permissions"
+) -> int | None:
     """The bits of a valid allowlist. None for no list, and for roles that cannot have one.
 
     ACCOUNT_READ is added to a list that is not empty: without it, no other permission could be used. A list with a
@@ -29,21 +31,21 @@ def check_allowlist(check: Validation, role: Role, permissions: list[Permission]
     if role not in policy.WITH_ALLOWLIST:
         check.add_problem(
             UserErrorCode.INVALID,
-            "permissions",
+            field,
             mark("Only consultants and simple users have permissions of their own."),
         )
         return None
     if excess := bits & ~policy.ROLES[role]:
         check.add_problem(
             UserErrorCode.INVALID,
-            "permissions",
+            field,
             mark("This role cannot have: %(permissions)s."),
             permissions=", ".join(policy.permissions(excess)),
         )
     elif missing_reads := policy.implied_reads(bits) & ~bits:
         check.add_problem(
             UserErrorCode.INVALID,
-            "permissions",
+            field,
             mark("These permissions are needed by the others: %(permissions)s."),
             permissions=", ".join(policy.permissions(missing_reads)),
         )
@@ -192,7 +194,8 @@ def permit(
         raise _too_high(former_field, _taking_text(authority, former))
     if terms is not None and not _may_give_permissions(authority, terms):
         raise _too_high(field, mark("You cannot give more than you have yourself."))
-    if terms is not None and _outlasts(terms.until, authority.valid_until):
+    # An end limits what is given. A change that leaves no permission gives nothing.
+    if terms is not None and terms.bits and _outlasts(terms.until, authority.valid_until):
         raise _too_high(until_field, mark("Your own access ends earlier."))
     return Permit(former, terms)
 
@@ -215,7 +218,8 @@ def _is_exempt(exemption: Exemption, former: Terms | None, terms: Terms | None) 
         case Exemption.OPENING:
             return former is None
         case Exemption.UNCLAIMED:
-            return former is None and terms is not None and not terms.bits & ~policy.ROLES[Role.COLLABORATOR]
+            is_waiting = former is None or not former.bits
+            return is_waiting and terms is not None and not terms.bits & ~policy.ROLES[Role.COLLABORATOR]
         case Exemption.TRANSFER:
             return former is not None and terms is not None and Role.OWNER in {former.role, terms.role}
 

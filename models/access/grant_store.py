@@ -1,8 +1,9 @@
 """The statements that write grants. No other module writes this table.
 
 A statement that gives, changes or takes access needs a permit of `models/access/grant_rules.py`, and writes the terms
-of the permit. These need none, because no user chooses what they give or take: `expire`, `reschedule`, `record_use`,
-and `hand_over`, which gives the owner's grant of a placeholder to the client who takes the account over.
+of the permit. These need none, because no user chooses what they give or take: `expire`, `reschedule`,
+`reschedule_all`, `record_use`, and `hand_over`, which gives the owner's grant of a placeholder to the client who takes
+the account over.
 
 All run in the transaction and under the account's lock of their operation, except `record_use`.
 """
@@ -12,13 +13,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from auth.policy import GrantStatus
+from auth.policy import GrantStatus, Role
 from database import db, keys
 from models.access.access import COLUMNS_WITH_BUREAU, GrantRow
 from models.access.grant_rules import Permit, Terms
-from models.access.operation import OperationContext
 from models.audit import event
 from models.audit.event_type import EventType
+from models.base.caller import Caller
 
 # ---- Giving and changing ---------------------------------------------------------------------
 
@@ -33,8 +34,8 @@ ON CONFLICT (subject_id, days) DO UPDATE SET ends_at = EXCLUDED.ends_at
 _INSERT: Final = f"""
 WITH g AS (
     INSERT INTO grants (id, account_id, user_id, role, status, listed, valid_until, own_until, created_at,
-                        granted_by_id, engagement_id)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id, valid_until
+                        granted_by_id, engagement_id, asked_bits, asked_until)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id, valid_until
 )
 {_NOTE_NEAR_END.format(now="$9::timestamptz")}
 """
@@ -49,10 +50,12 @@ async def create(
     granted_by_id: UUID | None,
     engagement_id: UUID | None = None,
     valid_until: datetime | None = None,
+    request: Terms | None = None,
 ) -> UUID:
     """Create a grant with the terms of the permit. Returns its id.
 
-    A derived grant has an engagement, and ends at `valid_until`, which is not later than the end of its terms.
+    A derived grant has an engagement, and ends at `valid_until`, which is not later than the end of its terms. With
+    `request` it follows the standing permissions of the engagement, as far as these terms.
     """
     terms, grant_id = _terms(permit), keys.uuid7()
     await db.execute(
@@ -67,15 +70,21 @@ async def create(
         now,
         granted_by_id,
         engagement_id,
+        *_request_columns(request),
     )
     return grant_id
 
 
 _FIRST: Final = event.PARAMETER_COUNT + 1
+# A user who changes the end alone leaves it to the engagement what the holder may do.
+_STILL_FOLLOWS: Final = f"""(${_FIRST + 6}::bigint IS NULL AND asked_bits IS NOT NULL
+            AND role = ${_FIRST + 1} AND listed IS NOT DISTINCT FROM ${_FIRST + 3})"""
 _CHANGE: Final = f"""
 WITH g AS (
     UPDATE grants SET role = ${_FIRST + 1}, status = ${_FIRST + 2}, listed = ${_FIRST + 3},
-        valid_until = ${_FIRST + 4}, own_until = ${_FIRST + 5}
+        valid_until = ${_FIRST + 4}, own_until = ${_FIRST + 5},
+        asked_bits = CASE WHEN {_STILL_FOLLOWS} THEN asked_bits ELSE ${_FIRST + 6} END,
+        asked_until = CASE WHEN {_STILL_FOLLOWS} THEN ${_FIRST + 5}::timestamptz ELSE ${_FIRST + 7} END
     WHERE id = ${_FIRST} RETURNING *
 )
 SELECT {COLUMNS_WITH_BUREAU} FROM g JOIN accounts a ON a.id = g.account_id
@@ -84,17 +93,25 @@ SELECT {COLUMNS_WITH_BUREAU} FROM g JOIN accounts a ON a.id = g.account_id
 
 async def change(
     permit: Permit,
-    context: OperationContext,
+    caller: Caller,
     grant_id: UUID,
     *,
+    account_id: UUID,
+    by_role: Role | None,
     valid_until: datetime | None,
     is_derived: bool,
     before: Mapping[str, object],
     after: Mapping[str, object],
+    request: Terms | None = None,
 ) -> GrantRow:
-    """Give a live grant the terms of the permit, and record the event, in one statement. Returns the grant."""
+    """Give a live grant the terms of the permit, and record the event, in one statement. Returns the grant.
+
+    `by_role` is the caller's role in the account, if any. With `request` the grant follows the standing permissions of
+    its engagement, as far as these terms. Without it, a change of the role or the permissions ends that.
+    """
     terms = _terms(permit)
-    return await context.record_change(
+    return await event.record_change(
+        caller,
         EventType.GRANT_UPDATE,
         _CHANGE,
         grant_id,
@@ -102,7 +119,10 @@ async def change(
         terms.status,
         terms.allowlist,
         *_ends(terms, valid_until, is_derived=is_derived),
+        *_request_columns(request),
         row=GrantRow,
+        account_id=account_id,
+        role=by_role,
         before=before,
         after=after,
     )
@@ -110,7 +130,8 @@ async def change(
 
 _RESTORE: Final = f"""
 WITH g AS (
-    UPDATE grants SET role = $2, status = $3, listed = $4, valid_until = $5, own_until = $6, ended_at = NULL
+    UPDATE grants SET role = $2, status = $3, listed = $4, valid_until = $5, own_until = $6, ended_at = NULL,
+        asked_bits = NULL, asked_until = NULL
     WHERE id = $1 RETURNING id, valid_until
 )
 {_NOTE_NEAR_END.format(now="$7::timestamptz")}
@@ -127,7 +148,9 @@ async def restore(
 
 
 _CHANGE_OWNERSHIP: Final = """
-UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL WHERE id = $1
+UPDATE grants SET role = $2, listed = NULL, valid_until = NULL, own_until = NULL, engagement_id = NULL,
+    asked_bits = NULL, asked_until = NULL
+WHERE id = $1
 """
 
 
@@ -144,6 +167,11 @@ def _terms(permit: Permit) -> Terms:
 def _ends(terms: Terms, valid_until: datetime | None, *, is_derived: bool) -> tuple[datetime | None, datetime | None]:
     """The values of `valid_until` and `own_until`."""
     return (valid_until, terms.until) if is_derived else (terms.until, None)
+
+
+def _request_columns(request: Terms | None) -> tuple[int | None, datetime | None]:
+    """The values of `asked_bits` and `asked_until`."""
+    return (request.allowlist, request.until) if request else (None, None)
 
 
 # ---- Ending ----------------------------------------------------------------------------------
@@ -191,6 +219,34 @@ _RESCHEDULE: Final = "UPDATE grants SET valid_until = LEAST(own_until, $2) WHERE
 async def reschedule(grant_ids: Sequence[UUID], base_until: datetime | None) -> None:
     """Let derived grants end with their base grant, and never later than the end that was set on them."""
     await db.execute(_RESCHEDULE, grant_ids, base_until)
+
+
+class RescheduledGrant(db.Row):
+    """A derived grant with its new end and the former one."""
+
+    id: UUID
+    account_id: UUID
+    former_until: datetime | None
+    valid_until: datetime | None
+
+
+_RESCHEDULE_ALL: Final = """
+WITH t AS (
+    SELECT g.id, g.valid_until AS former_until, LEAST(g.own_until, b.valid_until, $2::timestamptz) AS valid_until
+    FROM engagements e JOIN grants g ON g.engagement_id = e.id
+    JOIN grants b ON b.account_id = e.bureau_id AND b.user_id = g.user_id AND b.status = 'ACTIVE'
+    WHERE e.bureau_id = $1 AND e.status = 'ACTIVE' AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+      AND g.role <> 'OWNER' AND (g.valid_until IS NULL OR g.valid_until > $3)
+)
+UPDATE grants g SET valid_until = t.valid_until FROM t
+WHERE g.id = t.id AND t.valid_until IS DISTINCT FROM t.former_until
+RETURNING g.id, g.account_id, t.former_until, t.valid_until
+"""
+
+
+async def reschedule_all(bureau_id: UUID, closes_at: datetime | None, *, now: datetime) -> list[RescheduledGrant]:
+    """Let all grants that depend on a bureau end with their base grants, and when the bureau closes."""
+    return await db.fetch(_RESCHEDULE_ALL, bureau_id, closes_at, now, row=RescheduledGrant)
 
 
 _HAND_OVER: Final = "UPDATE grants SET user_id = $3 WHERE account_id = $1 AND user_id = $2 AND role = 'OWNER'"

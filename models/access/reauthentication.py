@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import StrEnum
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec, Self, TypeVar, cast
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 from i18n import mark
 from models.access import one_time_code
+from models.base.attribute_enum import AttributeEnum
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 
@@ -27,17 +28,13 @@ METHOD: Final = "method"
 """The parameter of the refusal that has the ReauthenticationMethod."""
 
 
-class ReauthenticationCase(StrEnum):
+class ReauthenticationCase(AttributeEnum):
     """The cases in which an operation needs a recent proof. `condition` completes the sentence of the description."""
 
     condition: str
 
-    def __new__(cls, value: str, condition: str) -> Self:
-        """A member whose value is the name, with its condition beside it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.condition = condition
-        return member
+    def __init__(self, _: str, condition: str) -> None:
+        self.condition = condition
 
     ALWAYS = "ALWAYS", ""
     SECOND_FACTOR = "SECOND_FACTOR", " if the viewer has a second factor; else the password in the input is the proof"

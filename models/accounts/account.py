@@ -3,13 +3,14 @@
     open (by its owner, signed in) ------------------> ACTIVE <--> READ_ONLY (subscription ended)
     open (at registration, or
           by a bureau) ------> PENDING_ACTIVATION --activate--^       derived from the date, not stored
+    READ_ONLY for 30 days, then CLOSED, when the owner closes it: `models/closing/`
     CLOSED when the owner erases their data: `models/privacy/erasure.py`
 
 An organization number and a bank account number belong to one owner: `models/accounts/registered_number.py`.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -19,18 +20,15 @@ from tortoise.models import Model
 
 from auth.policy import Role
 from database import db, keys
-from models import throttle
-from models.access import grant_rules, grant_store
+from models.access import access, grant_rules, grant_store
 from models.access.grant_rules import Exemption
-from models.accounts import registered_number
+from models.accounts import opening_limit, registered_number
 from models.audit import event
 from models.audit.event_type import EventType
-from models.base import locks
 from models.base.caller import Caller
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from models.billing import trial
-from models.throttle import Limit
 
 
 class AccountKind(StrEnum):
@@ -62,6 +60,7 @@ class Account(Model):
     created_at = fields.DatetimeField()
     activated_at: datetime | None = fields.DatetimeField(null=True)
     closed_at: datetime | None = fields.DatetimeField(null=True)
+    closes_at: datetime | None = fields.DatetimeField(null=True)
     subscription_until = fields.DatetimeField()
     trial_until: datetime | None = fields.DatetimeField(null=True)
     invoice_prefix = fields.TextField(default="")
@@ -97,6 +96,7 @@ class AccountRow(db.Row):
     created_at: datetime
     activated_at: datetime | None
     closed_at: datetime | None
+    closes_at: datetime | None
     subscription_until: datetime
     trial_until: datetime | None
     invoice_prefix: str
@@ -111,9 +111,9 @@ class AccountRow(db.Row):
 
 
 COLUMNS: Final = db.columns_of("a", AccountRow)
-STATUS: Final = """CASE WHEN a.closed_at IS NOT NULL THEN 'CLOSED'
+STATUS: Final = f"""CASE WHEN NOT ({access.IS_OPEN.format("a", "{0}")}) THEN 'CLOSED'
     WHEN a.activated_at IS NULL THEN 'PENDING_ACTIVATION'
-    WHEN a.subscription_until <= {0} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
+    WHEN a.closes_at IS NOT NULL OR a.subscription_until <= {{0}} THEN 'READ_ONLY' ELSE 'ACTIVE' END"""
 """The status at the instant {0} as SQL, for filters. It agrees with `status`."""
 _BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM accounts a WHERE a.id = ANY($1::uuid[])"
 _BY_NUMBER: Final = f"SELECT {db.select_list(COLUMNS)} FROM accounts a WHERE a.number = $1"
@@ -131,11 +131,12 @@ async def by_number(number: int) -> AccountRow | None:
 
 def status(row: AccountRow, now: datetime) -> AccountStatus:
     """An account's status at `now`."""
-    if row.closed_at is not None:
+    if row.closed_at is not None or (row.closes_at is not None and row.closes_at <= now):
         return AccountStatus.CLOSED
     if row.activated_at is None:
         return AccountStatus.PENDING_ACTIVATION
-    return AccountStatus.READ_ONLY if row.subscription_until <= now else AccountStatus.ACTIVE
+    is_read_only = row.closes_at is not None or row.subscription_until <= now
+    return AccountStatus.READ_ONLY if is_read_only else AccountStatus.ACTIVE
 
 
 # ---- Opening ---------------------------------------------------------------------------------
@@ -212,42 +213,6 @@ async def create(
         return await open_for(caller, caller.user(), details, activated_at=caller.now)
 
 
-async def open_first(caller: Caller, user_id: UUID, details: Details) -> None:
-    """Open the account of a registration, pending until its owner activates their login.
-
-    A second registration changes the details of the pending account.
-    """
-    pending_account = await Account.filter(owner_id=user_id, activated_at=None).first()
-    if pending_account is None:
-        await open_for(caller, user_id, details, activated_at=None)
-        return
-    # Locked before the number, as by a claim of an active account that takes the number from this one.
-    await locks.lock_accounts(pending_account.id)
-    await registered_number.claim(
-        caller, user_id, details.country, details.organization_number, details.bank_account_number
-    )
-    await Account.filter(id=pending_account.id).update(
-        name=details.name, country=details.country, organization_number=details.organization_number
-    )
-    await registered_number.release(pending_account.country, pending_account.organization_number, None)
-    await event.record(
-        caller,
-        EventType.ACCOUNT_UPDATE,
-        account_id=pending_account.id,
-        role=Role.OWNER,
-        before=_identity(pending_account),
-        after=_identity(details),
-    )
-
-
-def _identity(account: Account | Details) -> dict[str, object]:
-    return {
-        "name": account.name,
-        "country": account.country,
-        "organization_number": account.organization_number,
-    }
-
-
 async def open_for(
     caller: Caller,
     user_id: UUID,
@@ -264,10 +229,14 @@ async def open_for(
         Refusal: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
         RateLimited: the caller has opened their maximum of accounts a day.
     """
-    limit = Limit("accounts-opened", caller.config.accounts_per_day, timedelta(days=1))
-    _ = await throttle.attempt(caller, throttle.counter(caller, limit, user_id=caller.user()))
+    is_counted = await opening_limit.attempt_opening(caller, created_by_bureau_id)
     await registered_number.claim(
-        caller, user_id, details.country, details.organization_number, details.bank_account_number
+        caller,
+        user_id,
+        details.country,
+        details.organization_number,
+        details.bank_account_number,
+        is_counted=is_counted,
     )
     account_id = keys.uuid7()
     _ = await Account.create(
@@ -309,6 +278,20 @@ async def activate_first(caller: Caller, user_id: UUID) -> None:
     await event.record(
         replace(caller, user_id=user_id), EventType.ACCOUNT_ACTIVATE, account_id=pending_account.id, role=Role.OWNER
     )
+
+
+_CLOSE: Final = """
+UPDATE accounts SET closed_at = $2, organization_number = NULL, bank_account_number = NULL, vat_number = NULL
+WHERE id = $1
+"""
+_DELETE_CLAIMS: Final = "DELETE FROM number_claims WHERE account_id = $1"
+
+
+async def store_closed(account: Account, now: datetime) -> None:
+    """Store that a locked account is closed, and make its registered numbers free."""
+    await db.execute(_CLOSE, account.id, now)
+    await db.execute(_DELETE_CLAIMS, account.id)
+    await registered_number.release(account.country, account.organization_number, account.bank_account_number)
 
 
 async def _free_number() -> int:

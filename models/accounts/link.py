@@ -60,8 +60,9 @@ COLUMNS: Final = db.columns_of(
     },
 )
 _IS_ACTIVE: Final = "{0}.status = 'ACTIVE' AND ({0}.valid_until IS NULL OR {0}.valid_until > {{now}})"
+_IS_OPEN: Final = access.IS_OPEN.format("{0}", "{{now}}")
 _OUT, _IN = (_IS_ACTIVE.format(alias) for alias in "oi")
-SQL: Final = f"""SELECT {db.select_list(COLUMNS)} FROM accounts x CROSS JOIN LATERAL (
+SQL: Final = f"""SELECT {db.select_list(COLUMNS)}, y.name_key FROM accounts x CROSS JOIN LATERAL (
     (SELECT o.account_id AS id FROM grants o WHERE o.user_id = x.owner_id AND o.role <> 'OWNER' AND {_OUT}
         LIMIT {{limit}})
     UNION (SELECT a.id FROM (
@@ -73,15 +74,15 @@ LEFT JOIN LATERAL (
     SELECT o.* FROM grants o WHERE o.account_id = y.id AND o.user_id = x.owner_id AND {_OUT} OFFSET 0) o ON TRUE
 LEFT JOIN LATERAL (
     SELECT i.* FROM grants i WHERE i.account_id = x.id AND i.user_id = y.owner_id AND {_IN} OFFSET 0) i ON TRUE
-WHERE x.id = {{key}} AND y.owner_id <> x.owner_id AND y.closed_at IS NULL"""
+WHERE x.id = {{key}} AND y.owner_id <> x.owner_id AND {_IS_OPEN.format("y")}"""
 """Each account `y` that is linked to the account `x` with the id `key` at the instant `now`. The query reads `limit`
 grants of the owner of `x`, and as many grants on `x`. OFFSET keeps PostgreSQL from reading whole tables for a join."""
 
 LINKED_OWNERS: Final = f"""
 SELECT y.owner_id, x.id AS account_id FROM accounts y
 JOIN grants o ON o.account_id = y.id AND o.role <> 'OWNER' AND {_OUT}
-JOIN accounts x ON x.owner_id = o.user_id AND x.owner_id <> y.owner_id AND x.closed_at IS NULL
-WHERE y.closed_at IS NULL"""
+JOIN accounts x ON x.owner_id = o.user_id AND x.owner_id <> y.owner_id AND {_IS_OPEN.format("x")}
+WHERE {_IS_OPEN.format("y")}"""
 """The owner of each account `y` to which the owner of the account `account_id` has access at the instant `now`.
 
 With the members of an account, they are the owners that its links show."""

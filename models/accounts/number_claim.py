@@ -19,9 +19,9 @@ from uuid import UUID
 from auth.policy import Permission
 from database import db
 from i18n import mark
-from models.access import operation
+from models.access import access, operation
 from models.access.operation import Operation
-from models.accounts import registered_number
+from models.accounts import opening_limit, registered_number
 from models.accounts.registered_number import NumberKind, NumberTaken, anonymous
 from models.audit import event
 from models.audit.event_type import EventType
@@ -107,7 +107,7 @@ _HOLDERS_OF: Final = {
 }
 _ACCOUNT: Final = f"""
 SELECT a.id, a.name, a.owner_id, {_HAS_PAID.format("a.id", "$2")} AS has_paid FROM accounts a
-WHERE a.id = $1 AND a.closed_at IS NULL
+WHERE a.id = $1 AND {access.IS_OPEN.format("a", "$2")}
 """
 _REPLACE: Final = "DELETE FROM number_claims WHERE account_id = $1 AND kind = $2 AND (country, number) <> ($3, $4)"
 _INSERT: Final = """
@@ -140,7 +140,7 @@ async def claim(caller: Caller, account_id: UUID, kind: NumberKind, country: str
         if not await db.execute(_INSERT, *values):
             earlier_claim = await db.fetch_one(_OF_ACCOUNT, account_id, kind, row=_Claim)
             return earlier_claim.moves_at if earlier_claim else None  # None: another account claims the number
-        await registered_number.count_claim(caller)
+        await opening_limit.attempt_claim(caller)
         await context.record(EventType.NUMBER_CLAIM, after={"kind": kind, "number": number, "moves_at": moves_at})
         await _notify_holders(caller, kind, holders, number, moves_at)
         return moves_at

@@ -3,24 +3,23 @@
 Several accounts can have the same number only if they have the same owner. The database enforces this: an account has a
 foreign key to the number together with its owner.
 
-The number of a registration that was not activated yields at once to the next account that claims it. The number of an
-account without payments yields to one with payments, after notice: `models/accounts/number_claim.py`.
+The number of a registration that was not activated yields at once to the next account that claims it. So does the
+number of a closed account. The number of an account without payments yields to one with payments, after notice:
+`models/accounts/number_claim.py`.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from database import db
 from i18n import mark
-from models import throttle
+from models.accounts import opening_limit
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import Problem, Refusal, UserErrorCode, refuse
-from models.throttle import Limit
 
 
 class NumberKind(StrEnum):
@@ -82,16 +81,25 @@ DELETE FROM bank_accounts n WHERE number = $1 AND NOT EXISTS (
 
 
 async def claim(
-    caller: Caller, owner_id: UUID, country: str | None, organization: str | None, bank: str | None
+    caller: Caller,
+    owner_id: UUID,
+    country: str | None,
+    organization: str | None,
+    bank: str | None,
+    *,
+    is_counted: bool = True,
 ) -> None:
     """Claim numbers (None: no number) for an owner's account, within the transaction that stores them.
+
+    `is_counted` is False if another limit counts the claim.
 
     Raises:
         NumberTaken: ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN.
         RateLimited: the caller has claimed their maximum of new numbers a day.
     """
-    if await assign(caller, owner_id, country, organization, bank):
-        await count_claim(caller)
+    new_count = await assign(caller, owner_id, country, organization, bank)
+    if new_count and is_counted:
+        await opening_limit.attempt_claim(caller)
 
 
 async def assign(
@@ -100,6 +108,7 @@ async def assign(
     """Assign numbers to an owner, as `claim` but not counted. Returns how many of them had no owner before."""
     # Changes of one owner's numbers run one after the other. Otherwise two accounts that swap their numbers would
     # deadlock, and one could release a number that the other has just claimed.
+    await _release_closed(caller, country, organization, bank)
     await db.execute(_LOCK_OWNER, owner_id)
     new_count = 0
     if organization is not None and country is not None:
@@ -114,12 +123,6 @@ async def assign(
             raise NumberTaken(NumberKind.BANK_ACCOUNT, "", bank)
         new_count += number.is_new
     return new_count
-
-
-async def count_claim(caller: Caller) -> None:
-    """Count a claim of numbers that the owner did not have. Raises RateLimited."""
-    limit = Limit("number:claim", caller.config.accounts_per_day, timedelta(days=1))
-    _ = await throttle.attempt(caller, throttle.counter(caller, limit, user_id=caller.user()))
 
 
 # A registration whose owner has not confirmed the address. Accounts that a bureau opened are left out.
@@ -145,6 +148,31 @@ async def _release_pending(caller: Caller, owner_id: UUID, country: str, organiz
         await record_change(caller, NumberKind.ORGANIZATION, account.id, before=organization, after=None)
     if accounts:
         await release(country, organization, None)
+
+
+# An account whose date of closing has passed: the job that closes it may be late.
+_RELEASE_CLOSED: Final = """
+WITH closed AS (
+    SELECT a.id, a.country, a.organization_number, a.bank_account_number FROM accounts a
+    WHERE a.closed_at IS NULL AND a.closes_at <= $1
+      AND (a.country = $2 AND a.organization_number = $3 OR a.bank_account_number = $4)
+    FOR NO KEY UPDATE OF a
+)
+UPDATE accounts a SET organization_number = NULL, bank_account_number = NULL FROM closed WHERE a.id = closed.id
+RETURNING closed.country, closed.organization_number, closed.bank_account_number
+"""
+
+
+class _ReleasedNumbers(db.Row):
+    country: str | None
+    organization_number: str | None
+    bank_account_number: str | None
+
+
+async def _release_closed(caller: Caller, country: str | None, organization: str | None, bank: str | None) -> None:
+    """Take numbers from closed accounts that still have them."""
+    for row in await db.fetch(_RELEASE_CLOSED, caller.now, country, organization, bank, row=_ReleasedNumbers):
+        await release(row.country, row.organization_number, row.bank_account_number)
 
 
 _COLUMNS: Final = {

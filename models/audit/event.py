@@ -1,7 +1,7 @@
 """Events: an append-only record of each change, with its actor and role, written in the transaction of the change.
 
 `event_type` lists the types. No event is ever changed or deleted, and none contains a secret: callers pass plain facts,
-never tokens or passwords.
+never tokens or passwords. Rows have all facts: `event_facts` cuts what a reader may not read.
 
     account:  event 1 <-hash- event 2 <-hash- event 3        also: a chain for each user, outside of accounts
 
@@ -15,6 +15,7 @@ the parts that it took is itself an event of each account.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -28,7 +29,8 @@ from tortoise.models import Model
 from auth.policy import Role
 from database import db, keys
 from models import throttle
-from models.audit.event_type import EventType, of_refusal
+from models.audit import event_facts
+from models.audit.event_type import EventTypeEnum, of_refusal
 from models.base import naming
 from models.base.caller import Caller
 from models.base.errors import Forbidden
@@ -68,7 +70,7 @@ PARAMETER_COUNT: Final = 11
 
 async def record(
     caller: Caller,
-    event_type: EventType,
+    event_type: EventTypeEnum,
     *,
     account_id: UUID | None = None,
     role: Role | None = None,
@@ -81,14 +83,45 @@ async def record(
     await db.execute(_INSERT, *values)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """A change in one account, by the caller in `role`."""
+
+    account_id: UUID
+    role: Role | None
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+
+
+_INSERT_ALL: Final = """
+INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, request_id,
+                    before, after, origin, personal)
+SELECT e.id, e.type, e.at, e.actor_id, e.role, e.account_id, e.request_id,
+    e.before::jsonb, e.after::jsonb, e.origin::jsonb, e.personal::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
+    $9::text[], $10::text[], $11::text[])
+    AS e (id, type, at, actor_id, role, account_id, request_id, before, after, origin, personal)
+"""
+
+
+async def record_all(caller: Caller, event_type: EventTypeEnum, changes: Sequence[AccountEvent]) -> None:
+    """Record changes of the same type in many accounts, with one statement."""
+    rows = [
+        _values(caller, event_type, change.account_id, change.role, None, change.before, change.after)
+        for change in changes
+    ]
+    if rows:
+        await db.execute(_INSERT_ALL, *(list(column) for column in zip(*rows, strict=True)))
+
+
 async def record_change(
     caller: Caller,
-    event_type: EventType,
+    event_type: EventTypeEnum,
     change: str,
     *arguments: object,
     row: type[R],
     account_id: UUID,
-    role: Role,
+    role: Role | None,
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> R:
@@ -115,7 +148,9 @@ def _values(
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
 ) -> tuple[object, ...]:
-    """The values of an event's columns, in the order of the statement."""
+    """The values of an event's columns, in the order of the statement. Raises UndeclaredFact."""
+    event_facts.require_declared(event_type, before)
+    event_facts.require_declared(event_type, after)
     plain_before, personal_before = _split_personal(before)
     plain_after, personal_after = _split_personal(after)
     return (
@@ -140,7 +175,7 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS e (id, actor_role, account_id
 """
 
 
-async def record_in_accounts(caller: Caller, event_type: EventType, roles: Mapping[UUID, Role]) -> None:
+async def record_in_accounts(caller: Caller, event_type: EventTypeEnum, roles: Mapping[UUID, Role]) -> None:
     """Record the same event without facts in several accounts, with one statement. `roles` has the caller's in each."""
     ids = [keys.uuid7() for _ in roles]
     origin = _json({"ip_address": caller.ip_address}) if caller.ip_address else None
@@ -148,7 +183,7 @@ async def record_in_accounts(caller: Caller, event_type: EventType, roles: Mappi
     await db.execute(_INSERT_IN_ACCOUNTS, ids, [*roles.values()], [*roles], *facts)
 
 
-async def record_refusal(caller: Caller, event_type: EventType, refusal: Forbidden) -> None:
+async def record_refusal(caller: Caller, event_type: EventTypeEnum, refusal: Forbidden) -> None:
     """Record that the caller lacked the permission for an operation that writes events of `event_type`.
 
     Nothing else is written then. Of one user's refusals in one account, the first hundred in an hour are recorded.

@@ -1,6 +1,6 @@
 """The caller of an operation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -21,6 +21,15 @@ class OperationConfig:
     anchor_command: str = ""
     """The command that receives these heads. Empty: none."""
     mails_per_hour: int = 1000
+
+
+def configure(settings: object) -> OperationConfig:
+    """Make the configuration of operations from `settings.Settings`, which this room may not import.
+
+    Each field has the setting of its name; the key of links is the secret key.
+    """
+    settings_of = {field.name: field.name for field in fields(OperationConfig)} | {"link_key": "secret_key"}
+    return OperationConfig(**{name: getattr(settings, setting) for name, setting in settings_of.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,19 @@ OperationError             -> base class, never raised itself
 |-- Forbidden              -> FORBIDDEN: the caller may see the account, but lacks the permission
 |-- Unauthenticated        -> UNAUTHENTICATED: the caller is not signed in
 |-- AccountRequired        -> ACCOUNT_REQUIRED: the caller cannot enter the account in the X-Account header
-|-- RateLimited            -> RATE_LIMITED: too many attempts; says when to try again
+|-- RateLimited            -> RATE_LIMITED: too many attempts; says at which limit, and when to try again
 `-- BadInput               -> BAD_USER_INPUT: a mistake of the client's developer
 """
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from auth.policy import Decision, DecisionReason, Role
 from i18n import mark
+from models.base.limit_name import LimitName
 
 
 class UserErrorCode(StrEnum):
@@ -28,6 +30,7 @@ class UserErrorCode(StrEnum):
     TOO_WEAK = "TOO_WEAK"
     OUT_OF_RANGE = "OUT_OF_RANGE"
     ALREADY_EXISTS = "ALREADY_EXISTS"
+    ALREADY_ACTIVE = "ALREADY_ACTIVE"
     ALREADY_MEMBER = "ALREADY_MEMBER"
     ALREADY_INVITED = "ALREADY_INVITED"
     NOT_FOUND = "NOT_FOUND"
@@ -45,6 +48,8 @@ class UserErrorCode(StrEnum):
     SEATS_EXHAUSTED = "SEATS_EXHAUSTED"
     INSUFFICIENT_DAYS = "INSUFFICIENT_DAYS"
     SUBSCRIPTION_EXPIRED = "SUBSCRIPTION_EXPIRED"
+    ACCOUNT_CLOSING = "ACCOUNT_CLOSING"
+    ALREADY_CLOSING = "ALREADY_CLOSING"
     SAME_ACCOUNT = "SAME_ACCOUNT"
     ORGANIZATION_NUMBER_TAKEN = "ORGANIZATION_NUMBER_TAKEN"
     BANK_ACCOUNT_TAKEN = "BANK_ACCOUNT_TAKEN"
@@ -87,11 +92,15 @@ class OperationError(Exception):
 
 
 class Refusal(OperationError):
-    """One or more problems that the caller can act on."""
+    """One or more problems that the caller can act on.
 
-    def __init__(self, *problems: Problem) -> None:
+    `outcome` is what the operation returned to the same caller before, or None. The payload shows it with the problems.
+    """
+
+    def __init__(self, *problems: Problem, outcome: object = None) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
+        self.outcome = outcome
 
 
 class Forbidden(OperationError):
@@ -124,11 +133,17 @@ class AccountRequired(OperationError):
 
 
 class RateLimited(OperationError):
-    """Too many attempts. The next one is allowed after `retry_after_seconds`."""
+    """Too many attempts at a limit. The next one is allowed after `retry_after_seconds`, at `retry_at`.
 
-    def __init__(self, *, retry_after_seconds: int) -> None:
-        super().__init__(mark("Too many tries. Try again in %(seconds)s seconds."), seconds=retry_after_seconds)
+    `retry_at` is None for limits of the server's load, where the wait is a few seconds.
+    """
+
+    def __init__(self, limit: LimitName, *, retry_after_seconds: int, retry_at: datetime | None = None) -> None:
+        # The text of a log or a command. The server shows the time in the language of the reader.
+        super().__init__(limit.text, seconds=retry_after_seconds, time=str(retry_at))
+        self.limit = limit
         self.retry_after_seconds = retry_after_seconds
+        self.retry_at = retry_at
 
 
 class BadInput(OperationError):

@@ -188,22 +188,36 @@ class Parts:
     key: IdempotencyKey | None
     done: dict[UUID, UUID]
     """The outcome of each part that an earlier request with the key has done."""
+    refused: frozenset[UUID] = frozenset()
+    """The parts that were refused when an earlier request with the key tried them."""
 
     async def run(self, part: UUID, operation: Callable[[UUID], Awaitable[UUID]]) -> UUID:
         """Do a part within its transaction, unless another request with the key has done it. Returns its outcome."""
         if self.key is None:
             return await operation(part)
         former_ids = await _claim(self.caller, self.key, part)
-        if former_ids is not None:
+        if former_ids:
             return former_ids[0]
         outcome = await operation(part)
         await _store(self.key, part, [outcome])
         return outcome
 
+    async def refuse(self, part: UUID) -> None:
+        """Remember that a part was refused: an empty outcome. A later request with the key tries it again."""
+        if self.key is not None:
+            key = self.key
+            await db.execute(_REFUSE, key.user_id, key.mutation, key.key, part, key.input_digest, self.caller.now)
+
     async def release(self) -> None:
         """Release the key, because the whole operation is refused."""
         if self.key is not None:
             await db.execute(_RELEASE, self.key.user_id, self.key.mutation, self.key.key, _WHOLE)
+
+
+_REFUSE: Final = """
+INSERT INTO idempotency_keys (user_id, mutation, key, part, input_digest, created_at, outcome)
+VALUES ($1, $2, $3, $4, $5, $6, '{}') ON CONFLICT DO NOTHING
+"""
 
 
 async def start_parts(caller: Caller, mutation: str, key: str | None, **arguments: object) -> Parts:
@@ -216,4 +230,5 @@ async def start_parts(caller: Caller, mutation: str, key: str | None, **argument
     whole = _key_of(caller, mutation, key, arguments)
     _ = await _claim(caller, whole, _WHOLE, [])
     rows = await db.fetch(_PARTS, whole.user_id, whole.mutation, whole.key, _WHOLE, row=_Part)
-    return Parts(caller, whole, {row.part: row.outcome[0] for row in rows})
+    done = {row.part: row.outcome[0] for row in rows if row.outcome}
+    return Parts(caller, whole, done, frozenset(row.part for row in rows if not row.outcome))

@@ -66,8 +66,21 @@ UNION SELECT e.client_id FROM t JOIN engagements e ON e.bureau_id = t.account_id
 """
 
 
+_WITH_CLIENTS: Final = """
+SELECT $1::uuid AS id UNION SELECT e.client_id FROM engagements e WHERE e.bureau_id = $1 AND e.status = 'ACTIVE'
+"""
+
+
+async def lock_with_clients(account_id: UUID) -> None:
+    """Lock an account and the clients that it has as a bureau. Needs `retry_if_accounts_change`, as the next one."""
+    account_ids = {row.id for row in await db.fetch(_WITH_CLIENTS, account_id, row=_Key)}
+    await lock_accounts(*account_ids)
+    if not account_ids.issuperset({row.id for row in await db.fetch(_WITH_CLIENTS, account_id, row=_Key)}):
+        raise _AccountsChanged
+
+
 class _AccountsChanged(Exception):
-    """A grant got more accounts before they were locked. The operation has to start again."""
+    """A grant or a bureau got more accounts before they were locked. The operation has to start again."""
 
 
 async def lock_grant_accounts(grant_id: UUID) -> None:

@@ -4,9 +4,13 @@ Events and messages record whom each of their texts names. So an erasure finds t
 never by comparing texts, which users choose.
 """
 
+from typing import Final
 from uuid import UUID
 
 from models.base.validation import email_key
+
+WITHHELD: Final = "…"
+"""Replaces a text that the reader may not read, in fields that are never null."""
 
 
 class NamingText(str):

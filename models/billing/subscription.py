@@ -23,7 +23,7 @@ from auth.policy import Permission, Role
 from database import db, keys
 from i18n import mark
 from models.access import access, reauthentication
-from models.access.operation import declares_permission, require
+from models.access.operation import declares_permission, require, require_not_closing
 from models.access.reauthentication import ReauthenticationCase
 from models.audit import event
 from models.audit.event_type import EventType
@@ -197,7 +197,7 @@ async def extend(
     The days are added to the later of now and the receiving account's end.
 
     Raises:
-        Refusal: OUT_OF_RANGE, SAME_ACCOUNT, NOT_FOUND, INSUFFICIENT_DAYS.
+        Refusal: OUT_OF_RANGE, SAME_ACCOUNT, NOT_FOUND, INSUFFICIENT_DAYS, ACCOUNT_CLOSING.
         Forbidden: no SUBSCRIPTION_WRITE in the payer account, or the caller owns the receiver and not the payer.
     """
     user_id = caller.user()
@@ -242,6 +242,7 @@ async def _require_access(
     require(payer, extend.permission)
     if await db.fetch(_OWNED_RECEIVER, receiver_id, user_id, row=db.Row):
         require(payer, Permission.OWNERSHIP)
+    require_not_closing(receiver, "account_id")
     return payer, receiver
 
 

@@ -24,7 +24,7 @@ from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from models.bureaus import consultant, engagement, pending_client
+from models.bureaus import assignment, engagement, pending_client
 from models.people import placeholder_owner
 
 
@@ -77,7 +77,7 @@ async def create(
         )
         engagement_row = await engagement.create_active(caller, bureau.id, account_id)
         permit = grant_rules.permit(Exemption.OPENING, None, Terms(Role.COLLABORATOR, None, None))
-        grant_id = await consultant.create_derived(caller, engagement_row, caller.user(), permit)
+        grant_id = await assignment.create_derived(caller, engagement_row, caller.user(), permit)
         await event.record(
             caller,
             EventType.CLIENT_CREATE,

@@ -6,12 +6,15 @@
 
 Two accounts have at most one open engagement with each other. A client can have several bureaus. A request is blind
 if the requester has no access to the other account: the response does not reveal whether that account exists, and the
-requester sees the engagement only after the other side has answered. A request to an account that has already
-requested the same engagement accepts it.
+requester sees the engagement only after the other side has answered. Until then the requester sees the request:
+`models/bureaus/blind_request.py`. A request to an account that has already requested the same engagement accepts it.
+
+A pending engagement expires after REQUEST_LIFETIME. The status EXPIRED is derived from `expires_at`, and stored with
+the next request of the two accounts. WITHDRAWN and EXPIRED are the ends of blind requests without an answer.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -19,21 +22,20 @@ from uuid import UUID
 from tortoise import fields
 from tortoise.models import Model
 
-from auth import policy
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models.access import access, derived_grant, operation, reauthentication
 from models.access.access import Access
-from models.access.grant_rules import Authority, Exemption
+from models.access.grant_rules import Authority, Exemption, Permit
 from models.access.operation import declares_permission
 from models.access.reauthentication import ReauthenticationCase
-from models.audit import event
+from models.accounts.account import Account, AccountKind
 from models.audit.event_type import EventType
-from models.base import locks, naming
+from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
-from models.outbox import message
+from models.bureaus import engagement_event, engagement_mail, standing_permissions
 from models.outbox.message_kind import MessageKind
 from models.people import placeholder_owner
 
@@ -45,6 +47,8 @@ class EngagementStatus(StrEnum):
     ACTIVE = "ACTIVE"
     DECLINED = "DECLINED"
     ENDED = "ENDED"
+    WITHDRAWN = "WITHDRAWN"
+    EXPIRED = "EXPIRED"
 
 
 class Engagement(Model):
@@ -57,7 +61,11 @@ class Engagement(Model):
     asked_by_id = fields.UUIDField()
     is_blind = fields.BooleanField()
     created_at = fields.DatetimeField()
+    expires_at: datetime | None = fields.DatetimeField(null=True)
     ended_at: datetime | None = fields.DatetimeField(null=True)
+    standing_bits: int | None = fields.BigIntField(null=True)
+    standing_until: datetime | None = fields.DatetimeField(null=True)
+    standing_by_id: UUID | None = fields.UUIDField(null=True)
 
     class Meta(Model.Meta):
         """The table."""
@@ -77,7 +85,11 @@ class EngagementRow(db.Row):
     asked_by_id: UUID
     is_blind: bool
     created_at: datetime
+    expires_at: datetime | None
     ended_at: datetime | None
+    standing_bits: int | None
+    standing_until: datetime | None
+    standing_by_id: UUID | None
 
 
 COLUMNS: Final = db.columns_of("e", EngagementRow)
@@ -115,14 +127,26 @@ async def load_open(account_ids: Sequence[UUID]) -> list[EngagementRow]:
 def visible_to(row: db.Columns) -> list[UUID]:
     """The accounts that see an engagement: both sides, or only the side that has to answer a blind request."""
     sides: list[UUID] = [row["bureau_id"], row["client_id"]]
-    if row["is_blind"] and row["status"] == EngagementStatus.PENDING:
+    if row["is_blind"] and row["status"] in UNANSWERED:
         sides.remove(row["asked_by_id"])
     return sides
 
 
+def status(row: db.Columns, now: datetime) -> EngagementStatus:
+    """The status of an engagement at `now`."""
+    stored_status = EngagementStatus(row["status"])
+    is_expired = stored_status is EngagementStatus.PENDING and row["expires_at"] <= now
+    return EngagementStatus.EXPIRED if is_expired else stored_status
+
+
+STATUS: Final = """CASE WHEN e.status = 'PENDING' AND e.expires_at <= {0} THEN 'EXPIRED' ELSE e.status END"""
+"""SQL of the status of the engagement `e` at the instant {0}."""
+REQUEST_LIFETIME: Final = timedelta(days=30)
+"""How long a request can be answered."""
+UNANSWERED: Final = (EngagementStatus.PENDING, EngagementStatus.WITHDRAWN, EngagementStatus.EXPIRED)
+"""The stored statuses of an engagement that the other side has not answered."""
 NO_ACCOUNT_ID: Final = UUID(int=0)
 """An id that no account has."""
-_USERS_WRITE: Final = policy.mask([Permission.USERS_WRITE])
 
 
 # ---- Answering and ending --------------------------------------------------------------------
@@ -131,22 +155,57 @@ _USERS_WRITE: Final = policy.mask([Permission.USERS_WRITE])
 @declares_permission(
     Permission.USERS_WRITE, EventType.ENGAGEMENT_ACCEPT, reauthentication=ReauthenticationCase.FOR_CLIENT
 )
-async def accept(caller: Caller, engagement_id: UUID) -> UUID:
-    """Accept a pending engagement. Only the side that received the request can. Returns the id."""
+async def accept(
+    caller: Caller,
+    engagement_id: UUID,
+    *,
+    consultant_permissions: list[Permission] | None = None,
+    consultant_valid_until: datetime | None = None,
+) -> UUID:
+    """Accept a pending engagement. Only the side that received the request can. Returns the id.
+
+    A client can give standing permissions: `models/bureaus/standing_permissions.py`.
+
+    Raises Refusal: NOT_FOUND, INVALID_STATE; INVALID for permissions given by a bureau; ROLE_TOO_HIGH, or an invalid
+        input field.
+    """
     async with db.transaction():
         row, access_by_account = await _lock_for_answer(caller, engagement_id)
-        if row.asked_by_id == row.bureau_id:
+        await require_open("engagement_id", row.bureau_id, row.client_id)
+        by_client = row.asked_by_id == row.bureau_id
+        if by_client:
             await reauthentication.require(caller)
-        await activate(caller, row, access_by_account)
+            if not await Account.exists(id=row.bureau_id, kind=AccountKind.BUREAU):
+                raise _invalid_state(mark("The other account is no bureau any more."))
+        permit = standing_permissions.check(
+            access_by_account[row.client_id] if by_client else None,
+            consultant_permissions,
+            consultant_valid_until,
+            now=caller.now,
+        )
+        await activate(caller, row, access_by_account, permit)
     return engagement_id
 
 
-async def activate(caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access]) -> None:
-    """Make a pending engagement active and mail both owners. Runs in the transaction of the caller."""
+async def activate(
+    caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access], standing_permit: Permit | None
+) -> None:
+    """Make a pending engagement active and mail both owners. Runs in the transaction of the caller.
+
+    `standing_permit` is that for the standing permissions that the client gives now. None keeps those of its request.
+    """
+    terms = standing_permissions.stored_terms(row)
+    if standing_permit is not None:
+        terms = standing_permit.terms
+        await standing_permissions.change(caller, row, access_by_account, standing_permit)
     await Engagement.filter(id=row.id).update(status=EngagementStatus.ACTIVE)
-    await _record_on_both_sides(caller, EventType.ENGAGEMENT_ACCEPT, row, access_by_account, EngagementStatus.ACTIVE)
+    await db.execute(_ANSWER_REQUESTS, row.id, "ACCEPTED")
+    await engagement_event.record_on_both_sides(
+        caller, EventType.ENGAGEMENT_ACCEPT, row, access_by_account, EngagementStatus.ACTIVE
+    )
     sides = (row.bureau_id, row.client_id)
-    await mail_owners(caller, MessageKind.ENGAGEMENT_ACCEPTED, sides, recipient_ids=sides)
+    params = standing_permissions.mail_params(terms)
+    await engagement_mail.mail_owners(caller, MessageKind.ENGAGEMENT_ACCEPTED, sides, recipient_ids=sides, **params)
 
 
 async def create_active(caller: Caller, bureau_id: UUID, client_id: UUID) -> EngagementRow:
@@ -160,7 +219,7 @@ async def create_active(caller: Caller, bureau_id: UUID, client_id: UUID) -> Eng
         created_at=caller.now,
     )
     (row,) = await db.fetch(_BY_IDS, [engagement.id], row=EngagementRow)
-    await record(
+    await engagement_event.record(
         caller,
         EventType.ENGAGEMENT_BEGIN,
         client_id,
@@ -174,10 +233,12 @@ async def create_active(caller: Caller, bureau_id: UUID, client_id: UUID) -> Eng
 async def decline(caller: Caller, engagement_id: UUID) -> UUID:
     """Decline a pending engagement. Only the side that received the request can. Returns the id."""
     async with db.transaction():
-        row, access_by_account = await _lock_for_answer(caller, engagement_id)
+        row, access_by_account = await _lock_for_answer(caller, engagement_id, while_closing=True)
         await _set_final_status(caller, EventType.ENGAGEMENT_DECLINE, row, access_by_account, EngagementStatus.DECLINED)
         sides = (row.bureau_id, row.client_id)
-        await mail_owners(caller, MessageKind.ENGAGEMENT_DECLINED, sides, recipient_ids=[row.asked_by_id])
+        await engagement_mail.mail_owners(
+            caller, MessageKind.ENGAGEMENT_DECLINED, sides, recipient_ids=[row.asked_by_id]
+        )
     return engagement_id
 
 
@@ -189,19 +250,26 @@ async def end(caller: Caller, engagement_id: UUID) -> UUID:
         permissions there than the user.
     """
     async with db.transaction():
-        row, access_by_account = await _lock(caller, engagement_id)
-        if row.status not in _OPEN_STATES:
-            raise _invalid_state(mark("This engagement has ended already."))
-        acting_access = require_access(_acting_access(row, access_by_account), end.permission, "engagement_id")
+        row, access_by_account = await lock_open(caller, engagement_id)
+        acting_access = require_access(
+            _acting_access(row, access_by_account), end.permission, "engagement_id", while_closing=True
+        )
         is_by_bureau = may_act(access_by_account.get(row.bureau_id))
         await finish(caller, row, access_by_account, taker=Exemption.BUREAU if is_by_bureau else acting_access)
     return engagement_id
 
 
 async def finish(
-    caller: Caller, row: EngagementRow, access_by_account: dict[UUID, Access], *, taker: Authority
+    caller: Caller,
+    row: EngagementRow,
+    access_by_account: dict[UUID, Access],
+    *,
+    taker: Authority,
+    closed_account_id: UUID | None = None,
 ) -> None:
     """End an engagement and its derived grants. Both accounts must be locked. Mails both owners if it was active.
+
+    `closed_account_id` is the side that was closed. Its owner gets no mail for each engagement.
 
     Raises Refusal ROLE_TOO_HIGH if `taker` may not take one of the grants.
     """
@@ -211,11 +279,26 @@ async def finish(
     # The address of a client who has not claimed the account is not proved. The bureau decides about a new link.
     await placeholder_owner.close_links(row.client_id, row.bureau_id, caller.now)
     sides = (row.bureau_id, row.client_id)
+    recipient_ids = [side for side in sides if side != closed_account_id]
     if row.status == EngagementStatus.ACTIVE:
-        await mail_owners(caller, MessageKind.ENGAGEMENT_ENDED, sides, recipient_ids=sides)
+        await engagement_mail.mail_owners(caller, MessageKind.ENGAGEMENT_ENDED, sides, recipient_ids=recipient_ids)
+
+
+async def lock_open(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
+    """Lock an engagement that the caller sees, and its accounts. Returns it and the caller's access.
+
+    Raises Refusal: NOT_FOUND; INVALID_STATE if it is neither pending nor active.
+    """
+    row, access_by_account = await _lock(caller, engagement_id)
+    if status(row, caller.now) not in _OPEN_STATES:
+        raise _invalid_state(mark("This engagement has ended already."))
+    return row, access_by_account
 
 
 _OPEN_STATES: Final = (EngagementStatus.PENDING, EngagementStatus.ACTIVE)
+_ANSWER_REQUESTS: Final = """
+UPDATE engagement_requests SET status = $2 WHERE engagement_id = $1 AND status = 'PENDING'
+"""
 
 
 async def _set_final_status(
@@ -223,21 +306,33 @@ async def _set_final_status(
     event_type: EventType,
     row: EngagementRow,
     access_by_account: dict[UUID, Access],
-    status: EngagementStatus,
+    new_status: EngagementStatus,
 ) -> None:
-    await Engagement.filter(id=row.id).update(status=status, ended_at=caller.now)
-    await _record_on_both_sides(caller, event_type, row, access_by_account, status)
+    asked_id = row.client_id if row.asked_by_id == row.bureau_id else row.bureau_id
+    if row.is_blind and row.status == EngagementStatus.PENDING and asked_id not in access_by_account:
+        # The asked side has not answered, so the requester must not learn that there is one.
+        facts = {"engagement": str(row.id), "status": EngagementStatus.WITHDRAWN}
+        await Engagement.filter(id=row.id).update(status=EngagementStatus.WITHDRAWN, ended_at=caller.now)
+        await engagement_event.record_without_actor(caller, EventType.ENGAGEMENT_WITHDRAW, asked_id, after=facts)
+        return
+    await Engagement.filter(id=row.id).update(status=new_status, ended_at=caller.now)
+    await db.execute(_ANSWER_REQUESTS, row.id, "DECLINED")
+    await engagement_event.record_on_both_sides(caller, event_type, row, access_by_account, new_status)
 
 
-async def _lock_for_answer(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dict[UUID, Access]]:
+async def _lock_for_answer(
+    caller: Caller, engagement_id: UUID, *, while_closing: bool = False
+) -> tuple[EngagementRow, dict[UUID, Access]]:
     """Lock a pending engagement that the caller may answer, and its accounts. Returns it and the caller's access."""
     row, access_by_account = await _lock(caller, engagement_id)
     asked_id = row.client_id if row.asked_by_id == row.bureau_id else row.bureau_id
+    if status(row, caller.now) is EngagementStatus.EXPIRED:
+        raise _invalid_state(mark("This request has expired."))
     if row.status != EngagementStatus.PENDING:
         raise _invalid_state(mark("This engagement has been answered already."))
     if asked_id not in access_by_account:
         raise _invalid_state(mark("Only the side that was asked can answer."))
-    require_access(access_by_account[asked_id], accept.permission, "engagement_id")
+    require_access(access_by_account[asked_id], accept.permission, "engagement_id", while_closing=while_closing)
     return row, access_by_account
 
 
@@ -249,7 +344,9 @@ async def _lock(caller: Caller, engagement_id: UUID) -> tuple[EngagementRow, dic
     access_by_account = await load_access(caller, *(visible_to(row) if row else [NO_ACCOUNT_ID]))
     if row is None or not access_by_account:
         raise not_found("engagement_id")
-    require_access(_acting_access(row, access_by_account), Permission.USERS_WRITE, "engagement_id")
+    # The state of the accounts is checked under the locks.
+    acting_access = _acting_access(row, access_by_account)
+    require_access(acting_access, Permission.USERS_WRITE, "engagement_id", while_closing=True)
     await locks.lock_accounts(row.bureau_id, row.client_id)
     row = await db.fetch_one(_BY_IDS, [engagement_id], row=EngagementRow)
     assert row is not None  # noqa: S101 - engagements are never deleted
@@ -266,8 +363,10 @@ async def load_access(caller: Caller, *account_ids: UUID) -> dict[UUID, Access]:
 
 
 def may_act(account_access: Access | None) -> bool:
-    """True if the access is enough to request, answer and end engagements of its account."""
-    return account_access is not None and bool(account_access.bits & _USERS_WRITE)
+    """True if the access is enough to request, answer and end engagements of its account, if that is open."""
+    if account_access is None:
+        return False
+    return operation.decide(account_access, Permission.USERS_WRITE, while_closing=True).allowed
 
 
 def _acting_access(row: EngagementRow, access_by_account: dict[UUID, Access]) -> Access | None:
@@ -276,81 +375,25 @@ def _acting_access(row: EngagementRow, access_by_account: dict[UUID, Access]) ->
     return next(filter(may_act, sides), sides[0] if sides else None)
 
 
-def require_access(account_access: Access | None, permission: Permission, field: str) -> Access:
-    """Return the access if it has `permission`. Raises Refusal NOT_FOUND if it is None, otherwise Forbidden."""
-    if account_access is None:
-        raise not_found(field)
-    operation.require(account_access, permission)
-    return account_access
-
-
-async def _record_on_both_sides(
-    caller: Caller,
-    event_type: EventType,
-    row: EngagementRow,
-    access_by_account: dict[UUID, Access],
-    status: EngagementStatus,
-) -> None:
-    """Record one event on each side."""
-    key = str(row.id)
-    before, after = {"engagement": key, "status": row.status}, {"engagement": key, "status": status}
-    for account_id in (row.bureau_id, row.client_id):
-        await record(caller, event_type, account_id, access_by_account, before=before, after=after)
-
-
-async def record(
-    caller: Caller,
-    event_type: EventType,
-    account_id: UUID,
-    access_by_account: dict[UUID, Access],
-    *,
-    before: Mapping[str, object] | None = None,
-    after: Mapping[str, object] | None = None,
-) -> None:
-    """Record an event on one side, with the caller's role in that account, if any."""
-    role = access_by_account[account_id].role if account_id in access_by_account else None
-    await event.record(caller, event_type, account_id=account_id, role=role, before=before, after=after)
-
-
-class _Side(db.Row):
-    id: UUID
-    account_name: str
-    email: str
-    name: str
-    locale: str
-    is_activated: bool
-
-
-_SIDES: Final = """
-SELECT a.id, a.name AS account_name, u.email, u.name, u.locale, u.activated_at IS NOT NULL AS is_activated
-FROM accounts a JOIN users u ON u.id = a.owner_id WHERE a.id = ANY($1::uuid[])
+_NOT_OPEN: Final = """
+SELECT a.id FROM accounts a WHERE a.id = ANY($1::uuid[]) AND (a.closed_at IS NOT NULL OR a.closes_at IS NOT NULL)
 """
 
 
-async def mail_owners(
-    caller: Caller, kind: MessageKind, sides: tuple[UUID, UUID], *, recipient_ids: Sequence[UUID], **params: object
-) -> None:
-    """Mail the owners of the accounts in `recipient_ids`. `sides` are the bureau and the client, in this order.
+async def require_open(field: str, *account_ids: UUID) -> None:
+    """Raise Refusal ACCOUNT_CLOSING if one of the accounts is closed or waits for its closing."""
+    if await db.fetch(_NOT_OPEN, account_ids, row=db.Row):
+        raise refuse(UserErrorCode.ACCOUNT_CLOSING, field, mark("The other account closes soon."))
 
-    An owner who has not activated the login gets no mail: that address is not proved.
-    """
-    rows = {row.id: row for row in await db.fetch(_SIDES, sides, row=_Side)}
-    bureau, client = (rows[key] for key in sides)
-    for account_id in dict.fromkeys(recipient_ids):
-        owner = rows[account_id]
-        if not owner.is_activated:
-            continue
-        await message.queue(
-            caller,
-            kind,
-            to=owner,
-            account_id=account_id,
-            params={
-                "bureau_name": naming.text(bureau.account_name, bureau.id),
-                "client_name": naming.text(client.account_name, client.id),
-                **params,
-            },
-        )
+
+def require_access(
+    account_access: Access | None, permission: Permission, field: str, *, while_closing: bool = False
+) -> Access:
+    """Return the access if it has `permission`. Raises Refusal NOT_FOUND if it is None, otherwise Forbidden."""
+    if account_access is None:
+        raise not_found(field)
+    operation.require(account_access, permission, while_closing=while_closing)
+    return account_access
 
 
 def _invalid_state(text: str) -> Refusal:

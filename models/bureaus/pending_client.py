@@ -16,17 +16,15 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from auth.policy import GrantStatus, Permission, Role
+from auth.policy import Permission, Role
 from database import db
 from i18n import mark
-from models.access import access, grant_rules, grant_store, reauthentication
+from models.access import access, grant_operation, reauthentication
 from models.access.access import Access
-from models.access.grant import LIVE, Grant
 from models.access.grant_rules import Authority, Exemption
 from models.access.operation import declares_permission
 from models.access.reauthentication import ReauthenticationCase
-from models.accounts import registered_number
-from models.accounts.account import Account
+from models.accounts.account import Account, store_closed
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks, naming
@@ -222,27 +220,10 @@ async def _close(caller: Caller, client: PendingClient, *, taker: Authority) -> 
     if client.engagement is not None:
         access_by_account = await engagement.load_access(caller, client.bureau_id, account.id)
         await engagement.finish(caller, client.engagement, access_by_account, taker=taker)
-    await Account.filter(id=account.id).update(
-        closed_at=caller.now, organization_number=None, bank_account_number=None, vat_number=None
-    )
-    await registered_number.release(account.country, account.organization_number, account.bank_account_number)
-    await _end_grants(caller, account.id)
+    await store_closed(account, caller.now)
+    await grant_operation.end_all(caller, account.id)
     await placeholder_owner.forget(client.placeholder, caller.now)
     await event.record(caller, EventType.ACCOUNT_CLOSE, account_id=account.id)
-
-
-async def _end_grants(caller: Caller, account_id: UUID) -> None:
-    grants = await Grant.filter(account_id=account_id, status__in=LIVE)
-    permits = {row.id: grant_rules.permit(Exemption.CLOSURE, grant_rules.terms_of(row), None) for row in grants}
-    await grant_store.end(permits, GrantStatus.REVOKED, now=caller.now)
-    for row in grants:
-        await event.record(
-            caller,
-            EventType.GRANT_REVOKE,
-            account_id=account_id,
-            before={"grant": str(row.id), "status": row.status},
-            after={"grant": str(row.id), "status": GrantStatus.REVOKED},
-        )
 
 
 # ---- Parts of operations ---------------------------------------------------------------------

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, TypedDict
 from uuid import UUID
 
+import i18n
 from auth.policy import Permission, Role
 from database import db
 from database.listing import ConnectionQuery
@@ -13,7 +14,8 @@ from models.access import access, factor_requirement
 from models.access.access import GrantRow
 from models.accounts import account
 from models.accounts.account import AccountKind, AccountRow, AccountStatus
-from models.lists.sql import LAST_USED, LIVE, lookup, search_pattern
+from models.lists import names
+from models.lists.sql import LAST_USED, LIVE, lookup
 
 
 class AccountOrder(StrEnum):
@@ -40,7 +42,6 @@ class AccountFilter(TypedDict, total=False):
 _MAY_READ_END: Final = access.holder_condition(Permission.SUBSCRIPTION_READ, alias="g")
 _END: Final = (f"CASE WHEN {_MAY_READ_END} THEN a.subscription_until ELSE 'epoch'::timestamptz END", "timestamptz")
 _ACCOUNT_ORDERS: Final = {
-    AccountOrder.NAME: Order((("lower(a.name)", "text"), ("a.id", "uuid"))),
     AccountOrder.NUMBER: Order((("a.number", "int"),)),
     AccountOrder.LAST_USED: Order((LAST_USED, ("a.id", "uuid")), is_descending=True),
     AccountOrder.VALID_UNTIL: Order((_END, ("a.id", "uuid"))),
@@ -62,16 +63,24 @@ _IN_ROLE: Final = """(SELECT id, account_id, user_id, '{role}' AS role, status, 
     valid_until, last_used_at, created_at, granted_by_id FROM grants) g"""
 
 
+def _account_order(order: AccountOrder, locale: str) -> Order:
+    if order is AccountOrder.NAME:
+        return Order((names.sort_key("a", locale), ("a.id", "uuid")))
+    return _ACCOUNT_ORDERS[order]
+
+
 def accounts(
     now: datetime,
     filters: AccountFilter | None = None,
     order: AccountOrder | None = None,
     *,
     in_role: Role | None = None,
+    locale: str = i18n.DEFAULT,
 ) -> ConnectionQuery[AccountRow]:
     """The accounts that a user can enter, under the user's id, by default the most recently used first.
 
     In the other orders, the list has the SCAN_ROWS most recently used accounts.
+    Names are sorted in the alphabet of `locale`.
     With `in_role`, they are filtered and sorted as if the user had that role in each account.
     """
     query = ConnectionQuery(
@@ -82,21 +91,18 @@ def accounts(
         source=_IN_ROLE.format(role=in_role) if in_role else "grants g",
         joins=_ACCOUNT_JOINS,
         parent="g.user_id = {key} AND g.status = 'ACTIVE'",
-        order=_ACCOUNT_ORDERS[order or AccountOrder.LAST_USED],
+        order=_account_order(order or AccountOrder.LAST_USED, locale),
         index_order=(LAST_USED[0], "g.account_id"),
         has_index=order in {None, AccountOrder.LAST_USED},
     )
     query.where(
-        "(g.valid_until IS NULL OR g.valid_until > {}) AND a.closed_at IS NULL"
+        f"(g.valid_until IS NULL OR g.valid_until > {{0}}) AND {access.IS_OPEN.format('a', '{0}')}"
         f" AND NOT {factor_requirement.factor_missing(user='g.user_id', account='a')}",
         now,
     )
     filters = filters or {}
     if search := filters.get("search"):
-        query.where(
-            "(a.name ILIKE {0} OR a.number::text LIKE {0} OR a.organization_number ILIKE {0})",
-            search_pattern(search),
-        )
+        names.search(query, "(a.search_key || E'\\n' || a.number_key)", search)
     if (roles := filters.get("role")) is not None:
         query.where("g.role = ANY({}::text[])", roles)
     if (kind := filters.get("kind")) is not None:

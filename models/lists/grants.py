@@ -6,13 +6,15 @@ from enum import StrEnum
 from typing import Final, TypedDict
 from uuid import UUID
 
+import i18n
 from auth.policy import GrantStatus, Permission, Role
 from database import db
 from database.listing import ConnectionQuery
 from database.page_sql import SCAN_ROWS, Order
 from models.access import access, factor_requirement, grant
 from models.access.access import GrantRow
-from models.lists.sql import LAST_USED, lookup, merged_scan, search_pattern
+from models.lists import names
+from models.lists.sql import LAST_USED, lookup, merged_scan
 from models.people import user
 from models.people.user import UserRow
 
@@ -39,7 +41,6 @@ class GrantFilter(TypedDict, total=False):
 
 _GRANT_ORDERS: Final = {
     GrantOrder.CREATED_AT: Order((("g.id", "uuid"),)),
-    GrantOrder.USER_NAME: Order((("lower(u.name)", "text"), ("g.id", "uuid"))),
     GrantOrder.LAST_USED: Order((LAST_USED, ("g.id", "uuid")), is_descending=True),
 }
 _GRANT_COLUMNS: Final = access.COLUMNS | db.prefix_columns("user", user.COLUMNS | {"id": "g.user_id"})
@@ -48,8 +49,14 @@ _GRANT_PARTS: Final = {"user": UserRow}
 _ANY_PARENT: Final = "TRUE"
 
 
+def _grant_order(order: GrantOrder, locale: str) -> Order:
+    if order is GrantOrder.USER_NAME:
+        return Order((names.sort_key("u", locale), ("g.id", "uuid")))
+    return _GRANT_ORDERS[order]
+
+
 def _grants(
-    parent: str, now: datetime, filters: GrantFilter | None, order: GrantOrder | None
+    parent: str, now: datetime, filters: GrantFilter | None, order: GrantOrder | None, locale: str
 ) -> ConnectionQuery[GrantRow]:
     # Indexes have a role or a status before the id, and neither before the last use.
     is_indexed = order in {None, GrantOrder.CREATED_AT} and parent != _ANY_PARENT
@@ -61,7 +68,7 @@ def _grants(
         joins=_GRANT_JOINS,
         required_columns=("id", "account_id", "user_id"),
         parent=parent,
-        order=_GRANT_ORDERS[order or GrantOrder.CREATED_AT],
+        order=_grant_order(order or GrantOrder.CREATED_AT, locale),
         index_order=("g.id",) if order is GrantOrder.USER_NAME else (),
         has_index=order is not GrantOrder.USER_NAME,
     )
@@ -72,7 +79,7 @@ def _grants(
         query.where_indexed("g.user_id = {}", user_id)
     _add_role_and_status(query, now, filters.get("role"), filters.get("status"), is_indexed=is_indexed)
     if search := filters.get("search"):
-        query.where("(u.name ILIKE {0} OR u.email ILIKE {0})", search_pattern(search))
+        names.search(query, "u.search_key", search)
     if (since := filters.get("not_used_since")) is not None:
         # A grant that was never used counts as unused since its creation.
         query.where("COALESCE(g.last_used_at, g.created_at) < {}", since)
@@ -102,10 +109,13 @@ def _add_role_and_status(
 
 
 def grants_of_accounts(
-    now: datetime, filters: GrantFilter | None = None, order: GrantOrder | None = None
+    now: datetime,
+    filters: GrantFilter | None = None,
+    order: GrantOrder | None = None,
+    locale: str = i18n.DEFAULT,
 ) -> ConnectionQuery[GrantRow]:
     """All grants on an account, including ended ones, under the account's id."""
-    return replace(_grants("g.account_id = {key}", now, filters, order), key="account_id")
+    return replace(_grants("g.account_id = {key}", now, filters, order, locale), key="account_id")
 
 
 def grants_without_factor(now: datetime) -> ConnectionQuery[GrantRow]:
@@ -116,24 +126,31 @@ def grants_without_factor(now: datetime) -> ConnectionQuery[GrantRow]:
 
 
 def grants_of_user(
-    now: datetime, filters: GrantFilter | None = None, order: GrantOrder | None = None
+    now: datetime,
+    filters: GrantFilter | None = None,
+    order: GrantOrder | None = None,
+    locale: str = i18n.DEFAULT,
 ) -> ConnectionQuery[GrantRow]:
     """The grants that a user holds, under the user's id."""
-    return _grants("g.user_id = {key}", now, filters, order)
+    return _grants("g.user_id = {key}", now, filters, order, locale)
 
 
 # The accounts whose users a user may read.
 _READABLE: Final = f"""SELECT h.account_id AS id FROM (
         SELECT h.* FROM grants h WHERE h.user_id = {{key}} AND h.status = 'ACTIVE' {{only}} LIMIT {SCAN_ROWS}) h
     {lookup("accounts c", "c.id = h.account_id")}
-    WHERE c.closed_at IS NULL AND (h.valid_until IS NULL OR h.valid_until > {{now}}) AND {{may_read_users}}"""
+    WHERE {access.IS_OPEN.format("c", "{now}")} AND (h.valid_until IS NULL OR h.valid_until > {{now}})
+        AND {{may_read_users}}"""
 
 
 def grants_visible_to(
-    now: datetime, filters: GrantFilter | None = None, order: GrantOrder | None = None
+    now: datetime,
+    filters: GrantFilter | None = None,
+    order: GrantOrder | None = None,
+    locale: str = i18n.DEFAULT,
 ) -> ConnectionQuery[GrantRow]:
     """The grants that a user holds and those on accounts whose users the user may read, under the user's id."""
-    query = _grants(_ANY_PARENT, now, filters, order)
+    query = _grants(_ANY_PARENT, now, filters, order, locale)
     may_read_users = access.holder_condition(Permission.USERS_READ, alias="h")
     account_id = (filters or {}).get("account_id")
     accounts = _READABLE.format(

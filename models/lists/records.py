@@ -1,5 +1,6 @@
 """Connections of sessions, ledger entries, messages and events."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypedDict
@@ -9,7 +10,7 @@ from database.listing import ConnectionQuery
 from models.access import factor_requirement
 from models.audit.event import COLUMNS as EVENT_COLUMNS
 from models.audit.event import EventRow
-from models.audit.event_type import EventType, of_refusal
+from models.audit.event_type import EventType, all_types, of_refusal
 from models.billing import subscription
 from models.billing.subscription import SubscriptionEntryRow
 from models.lists.sql import merged_scan, newest_first
@@ -49,9 +50,17 @@ def messages() -> ConnectionQuery[MessageRow]:
     return newest_first(MessageRow, message.COLUMNS, "messages m", "m.account_id = {key}", "account_id")
 
 
-def events_of_accounts(filters: EventFilter | None = None) -> ConnectionQuery[EventRow]:
-    """The events of an account, under the account's id, the newest first."""
-    return _events("e.account_id = {key}", filters)
+def events_of_accounts(
+    filters: EventFilter | None = None, *, without_strangers_in: Sequence[UUID] = ()
+) -> ConnectionQuery[EventRow]:
+    """The events of an account, under the account's id, the newest first.
+
+    In the accounts `without_strangers_in`, only the events of actors with a role in the account.
+    """
+    query = _events("e.account_id = {key}", filters)
+    if without_strangers_in:
+        query.where("(e.actor_role IS NOT NULL OR e.account_id <> ALL({}::uuid[]))", list(without_strangers_in))
+    return query
 
 
 _OWN_ACCOUNTS: Final = f"""SELECT a.id FROM accounts a WHERE a.owner_id = {{key}}
@@ -72,7 +81,6 @@ def events_of_user(now: datetime) -> ConnectionQuery[EventRow]:
     return replace(query, scan=scan)
 
 
-_TYPES: Final = [name for event_type in EventType for name in (event_type.value, of_refusal(event_type))]
 # The filters of time as bounds of the id, by which the list is sorted. Events that occurred ten minutes apart have ids
 # in the order of their instants: ids grow with the clock of the server that writes the event, and an operation ends
 # within seconds.
@@ -89,7 +97,8 @@ def _events(parent: str, filters: EventFilter | None) -> ConnectionQuery[EventRo
     filters = filters or {}
     actor_id = filters.get("actor_id")
     if kind := filters.get("type"):
-        types = [kind, *(name for name in _TYPES if name.startswith(f"{kind}:"))]
+        names = (name for event_type in all_types() for name in (event_type.value, of_refusal(event_type)))
+        types = [kind, *(name for name in names if name.startswith(f"{kind}:"))]
         if actor_id is None:
             query.where_any("e.type = {}", types)
         else:

@@ -64,7 +64,7 @@ SELECT s.user_id AS holder_id, {db.select_list(_GRANT)},
     (SELECT max(l.position) FROM event_links l WHERE l.chain = w.account_id) AS head
 FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS w (session_id, account_id, ordinal)
 LEFT JOIN sessions s ON s.id = w.session_id AND {session.OPEN.format("$1")}
-LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
+LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND {access.IS_OPEN.format("a", "$1")})
     ON g.user_id = s.user_id AND g.account_id = w.account_id AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > $1)
 ORDER BY w.ordinal

@@ -41,6 +41,8 @@ class LinkPurpose(StrEnum):
     INVITATION = "invitation"
     ACTIVATION = "activation"
     RESET = "reset"
+    EMAIL_CHANGE = "email-change"
+    EMAIL_UNDO = "email-undo"
 
 
 class Message(Model):
@@ -102,12 +104,27 @@ async def by_ids(ids: list[UUID]) -> list[MessageRow | None]:
     return db.in_order(ids, await db.fetch(_BY_IDS, ids, row=MessageRow))
 
 
-def subject(row: MessageRow, locale: str) -> str:
-    """The subject of a message in the language of its reader. The mail has the language of its receiver.
+def subject(row: MessageRow, locale: str, rights: int) -> str:
+    """The subject of a message in the language of its reader, cut by the reader's rights in the account.
 
-    The account must not learn the receiver's language: it would show whether an address has a login.
+    The mail has the language of its receiver. The account must not learn that language: it would show whether an
+    address has a login.
     """
-    return i18n.translate(locale, MessageKind(row.kind).subject, **orjson.loads(row.params))
+    kind = MessageKind(row.kind)
+    withheld = {name: naming.WITHHELD for name, rule in kind.subject_rules.items() if not rule.bits & rights}
+    return i18n.translate(locale, kind.subject, **(orjson.loads(row.params) | withheld))
+
+
+def receiver(kind: str, address: str, rights: int) -> str:
+    """The address of a message's receiver, or WITHHELD if a reader with these rights may not read it."""
+    return address if MessageKind(kind).receiver_rule.bits & rights else naming.WITHHELD
+
+
+def withheld(kind: str, rights: int) -> list[str]:
+    """The fields of a message that a reader with these rights reads only in part, or not at all: `to` and `subject`."""
+    message_kind = MessageKind(kind)
+    rules = {"to": [message_kind.receiver_rule], "subject": [*message_kind.subject_rules.values()]}
+    return [name for name, of_field in rules.items() if not all(rule.bits & rights for rule in of_field)]
 
 
 # ---- Queueing ------------------------------------------------------------------------------------
@@ -160,11 +177,12 @@ class Link:
 _QUEUE: Final = """
 INSERT INTO messages (id, account_id, kind, lane, queue_key, to_address, to_name, locale, params, link_purpose,
                       link_seed, status, failure, attempts, created_at, next_attempt_at, named)
-SELECT r.id, $1, $2, $13, $14, r.address, r.name, r.locale, $3::jsonb, $4, $5,
-    CASE WHEN b.kind IS NULL THEN 'QUEUED' ELSE 'FAILED' END, CASE WHEN b.kind IS NULL THEN NULL ELSE $6 END, 0, $7, $7,
-    $15::jsonb
-FROM unnest($8::uuid[], $9::text[], $10::text[], $11::text[], $12::bytea[]) AS r (id, address, name, locale, subject)
-LEFT JOIN mail_blocks b ON b.subject = r.subject AND b.kind = $2
+SELECT r.id, r.account_id, $1, $10, $11, r.address, r.name, r.locale, r.params::jsonb, $2, $3,
+    CASE WHEN b.kind IS NULL THEN 'QUEUED' ELSE 'FAILED' END, CASE WHEN b.kind IS NULL THEN NULL ELSE $4 END, 0, $5, $5,
+    r.named::jsonb
+FROM unnest($6::uuid[], $7::text[], $8::text[], $9::text[], $12::bytea[], $13::uuid[], $14::text[], $15::text[])
+    AS r (id, address, name, locale, subject, account_id, params, named)
+LEFT JOIN mail_blocks b ON b.subject = r.subject AND b.kind = $1
 """
 
 
@@ -209,6 +227,36 @@ async def queue_all(
     await _queue(caller, kind, {keys.uuid7(): recipient for recipient in to}, account_id, None, None, params)
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail with its own account and parameters."""
+
+    to: Recipient
+    account_id: UUID | None
+    params: Mapping[str, object]
+    """The parameters as they are stored."""
+    named: Mapping[str, Sequence[str]]
+    """The names of the parameters that name a user, account or address, by its id or key."""
+
+
+async def queue_each(
+    caller: Caller, kind: MessageKind, mails: Sequence[tuple[Recipient, UUID, Mapping[str, object]]]
+) -> None:
+    """Put different mails into the outbox, as `queue` does: each has its receiver, its account and its parameters.
+
+    For kinds with the limit NOTICE. The number of statements is that of the mails to one address, up to the limit.
+    """
+    by_address: dict[str, list[Mail]] = {}
+    for to, account_id, params in mails:
+        if not to.email.endswith(f"@{ERASED_DOMAIN}"):
+            by_address.setdefault(email_key(to.email), []).append(Mail(to, account_id, params, _named(params)))
+    while by_address:
+        permit = await mail_limit.count(caller, kind, [*by_address], {}, None)
+        allowed = {key: rest for (key, rest), may in zip(by_address.items(), permit.is_allowed, strict=True) if may}
+        await _insert(caller, kind, {keys.uuid7(): rest[0] for rest in allowed.values()})
+        by_address = {key: rest[1:] for key, rest in allowed.items() if len(rest) > 1}
+
+
 async def _queue(
     caller: Caller,
     kind: MessageKind,
@@ -222,25 +270,35 @@ async def _queue(
     queueable = [(key, to) for key, to in recipients.items() if not to.email.endswith(f"@{ERASED_DOMAIN}")]
     address_keys = [email_key(recipient.email) for _, recipient in queueable]
     permit = await mail_limit.count(caller, kind, address_keys, params, by_account)
-    mails = [item for item, is_allowed in zip(queueable, permit.is_allowed, strict=True) if is_allowed]
-    receivers = [recipient for _, recipient in mails]
+    named = _named(params)
+    mails = {
+        key: Mail(to, account_id, permit.params, named)
+        for (key, to), is_allowed in zip(queueable, permit.is_allowed, strict=True)
+        if is_allowed
+    }
+    await _insert(caller, kind, mails, link)
+
+
+async def _insert(caller: Caller, kind: MessageKind, mails: Mapping[UUID, Mail], link: Link | None = None) -> None:
+    """Store the mails, by the ids of their messages."""
+    receivers = [mail.to for mail in mails.values()]
     await db.execute(
         _QUEUE,
-        account_id,
         kind,
-        orjson.dumps(permit.params).decode(),
         link.purpose if link else None,
         link.seed if link else None,
         block.FAILURE,
         caller.now,
-        [key for key, _ in mails],
+        [*mails],
         [recipient.email for recipient in receivers],
         [recipient.name for recipient in receivers],
         [recipient.locale for recipient in receivers],
-        [block.subject(caller.config.link_key, recipient.email) for recipient in receivers],
         kind.lane,
         str(caller.user_id) if caller.user_id else None,
-        orjson.dumps(_named(params)).decode(),
+        [block.subject(caller.config.link_key, recipient.email) for recipient in receivers],
+        [mail.account_id for mail in mails.values()],
+        [orjson.dumps(mail.params).decode() for mail in mails.values()],
+        [orjson.dumps(mail.named).decode() for mail in mails.values()],
     )
     caller.queued_kinds.append(kind)
 

@@ -1,12 +1,32 @@
 """The kinds of messages, each with the subject of its mail, the limit of its number, and its topic.
 
 To add a kind, add a member here and a folder of its name with two templates in `mailer/templates/`.
+
+A subject is shown in the list of messages. Each of its parameters copies a value that the API shows elsewhere, and has
+the rule of that field: SUBJECT_RULES. So has the receiver.
 """
 
+import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
+from auth.policy import Permission
+from auth.rules import Rule, needs
 from i18n import mark
+from models.base.attribute_enum import AttributeEnum
+
+_USERS, _SUBSCRIPTION = needs(Permission.USERS_READ), needs(Permission.SUBSCRIPTION_READ)
+SUBJECT_RULES: Final[Mapping[str, Rule]] = {
+    "account_name": needs(Permission.ACCOUNT_READ),
+    "number": needs(Permission.SETTINGS_READ),  # an organization number or a bank account
+    **dict.fromkeys(("payer_name", "receiver_name"), _SUBSCRIPTION),
+    **dict.fromkeys(("sender_email", "invitee_email", "invited_email", "requester_email"), _USERS),
+    **dict.fromkeys(("holder_name", "actor_name", "consultant_name"), _USERS),
+    # An engagement names the accounts on both of its sides.
+    **dict.fromkeys(("asker_name", "bureau_name", "client_name"), _USERS),
+}
+"""The rule of each parameter that a subject has, in the account that lists the message."""
 
 
 class MailLimit(StrEnum):
@@ -37,7 +57,7 @@ class Lane(StrEnum):
     ORDINARY = "ORDINARY"
 
 
-class MessageKind(StrEnum):
+class MessageKind(AttributeEnum):
     """The kind of a message: the name that is stored, then the subject in English, the limit and the topic."""
 
     subject: str
@@ -45,16 +65,21 @@ class MessageKind(StrEnum):
     limit: MailLimit
     topic: str | None
     """The mails of the kind, in English, for a receiver who blocks them. None for a kind that cannot be blocked."""
+    subject_rules: Mapping[str, Rule]
+    """The rule of each parameter of the subject."""
 
     # mypy takes the lookup `MessageKind(name)` for a call of this method, so the parameters have defaults.
-    def __new__(cls, name: str, subject: str = "", limit: MailLimit | None = None, topic: str | None = None) -> Self:
-        """A string equal to the stored name, with its attributes. Raises TypeError for a kind without a limit."""
+    def __init__(self, name: str, subject: str = "", limit: MailLimit | None = None, topic: str | None = None) -> None:
+        """Raises TypeError for a kind without a limit, and KeyError for a parameter of the subject without a rule."""
         if limit is None or (topic is None) is not (limit is MailLimit.OPERATION):
             raise TypeError(f"{name} declares no limit, or has no topic although it can be blocked")
-        kind = str.__new__(cls, name)
-        kind._value_ = name
-        kind.subject, kind.limit, kind.topic = subject, limit, topic
-        return kind
+        self.subject, self.limit, self.topic = subject, limit, topic
+        self.subject_rules = {name: SUBJECT_RULES[name] for name in re.findall(r"%\((\w+)\)s", subject)}
+
+    @property
+    def receiver_rule(self) -> Rule:
+        """The rule of the receiver's address in the list of messages."""
+        return _OWNERSHIP if self in _OFFER_KINDS else _USERS
 
     @property
     def lane(self) -> Lane:
@@ -76,6 +101,26 @@ class MessageKind(StrEnum):
     )
     PASSWORD_RESET = "password-reset", mark("Choose a new password"), MailLimit.OPERATION
     SIGN_IN_CODE = "sign-in-code", mark("Your code for signing in"), MailLimit.OPERATION
+    EMAIL_CHANGE = (
+        "email-change",
+        mark("Confirm your new address at Fullmakt"),
+        MailLimit.OFFER,
+        mark("Changes of an address to yours"),
+    )
+    EMAIL_CHANGE_TAKEN = (
+        "email-change-taken",
+        mark("Attempt to use your address for another login"),
+        MailLimit.OFFER,
+        mark("Attempts to use your address for another login"),
+    )
+    EMAIL_CHANGE_FAILED = (
+        "email-change-failed",
+        mark("Your mail to %(invited_email)s could not be delivered"),
+        MailLimit.OPERATION,
+    )
+    EMAIL_CHANGED = "email-changed", mark("The address of your login was changed"), MailLimit.OPERATION
+    EMAIL_CHANGE_UNDONE = "email-change-undone", mark("Your login has its former address again"), MailLimit.OPERATION
+    EMAIL_TAKEN_BACK = "email-taken-back", mark("Your address has no login any more"), MailLimit.OPERATION
     PASSWORD_CHANGED = "password-changed", mark("Your password was changed"), MailLimit.OPERATION
     SECOND_FACTOR_ENABLED = (
         "second-factor-enabled",
@@ -122,6 +167,12 @@ class MessageKind(StrEnum):
         mark("%(bureau_name)s will not work for %(client_name)s"),
         MailLimit.NOTICE,
         mark("Declined engagements"),
+    )
+    ENGAGEMENT_CHANGED = (
+        "engagement-changed",
+        mark("%(client_name)s changed the permissions of %(bureau_name)s"),
+        MailLimit.NOTICE,
+        mark("Changes of the permissions of bureaus"),
     )
     ENGAGEMENT_ENDED = (
         "engagement-ended",
@@ -218,6 +269,9 @@ class MessageKind(StrEnum):
         MailLimit.NOTICE,
         mark("Your invitations that could not be delivered"),
     )
+    ACCOUNT_CLOSING = "account-closing", mark("%(account_name)s closes soon"), MailLimit.OPERATION
+    ACCOUNT_REOPENED = "account-reopened", mark("%(account_name)s does not close"), MailLimit.OPERATION
+    ACCOUNT_CLOSED = "account-closed", mark("%(account_name)s is closed"), MailLimit.OPERATION
     SUBSCRIPTION_ENDING = (
         "subscription-ending",
         mark("The subscription of %(account_name)s ends soon"),
@@ -267,12 +321,25 @@ class MessageKind(StrEnum):
     )
 
 
+_OWNERSHIP: Final = needs(Permission.OWNERSHIP)
+_OFFER_KINDS: Final = frozenset(
+    (
+        MessageKind.OWNERSHIP_OFFERED,
+        MessageKind.OWNERSHIP_WITHDRAWN,
+        MessageKind.OWNERSHIP_DECLINED,
+        MessageKind.OWNERSHIP_EXPIRED,
+    )
+)
+"""Their receivers are the two sides of an offer of ownership, which only these may read."""
 _SECURITY_KINDS: Final = frozenset(
     (
         MessageKind.ACTIVATION,
         MessageKind.PASSWORD_RESET,
         MessageKind.SIGN_IN_CODE,
         MessageKind.PASSWORD_CHANGED,
+        MessageKind.EMAIL_CHANGED,
+        MessageKind.EMAIL_CHANGE_UNDONE,
+        MessageKind.EMAIL_TAKEN_BACK,
         MessageKind.SECOND_FACTOR_ENABLED,
         MessageKind.SECOND_FACTOR_DISABLED,
         MessageKind.SECOND_FACTOR_GUESSED,

@@ -1,7 +1,8 @@
 """Links mailed to users: activation of a login, and reset of a password.
 
-A user has at most one open link of each purpose. A link's token is derived from a seed. Only the message row holds
-the seed; the link's row holds the token's digest.
+A user has at most one open link for a password reset. Each registration mails another activation link and closes none,
+so that no stranger closes the link of a user. With the use of one link, all are closed. A link's token is derived from
+a seed. Only the message row holds the seed; the link's row holds the token's digest.
 """
 
 from datetime import datetime, timedelta
@@ -16,19 +17,23 @@ from database import keys
 from i18n import mark
 from models import throttle
 from models.base.caller import Caller
-from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.errors import Problem, Refusal, UserErrorCode, refuse
+from models.base.validation import email_key
 from models.outbox import message
 from models.outbox.message import LinkPurpose
 from models.outbox.message_kind import MessageKind
 from models.people.user import User
-from models.throttle import Counter
+from models.throttle import Attempt, Counter
 
 ACTIVATION_LIFETIME: Final = timedelta(hours=24)
 RESET_LIFETIME: Final = timedelta(hours=1)
 
 
 class UserToken(Model):
-    """A mailed link. Open until it is used, replaced or closed, which sets `used_at`."""
+    """A mailed link. Open until it is used, replaced or closed, which sets `used_at`.
+
+    `has_worked` if a user has followed it with success.
+    """
 
     id = fields.UUIDField(primary_key=True, default=keys.uuid7)
     user_id = fields.UUIDField()
@@ -37,6 +42,10 @@ class UserToken(Model):
     created_at = fields.DatetimeField()
     expires_at = fields.DatetimeField()
     used_at: datetime | None = fields.DatetimeField(null=True)
+    email: str | None = fields.TextField(null=True)
+    """The address that the login gets by the link. None for a link that changes no address."""
+    email_key: str | None = fields.TextField(null=True)
+    has_worked = fields.BooleanField(default=False)
 
     class Meta(Model.Meta):
         """Table mapping."""
@@ -66,22 +75,17 @@ async def send(
     account_id: UUID | None = None,
     by_account: UUID | None = None,
     lifetime: timedelta | None = None,
+    keeps_former: bool = False,
     **params: object,
 ) -> None:
-    """Create a link, close the user's former links of the purpose, and queue the mail.
+    """Create a link and queue the mail. Closes the user's former links of the purpose unless `keeps_former`.
 
     The default `lifetime` is that of the purpose. `by_account` is the account that sends an offer.
     """
-    seed = tokens.seed()
+    if not keeps_former:
+        await UserToken.filter(user_id=user.id, purpose=purpose, used_at=None).update(used_at=caller.now)
     expires_at = caller.now + (lifetime or _LIFETIME[purpose])
-    await UserToken.filter(user_id=user.id, purpose=purpose, used_at=None).update(used_at=caller.now)
-    _ = await UserToken.create(
-        user_id=user.id,
-        purpose=purpose,
-        token_digest=tokens.digest(tokens.derive(caller.config.link_key, purpose, seed)),
-        created_at=caller.now,
-        expires_at=expires_at,
-    )
+    seed = await create(caller, user.id, purpose, expires_at)
     await message.queue(
         caller,
         kind,
@@ -93,20 +97,37 @@ async def send(
     )
 
 
+async def create(
+    caller: Caller, user_id: UUID, purpose: LinkPurpose, expires_at: datetime, *, email: str | None = None
+) -> bytes:
+    """Create a link without a mail. Returns its seed. `email` is the address that the login gets by the link."""
+    seed = tokens.seed()
+    _ = await UserToken.create(
+        user_id=user_id,
+        purpose=purpose,
+        token_digest=tokens.digest(tokens.derive(caller.config.link_key, purpose, seed)),
+        created_at=caller.now,
+        expires_at=expires_at,
+        email=email,
+        email_key=None if email is None else email_key(email),
+    )
+    return seed
+
+
 async def close_all(user_id: UUID, now: datetime) -> None:
-    """Close every open link of a user."""
-    await UserToken.filter(user_id=user_id, used_at=None).update(used_at=now)
+    """Close every open link of a user, except those that undo a change of the address: a thief could close these."""
+    await UserToken.filter(user_id=user_id, used_at=None).exclude(purpose=LinkPurpose.EMAIL_UNDO).update(used_at=now)
 
 
 async def find_user(caller: Caller, purpose: LinkPurpose, token: str) -> User:
     """The user of an open link.
 
-    Raises Refusal TOKEN_INVALID or TOKEN_EXPIRED, or RateLimited after too many invalid tokens from the network.
+    Raises InvalidLink, Refusal TOKEN_EXPIRED, or RateLimited after too many invalid tokens from the network.
     """
     attempt = await throttle.attempt_link(caller)
     link = await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None).first()
     if link is None:
-        raise invalid_link()
+        raise InvalidLink(attempt)
     await attempt.refund()
     if link.expires_at <= caller.now:
         raise refuse(UserErrorCode.TOKEN_EXPIRED, "token", mark("This link has expired."))
@@ -114,12 +135,33 @@ async def find_user(caller: Caller, purpose: LinkPurpose, token: str) -> User:
 
 
 async def consume(caller: Caller, purpose: LinkPurpose, token: str) -> None:
-    """Mark a link as used. Of two simultaneous uses, the second is refused with TOKEN_INVALID."""
+    """Mark a link as used. Of two simultaneous uses, the second raises InvalidLink.
+
+    The caller has locked the user, so that two links of one user are used one after the other.
+    """
     open_links = UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, used_at=None)
-    if not await open_links.update(used_at=caller.now):
-        raise invalid_link()
+    if not await open_links.update(used_at=caller.now, has_worked=True):
+        raise InvalidLink
 
 
-def invalid_link() -> Refusal:
-    """The same refusal for links that were used, were replaced, or never existed."""
-    return refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer works."))
+async def hand_over(purpose: LinkPurpose, token: str, user_id: UUID) -> None:
+    """Make a user the user of a link that has worked: that of a placeholder, which is deleted."""
+    await UserToken.filter(token_digest=tokens.digest(token), purpose=purpose, has_worked=True).update(user_id=user_id)
+
+
+class InvalidLink(Refusal):
+    """TOKEN_INVALID: the same refusal for links that were used, were replaced, or never existed.
+
+    `attempt` is the count of the invalid token, if it is counted. `models/people/used_link.py` tells the user of a link
+    that it has worked.
+    """
+
+    def __init__(self, attempt: Attempt | None = None) -> None:
+        text = mark("This link does not work, or no longer works.")
+        super().__init__(Problem(UserErrorCode.TOKEN_INVALID, "token", text))
+        self.attempt = attempt
+
+    async def refund(self) -> None:
+        """Remove the count of the invalid token: its sender has proved to be its user."""
+        if self.attempt is not None:
+            await self.attempt.refund()

@@ -8,6 +8,8 @@ The placeholder is a user with the name and address that the bureau gave. Sign-i
 because its key is not an address. So the account does not reveal whether the address has a login. The activation link
 gives the account to the login of that address. Without such a login, a new one is created. With one, its user has to
 be signed in. The placeholder is deleted afterwards.
+
+A registration that was not activated becomes a placeholder if another login gets its address by `email_change`.
 """
 
 from datetime import datetime
@@ -31,6 +33,7 @@ from models.base.validation import email_key
 from models.billing import trial
 from models.outbox.message import ERASED_DOMAIN, LinkPurpose
 from models.people import mailed_link, registration, session, user_password
+from models.people.mailed_link import InvalidLink
 from models.people.session import NewSession
 from models.people.user import User
 
@@ -94,13 +97,13 @@ async def close_links(account_id: UUID, bureau_id: UUID, now: datetime) -> None:
 async def take_over(caller: Caller, placeholder: User, token: str, password_hash: str | None) -> NewSession:
     """Give the placeholder's account to the login of the placeholder's address, and sign the user in.
 
-    Raises Refusal: TOKEN_INVALID; SIGN_IN_REQUIRED if the address has a login and the caller is not signed in with
+    Raises InvalidLink; Refusal SIGN_IN_REQUIRED if the address has a login and the caller is not signed in with
     it; REQUIRED if the address has no login and no password is given.
     """
     async with db.transaction():
         account = await Account.filter(owner_id=placeholder.id, closed_at=None).first()
         if account is None:
-            raise mailed_link.invalid_link()
+            raise InvalidLink
         await locks.lock_accounts(account.id)
         await mailed_link.consume(caller, LinkPurpose.ACTIVATION, token)
         owner_id = await _get_or_create_login(caller, placeholder, password_hash)
@@ -108,6 +111,7 @@ async def take_over(caller: Caller, placeholder: User, token: str, password_hash
         await _hand_over(account.id, placeholder.id, owner_id)
         await Account.filter(id=account.id).update(activated_at=caller.now)
         await trial.count_for_owner(caller, account.id, owner_id)
+        await mailed_link.hand_over(LinkPurpose.ACTIVATION, token, owner_id)
         await User.filter(id=placeholder.id).delete()
         await event.record(
             caller, EventType.ACCOUNT_ACTIVATE, account_id=account.id, actor_id=owner_id, role=Role.OWNER

@@ -1,13 +1,17 @@
 """Registration of users, each with a first account.
 
-Registration may be repeated until the user activates the login. The latest name and password replace the former
-ones, and the former activation link stops working. No response shows whether an address has a login.
+A registration gives its client a secret. The password of the registration works after the activation only if the same
+secret is given: strangers can register any address, with a password that the holder of the address does not know.
+
+A later registration of the address changes nothing of the first one. It mails another activation link, and the earlier
+links still work. No response shows whether an address has a login, or a registration.
 """
 
 from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from auth import passwords
+from auth import passwords, tokens
 from database import db, keys
 from models import throttle
 from models.accounts import account
@@ -33,13 +37,13 @@ async def register(
     organization_number: str | None = None,
     country: str | None = None,
     locale: str | None = None,
-) -> None:
-    """Create a user who owns one account, and mail the activation link.
+) -> str:
+    """Create a user who owns one account, and mail the activation link. Returns the secret of the registration.
 
-    The account has the user's name unless `account_name` is given. If the address has an active login, the response
-    and the work are the same, and the login's user gets a mail about the attempt. Once an address has received its
-    maximum of mails a day, no new link is sent. The user then has to choose the password when following the last
-    link, because the password of this registration may come from a stranger.
+    The account has the user's name unless `account_name` is given. If the address has a login or a registration, the
+    response and the work are the same, nothing is changed, and the secret is of no use. The address then gets a mail
+    about the attempt, or another activation link. Once an address has received its maximum of mails a day, no mail is
+    sent.
 
     Raises:
         Refusal: an invalid input field, or ORGANIZATION_NUMBER_TAKEN.
@@ -59,40 +63,50 @@ async def register(
         )
         locale = caller.locale if locale is None else check.locale("locale", locale)
     password_hash = await passwords.hash_password(password, client=throttle.largest_network(caller))
+    secret = tokens.random_token()
     async with db.transaction():
-        user, _ = await _claim_address(caller, email=email, name=name, locale=locale)
+        user, is_new = await _claim_address(caller, email=email, name=name, locale=locale)
         mail_attempt = await throttle.attempt_or_none(
             caller, mailed_link.mail_counter(caller, LinkPurpose.ACTIVATION, user.email_key)
         )
-        if user.activated_at is not None:
-            await _simulate_registration(caller, details)
-            if mail_attempt is not None:
-                await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user)
-            return
-        new_hash = None if mail_attempt is None else password_hash
-        await User.filter(id=user.id).update(name=name, locale=locale, password_hash=new_hash)
-        await _open_first_account(caller, user.id, details)
-        if mail_attempt is not None:
-            await mailed_link.send(caller, user, MessageKind.ACTIVATION, LinkPurpose.ACTIVATION)
+        has_login = user.activated_at is not None
+        if is_new:
+            async with db.transaction():
+                await User.filter(id=user.id).update(
+                    password_hash=password_hash, registration_secret_digest=tokens.digest(secret)
+                )
+                await _open_first_account(caller, user.id, details)
+        else:
+            await _simulate_registration(caller, details, with_link=has_login and mail_attempt is not None)
+        if mail_attempt is not None and has_login:
+            await message.queue(caller, MessageKind.ADDRESS_TAKEN, to=user)
+        elif mail_attempt is not None:
+            kind, purpose = MessageKind.ACTIVATION, LinkPurpose.ACTIVATION
+            await mailed_link.send(caller, user, kind, purpose, keeps_former=True)
+    return secret
 
 
 async def _open_first_account(caller: Caller, user_id: UUID, details: Details) -> None:
     await event.record(caller, EventType.USER_REGISTER, actor_id=user_id)
-    await account.open_first(replace(caller, user_id=user_id), user_id, details)
+    await account.open_for(replace(caller, user_id=user_id), user_id, details, activated_at=None)
 
 
-async def _simulate_registration(caller: Caller, details: Details) -> None:
-    """Do the work of a registration and roll it back. Takes the same time and raises the same refusals.
+async def _simulate_registration(caller: Caller, details: Details, *, with_link: bool) -> None:
+    """Do the work of a registration and roll it back: the same statements, with the same refusals.
 
-    Without this, a taken address would be visible in the response time.
+    Without this, a known address would be visible in the response time.
     """
     async with db.rolled_back():
-        email = f"{keys.uuid7()}@feigned.invalid"
-        simulated_user, _ = await _claim_address(caller, email=email, name=details.name, locale=caller.locale)
-        await _open_first_account(caller, simulated_user.id, details)
+        user_id = keys.uuid7()
+        feigned_key = f"{user_id}@feigned.invalid"
+        await db.execute(_INSERT_USER, user_id, feigned_key, feigned_key, details.name, caller.locale, caller.now)
+        await _open_first_account(caller, user_id, details)
+        if with_link:
+            purpose = LinkPurpose.ACTIVATION
+            _ = await mailed_link.create(caller, user_id, purpose, caller.now + mailed_link.ACTIVATION_LIFETIME)
 
 
-_INSERT_USER = """
+_INSERT_USER: Final = """
 INSERT INTO users (id, email, email_key, name, locale, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (email_key) DO NOTHING
 """
@@ -101,21 +115,30 @@ ON CONFLICT (email_key) DO NOTHING
 async def _claim_address(caller: Caller, *, email: str, name: str, locale: str) -> tuple[User, bool]:
     """Create the user of an address, or load the existing one, and lock the row. The flag is true for a new user."""
     address_key = email_key(email)
-    row_count = await db.execute(_INSERT_USER, keys.uuid7(), email, address_key, name, locale, caller.now)
-    user = await User.filter(email_key=address_key).select_for_update(no_key=True).get()
-    return user, row_count == 1
+    while True:
+        row_count = await db.execute(_INSERT_USER, keys.uuid7(), email, address_key, name, locale, caller.now)
+        user = await User.filter(email_key=address_key).select_for_update(no_key=True).first()
+        if user is not None:
+            return user, row_count == 1
+        # A login has left the address between the two statements, by a change or an erasure.
 
 
 async def create_login(caller: Caller, *, email: str, name: str, password_hash: str, locale: str) -> UUID | None:
     """Create an active login for an address that the caller has proved. Returns the user's id.
 
     Returns None if the address has an active login. Runs in the caller's transaction. A login that was registered but
-    never activated is overwritten: the person who registered it has not proved the address.
+    never activated is overwritten, with its secret: the person who registered it has not proved the address.
     """
     user, is_new = await _claim_address(caller, email=email, name=name, locale=locale)
     if user.activated_at is not None:
         return None
-    await User.filter(id=user.id).update(name=name, locale=locale, password_hash=password_hash, activated_at=caller.now)
+    await User.filter(id=user.id).update(
+        name=name,
+        locale=locale,
+        password_hash=password_hash,
+        registration_secret_digest=None,
+        activated_at=caller.now,
+    )
     await mailed_link.close_all(user.id, caller.now)
     await account.activate_first(caller, user.id)
     event_type = EventType.USER_REGISTER if is_new else EventType.USER_ACTIVATE

@@ -174,6 +174,16 @@ async def disable_lost(caller: Caller, email: str) -> None:
         await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
 
 
+_DISABLE_SINCE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND created_at >= $2"
+
+
+async def disable_since(caller: Caller, user_id: UUID, since: datetime) -> None:
+    """Remove a second factor that a thief may have set up since an instant. Runs in the caller's transaction."""
+    if await db.execute(_DISABLE_SINCE, user_id, since):
+        await event.record(caller, EventType.SECOND_FACTOR_DISABLE, actor_id=user_id)
+        await one_time_code.mail_user(caller, user_id, MessageKind.SECOND_FACTOR_DISABLED)
+
+
 @reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[str]:
     """Replace the caller's recovery codes. Returns the new codes, available only once.

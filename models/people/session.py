@@ -95,7 +95,7 @@ _REQUEST_SESSION: Final = f"""
 SELECT {_COLUMNS_SQL}, u.name, u.email, u.locale, u.activated_at, u.created_at AS user_created_at,
     {db.select_list(_GRANT)}
 FROM sessions s JOIN users u ON u.id = s.user_id
-LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND a.closed_at IS NULL)
+LEFT JOIN (grants g JOIN accounts a ON a.id = g.account_id AND {access.IS_OPEN.format("a", "{now}")})
     ON g.user_id = s.user_id AND g.account_id = COALESCE({{account}}, s.account_id) AND g.status = 'ACTIVE'
     AND (g.valid_until IS NULL OR g.valid_until > {{now}})
 WHERE {{condition}} AND {OPEN.format("{now}")}

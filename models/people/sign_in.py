@@ -21,7 +21,7 @@ from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import RateLimited, Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
-from models.people import mailed_code, session, user, user_password
+from models.people import mailed_code, password_check, session, user, user_password
 from models.people.session import NewSession
 from models.people.user import User
 from models.throttle import Attempt, Counter
@@ -43,7 +43,7 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
     if count.needs_code:
         return await _sign_in_with_code(caller, count.attempt, login, password, one_time_code)
     password_hash = login.password_hash if login else None
-    is_correct = await user_password.is_correct(caller, count.attempt, password, password_hash)
+    is_correct = await password_check.is_correct(caller, count.attempt, password, password_hash)
     if not is_correct or login is None or password_hash is None:
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, None, mark("The address or the password is wrong."))
     if login.activated_at is None:
@@ -99,7 +99,7 @@ async def _sign_in_with_code(
 ) -> NewSession:
     """Sign in with a password and a code. Each refusal is the same."""
     password_hash = login.password_hash if login else None
-    is_correct = await user_password.matches_hash(caller, attempt, password, password_hash)
+    is_correct = await password_check.matches_hash(caller, attempt, password, password_hash)
     active_login = login if is_correct and login is not None and login.activated_at is not None else None
     async with db.transaction():
         if active_login is None:

@@ -1,6 +1,7 @@
 """A user is a person with a login. Grants decide which accounts the user may enter.
 
     register --> inactive --activate--> active --erase--> erased    (sign-in needs active)
+        A later registration of the address changes nothing of an inactive login.
     A login created by accepting an invitation is active at once: the mailed link has proved the address.
 
 `email_key`, the normalized address, is unique.
@@ -30,6 +31,8 @@ class User(Model):
     name = fields.TextField()
     locale = fields.TextField()
     password_hash: str | None = fields.TextField(null=True)
+    registration_secret_digest: bytes | None = fields.BinaryField(null=True)
+    """The digest of the secret of the client that registered or activated the login with its password."""
     activated_at: datetime | None = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
     erased_at: datetime | None = fields.DatetimeField(null=True)

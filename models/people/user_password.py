@@ -16,10 +16,10 @@ from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message import LinkPurpose
 from models.outbox.message_kind import MessageKind
-from models.people import mailed_link, session
+from models.people import mailed_link, password_check, session, used_link
 from models.people import user as users
+from models.people.mailed_link import InvalidLink
 from models.people.user import User
-from models.throttle import Attempt
 
 
 async def request_password_reset(caller: Caller, *, email: str) -> None:
@@ -53,12 +53,26 @@ async def reset_password(caller: Caller, *, token: str, password: str) -> None:
     """Set a new password with a mailed link. Ends every session of the user.
 
     Raises:
-        Refusal: TOKEN_INVALID, TOKEN_EXPIRED, TOO_SHORT, TOO_LONG, TOO_WEAK.
+        Refusal: TOKEN_INVALID, TOKEN_EXPIRED, TOO_SHORT, TOO_LONG, TOO_WEAK; INVALID_STATE if the link has worked, and
+            the caller is signed in as its user or gives the user's present password.
         RateLimited: the caller's network has sent too many invalid tokens.
     """
+    try:
+        await _reset(caller, token, password)
+    except InvalidLink as refusal:
+        link_user = await used_link.find(LinkPurpose.RESET, token)
+        if not await used_link.is_proved(caller, link_user, password=password):
+            raise
+        await refusal.refund()
+        text = mark("You have used this link already. Your password is changed.")
+        raise refuse(UserErrorCode.INVALID_STATE, "token", text) from refusal
+
+
+async def _reset(caller: Caller, token: str, password: str) -> None:
     user = await mailed_link.find_user(caller, LinkPurpose.RESET, token)
     password_hash = await hash_new(caller, "password", password, user)
     async with db.transaction():
+        _ = await users.lock(user.id)  # before the link, as a change of the password that closes the link
         await mailed_link.consume(caller, LinkPurpose.RESET, token)
         await _set_password(caller, user, password_hash, EventType.PASSWORD_RESET)
         # A stranger's failed attempts must not keep the user from signing in now.
@@ -87,26 +101,9 @@ async def verify(caller: Caller, password: str, *, field: str) -> User:
     """
     user = await User.get(id=caller.user())
     attempt = await throttle.attempt(caller, throttle.counter(caller, throttle.PASSWORD, user_id=user.id))
-    if not await is_correct(caller, attempt, password, user.password_hash):
+    if not await password_check.is_correct(caller, attempt, password, user.password_hash):
         raise refuse(UserErrorCode.INVALID_CREDENTIALS, field, mark("This is not your password."))
     return user
-
-
-async def is_correct(caller: Caller, attempt: Attempt, password: str, password_hash: str | None) -> bool:
-    """True if a password matches its hash. Refunds the attempt if it does, or if the password was not checked."""
-    matches = await matches_hash(caller, attempt, password, password_hash)
-    if matches:
-        await attempt.refund()
-    return matches
-
-
-async def matches_hash(caller: Caller, attempt: Attempt, password: str, password_hash: str | None) -> bool:
-    """True if a password matches its hash. Refunds the attempt only if the password was not checked."""
-    try:
-        return await passwords.verify(password, password_hash, client=throttle.largest_network(caller))
-    except passwords.Busy:
-        await attempt.refund()
-        raise
 
 
 async def lock_unchanged(user: User, *, field: str) -> None:

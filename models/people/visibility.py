@@ -1,7 +1,8 @@
 """Visibility of users to a viewer: the name alone, or the whole profile with the address.
 
 The names of users with a connection to the viewer are visible. Profiles are readable where the viewer has USERS_READ:
-those of the account's members, of the users who requested access to it, and of the owners that its links show.
+those of the account's members, of the users who requested access to it, of the owners that its links show, and of the
+owners of a bureau's clients: those that have requested an engagement or have an active one.
 """
 
 from datetime import datetime
@@ -14,11 +15,14 @@ from models.access import access, factor_requirement
 from models.accounts import link
 
 _READS: Final = access.holder_condition(Permission.USERS_READ, alias="viewer_grant")
-# Only members are found without USERS_READ: the others would show who requested access, and what is linked.
+# Only members are found without USERS_READ: the others would show requests of access, links and clients.
 _CONNECTIONS: Final = f"""
 SELECT DISTINCT ON (u.id) u.id, u.account_id, {_READS} AS is_readable FROM (
     SELECT user_id AS id, account_id, TRUE AS is_member FROM grants WHERE user_id = ANY($1::uuid[])
     UNION ALL SELECT requester_id, account_id, FALSE FROM access_requests WHERE requester_id = ANY($1::uuid[])
+    UNION ALL SELECT c.owner_id, e.bureau_id, FALSE FROM accounts c JOIN engagements e ON e.client_id = c.id
+        WHERE c.owner_id = ANY($1::uuid[]) AND (e.status = 'ACTIVE'
+            OR e.status = 'PENDING' AND e.asked_by_id = e.client_id AND e.expires_at > $3)
     UNION ALL SELECT l.*, FALSE FROM ({link.LINKED_OWNERS.format(now="$3")} AND y.owner_id = ANY($1::uuid[])) l) u
 JOIN grants viewer_grant ON viewer_grant.account_id = u.account_id
 WHERE viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'

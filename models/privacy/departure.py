@@ -16,7 +16,7 @@ from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
-from models.bureaus import engagement, pending_client
+from models.closing import closure
 from models.privacy.personal_data import DataSubject
 from models.sharing.invitation import Invitation, InvitationStatus
 
@@ -25,36 +25,27 @@ class _AccountId(db.Row):
     id: UUID
 
 
-_CLOSED_ACCOUNTS: Final = "SELECT id FROM accounts WHERE owner_id = $1 AND closed_at IS NOT NULL"
+_CLOSED_ACCOUNTS: Final = """
+SELECT id FROM accounts WHERE owner_id = $1 AND closed_at IS NOT NULL AND closes_at IS NOT NULL
+"""
 _ACCOUNTS_TO_LEAVE: Final = """
 SELECT account_id AS id FROM grants WHERE user_id = $1 AND status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
 UNION SELECT account_id FROM invitations WHERE status = 'PENDING' AND invited_by_id = $1
 UNION SELECT account_id FROM invitations WHERE status = 'PENDING' AND email_key = ANY($2::text[]) AND created_at <= $3
+    AND address_named($1, email_key, created_at)
 """
 
 
 async def leave_accounts(caller: Caller, subject: DataSubject) -> None:
     """End what an erased user, who is the caller, still has in accounts. Each account has its own transaction."""
-    closed_account_ids = [row.id for row in await db.fetch(_CLOSED_ACCOUNTS, subject.id, row=_AccountId)]
-    for row in await engagement.load_open(closed_account_ids):
-        async with db.transaction():
-            await _end_engagement(caller, row.id, (row.bureau_id, row.client_id))
-    for account_id in closed_account_ids:
-        await pending_client.withdraw_all(caller, account_id)
+    for account in await db.fetch(_CLOSED_ACCOUNTS, subject.id, row=_AccountId):
+        await closure.end_partnerships(caller, account.id)
     arguments = subject.id, list(subject.addresses), subject.until
     for account in await db.fetch(_ACCOUNTS_TO_LEAVE, *arguments, row=_AccountId):
         async with db.transaction():
             await locks.lock_accounts(account.id)
             await _end_invitations(caller, subject, account.id)
             await _resign(caller, subject, account.id)
-
-
-async def _end_engagement(caller: Caller, engagement_id: UUID, sides: tuple[UUID, UUID]) -> None:
-    await locks.lock_accounts(*sides)
-    for row in await engagement.load_open([sides[0]]):
-        if row.id == engagement_id:
-            access_by_account = await engagement.load_access(caller, *sides)
-            await engagement.finish(caller, row, access_by_account, taker=Exemption.CLOSURE)
 
 
 _LIVE_STATUSES: Final = (GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS)
@@ -70,10 +61,23 @@ async def _resign(caller: Caller, subject: DataSubject, account_id: UUID) -> Non
         await record_resigned(caller, grant)
 
 
+class _InvitationId(db.Row):
+    id: UUID
+
+
+# The address may have belonged to another person.
+_INVITATIONS_TO_USER: Final = """
+SELECT id FROM invitations WHERE account_id = $4 AND email_key = ANY($2::text[]) AND created_at <= $3
+    AND address_named($1, email_key, created_at)
+"""
+
+
 async def _end_invitations(caller: Caller, subject: DataSubject, account_id: UUID) -> None:
     """Decline the account's pending invitations to the user, and revoke those from the user."""
     pending = Invitation.filter(account_id=account_id, status=InvitationStatus.PENDING)
-    to_user = pending.filter(email_key__in=subject.addresses, created_at__lte=subject.until)
+    arguments = subject.id, list(subject.addresses), subject.until, account_id
+    invitation_ids = [row.id for row in await db.fetch(_INVITATIONS_TO_USER, *arguments, row=_InvitationId)]
+    to_user = pending.filter(id__in=invitation_ids)
     for invitations, status, event_type in (
         (await to_user, InvitationStatus.DECLINED, EventType.INVITATION_DECLINE),
         (await pending.filter(invited_by_id=subject.id), InvitationStatus.REVOKED, EventType.INVITATION_REVOKE),

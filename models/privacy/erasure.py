@@ -15,20 +15,19 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from auth.policy import Role
 from database import db
 from i18n import mark
 from models import throttle
+from models.access import access
 from models.access.reauthentication import ReauthenticationCase, reauthenticates
-from models.accounts import registered_number
 from models.accounts.account import Account
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
+from models.closing import closure
 from models.people import user_password
-from models.people.mailed_link import UserToken
 from models.people.user import User
 from models.privacy import departure, personal_data, redaction
 from models.privacy.personal_data import DataSubject
@@ -51,8 +50,7 @@ async def erase(caller: Caller, *, password: str) -> None:
     # The IP address is personal data too.
     caller = replace(caller, ip_address=None)
     async with db.transaction():
-        # The lock order of all operations: links, accounts, the user.
-        _ = await UserToken.filter(user_id=user_row.id).select_for_update()
+        # The lock order of all operations: accounts, the user, links.
         account_ids = await _owned_account_ids(user_row.id)
         await locks.lock_accounts(*account_ids)
         await user_password.lock_unchanged(user_row, field="password")
@@ -87,8 +85,8 @@ class _SharedAccount(db.Row):
     number: int
 
 
-_SHARED_ACCOUNTS: Final = """
-SELECT a.name, a.number FROM accounts a WHERE a.owner_id = $1 AND a.closed_at IS NULL AND EXISTS (
+_SHARED_ACCOUNTS: Final = f"""
+SELECT a.name, a.number FROM accounts a WHERE a.owner_id = $1 AND {access.IS_OPEN.format("a", "$2")} AND EXISTS (
     SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id <> $1
         AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (g.valid_until IS NULL OR g.valid_until > $2))
 ORDER BY a.number
@@ -110,22 +108,12 @@ async def _require_no_shared_accounts(user_row: User, now: datetime) -> None:
 
 
 async def _close_accounts(caller: Caller, user_row: User) -> None:
-    """Close the user's accounts. All of them, also those that were closed before, lose their names and numbers."""
+    """Close the user's accounts. All of them, also those that were closed before, lose their names."""
     accounts = await Account.filter(owner_id=user_row.id).order_by("id")
-    open_account_ids = [account.id for account in accounts if account.closed_at is None]
-    await Account.filter(id__in=open_account_ids).update(closed_at=caller.now)
-    await Account.filter(owner_id=user_row.id).update(
-        name=CLOSED_ACCOUNT_NAME,
-        country=None,
-        organization_number=None,
-        vat_number=None,
-        bank_account_number=None,
-        invoice_prefix="",
-    )
     for account in accounts:
-        await registered_number.release(account.country, account.organization_number, account.bank_account_number)
-    for account_id in open_account_ids:
-        await event.record(caller, EventType.ACCOUNT_CLOSE, account_id=account_id, role=Role.OWNER)
+        if account.closed_at is None:
+            await closure.close(caller, account)
+    await Account.filter(owner_id=user_row.id).update(name=CLOSED_ACCOUNT_NAME, country=None, invoice_prefix="")
 
 
 # ---- Everything else -------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The rows and columns that contain personal data, and their erasure.
 
 Export and erasure both use this one description. Every table is either in PERSONAL_DATA or, with the reason, in
-IMPERSONAL_TABLES. A test compares the description with the database, column by column.
+IMPERSONAL_TABLES. Modules add their own. A test compares the description with the database, column by column.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -10,6 +10,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import modules
+from auth.policy import Permission
+from auth.rules import Rule, needs
 from database import db
 from models.audit import event
 from models.outbox.message import ERASED_DOMAIN
@@ -28,9 +31,9 @@ class PersonalData:
     `condition` selects the rows. `erasure` is DELETE, or SQL assignments, or None if the rows stay because they
     identify the person only by id. `erasable` selects the rows that are not erased yet, if `condition` selects them
     afterwards, too. These can contain {user}, {addresses} (keys of the addresses), {keys} (the id as text, and the
-    addresses), {until}, {pseudonym} and {name}. Conditions on addresses have {until}, because the address may belong to
-    another person later. `identifying_columns` link the rows to the person. An export contains every column that is not
-    in `excluded_columns`.
+    addresses), {until}, {pseudonym} and {name}. Conditions on addresses have {until} and the SQL function
+    `address_named`, because an address may belong to another person earlier or later. `identifying_columns` link the
+    rows to the person. An export contains every column that is not in `excluded_columns`.
     """
 
     name: str
@@ -42,12 +45,16 @@ class PersonalData:
     erasable: str = "TRUE"
     is_erased_at_once: bool = False
     """True for the login itself: its rows are erased in the first transaction of the erasure."""
+    rule: Rule | None = None
+    """For acts of the person in accounts: the rule of these rows in the API. Without the right in the row's account,
+    only `plain_columns` are exported. None for rows that are the person's own."""
+    plain_columns: tuple[str, ...] = ()
 
 
 # The format of the keys that models/people/placeholder_owner.py writes. All other keys are addresses.
 _PLACEHOLDER_OWNERS: Final = (
     "SELECT s.id FROM users s WHERE s.email_key LIKE 'STAND-IN %' AND lower(s.email) = ANY({addresses})"
-    " AND s.created_at <= {until}"
+    " AND address_named({user}, lower(s.email), s.created_at) AND s.created_at <= {until}"
 )
 
 PERSONAL_DATA: Final = (
@@ -83,11 +90,29 @@ PERSONAL_DATA: Final = (
     # The digest of the address outlives the erasure, so that a new registration of the address gets no second trial.
     PersonalData("trials", "trials", "t.user_id = {user}", ("user_id",), None, ("address_digest",)),
     PersonalData("grants", "grants", "t.user_id = {user}", ("user_id",), None),
-    PersonalData("grantsGiven", "grants", "t.granted_by_id = {user}", ("granted_by_id",), None),
+    PersonalData(
+        "permissionsGiven",
+        "engagements",
+        "t.standing_by_id = {user}",
+        ("standing_by_id",),
+        None,
+        # Users of the account read the rest in the API, while they may.
+        ("bureau_id", "status", "asked_by_id", "is_blind", "created_at", "ended_at", "standing_bits", "standing_until"),
+    ),
+    PersonalData(
+        "grantsGiven",
+        "grants",
+        "t.granted_by_id = {user}",
+        ("granted_by_id",),
+        None,
+        rule=needs(Permission.USERS_READ),
+        plain_columns=("id", "account_id", "granted_by_id", "created_at"),
+    ),
     PersonalData(
         "invitations",
         "invitations",
-        "t.email_key = ANY({addresses}) AND t.created_at <= {until}",
+        "t.email_key = ANY({addresses}) AND address_named({user}, t.email_key, t.created_at)"
+        " AND t.created_at <= {until}",
         ("email", "email_key"),
         "email = {pseudonym}, email_key = {pseudonym}, message = NULL",
         ("token_digest",),
@@ -100,6 +125,8 @@ PERSONAL_DATA: Final = (
         "message = NULL",
         ("token_digest", "email", "email_key"),  # the address of another person
         erasable="t.message IS NOT NULL",
+        rule=needs(Permission.USERS_READ),
+        plain_columns=("id", "account_id", "invited_by_id", "created_at", "message"),
     ),
     PersonalData(
         "accessRequests",
@@ -110,16 +137,33 @@ PERSONAL_DATA: Final = (
         ("account_id",),  # would reveal whether the account exists
         erasable="(t.message IS NOT NULL OR t.status = 'PENDING')",
     ),
-    PersonalData("ownershipOffered", "ownership_transfers", "t.owner_id = {user}", ("owner_id",), None),
+    PersonalData(
+        "ownershipOffered",
+        "ownership_transfers",
+        "t.owner_id = {user}",
+        ("owner_id",),
+        None,
+        rule=needs(Permission.OWNERSHIP),
+        plain_columns=("id", "account_id", "owner_id", "created_at"),
+    ),
     PersonalData("ownershipOfferedToMe", "ownership_transfers", "t.receiver_id = {user}", ("receiver_id",), None),
-    PersonalData("ledger", "subscription_entries", "t.actor_id = {user}", ("actor_id",), None),
+    PersonalData(
+        "ledger",
+        "subscription_entries",
+        "t.actor_id = {user}",
+        ("actor_id",),
+        None,
+        rule=needs(Permission.SUBSCRIPTION_READ),
+        plain_columns=("id", "account_id", "actor_id", "created_at"),
+    ),
     PersonalData(
         "idempotencyKeys", "idempotency_keys", "t.user_id = {user}", ("user_id",), DELETE, ("input_digest", "outcome")
     ),
     PersonalData(
         "messages",
         "messages",
-        "lower(t.to_address) = ANY({addresses}) AND t.created_at <= {until}",
+        "lower(t.to_address) = ANY({addresses}) AND address_named({user}, lower(t.to_address), t.created_at)"
+        " AND t.created_at <= {until}",
         ("to_address", "to_name"),
         "to_address = {pseudonym}, to_name = NULL, leased_until = NULL,"
         " status = CASE t.status WHEN 'QUEUED' THEN 'FAILED' ELSE t.status END,"
@@ -132,7 +176,7 @@ PERSONAL_DATA: Final = (
     PersonalData(
         "eventsAboutMe",
         "events",
-        "t.id IN (SELECT events_naming({keys})) AND t.actor_id IS DISTINCT FROM {user}",
+        "t.id IN (SELECT events_about({user}, {keys})) AND t.actor_id IS DISTINCT FROM {user}",
         ("personal",),
         None,
         ("origin_digest", "personal_digest", "origin"),  # the IP address of another person
@@ -152,7 +196,15 @@ PERSONAL_DATA: Final = (
         f"t.id IN ({_PLACEHOLDER_OWNERS})",
         ("email",),
         "email = {pseudonym}, name = {name}, erased_at = now()",
-        ("password_hash", "email_key"),
+        ("password_hash", "registration_secret_digest", "email_key"),
+    ),
+    # The end of the erasure deletes the rows. Until then, they say which texts name the person.
+    PersonalData(
+        "formerAddresses",
+        "former_addresses",
+        "t.user_id = {user}",
+        ("user_id", "email", "email_key"),
+        None,
     ),
     PersonalData("erasures", "erasures", "t.user_id = {user}", ("user_id", "addresses"), None),
     PersonalData(
@@ -161,16 +213,17 @@ PERSONAL_DATA: Final = (
         "t.id = {user}",
         ("id", "email", "email_key"),
         "email = {pseudonym}, email_key = {pseudonym}, name = {name}, locale = 'en', password_hash = NULL,"
-        " activated_at = NULL, erased_at = {until}",
-        ("password_hash",),
+        " registration_secret_digest = NULL, activated_at = NULL, erased_at = {until}",
+        ("password_hash", "registration_secret_digest"),
         is_erased_at_once=True,
     ),
 )
 IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
     "event_links": "hashes, and ids of events",
+    "engagement_requests": "ids and numbers of accounts, which are not people",
     "mail_blocks": "keyed digests of addresses and kinds of mail; they stay, so that an erased address is not mailed",
     "grant_changes": "ids of grants, and the kinds of their changes",
-    "engagements": "ids of accounts, which are not people",
+    "limit_raises": "ids of accounts, and the numbers to which the operator raised their limits",
     "reminders": "the ends that were announced",
     "voucher_batches": "sales of the operator, with the operator's own reference",
     "vouchers": "digests of codes, and ids of ledger entries; the entries refer to the user who redeemed the voucher",
@@ -180,10 +233,24 @@ IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
 """Tables without personal data, each with the reason."""
 
 
+def categories() -> tuple[PersonalData, ...]:
+    """The categories of the product, then those of each installed module. Their tables have an id."""
+    return *PERSONAL_DATA, *(category for part in modules.table_parts("PERSONAL_DATA") for category in part)
+
+
+def impersonal_tables() -> dict[str, str]:
+    """The tables without personal data, those of modules included, each with the reason."""
+    return {
+        name: reason
+        for part in (IMPERSONAL_TABLES, *modules.table_parts("IMPERSONAL_TABLES"))
+        for name, reason in part.items()
+    }
+
+
 _TABLES_WITHOUT_ID: Final = frozenset(
     (
         *("recovery_codes", "second_factors", "organization_numbers", "bank_accounts", "number_claims", "trials"),
-        *("idempotency_keys", "guesses", "erasures"),
+        *("idempotency_keys", "guesses", "erasures", "former_addresses"),
     )
 )
 
@@ -192,7 +259,7 @@ _TABLES_WITHOUT_ID: Final = frozenset(
 class DataSubject:
     """The person whose data is exported or erased, until an instant.
 
-    `addresses` are lower-case e-mail addresses and keys of them.
+    `addresses` are lower-case e-mail addresses and keys of them, with those that the login had before.
     """
 
     id: UUID
@@ -228,6 +295,16 @@ class DataSubject:
         return sql, params.values
 
 
+class _Addresses(db.Row):
+    addresses: list[str]
+
+
+async def load_addresses(user_id: UUID) -> tuple[str, ...]:
+    """The keys of a user's present and former addresses, as `DataSubject` has them."""
+    (row,) = await db.fetch("SELECT addresses_of($1) AS addresses", user_id, row=_Addresses)
+    return tuple(row.addresses)
+
+
 # ---- Export ----------------------------------------------------------------------------------
 
 
@@ -254,13 +331,15 @@ def key_sql(category: PersonalData) -> str:
 async def load_rows(category: PersonalData, subject: DataSubject) -> AsyncIterator[str]:
     """Yield the person's rows of one category, each as JSON. No statement locks a row, or waits for one.
 
-    Rows with an id are read in pages. Of the other rows a person has few. Events have `before` and `after` as the API
-    shows them.
+    Rows with an id are read in pages. Of the other rows a person has few. Events have all facts, and in `named` the
+    places of the facts that name a person: the caller cuts what the person may not read.
     """
     row_sql = f"to_jsonb(t) - ARRAY{[*category.excluded_columns]}::text[]"
     if category.table == "events":
         facts = {name: event.COLUMNS[name].replace("e.", "t.") for name in ("before", "after")}
-        row_sql += f" - ARRAY['personal'] || jsonb_build_object('before', {facts['before']}, 'after', {facts['after']})"
+        facts["named"] = "t.personal -> 'named'"
+        values = ", ".join(f"'{name}', {sql}" for name, sql in facts.items())
+        row_sql += f" - ARRAY['personal'] || jsonb_build_object({values})"
     elif category.table == "messages":
         row_sql += f" || jsonb_build_object('params', {_PARAMS_WITHOUT_ADDRESSES})"
     if category.table in _TABLES_WITHOUT_ID:
@@ -296,7 +375,7 @@ def erasure_sql(category: PersonalData) -> str:
 
 async def erase_at_once(subject: DataSubject) -> None:
     """Erase the login: sessions, links, second factor and profile. Runs in the transaction of the caller."""
-    for category in PERSONAL_DATA:
+    for category in categories():
         if category.is_erased_at_once:
             sql, args = subject.bind(erasure_sql(category))
             await db.execute(sql, *args)
@@ -304,7 +383,7 @@ async def erase_at_once(subject: DataSubject) -> None:
 
 async def erase(subject: DataSubject) -> None:
     """Erase all other categories of a person's data. Each batch of rows is one statement."""
-    for category in PERSONAL_DATA:
+    for category in categories():
         if category.erasure is None or category.is_erased_at_once:
             continue
         sql, args = subject.bind(erasure_sql(category))

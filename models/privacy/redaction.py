@@ -30,13 +30,13 @@ _NAMING_EVENTS: Final = (
     """SELECT e.id FROM accounts a JOIN events e ON e.account_id = a.id
     WHERE a.owner_id = $1 AND a.closed_at IS NOT NULL AND e.personal IS NOT NULL""",
 )
-_NAMING_EVENTS_BY_KEY: Final = "SELECT id FROM events_naming($1) AS id"
+_NAMING_EVENTS_BY_KEY: Final = "SELECT id FROM events_about($1, $2) AS id"
 
 
 async def redact_events(subject: DataSubject, now: datetime) -> None:
     """Take from events what names the user. Each batch is one statement, which also records what it took."""
     rows = [row for sql in _NAMING_EVENTS for row in await db.fetch(sql, subject.id, row=_Id)]
-    rows += await db.fetch(_NAMING_EVENTS_BY_KEY, subject.keys, row=_Id)
+    rows += await db.fetch(_NAMING_EVENTS_BY_KEY, subject.id, subject.keys, row=_Id)
     ids = sorted({row.id for row in rows})
     for start in range(0, len(ids), BATCH):
         _ = await event.forget(subject.id, ids[start : start + BATCH], now)
@@ -49,12 +49,17 @@ class _MessageRow(db.Row):
     id: UUID
     params: str
     named: str
+    subjects: list[str]
+    """The ids and addresses by which the message names the user or a closed account."""
 
 
 _CLOSED_ACCOUNTS: Final = "SELECT id FROM accounts WHERE owner_id = $1 AND closed_at IS NOT NULL"
+# An address counts only if it named the user when the mail was written.
 _NAMING_MESSAGES: Final = f"""
-SELECT m.id, m.params, m.named FROM messages_naming($1) AS n (id) JOIN messages m ON m.id = n.id
-WHERE m.created_at <= $2 LIMIT {BATCH}
+SELECT m.id, m.params, m.named, k.subjects FROM messages_naming($1) AS n (id) JOIN messages m ON m.id = n.id
+CROSS JOIN LATERAL (SELECT array_agg(key) AS subjects FROM unnest($1) AS key WHERE m.named ? key
+    AND (key NOT LIKE '%@%' OR address_named($3, key, m.created_at))) AS k
+WHERE m.created_at <= $2 AND k.subjects IS NOT NULL LIMIT {BATCH}
 """
 _UPDATE_MESSAGES: Final = """
 UPDATE messages m SET params = n.params::jsonb, named = n.named::jsonb
@@ -66,8 +71,8 @@ async def redact_messages(subject: DataSubject) -> None:
     """Replace, in all messages, the parameters that name the user, the address or an account closed with the user."""
     closed_accounts = await db.fetch(_CLOSED_ACCOUNTS, subject.id, row=_Id)
     keys = [*subject.keys, *(str(row.id) for row in closed_accounts)]
-    while rows := await db.fetch(_NAMING_MESSAGES, keys, subject.until, row=_MessageRow):
-        updates = [(row.id, *_redact(row, {*keys})) for row in rows]
+    while rows := await db.fetch(_NAMING_MESSAGES, keys, subject.until, subject.id, row=_MessageRow):
+        updates = [(row.id, *_redact(row, {*row.subjects})) for row in rows]
         ids, params, named = zip(*updates, strict=True)
         await db.execute(_UPDATE_MESSAGES, ids, params, named)
 

@@ -10,6 +10,7 @@ from typing import Final
 from models.access import expiry
 from models.accounts import number_claim, registered_number
 from models.base.caller import Caller
+from models.closing import closure
 from models.privacy import erasure
 from models.scheduled import anchoring, reminder, retention
 from models.sharing import ownership
@@ -17,6 +18,8 @@ from models.sharing import ownership
 Job = Callable[[Caller], Awaitable[int]]
 
 JOBS: Final[Mapping[str, Job]] = {
+    # First, so that the grants that end with a bureau are not announced one by one as expired.
+    "accounts closed": closure.run,
     "grants expired": expiry.run,
     "offers of ownership expired": ownership.expire_all,
     "subscriptions announced to end": reminder.announce_subscriptions,

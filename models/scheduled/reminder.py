@@ -55,7 +55,7 @@ _DUE_SUBSCRIPTIONS: Final = (
             end="a.subscription_until",
             grace="7 days",
         )
-        + " AND a.closed_at IS NULL AND a.subscription_until > a.created_at"
+        + " AND a.closed_at IS NULL AND a.closes_at IS NULL AND a.subscription_until > a.created_at"
         " AND NOT EXISTS (SELECT FROM subscription_entries e WHERE e.account_id = a.id AND e.days > 0"
         " AND e.valid_until_after = a.subscription_until"
         " AND e.created_at >= a.subscription_until - w.days * interval '1 day')"

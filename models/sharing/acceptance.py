@@ -14,7 +14,7 @@ from auth.policy import Role
 from database import db
 from i18n import mark
 from models import throttle
-from models.access import access, grant_operation, grant_rules
+from models.access import access, grant_operation, grant_rules, operation
 from models.access.grant_rules import Permit
 from models.accounts import account
 from models.accounts.account import Account
@@ -27,9 +27,12 @@ from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
 from models.people import registration, session
-from models.people.session import NewSession
+from models.people.mailed_link import InvalidLink
 from models.people.user import User
-from models.sharing.invitation import Invitation, InvitationStatus, not_pending, status, terms_of
+from models.sharing import used_invitation
+from models.sharing.invitation import Invitation, InvitationStatus, NotPending, status, terms_of
+from models.sharing.used_invitation import Acceptance
+from models.throttle import Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Preview:
     role: Role
     expires_at: datetime
     has_login: bool
+    grant_id: UUID | None
+    """The grant that the caller has by this invitation. None unless the caller has accepted it."""
 
 
 class _PreviewRow(db.Row):
@@ -53,35 +58,41 @@ class _PreviewRow(db.Row):
     role: str
     expires_at: datetime
     has_login: bool
+    grant_id: UUID | None
 
 
-_PREVIEW: Final = """
+_PREVIEW: Final = f"""
 SELECT i.status, i.email, i.role, i.expires_at, a.name AS account_name, u.name AS invited_by_name,
     EXISTS (SELECT FROM users l WHERE l.email_key = i.email_key AND l.activated_at IS NOT NULL)
-        AS has_login
+        AS has_login, g.id AS grant_id
 FROM invitations i JOIN accounts a ON a.id = i.account_id JOIN users u ON u.id = i.invited_by_id
-WHERE i.token_digest = $1
+LEFT JOIN grants g ON g.id = i.grant_id AND g.user_id = $3 AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
+    AND (g.valid_until IS NULL OR g.valid_until > $2)
+WHERE i.token_digest = $1 AND {access.IS_OPEN.format("a", "$2")}
+    AND (i.status IN ('PENDING', 'EXPIRED') OR g.id IS NOT NULL)
 """
 
 
 async def preview(token: str, *, caller: Caller) -> Preview | None:
-    """The invitation of a link's token. None unless the invitation is pending or expired.
+    """The invitation of a link's token. None unless it is pending or expired, or has given the caller a live grant.
 
     Raises RateLimited: the caller's network has sent too many invalid tokens.
     """
     attempt = await throttle.attempt_link(caller)
-    row = await db.fetch_one(_PREVIEW, tokens.digest(token), row=_PreviewRow)
-    if row is None or row.status not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
+    row = await db.fetch_one(_PREVIEW, tokens.digest(token), caller.now, caller.user_id, row=_PreviewRow)
+    if row is None:
         return None
     await attempt.refund()
+    pending_status = InvitationStatus.EXPIRED if row.expires_at <= caller.now else InvitationStatus.PENDING
     return Preview(
-        status=InvitationStatus.EXPIRED if row.expires_at <= caller.now else InvitationStatus.PENDING,
+        status=InvitationStatus.ACCEPTED if row.grant_id is not None else pending_status,
         account_name=row.account_name,
         invited_by_name=row.invited_by_name,
         email=mask_email(row.email),
         role=Role(row.role),
         expires_at=row.expires_at,
         has_login=row.has_login,
+        grant_id=row.grant_id,
     )
 
 
@@ -89,16 +100,6 @@ def mask_email(email: str) -> str:
     """Hide all but the first letter and the domain of an address: j***@example.com."""
     local, _, domain = email.rpartition("@")
     return f"{local[:1]}***@{domain}"
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """The outcome of an acceptance. `new_session` is None if the caller was signed in already."""
-
-    grant_id: UUID
-    user_id: UUID
-    account_id: UUID
-    new_session: NewSession | None
 
 
 async def accept(
@@ -118,9 +119,30 @@ async def accept(
     Raises:
         Refusal: TOKEN_INVALID, TOKEN_EXPIRED, INVITATION_NOT_PENDING, SIGN_IN_REQUIRED, EMAIL_MISMATCH, ALREADY_MEMBER,
             ROLE_TOO_HIGH if the inviter may no longer give the role, SEATS_EXHAUSTED if more seats are used or
-            reserved than the account has, or an invalid input field.
+            reserved than the account has, ACCOUNT_CLOSING, or an invalid input field. The signed-in user who
+            accepted the invitation before gets ALREADY_MEMBER with the grant.
         RateLimited: the caller's network has sent too many invalid tokens.
     """
+    try:
+        return await _accept(caller, token, invitation_id, name, password, own_account_name)
+    except (InvalidLink, NotPending) as refusal:
+        former = await used_invitation.find(caller, token=token, invitation_id=invitation_id)
+        if former is None:
+            raise
+        if isinstance(refusal, InvalidLink):
+            await refusal.refund()
+        field = "invitation_id" if token is None else "token"
+        raise used_invitation.explain(former, field) from refusal
+
+
+async def _accept(
+    caller: Caller,
+    token: str | None,
+    invitation_id: UUID | None,
+    name: str | None,
+    password: str | None,
+    own_account_name: str | None,
+) -> Acceptance:
     offer = await _find_offer_with_attempt(caller, token, invitation_id)
     needs_login = name is not None or password is not None
     if needs_login and token is None:
@@ -170,7 +192,23 @@ async def accept(
 
 
 async def decline(caller: Caller, *, token: str | None = None, invitation_id: UUID | None = None) -> UUID:
-    """Decline an invitation. With the link's token no login is needed. Returns the invitation's id."""
+    """Decline an invitation. With the link's token no login is needed. Returns the invitation's id.
+
+    Raises:
+        Refusal: TOKEN_INVALID, TOKEN_EXPIRED, REQUIRED, NOT_FOUND; INVITATION_NOT_PENDING by an id, and for the
+            signed-in user who accepted or declined before.
+        RateLimited: the caller's network has sent too many invalid tokens.
+    """
+    try:
+        return await _decline(caller, token, invitation_id)
+    except InvalidLink as refusal:
+        if await used_invitation.find(caller, token=token, invitation_id=None) is None:
+            raise
+        await refusal.refund()
+        raise NotPending("token") from refusal
+
+
+async def _decline(caller: Caller, token: str | None, invitation_id: UUID | None) -> UUID:
     offer = await _find_offer_with_attempt(caller, token, invitation_id)
     async with db.transaction():
         await locks.lock_accounts(offer.account_id)
@@ -190,31 +228,33 @@ async def decline(caller: Caller, *, token: str | None = None, invitation_id: UU
 async def _find_offer_with_attempt(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
     """Find an offer as `_find_offer` does, and count an invalid token. Raises RateLimited."""
     attempt = await throttle.attempt_link(caller) if token is not None else None
-    offer = await _find_offer(caller, token, invitation_id)
+    offer = await _find_offer(caller, token, invitation_id, attempt)
     if attempt is not None:
         await attempt.refund()
     return offer
 
 
-async def _find_offer(caller: Caller, token: str | None, invitation_id: UUID | None) -> Invitation:
+async def _find_offer(
+    caller: Caller, token: str | None, invitation_id: UUID | None, attempt: Attempt | None = None
+) -> Invitation:
     """The pending invitation of a link's token, or of an id if the invitation is for the caller's address."""
     if (token is None) == (invitation_id is None):
         raise refuse(UserErrorCode.REQUIRED, "token", mark("Give either the link's token or the invitation's id."))
     if token is not None:
-        return _require_usable_link(caller, await Invitation.filter(token_digest=tokens.digest(token)).first())
+        return _require_usable_link(caller, await Invitation.filter(token_digest=tokens.digest(token)).first(), attempt)
     invitee = await User.get(id=caller.user())
     offer = await Invitation.filter(id=invitation_id, email_key=invitee.email_key).first()
     if offer is None:
         raise not_found("invitation_id")
     if status(offer, caller.now) is not InvitationStatus.PENDING:
-        raise not_pending()
+        raise NotPending
     return offer
 
 
-def _require_usable_link(caller: Caller, offer: Invitation | None) -> Invitation:
+def _require_usable_link(caller: Caller, offer: Invitation | None, attempt: Attempt | None) -> Invitation:
     usable_statuses = {InvitationStatus.PENDING, InvitationStatus.EXPIRED}
     if offer is None or offer.status not in usable_statuses:
-        raise refuse(UserErrorCode.TOKEN_INVALID, "token", mark("This link does not work, or no longer works."))
+        raise InvalidLink(attempt)
     if status(offer, caller.now) is InvitationStatus.EXPIRED:
         raise refuse(
             UserErrorCode.TOKEN_EXPIRED,
@@ -255,6 +295,7 @@ async def _require_inviter_may_give(caller: Caller, offer: Invitation) -> Permit
             None,
             mark("The inviter may no longer invite you. Ask for a new invitation."),
         )
+    operation.require_not_closing(inviter, None)
     if terms.until is not None and terms.until <= caller.now:
         raise refuse(UserErrorCode.TOKEN_EXPIRED, None, mark("The offered access has already ended."))
     return grant_rules.permit(inviter, None, terms)

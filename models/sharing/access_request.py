@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -31,7 +30,7 @@ from models.audit import event
 from models.audit.event_type import EventType
 from models.base import locks, naming
 from models.base.caller import Caller
-from models.base.errors import RateLimited, Refusal, UserErrorCode, not_found, refuse
+from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from models.outbox import mail_limit, message
@@ -39,7 +38,6 @@ from models.outbox.message import RecipientRow
 from models.outbox.message_kind import MessageKind
 
 LIFETIME: Final = timedelta(days=30)
-MAX_PER_DAY: Final = 20
 NO_ACCOUNT: Final = UUID(int=0)
 """The account id of a request that reached no account. Looked up like an account that the requester cannot enter."""
 REQUESTABLE_ROLES: Final = tuple(role for role in Role if role not in {Role.OWNER, Role.ADMINISTRATOR})
@@ -171,8 +169,8 @@ async def submit(
 
     Raises:
         Refusal: an invalid input field; NOT_FOUND if the caller has no access to the represented account;
-        RateLimited: the caller or the installation has reached its limit of requests. Of the caller's, withdrawn and
-            decided ones count too.
+        RateLimited: the caller or the installation has reached its limit of requests. Of the caller's, repeated,
+            withdrawn and decided ones count too.
         Forbidden: no USERS_WRITE in the represented account.
     """
     user_id = caller.user()
@@ -184,11 +182,9 @@ async def submit(
     async with db.transaction():
         if on_behalf_of_account_id is not None:
             await _require_representation(caller, user_id, on_behalf_of_account_id)
-        # One request of a user at a time. Otherwise concurrent requests would all count the same number of former ones.
-        await db.execute(_LOCK_REQUESTER, str(user_id))
+        # The counters let one request of a user through at a time.
+        await mail_limit.attempt_access_request(caller, on_behalf_of_account_id)
         await db.execute(_STORE_EXPIRED, user_id, caller.now)
-        await _require_daily_limit(user_id, caller.now)
-        await mail_limit.attempt_request(caller, on_behalf_of_account_id)
         new_request = await db.fetch_one(
             _INSERT_REQUEST,
             keys.uuid7(),
@@ -215,10 +211,6 @@ class _CreatedRequest(db.Row):
     account_id: UUID | None
 
 
-class _FormerRequest(db.Row):
-    created_at: datetime
-
-
 class _MailContent(db.Row):
     requester_id: UUID
     requester_name: str
@@ -231,13 +223,8 @@ class _MailContent(db.Row):
     message: str | None
 
 
-_LOCK_REQUESTER: Final = "SELECT pg_advisory_xact_lock(hashtext('access_requests'), hashtext($1))"
 _STORE_EXPIRED: Final = """
 UPDATE access_requests SET status = 'EXPIRED' WHERE requester_id = $1 AND status = 'PENDING' AND expires_at <= $2
-"""
-_LAST_OF_DAY: Final = f"""
-SELECT created_at FROM access_requests WHERE requester_id = $1 AND created_at > $2
-ORDER BY created_at DESC OFFSET {MAX_PER_DAY - 1} LIMIT 1
 """
 # One statement finds the account and stores the request, so that both outcomes take the same time.
 _INSERT_REQUEST: Final = """
@@ -246,7 +233,7 @@ INSERT INTO access_requests (id, requester_id, organization_number, account_numb
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'PENDING', (
     SELECT a.id FROM accounts a
     WHERE (a.number = $4 OR a.country = $5 AND a.organization_number = $3)
-      AND a.activated_at IS NOT NULL AND a.closed_at IS NULL
+      AND a.activated_at IS NOT NULL AND a.closed_at IS NULL AND a.closes_at IS NULL
       AND NOT EXISTS (SELECT FROM grants g WHERE g.account_id = a.id AND g.user_id = $2
           AND g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND (g.valid_until IS NULL OR g.valid_until > $9))
       AND NOT EXISTS (SELECT FROM access_requests p WHERE p.account_id = a.id AND p.requester_id = $2
@@ -261,14 +248,6 @@ async def _require_representation(caller: Caller, user_id: UUID, account_id: UUI
         user_id, ("on_behalf_of_account_id", account_id), now=caller.now
     )
     operation.require(represented_access, Permission.USERS_WRITE)
-
-
-async def _require_daily_limit(user_id: UUID, now: datetime) -> None:
-    """Raise RateLimited until the first of the last MAX_PER_DAY requests is a day old."""
-    day = timedelta(days=1)
-    request = await db.fetch_one(_LAST_OF_DAY, user_id, now - day, row=_FormerRequest)
-    if request is not None:
-        raise RateLimited(retry_after_seconds=ceil((request.created_at + day - now).total_seconds()))
 
 
 # A requester who withdraws and asks again causes no second mail within a day.

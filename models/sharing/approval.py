@@ -3,6 +3,7 @@
 The decision is made under the account's lock. The caller's rights and the requester's login are read under the lock.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,9 +16,11 @@ from models.access.grant_rules import Terms
 from models.access.operation import OperationContext, requires
 from models.access.reauthentication import ReauthenticationCase
 from models.accounts.account import Account
+from models.audit import event
 from models.audit.event_type import EventType
 from models.base import naming
-from models.base.errors import UserErrorCode
+from models.base.caller import Caller
+from models.base.errors import Refusal, UserErrorCode
 from models.base.validation import Validation
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
@@ -76,19 +79,31 @@ async def approve(
     await access_request.decide(request, AccessRequestStatus.APPROVED, context.now, grant_id=grant_id)
     after = {"access_request": str(request.id), "grant": str(grant_id), "role": granted_role}
     await context.record(EventType.ACCESS_REQUEST_APPROVE, before={"role": request.role}, after=after)
-    await _mail_requester(context, request, MessageKind.ACCESS_APPROVED, role=granted_role)
+    await _mail_requester(context.caller, request, MessageKind.ACCESS_APPROVED, role=granted_role)
     return Approval(request.id, grant_id)
 
 
-@requires(Permission.USERS_WRITE, EventType.ACCESS_REQUEST_DECLINE, of="access_request")
+@requires(Permission.USERS_WRITE, EventType.ACCESS_REQUEST_DECLINE, of="access_request", while_closing=True)
 async def decline(context: OperationContext, access_request_id: UUID) -> UUID:
     """Decline a pending request and mail the requester. Returns the request's id. Raises Refusal INVALID_STATE."""
     request = await AccessRequest.get(id=access_request_id)
-    await access_request.decide(request, AccessRequestStatus.DECLINED, context.now)
-    after = {"access_request": str(request.id), "status": AccessRequestStatus.DECLINED}
-    await context.record(EventType.ACCESS_REQUEST_DECLINE, after=after)
-    await _mail_requester(context, request, MessageKind.ACCESS_DECLINED, role=request.role)
+    await _decline(context.caller, request, context.access.role)
     return request.id
+
+
+async def decline_all(caller: Caller, account_id: UUID) -> None:
+    """Decline the pending requests for access to an account that closes, within its transaction."""
+    pending = AccessRequest.filter(account_id=account_id, status=AccessRequestStatus.PENDING)
+    for request in await pending.filter(expires_at__gt=caller.now):
+        with suppress(Refusal):  # The requester withdrew it at the same time.
+            await _decline(caller, request, Role.OWNER)
+
+
+async def _decline(caller: Caller, request: AccessRequest, role: Role) -> None:
+    await access_request.decide(request, AccessRequestStatus.DECLINED, caller.now)
+    after = {"access_request": str(request.id), "status": AccessRequestStatus.DECLINED}
+    await event.record(caller, EventType.ACCESS_REQUEST_DECLINE, account_id=request.account_id, role=role, after=after)
+    await _mail_requester(caller, request, MessageKind.ACCESS_DECLINED, role=request.role)
 
 
 async def _require_requester_is_valid(request: AccessRequest, now: datetime) -> None:
@@ -107,13 +122,13 @@ def _require_pending(request: AccessRequest, now: datetime) -> None:
         raise access_request.not_pending()
 
 
-async def _mail_requester(context: OperationContext, request: AccessRequest, kind: MessageKind, *, role: Role) -> None:
-    requester, account_row = await User.get(id=request.requester_id), await Account.get(id=context.account_id)
+async def _mail_requester(caller: Caller, request: AccessRequest, kind: MessageKind, *, role: Role) -> None:
+    requester, account_row = await User.get(id=request.requester_id), await Account.get(id=request.account_id)
     await message.queue(
-        context.caller,
+        caller,
         kind,
         to=requester,
-        account_id=context.account_id,
+        account_id=request.account_id,
         # A decline does not reveal the account's name, only that an account has the number.
         params={
             "number": str(request.account_number or f"{request.country} {request.organization_number}"),

@@ -28,8 +28,21 @@ async def give_up(caller: Caller, row: OutgoingRow, reason: str) -> None:
     async with db.transaction():
         if not await delivery.give_up(row, reason) or reason == delivery.OBSOLETE:
             return
-        if MessageKind(row.kind).limit is MailLimit.OFFER and row.account_id is not None:
+        if row.kind in _EMAIL_CHANGE_KINDS:
+            await _mail_user(caller, row, reason)
+        elif MessageKind(row.kind).limit is MailLimit.OFFER and row.account_id is not None:
             await _mail_sender(caller, row, row.account_id, reason)
+
+
+_EMAIL_CHANGE_KINDS: Final = {MessageKind.EMAIL_CHANGE, MessageKind.EMAIL_CHANGE_TAKEN}
+"""The kinds that the new address of a login gets. Both are treated alike: a taken address looks like a free one."""
+
+
+async def _mail_user(caller: Caller, row: OutgoingRow, reason: str) -> None:
+    """Tell the user who wants another address that it cannot be reached."""
+    for user in await db.fetch(_SENDER, UUID(row.queue_key), row=RecipientRow):
+        params = {"invited_email": naming.address(row.to_address), "failure": failure.summary(reason)}
+        await message.queue(caller, MessageKind.EMAIL_CHANGE_FAILED, to=user, params=params)
 
 
 async def _mail_sender(caller: Caller, row: OutgoingRow, account_id: UUID, reason: str) -> None:

@@ -31,7 +31,7 @@ from models.accounts.account import Account
 from models.audit.event_type import EventType
 from models.base import naming
 from models.base.caller import Caller
-from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.errors import Problem, Refusal, UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation, email_key
 from models.outbox import block, message
@@ -271,7 +271,7 @@ async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
     """
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
-        raise not_pending()
+        raise NotPending
     if invitation.grant_valid_until and invitation.grant_valid_until <= context.now:
         raise refuse(
             UserErrorCode.INVALID_STATE,
@@ -304,7 +304,7 @@ async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
     return invitation.id
 
 
-@requires(Permission.USERS_WRITE, EventType.INVITATION_REVOKE, of="invitation")
+@requires(Permission.USERS_WRITE, EventType.INVITATION_REVOKE, of="invitation", while_closing=True)
 async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
     """Revoke a pending or expired invitation. Its link stops working. Returns its id.
 
@@ -312,7 +312,7 @@ async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
     """
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
-        raise not_pending()
+        raise NotPending
     _ = grant_rules.permit(context.access, terms_of(invitation), None, former_field="invitation_id")
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
     change = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
@@ -357,7 +357,7 @@ async def _mail(context: OperationContext, invitation: Invitation, seed: bytes) 
 async def _require_pending(context: OperationContext, invitation_id: UUID) -> Invitation:
     invitation = await Invitation.get(id=invitation_id)
     if status(invitation, context.now) is not InvitationStatus.PENDING:
-        raise not_pending()
+        raise NotPending
     return invitation
 
 
@@ -373,13 +373,12 @@ def _token_digest(caller: Caller, seed: bytes) -> bytes:
     return tokens.digest(tokens.derive(caller.config.link_key, LinkPurpose.INVITATION, seed))
 
 
-def not_pending() -> Refusal:
-    """The refusal for an invitation that is not pending."""
-    return refuse(
-        UserErrorCode.INVITATION_NOT_PENDING,
-        "invitation_id",
-        mark("This invitation is no longer pending."),
-    )
+class NotPending(Refusal):
+    """INVITATION_NOT_PENDING: the refusal for an invitation that is not pending."""
+
+    def __init__(self, field: str = "invitation_id") -> None:
+        text = mark("This invitation is no longer pending.")
+        super().__init__(Problem(UserErrorCode.INVITATION_NOT_PENDING, field, text))
 
 
 def _already_invited(field: str) -> Refusal:

@@ -124,7 +124,7 @@ async def offer(caller: Caller, account_id: UUID, *, user_id: UUID, password: st
     Raises:
         Refusal: INVALID_CREDENTIALS; NOT_FOUND if the user never had access; INVALID_STATE if the user has no access
             now, or the account is not activated; NOT_ACTIVATED if the user is not; ORGANIZATION_NUMBER_TAKEN or
-            BANK_ACCOUNT_TAKEN if another account of the owner has the same number.
+            BANK_ACCOUNT_TAKEN if another account of the owner has the same number; ACCOUNT_CLOSING.
         RateLimited: the owner has entered too many wrong passwords, or made too many offers.
     """
     # Checked before the password, so that only an owner can try passwords. Checked again under the lock.
@@ -181,7 +181,7 @@ async def _end_former_offer(context: OperationContext, receiver_id: UUID) -> Non
             await _mail_both_sides(context.caller, transfer, MessageKind.OWNERSHIP_WITHDRAWN)
 
 
-@requires(Permission.OWNERSHIP, EventType.OWNERSHIP_WITHDRAW)
+@requires(Permission.OWNERSHIP, EventType.OWNERSHIP_WITHDRAW, while_closing=True)
 async def withdraw(context: OperationContext, account_id: UUID) -> UUID:
     """Withdraw the pending offer. Returns the account's id. Raises Refusal INVALID_STATE without one."""
     transfer = await _require_pending(context)
@@ -201,8 +201,8 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
     The former owner becomes an ADMINISTRATOR in the same transaction. The organization number and the bank account
     move to the new owner. That is refused while another account of the former owner has the same number.
 
-    Raises Refusal: NOT_FOUND, INVALID_STATE, ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN, or SEATS_EXHAUSTED if no
-    seat is free for the former owner. The receiver's own seat becomes free.
+    Raises Refusal: NOT_FOUND, INVALID_STATE, ACCOUNT_CLOSING, ORGANIZATION_NUMBER_TAKEN, BANK_ACCOUNT_TAKEN, or
+    SEATS_EXHAUSTED if no seat is free for the former owner. The receiver's own seat becomes free.
     """
     offers_to_caller = OwnershipTransfer.filter(
         account_id=account_id, receiver_id=caller.user(), status=TransferStatus.PENDING
@@ -211,6 +211,7 @@ async def accept(caller: Caller, account_id: UUID) -> UUID:
         if unlocked_offer := await offers_to_caller.first():
             await locks.lock_grant_accounts(unlocked_offer.grant_id)
         context = await operation.enter(caller, account_id, Permission.ACCOUNT_READ)
+        operation.require_not_closing(context.access, "account_id")
         transfer = await _require_pending(context, receiver_id=context.user_id)
         await registered_number.hand_over(account_id, transfer.owner_id, transfer.receiver_id)
         await _swap_roles(context, transfer.owner_id, transfer.grant_id)

@@ -4,7 +4,7 @@ A view needs all permissions of `policy.VIEW_AS` in the account, and never shows
 read-only. It is recorded, at most once an hour for each role or grant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from auth import policy
-from auth.policy import GrantFacts, GrantStatus, Permission, Role
+from auth.policy import GrantStatus, Permission, Role
 from database import db
 from models.access import access, grant, operation
 from models.access.access import Access
@@ -45,10 +45,7 @@ class ViewAs:
 async def of_role(caller: Caller, viewer_access: Access, role: Role) -> ViewAs:
     """View the viewer's account as a role without an allowlist. Raises Forbidden."""
     _require_view_permissions(viewer_access)
-    viewer_facts = viewer_access.facts
-    role_facts = GrantFacts(
-        role, GrantStatus.ACTIVE, None, viewer_facts.restrictions, viewer_facts.locks, viewer_facts.subscription_over
-    )
+    role_facts = replace(viewer_access.facts, role=role, allowlist=None)
     await _record(caller, viewer_access, {"role": role})
     role_access = Access(viewer_access.grant, role_facts, policy.effective_bits(role_facts))
     return ViewAs(viewer_access.account_id, caller.user(), None, role, _limit_to_viewer(viewer_access, role_access))
@@ -79,7 +76,7 @@ async def of_grant(caller: Caller, viewer_access: Access, grant_id: UUID) -> Vie
 
 def _require_view_permissions(viewer_access: Access) -> None:
     for permission in policy.VIEW_AS:
-        operation.require(viewer_access, permission)
+        operation.require(viewer_access, permission, while_closing=True)
 
 
 def _limit_to_viewer(viewer_access: Access, target_access: Access | None) -> Access | None:

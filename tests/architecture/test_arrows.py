@@ -14,11 +14,13 @@ ALLOWED_IMPORTS = {
     "executor": set[str](),
     "settings": set[str](),
     "embedded": set[str](),
-    "auth": {"i18n"},
-    "models": {"database", "auth", "i18n"},
+    "modules": set[str](),
+    "auth": {"i18n", "modules"},
+    "models": {"database", "auth", "i18n", "modules"},
     "mailer": {"models", "database", "auth", "i18n"},
-    "resolvers": {"models", "database", "auth", "i18n"},
-    "schema": {"resolvers", "models", "database", "auth", "i18n", "executor"},
+    "resolvers": {"models", "database", "auth", "i18n", "modules"},
+    "schema": {"resolvers", "models", "database", "auth", "i18n", "executor", "modules"},
+    "workspace": {"schema", "resolvers", "models", "database", "auth", "i18n", "modules"},
     "server": {"schema", "executor", "resolvers", "models", "database", "auth", "i18n"},
 }
 """The rooms that each room may import. app, cli, commands and demo may import all rooms."""
@@ -35,10 +37,13 @@ ALLOWED_MODEL_IMPORTS = {
     "accounts": {"base", "throttle", "outbox", "audit", "access", "billing"},
     "people": {"base", "throttle", "outbox", "audit", "access", "billing", "accounts"},
     "sharing": {"base", "throttle", "outbox", "audit", "access", "accounts", "people"},
-    "bureaus": {"base", "throttle", "outbox", "audit", "access", "billing", "accounts", "people"},
+    "bureaus": {"base", "outbox", "audit", "access", "billing", "accounts", "people"},
+    "closing": {
+        *("base", "throttle", "outbox", "audit", "access", "billing", "accounts", "people", "sharing", "bureaus")
+    },
     "live": {"base", "audit", "access", "people"},
-    "privacy": {"base", "throttle", "outbox", "audit", "access", "accounts", "people", "sharing", "bureaus"},
-    "scheduled": {"access", "accounts", "audit", "base", "outbox", "privacy", "sharing"},
+    "privacy": {"base", "throttle", "outbox", "audit", "access", "accounts", "people", "sharing", "closing"},
+    "scheduled": {"access", "accounts", "audit", "base", "outbox", "closing", "privacy", "sharing"},
     "lists": {"base", "outbox", "audit", "access", "billing", "accounts", "people", "sharing", "bureaus"},
 }
 """The rooms of `models/` that each room of `models/` may import."""

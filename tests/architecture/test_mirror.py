@@ -3,7 +3,10 @@
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("auth", "commands", "database", "executor", "i18n", "mailer", "models", "resolvers", "schema", "server")
+FOLDERS = (
+    *("auth", "commands", "database", "executor", "i18n", "mailer", "models", "resolvers", "schema", "server"),
+    "workspace",
+)
 
 TESTED_IN = {
     # Whole folders. Their modules are parts of one thing, which the named tests cover from outside.
@@ -11,12 +14,14 @@ TESTED_IN = {
     "models/lists/": "tests/models/lists/test_lists.py",
     "resolvers/": "tests/schema/test_matrix.py",  # reads each field and runs each mutation, in each role
     "schema/": "tests/schema/test_matrix.py",
+    "workspace/graph/": "tests/schema/test_matrix.py",
     # Single modules.
     "app.py": "tests/test_main_job.py",
     "auth/labels.py": "tests/mailer/test_languages.py",
     "commands/database.py": "tests/test_cli.py",
     "commands/runtime.py": "tests/test_cli.py",
     "commands/schema.py": "tests/schema/test_print.py",
+    "database/cursor_values.py": "tests/resolvers/test_pages.py",
     "database/listing.py": "tests/resolvers/test_pages.py",
     "database/page_sql.py": "tests/resolvers/test_pages.py",
     "database/pool.py": "tests/server/test_database_outage.py",
@@ -27,15 +32,26 @@ TESTED_IN = {
     "models/access/operation.py": "tests/schema/test_matrix.py",
     "models/access/one_time_code.py": "tests/models/people/test_second_factor.py",
     "models/access/grant_mail.py": "tests/models/outbox/test_event_mails.py",
+    "models/accounts/opening_limit.py": "tests/models/accounts/test_limit_raise.py",
+    "models/accounts/former_name.py": "tests/resolvers/test_event_readers.py",
     "models/accounts/settings.py": "tests/models/accounts/test_account.py",
     "models/base/caller.py": "tests/server/test_request.py",
+    "models/base/deadline.py": "tests/models/bureaus/test_bulk.py",
+    "models/bureaus/assignment.py": "tests/models/bureaus/test_consultant.py",
+    "models/bureaus/engagement_mail.py": "tests/models/bureaus/test_engagement.py",
+    "models/bureaus/engagement_event.py": "tests/models/bureaus/test_blind_request.py",
+    "models/bureaus/engagement_update.py": "tests/models/bureaus/test_standing_permissions.py",
     "models/base/errors.py": "tests/server/test_errors.py",
+    "models/base/limit_name.py": "tests/models/accounts/test_limit_raise.py",
     "models/base/locks.py": "tests/races/test_days.py",
     "models/audit/erasure_record.py": "tests/models/audit/test_tampering.py",
     "models/base/naming.py": "tests/models/privacy/test_redaction.py",
+    "models/closing/closing_mail.py": "tests/models/closing/test_account_closing.py",
+    "models/sharing/used_invitation.py": "tests/models/people/test_used_link.py",
     "models/privacy/departure.py": "tests/models/privacy/test_erasure.py",
     "models/base/unset.py": "tests/models/accounts/test_account.py",
     "models/live/stream_state.py": "tests/models/live/test_hub.py",
+    "models/people/password_check.py": "tests/models/people/test_sign_in.py",
     "models/people/visibility.py": "tests/resolvers/test_isolation.py",
     "server/client_info.py": "tests/server/test_proxies.py",
     "server/dispatcher.py": "tests/server/test_graphiql.py",
@@ -49,6 +65,11 @@ TESTED_IN = {
     "server/shutdown.py": "tests/server/test_process.py",
     "server/websocket.py": "tests/server/test_socket_limits.py",
     "server/workers.py": "tests/races/test_two_servers.py",
+    "workspace/document_line.py": "tests/workspace/test_document.py",
+    "workspace/lists.py": "tests/models/lists/test_long_lists.py",
+    "workspace/scope.py": "tests/workspace/test_document.py",
+    "workspace/event_type.py": "tests/models/audit/test_event_type.py",
+    "workspace/tables.py": "tests/models/test_tables.py",
 }
 
 

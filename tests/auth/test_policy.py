@@ -37,6 +37,7 @@ facts_strategy = st.builds(
     locks=permission_sets.map(policy.mask),
     subscription_over=st.booleans(),
     factor_missing=st.sampled_from([False] * 5 + [True]),
+    is_closing=st.booleans(),
 )
 
 
@@ -68,6 +69,8 @@ def expected_permissions(facts: GrantFacts) -> set[Permission]:
     if facts.role is Role.SIMPLE_USER:
         permissions -= set(policy.permissions(facts.restrictions))
     permissions = without_orphans(permissions - set(policy.permissions(facts.locks)))
+    if facts.is_closing:
+        permissions = {p for p in permissions if "_READ" in p.value or p in {P.EXPORTS_CREATE, P.OWNERSHIP}}
     if facts.subscription_over:
         permissions = {p for p in permissions if "_READ" in p.value or p in AFTER_EXPIRY}
     return permissions
@@ -144,9 +147,10 @@ def test_tighter_rules_never_add_permissions(facts: GrantFacts, permission: Perm
         replace(facts, locks=facts.locks | bit),
         replace(facts, subscription_over=True),
         replace(facts, factor_missing=True),
+        replace(facts, is_closing=True),
     ]
 
-    assert [policy.effective_bits(tighter_facts) & ~before for tighter_facts in tighter] == [0, 0, 0, 0]
+    assert [policy.effective_bits(tighter_facts) & ~before for tighter_facts in tighter] == [0] * 5
 
 
 @given(facts_strategy)
@@ -172,7 +176,7 @@ def test_grantor_cannot_grant_missing_permissions(
 ) -> None:
     bits = None if allowlist is None else policy.mask(allowlist)
     grantor_permissions = without_orphans(
-        expected_permissions(replace(grantor, restrictions=0, locks=0, subscription_over=False))
+        expected_permissions(replace(grantor, restrictions=0, locks=0, subscription_over=False, is_closing=False))
     )
     granted_permissions = expected_permissions(
         GrantFacts(role, GrantStatus.ACTIVE, bits, 0, 0, subscription_over=False)

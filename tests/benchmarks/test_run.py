@@ -10,7 +10,19 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import address_timing, common, execution, garbage_collector, http_queries, peers, rules, run
+from benchmarks import (
+    address_timing,
+    common,
+    costly_requests,
+    execution,
+    floods,
+    garbage_collector,
+    http_queries,
+    loop_stretches,
+    peers,
+    rules,
+    run,
+)
 from benchmarks.measurement import Pace, Section
 from benchmarks.seed import Amounts
 from benchmarks.server import ROOT, UnexpectedResponse, serve
@@ -86,6 +98,22 @@ def test_pages_have_their_row(seed_url: str) -> None:
     section = http_queries.measure_pages(seed_url, PACE, users=AMOUNTS.users)
 
     assert row_names(section) == ["An object of a page of 100: of a page of 10"]
+
+
+def test_slowest_requests_have_a_row_for_their_longest_stretch(seed_url: str) -> None:
+    names = row_names(loop_stretches.measure(seed_url, PACE))
+
+    assert len(names) == costly_requests.SHOWN_FUNCTIONS
+    assert all(name.endswith(": longest stretch on the event loop") for name in names)
+
+
+def test_flood_has_its_row(seed_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floods, "EVENTS", 1000)
+    monkeypatch.setattr(floods, "FLOODS", {"mails": floods.FLOODS["mails"]})
+
+    section = floods.measure(seed_url, PACE)
+
+    assert row_names(section) == ["a flood of mails: other client waits"]
 
 
 def test_wrong_response_is_not_measured(seed_url: str) -> None:

@@ -5,8 +5,11 @@ import pytest
 from database import db
 from models.accounts.account import Account
 from models.billing import voucher
+from models.outbox import mail_limit
 from tests.api import Api
 from tests.commands.command_line import run_command
+from tests.models.outbox.test_mail_limit import invite
+from tests.models.throttle_attempts import fill
 
 
 async def account_number(api: Api) -> str:
@@ -45,6 +48,51 @@ async def test_invalid_seat_count_is_rejected(
     assert (exit_code, output) == (expected_code, "")
     assert reason in error_output
     assert (await Account.get()).purchased_seats == 1000
+
+
+async def test_limits_are_raised_listed_and_lowered(api: Api, database_url: str) -> None:
+    """Servers see a raise at once: the command is another process."""
+    anna = await api.person("anna@example.com")
+    account = str((await Account.get()).number)
+    assert await invite(api, anna, "p1@example.com") == "done"
+    await fill(mail_limit.NEW.offers, 50)
+    assert await invite(api, anna, "p2@example.com") == "RATE_LIMITED"
+
+    day = "2100-01-31"
+
+    raise_output = await run_command(database_url, "limits", "raise", "invitations", account, "300", "--until", day)
+
+    assert raise_output == (0, f"Account {account}: INVITATIONS is 300 a day until {day}.\n", "")
+    assert await invite(api, anna, "p2@example.com") == "done"
+    list_output = await run_command(database_url, "limits", "list")
+    assert list_output == (0, f"{account}: INVITATIONS is 300 a day until {day}\n", "")
+    lower_output = await run_command(database_url, "limits", "lower", "INVITATIONS", account)
+    assert lower_output == (0, f"Account {account}: INVITATIONS is not raised any more.\n", "")
+    assert await invite(api, anna, "p3@example.com") == "RATE_LIMITED"
+    assert await run_command(database_url, "limits", "list") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected_code", "reason"),
+    [
+        (("raise", "ACCOUNTS", "ACCOUNT", "9", "--until", "2100-01-01"), 2, "ACCOUNTS is none of INVITATIONS, "),
+        (("raise", "INVITATIONS", "ACCOUNT", "9"), 2, "Missing option '--until'"),
+        (("raise", "INVITATIONS", "ACCOUNT", "9", "--until", "2020-01-01"), 1, "This is in the past."),
+        (("raise", "INVITATIONS", "ACCOUNT", "10001", "--until", "2100-01-01"), 1, "from 1 to 10000"),
+        (("raise", "INVITATIONS", "99", "9", "--until", "2100-01-01"), 1, "No account has this number."),
+        (("lower", "INVITATIONS", "ACCOUNT"), 1, "This limit is not raised for the account."),
+    ],
+)
+async def test_invalid_limit_is_rejected(
+    api: Api, database_url: str, arguments: tuple[str, ...], expected_code: int, reason: str
+) -> None:
+    account = await account_number(api)
+    words = [account if word == "ACCOUNT" else word for word in arguments]
+
+    exit_code, output, error_output = await run_command(database_url, "limits", *words)
+
+    assert (exit_code, output) == (expected_code, "")
+    assert reason in error_output
 
 
 async def test_numbers_are_released(api: Api, database_url: str) -> None:
@@ -107,6 +155,7 @@ async def test_jobs_command_runs_all_jobs(api: Api, database_url: str) -> None:
     result = await run_command(database_url, "jobs")
 
     lines = [
+        "     0 accounts closed",
         "     0 grants expired",
         "     0 offers of ownership expired",
         "     0 subscriptions announced to end",

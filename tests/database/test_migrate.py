@@ -1,7 +1,10 @@
 """Migrations: up from an empty database, repeated, concurrent, down, and failing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import importlib
+import pkgutil
+import re
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from uuid import uuid4
 
@@ -13,6 +16,20 @@ from models.tables import SCHEMA
 from tests.conftest import connect, database_address, execute_outside_transaction
 
 NUMBERS = count(1)
+BEFORE_THE_FIRST_RELEASE = "No server of a release runs on the schema before it."
+ALLOWED_CONTRACTIONS = {
+    "0002_event_chain": BEFORE_THE_FIRST_RELEASE,
+    "0011_guesses": BEFORE_THE_FIRST_RELEASE,
+    "0014_mail_bounds": BEFORE_THE_FIRST_RELEASE,
+    "0017_named_people": BEFORE_THE_FIRST_RELEASE,
+    "0020_idempotency": BEFORE_THE_FIRST_RELEASE,
+}
+"""Migrations with statements that can break a server of the release before, each with the reason why none breaks."""
+CONTRACTION = re.compile(
+    r"DROP (COLUMN|TABLE|FUNCTION|VIEW|DEFAULT)|RENAME|SET NOT NULL|(ALTER|COLUMN) \w+ (SET DATA )?TYPE"
+    r"|ADD (?!CONSTRAINT)(?!.*(DEFAULT|GENERATED)).* NOT NULL"
+)
+"""Statements that drop or rename something, or require a value that the code before does not write."""
 
 
 @pytest.fixture
@@ -72,6 +89,57 @@ async def test_migrating_down_removes_all_tables(empty_database: str) -> None:
     assert not await tables(empty_database) & {"users", "accounts", "grants", "events"}
     await migrate.migrate(empty_database, SCHEMA)
     assert await tables(empty_database) >= {"users", "accounts", "grants", "events"}
+
+
+def is_contracting(sql: str) -> bool:
+    """True if a clause of the SQL is contracting. Comments are left out."""
+    clauses = re.split(r";|,\s*(?=ADD|DROP|ALTER)", re.sub(r"--[^\n]*", "", sql).upper())
+    return any(CONTRACTION.search(" ".join(clause.split())) for clause in clauses)
+
+
+def forward_statements() -> Iterator[tuple[str, str]]:
+    """Yield the name of each migration with the SQL that applies it. Migrations in Python have none."""
+    for part in SCHEMA.all_parts:
+        package = importlib.import_module(part.migrations)
+        for module in pkgutil.iter_modules(package.__path__):
+            operations = importlib.import_module(f"{part.migrations}.{module.name}").Migration.operations
+            yield module.name, ";".join(str(getattr(operation, "sql", "")) for operation in operations)
+
+
+def test_servers_of_the_release_before_run_on_the_new_schema() -> None:
+    """Expand in one release, contract in the next: see CONTRIBUTING.md."""
+    assert {name for name, sql in forward_statements() if is_contracting(sql)} == ALLOWED_CONTRACTIONS.keys()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE messages DROP COLUMN subject",
+        "ALTER TABLE messages RENAME subject TO title",
+        "ALTER TABLE messages ADD lane text NOT NULL",
+        "ALTER TABLE messages ADD COLUMN lane text NOT NULL, ADD COLUMN size int NOT NULL DEFAULT 1",
+        "ALTER TABLE messages ADD COLUMN size int DEFAULT 1 NOT NULL,\n    ADD lane text NOT NULL",
+        "ALTER TABLE messages ALTER COLUMN lane SET NOT NULL",
+        "ALTER TABLE messages ALTER lane TYPE int",
+        "drop table messages",
+    ],
+)
+def test_contracting_statement_is_noticed(sql: str) -> None:
+    assert is_contracting(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "-- DROP TABLE messages\nSELECT 1",
+        "ALTER TABLE messages ADD COLUMN lane text NOT NULL DEFAULT 'x'",
+        "ALTER TABLE messages ADD COLUMN lane text DEFAULT 'x' NOT NULL",
+        "ALTER TABLE messages ADD CONSTRAINT lanes CHECK (lane IS NOT NULL)",
+        "CREATE TABLE lanes (name text NOT NULL)",
+    ],
+)
+def test_expanding_statement_is_allowed(sql: str) -> None:
+    assert not is_contracting(sql)
 
 
 @pytest.mark.parametrize(("colleagues", "seats"), [(2, 5), (7, 9)])
@@ -336,3 +404,34 @@ async def test_failed_migration_leaves_no_table(empty_database: str) -> None:
 async def test_missing_database_is_an_error(postgres: str) -> None:
     with pytest.raises((*db.UNAVAILABLE, asyncpg.InvalidCatalogNameError)):
         await migrate.pending_migrations(database_address(postgres, "not_there"), SCHEMA)
+
+
+async def test_several_activation_links_of_a_user_become_one_again(empty_database: str) -> None:
+    await migrate.migrate(empty_database, SCHEMA, target="models.0021_bounces")
+    connection = await connect(empty_database)
+    try:
+        user_id = await connection.fetchval(PENDING_USER)
+        await connection.execute(OPEN_LINK, user_id)
+        await migrate.migrate(empty_database, SCHEMA, target="models.0022_registration_secrets")
+        await connection.execute(OPEN_LINK, user_id)
+        assert await connection.fetchval("SELECT registration_secret_digest FROM users") is None
+        links = await connection.fetch("SELECT id FROM user_tokens WHERE used_at IS NULL ORDER BY id")
+        assert len(links) == 2
+
+        await migrate.migrate(empty_database, SCHEMA, target="models.0021_bounces")
+
+        assert await connection.fetch("SELECT id FROM user_tokens WHERE used_at IS NULL") == links[1:]
+        await migrate.migrate(empty_database, SCHEMA)
+        assert await connection.fetchval("SELECT count(*) FROM user_tokens WHERE has_worked") == 0
+    finally:
+        await connection.close()
+
+
+PENDING_USER = """
+INSERT INTO users (id, email, email_key, name, locale, password_hash, created_at)
+VALUES (gen_random_uuid(), 'a@example.com', 'a@example.com', 'Anna', 'en', 'x', now()) RETURNING id
+"""
+OPEN_LINK = """
+INSERT INTO user_tokens (id, user_id, purpose, token_digest, created_at, expires_at)
+VALUES (gen_random_uuid(), $1, 'activation', sha256(random()::text::bytea), now(), now() + interval '1 day')
+"""

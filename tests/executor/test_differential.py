@@ -181,6 +181,7 @@ def values(log: ComparisonLog) -> generation.Value:
         "type": ["account:invitation:issue", "account:*", ""],
         "DateTime": [(now + timedelta(days=days)).isoformat() for days in (-1, 0, 1, 400)],
         "JSON": [None, 1],
+        "Decimal": ["0", "12.50", "-1.25", "1000000"],
     }
     types_by_argument = {"accountId": "Account", "userId": "User", "actorId": "User", "consultantId": "User"}
 

@@ -105,7 +105,7 @@ def caller() -> Caller:
 def mailer_config(server: Server | None, clock: Clock, **options: Any) -> worker.MailerConfig:
     return worker.MailerConfig(
         server=server,
-        link_key=LINK_KEY,
+        operations=OperationConfig(LINK_KEY),
         public_url=PUBLIC_URL,
         mail_from="Fullmakt <no-reply@example.com>",
         clock=clock,
@@ -180,6 +180,8 @@ PARAMS: dict[str, object] = {
     "days": "30",
     "permissions": "DOCUMENTS_READ DOCUMENTS_SEND",
     "is_waiting": "yes",
+    "is_owner": "yes",
+    "lost_days": "12",
     "failure": "550 5.1.1",
 }
 LINKS = {
@@ -187,6 +189,9 @@ LINKS = {
     MessageKind.ACTIVATION: LinkPurpose.ACTIVATION,
     MessageKind.CLIENT_ACTIVATION: LinkPurpose.ACTIVATION,
     MessageKind.PASSWORD_RESET: LinkPurpose.RESET,
+    MessageKind.EMAIL_CHANGE: LinkPurpose.EMAIL_CHANGE,
+    MessageKind.EMAIL_CHANGED: LinkPurpose.EMAIL_UNDO,
+    MessageKind.EMAIL_CHANGE_UNDONE: LinkPurpose.RESET,
 }
 
 

@@ -17,7 +17,13 @@ from models.outbox.message_kind import MessageKind
 from tests.mailer.conftest import LINK_KEY, PARAMS, PUBLIC_URL, queue_and_fetch
 
 pytestmark = pytest.mark.usefixtures("outbox")
-PATHS = {LinkPurpose.INVITATION: "/invitation", LinkPurpose.ACTIVATION: "/activate", LinkPurpose.RESET: "/reset"}
+PATHS = {
+    LinkPurpose.INVITATION: "/invitation",
+    LinkPurpose.ACTIVATION: "/activate",
+    LinkPurpose.RESET: "/reset",
+    LinkPurpose.EMAIL_CHANGE: "/email",
+    LinkPurpose.EMAIL_UNDO: "/email-undo",
+}
 
 
 class ParsedPage(HTMLParser):

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from auth import policy
+from auth.policy import Permission
 from database import db
 from models.audit import event
 from models.outbox import message
 from tests.api import TABLES, Api, Person, Response, codes, comparable_rows, count_rows
 
 Codes = list[tuple[str, list[str] | None]]
+ALL_RIGHTS = policy.mask(Permission)
 
 
 async def refusal_codes(
@@ -77,4 +80,4 @@ async def mails(to: str, kind: str) -> list[Any]:
 
 async def subjects(to: str, kind: str) -> list[str]:
     """The subjects of these mails, in English."""
-    return [message.subject(row, "en") for row in await mails(to, kind)]
+    return [message.subject(row, "en", ALL_RIGHTS) for row in await mails(to, kind)]

@@ -83,7 +83,12 @@ async def test_unknown_address_is_limited_with_the_same_response(api: Api) -> No
     assert responses[0] == responses[1] == responses[2]
     assert responses[0][9][1]["data"]["signIn"]["errors"][0]["code"] == "INVALID_CREDENTIALS"
     assert responses[0][10][1]["data"]["signIn"]["errors"][0]["code"] == CODE_REQUIRED
-    assert responses[0][21][1]["errors"][0]["extensions"] == {"code": RATE_LIMITED, "retryAfterSeconds": 300}
+    assert responses[0][21][1]["errors"][0]["extensions"] == {
+        "code": RATE_LIMITED,
+        "limit": "SIGN_INS",
+        "retryAfterSeconds": 300,
+        "retryAt": (api.clock.now + timedelta(minutes=5)).isoformat().replace("+00:00", "Z"),
+    }
 
 
 @pytest.mark.parametrize("address", ["203.0.113.{}", "2001:db8:0:{:x}::1"])

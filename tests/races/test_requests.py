@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from database import db
-from models.sharing.access_request import MAX_PER_DAY
+from models.outbox.mail_limit import NEW
 from resolvers import ids
 from tests.api import Api, Person
 from tests.models.refusals import events
@@ -105,11 +105,14 @@ async def request_access(api: Api, person: Person, request_input: Mapping[str, o
 async def test_concurrent_requests_do_not_exceed_daily_limit(api: Api) -> None:
     _, bo = await register_pair(api)
     for _ in range(ROUNDS // 10):
-        inputs = [{"role": "ACCOUNTANT", "accountNumber": 20_000_000 + index} for index in range(MAX_PER_DAY + 3)]
+        inputs = [
+            {"role": "ACCOUNTANT", "accountNumber": 20_000_000 + index}
+            for index in range(NEW.access_requests.max_attempts + 3)
+        ]
 
         payloads = await run_concurrently(*(request_access(api, bo, request_input) for request_input in inputs))
 
-        assert outcomes(payloads) == ["RATE_LIMITED"] * 3 + ["done"] * MAX_PER_DAY
+        assert outcomes(payloads) == ["RATE_LIMITED"] * 3 + ["done"] * NEW.access_requests.max_attempts
         await reset()
 
 

@@ -48,7 +48,7 @@ async def test_invitation_and_transfer_take_effect_once(servers: list[Api]) -> N
             )
         )
 
-        assert outcomes(accept_payloads) == ["TOKEN_INVALID", "done"]
+        assert outcomes(accept_payloads) == ["ALREADY_MEMBER", "done"]
         assert await Grant.filter(status="ACTIVE").exclude(role="OWNER").count() == 1
         assert outcomes(transfer_payloads) == ["done"] * 4
         await db.execute("UPDATE grants SET status = 'REVOKED' WHERE role <> 'OWNER'")

@@ -117,20 +117,61 @@ def inputs() -> list[tuple[str, str]]:
 EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "inviteUser": {"email": "new@example.com", "role": "ACCOUNTANT"},
     "updateAccount": {"name": "Mine now"},
+    "changeAccountKind": {"kind": "BUREAU"},
     "updateAccountSettings": {"invoicePrefix": "MINE"},
+    "createContact": {"name": "Mine"},
+    "createProduct": {"name": "Mine", "price": "1", "vatRate": "0"},
+    "addDocumentLine": {"quantity": "1"},
+    "recordPayment": {"amount": "1"},
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
     "redeemVoucher": {"code": "ABCDE"},
     "requestAccess": {"accountNumber": 10_000_000, "role": "ACCOUNTANT"},
     "transferOwnership": {"password": PASSWORD},
+    "closeAccount": {"password": PASSWORD},
     "createClientAccount": {"name": "Mine", "ownerName": "Me", "ownerEmail": "me@example.com"},
     "correctClientOwner": {"ownerEmail": "new@example.com"},
     "assignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
     "unassignConsultant": {"clientAccountIds": [UNKNOWN_ID]},
 }
+
+
+async def workspace_ids(api: Api, owner: Person) -> dict[str, str]:
+    """Objects of the workspace in an account."""
+    values = {"accountId": owner.account_id, "name": "Thing"}
+    contact = await api.do("createContact", values, "contact { id }", by=owner)
+    product = await api.do("createProduct", values | {"price": "1", "vatRate": "0"}, "product { id }", by=owner)
+    document, line = await draft_with_line(api, owner)
+    return {
+        "contactId": contact["contact"]["id"],
+        "productId": product["product"]["id"],
+        "documentId": document,
+        "documentLineId": line,
+    }
+
+
+async def draft_with_line(api: Api, owner: Person) -> tuple[str, str]:
+    """The ids of a draft and of its line."""
+    payload = await api.do("createDocument", {"accountId": owner.account_id}, "document { id }", by=owner)
+    document = payload["document"]["id"]
+    values = {"documentId": document, "quantity": "1", "description": "Thing", "unitPrice": "1", "vatRate": "0"}
+    payload = await api.do("addDocumentLine", values, "line { id }", by=owner)
+    return document, payload["line"]["id"]
+
+
 ENGAGE_INPUTS = {"clientAccountId": {"bureauNumber": 10_000_000}, "bureauAccountId": {"clientNumber": 10_000_000}}
 """Input of engageBureau: the id under test, and the other account by its number."""
+
+
+async def blind_request(api: Api, owner: Person) -> str:
+    """The id of a pending request of an account that reached no account."""
+    input_ = {"clientAccountId": owner.account_id, "bureauNumber": 10_000_000}
+    assert codes(await api.do("engageBureau", input_, by=owner)) == []
+    query = "query ($id: ID!) { account(id: $id) { engagementRequests { nodes { id } } } }"
+    response = await api.ask(query, {"id": owner.account_id}, by=owner)
+    request_id: str = response.data["account"]["engagementRequests"]["nodes"][0]["id"]
+    return request_id
 
 
 @pytest.mark.parametrize(("mutation", "key"), inputs())
@@ -154,12 +195,15 @@ async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str,
         "userId": anna.user_id,
         "fromUserId": anna.user_id,
         "toUserId": anna.user_id,
+        "engagementRequestId": await blind_request(api, anna),
         "engagementId": await engage(api, biuro, anna),
         "grantId": grant,
         "invitationId": invitation["invitation"]["id"],
+        **await workspace_ids(api, anna),
         "sessionId": sessions.data["viewer"]["session"]["id"],
     }
     caller_ids = {name: stig.account_id for name in foreign_ids if name.endswith("ccountId")}
+    caller_ids |= {"documentId": (await draft_with_line(api, stig))[0]}
     caller_ids |= {name: stig.user_id for name in foreign_ids if name.endswith("serId")}
     valid_input = {k: v for k, v in caller_ids.items() if (mutation, k) in inputs()} | EXTRA_INPUTS.get(mutation, {})
     valid_input = ENGAGE_INPUTS[key] if mutation == "engageBureau" else valid_input

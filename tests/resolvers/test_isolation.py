@@ -15,6 +15,8 @@ from tests.schema.world import key
 
 MAX_DEPTH = 5
 """Maximum depth of the selections that look for foreign ids."""
+MAX_PARTS = 12
+"""Fields of a type that one request selects, so that it is below the limit of fields."""
 
 
 async def member(api: Api, owner: Person, email: str, role: str, *permissions: str) -> Person:
@@ -26,6 +28,11 @@ async def member(api: Api, owner: Person, email: str, role: str, *permissions: s
 
 def select_all(type_name: str, depth: int, via: str = "") -> str:
     """A selection of all fields reachable from a type, up to `depth`."""
+    return " ".join(select_each(type_name, depth, via))
+
+
+def select_each(type_name: str, depth: int, via: str = "") -> list[str]:
+    """The selection of each field of a type, with all fields that it leads to."""
     parts = ["__typename"]
     for name, field in walk.TYPES[type_name].fields.items():
         target = walk.target_type(field)
@@ -43,7 +50,7 @@ def select_all(type_name: str, depth: int, via: str = "") -> str:
             parts.append(f"{name}{field_arguments}")
         elif depth and name not in {"edges", via}:
             parts.append(f"{name}{field_arguments} {{ {select_all(target, depth - (name != 'nodes'), name)} }}")
-    return " ".join(parts)
+    return parts
 
 
 ROLES = ["ADMINISTRATOR", "COLLABORATOR", "ACCOUNTANT", "CONSULTANT", "SIMPLE_USER"]
@@ -85,11 +92,15 @@ def root_selections(type_name: str) -> list[str]:
                 target_name = walk.target_type(inner)
                 if "nodes" in walk.TYPES[target_name].fields:
                     node = walk.target_type(walk.TYPES[target_name].fields["nodes"])
-                    subselection = f"totalCount pageInfo {{ endCursor }} nodes {{ {select_all(node, MAX_DEPTH - 3)} }}"
+                    parts = [f"nodes {{ {part} }}" for part in select_each(node, MAX_DEPTH - 3)]
+                    parts[0] += " totalCount pageInfo { endCursor }"
                 else:
-                    subselection = select_all(target_name, MAX_DEPTH - 3)
+                    parts = select_each(target_name, MAX_DEPTH - 3)
                 root_arguments = "(first: 5)" if root != "viewer" else ""
-                selections.append(f"{root}{root_arguments} {{ {name}{page} {{ {subselection} }} }}")
+                selections += [
+                    f"{root}{root_arguments} {{ {name}{page} {{ {' '.join(parts[start : start + MAX_PARTS])} }} }}"
+                    for start in range(0, len(parts), MAX_PARTS)
+                ]
     return selections
 
 

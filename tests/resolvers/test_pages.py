@@ -320,6 +320,7 @@ WAYS = {
     "Query": "%s",
     "Viewer": "viewer { %s }",
     "Account": "viewer { accounts(first: 20) { nodes { %s } } }",
+    "Document": "viewer { accounts(first: 20) { nodes { documents(first: 2) { nodes { %s } } } } }",
     "AccountSettings": "viewer { accounts(first: 20) { nodes { settings { %s } } } }",
     "AccountSubscription": "viewer { accounts(first: 20) { nodes { subscription { %s } } } }",
 }

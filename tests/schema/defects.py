@@ -120,7 +120,7 @@ DEFECTS = [
     Defect(
         "mutation without its permission",
         "models/access/operation.py",
-        "    require(access, permission)\n    return OperationContext",
+        "    require(access, permission, while_closing=while_closing)\n    return OperationContext",
         "    return OperationContext",
         MATRIX,
     ),

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from database import db
 from models.base.caller import Caller, OperationConfig
 from models.billing import voucher
+from resolvers import ids
 from tests.api import KEY, PASSWORD, Person
 from tests.authenticator import enable_second_factor, enroll
-from tests.schema.world import World
+from tests.schema.world import World, key
 
 Input = dict[str, Any] | None
 MakeInput = Callable[[World, Person], Awaitable[Input]]
@@ -50,8 +52,9 @@ async def _unknown_address(_: World, __: Person) -> Input:
 async def _activation(world: World, person: Person) -> Input:
     values = await _register(world, person)
     assert values is not None
-    await world.api.do("register", values)
-    return {"token": await world.api.link(values["email"], "activation")}
+    payload = await world.api.do("register", values, "registrationSecret")
+    token = await world.api.link(values["email"], "activation")
+    return {"token": token, "registrationSecret": payload["registrationSecret"]}
 
 
 async def _sign_in(world: World, person: Person) -> Input:
@@ -67,6 +70,34 @@ async def _reset(world: World, _: Person) -> Input:
 
 async def _password(_: World, __: Person) -> Input:
     return {"currentPassword": PASSWORD, "newPassword": PASSWORD}
+
+
+async def _new_address(world: World, _: Person) -> Input:
+    return {"newEmail": world.new_address(), "password": PASSWORD}
+
+
+async def _pending_change(world: World, person: Person) -> Input:
+    payload = await world.api.do("changeEmail", await _new_address(world, person), by=person)
+    assert payload["errors"] == []
+    return None
+
+
+async def _change_link(world: World, _: Person) -> Input:
+    new = await world.api.person(world.new_address())
+    values = await _new_address(world, new)
+    assert values is not None
+    assert (await world.api.do("changeEmail", values, by=new))["errors"] == []
+    return {"token": await world.api.link(values["newEmail"], "email-change")}
+
+
+async def _undo_link(world: World, _: Person) -> Input:
+    new = await world.api.person(world.new_address())
+    values = await _new_address(world, new)
+    assert values is not None
+    assert (await world.api.do("changeEmail", values, by=new))["errors"] == []
+    token = await world.api.link(values["newEmail"], "email-change")
+    assert (await world.api.do("confirmEmailChange", {"token": token}))["errors"] == []
+    return {"token": await world.api.link(new.email, "email-undo")}
 
 
 async def _profile(_: World, __: Person) -> Input:
@@ -137,6 +168,12 @@ async def _own_grant(world: World, person: Person) -> Input:
     return {"grantId": await world.ensure_grant(person)}
 
 
+async def _closing_account(world: World, _: Person) -> Input:
+    values = {"accountId": world.owner.account_id}
+    assert (await world.api.do("closeAccount", {**values, "password": PASSWORD}, by=world.owner))["errors"] == []
+    return values
+
+
 async def _ownership(world: World, _: Person) -> Input:
     receiver = world.person("collaborator")
     return {"accountId": world.owner.account_id, "userId": receiver.user_id, "password": PASSWORD}
@@ -175,8 +212,25 @@ async def _engagement_request(world: World, _: Person) -> Input:
     return {"bureauAccountId": world.owner.account_id, "clientNumber": number}
 
 
+async def _blind_request(world: World, person: Person) -> Input:
+    values = await _engagement_request(world, person)
+    assert (await world.api.do("engageBureau", values, by=world.owner))["errors"] == []
+    row = await db.fetch_one("SELECT id FROM engagement_requests ORDER BY id DESC LIMIT 1", row=db.Row)
+    assert row is not None
+    return {"engagementRequestId": ids.encode("EngagementRequest", row.id)}
+
+
 async def _pending_engagement(world: World, _: Person) -> Input:
     return {"engagementId": await world.request_engagement()}
+
+
+async def _account_kind(world: World, _: Person) -> Input:
+    await db.execute("UPDATE accounts SET kind = 'BUSINESS' WHERE id = $1", key(world.owner.account_id))
+    return {"accountId": world.owner.account_id, "kind": "BUREAU"}
+
+
+async def _changed_engagement(world: World, person: Person) -> Input:
+    return {**(await _pending_engagement(world, person) or {}), "consultantPermissions": ["DOCUMENTS_READ"]}
 
 
 async def _voucher(world: World, _: Person) -> Input:
@@ -221,6 +275,45 @@ async def _corrected_client(world: World, person: Person) -> Input:
     return {**(await _waiting_client(world, person) or {}), "ownerEmail": world.new_address()}
 
 
+def _contact(**fields: object) -> MakeInput:
+    async def make(world: World, _: Person) -> Input:
+        return {"contactId": await world.create("Contact", name="Kunde AS"), **fields}
+
+    return make
+
+
+def _product(**fields: object) -> MakeInput:
+    async def make(world: World, _: Person) -> Input:
+        return {"productId": await world.create("Product", name="Paper", price="9.90", vatRate="25"), **fields}
+
+    return make
+
+
+LINE: Final = {"quantity": "2", "description": "Paper", "unitPrice": "9.90", "vatRate": "25"}
+
+
+def _draft(**fields: object) -> MakeInput:
+    async def make(world: World, person: Person) -> Input:
+        return {"documentId": await world.create_draft(person), **fields}
+
+    return make
+
+
+def _issued(**fields: object) -> MakeInput:
+    async def make(world: World, person: Person) -> Input:
+        document = await world.create_draft(person)
+        assert (await world.api.do("issueDocument", {"documentId": document}, by=world.owner))["errors"] == []
+        return {"documentId": document, **fields}
+
+    return make
+
+
+async def _line(world: World, person: Person) -> Input:
+    values = {"documentId": await world.create_draft(person), **LINE}
+    payload = await world.api.do("addDocumentLine", values, "line { id }", by=world.owner)
+    return {"documentLineId": payload["line"]["id"]}
+
+
 CALLS: Final = {
     "register": Call(_register),
     "activate": Call(_activation),
@@ -231,6 +324,10 @@ CALLS: Final = {
     "requestPasswordReset": Call(_unknown_address),
     "resetPassword": Call(_reset),
     "changePassword": Call(_password),
+    "changeEmail": Call(_new_address),
+    "cancelEmailChange": Call(_pending_change),
+    "confirmEmailChange": Call(_change_link),
+    "undoEmailChange": Call(_undo_link),
     "updateProfile": Call(_profile),
     "revokeSession": Call(_other_session),
     "revokeOtherSessions": Call(_no_input()),
@@ -242,7 +339,10 @@ CALLS: Final = {
     "eraseMe": Call(_enrollment, is_by_new_user=True),
     "createAccount": Call(_name),
     "updateAccount": Call(_account(name="Nowak AS")),
+    "changeAccountKind": Call(_account_kind),
     "updateAccountSettings": Call(_account(invoicePrefix="N")),
+    "closeAccount": Call(_account(password=PASSWORD)),
+    "reopenAccount": Call(_closing_account),
     "switchAccount": Call(_account()),
     "transferOwnership": Call(_ownership),
     "withdrawOwnership": Call(_account_with_offer),
@@ -260,7 +360,9 @@ CALLS: Final = {
     "resignGrant": Call(_own_grant),
     "engageBureau": Call(_engagement_request),
     "acceptEngagement": Call(_pending_engagement),
+    "updateEngagement": Call(_changed_engagement),
     "declineEngagement": Call(_pending_engagement),
+    "withdrawEngagementRequest": Call(_blind_request),
     "endEngagement": Call(_pending_engagement),
     "createClientAccount": Call(_client_account),
     "resendClientActivation": Call(_waiting_client),
@@ -275,4 +377,18 @@ CALLS: Final = {
     "withdrawAccessRequest": Call(_own_request),
     "extendSubscription": Call(_days),
     "redeemVoucher": Call(_voucher),
+    "createContact": Call(_account(name="Kunde AS", email="kunde@example.com")),
+    "updateContact": Call(_contact(name="Kunde Ny AS")),
+    "archiveContact": Call(_contact()),
+    "createProduct": Call(_account(name="Paper", price="9.90", vatRate="25")),
+    "updateProduct": Call(_product(price="10.50")),
+    "archiveProduct": Call(_product()),
+    "createDocument": Call(_account(note="Thank you")),
+    "updateDocument": Call(_draft(note="Thank you")),
+    "deleteDocument": Call(_draft()),
+    "addDocumentLine": Call(_draft(**LINE)),
+    "removeDocumentLine": Call(_line),
+    "issueDocument": Call(_draft()),
+    "createCreditNote": Call(_issued()),
+    "recordPayment": Call(_issued(amount="1")),
 }

@@ -172,12 +172,14 @@ def test_only_known_mutations_need_no_session() -> None:
     assert sorted(name for name, rule in rules.items() if rule == PUBLIC) == [
         "acceptInvitation",
         "activate",
+        "confirmEmailChange",
         "declineInvitation",
         "register",
         "requestPasswordReset",
         "resendActivation",
         "resetPassword",
         "signIn",
+        "undoEmailChange",
     ]
     for rule in rules.values():
         assert rule.permission is None or rule.bits == AUTHENTICATED_BIT
@@ -188,7 +190,7 @@ def test_every_node_type_has_a_global_id_and_a_loader() -> None:
         type_.name for type_ in objects(build()) if any(interface.name == "Node" for interface in type_.interfaces)
     }
 
-    assert nodes == set(ids.TYPES) == set(node._LOADERS)
+    assert nodes == set(ids.TYPES) == set(node._loaders())
 
 
 def test_only_known_inputs_have_powerful_fields() -> None:

@@ -27,6 +27,20 @@ STOPPED_MUTATIONS: Final = {
     "createClientAccount",
     "resendClientActivation",
     "correctClientOwner",
+    "createContact",
+    "updateContact",
+    "archiveContact",
+    "createProduct",
+    "updateProduct",
+    "archiveProduct",
+    "createDocument",
+    "updateDocument",
+    "deleteDocument",
+    "addDocumentLine",
+    "removeDocumentLine",
+    "issueDocument",
+    "createCreditNote",
+    "recordPayment",
 }
 """The mutations that change data."""
 OTHER_REFUSALS: Final = {"extendSubscription": "INSUFFICIENT_DAYS", "eraseMe": "INVALID_STATE"}

@@ -40,6 +40,7 @@ OUTSIDERS: Final = ("revoked", "stranger", "anonymous")
 CALLERS: Final = ("owner", *GUESTS, *OUTSIDERS)
 INSIDERS: Final = ("owner", *GUESTS)
 USERS_READ = policy.mask([Permission.USERS_READ])
+DOCUMENTS_READ_ALL = policy.mask([Permission.DOCUMENTS_READ_ALL])
 
 
 @dataclass
@@ -76,8 +77,13 @@ class World:
         return f"new-{next(self.counter)}@example.com"
 
     async def clear_attempts(self) -> None:
-        """Remove all rate limit attempts: the tests of a day's limits are elsewhere."""
+        """Remove all rate limit attempts: the tests of a day's limits are elsewhere.
+
+        Make the account a bureau again, and reopen it.
+        """
         await db.execute("UPDATE guesses SET tried = '{}'")
+        await db.execute("UPDATE accounts SET closes_at = NULL WHERE closed_at IS NULL")
+        await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(self.owner.account_id))
 
     async def remove_second_factor(self, person: Person) -> None:
         """Make the password alone enough for a user."""
@@ -156,6 +162,23 @@ class World:
         assert (await self.api.do("acceptEngagement", values, by=self.owner))["errors"] == []
         return client
 
+    async def create(self, type_name: str, **fields: object) -> str:
+        """The id of a new object of the workspace, that the owner creates in the world's account."""
+        name = f"{type_name[0].lower()}{type_name[1:]}"
+        values = {"accountId": self.owner.account_id, **fields}
+        payload = await self.api.do(f"create{type_name}", values, f"{name} {{ id }}", by=self.owner)
+        assert payload["errors"] == []
+        return str(payload[name]["id"])
+
+    async def create_draft(self, creator: Person) -> str:
+        """The id of a draft that could be issued. It counts as created by a user, so it is in their scope."""
+        document = await self.create("Document", contactId=self.objects["Contact"][0])
+        values = {"documentId": document, "productId": self.objects["Product"][0], "quantity": "2"}
+        assert (await self.api.do("addDocumentLine", values, by=self.owner))["errors"] == []
+        creation = "UPDATE sales_documents SET created_by_id = $1 WHERE id = $2"
+        _ = await db.execute(creation, key(creator.user_id), key(document))
+        return document
+
     async def request_access(self, person: Person, number: int) -> str:
         """The id of a user's pending access request."""
         values = {"accountNumber": number, "role": "SIMPLE_USER"}
@@ -213,6 +236,9 @@ class World:
                 self_bit = SELF_BIT if await fetch_value(table, "lower(email)", row) == person.email else 0
             facts = await self.grant_facts(name, account)
             rights |= self_bit | policy.effective_bits(facts)
+            if type_name in {"Document", "DocumentLine"} and not rights & DOCUMENTS_READ_ALL:
+                is_creator = await fetch_value(table, "created_by_id", row) == user_key
+                rights = rights if is_creator else PUBLIC_BIT | AUTHENTICATED_BIT
             if type_name == "Grant":
                 sql = "SELECT e.bureau_id FROM grants g JOIN engagements e ON e.id = g.engagement_id WHERE g.id = $1"
                 bureau = await db.fetch_one(sql, row, row=db.Row)
@@ -231,6 +257,8 @@ UNION SELECT account_id FROM access_requests WHERE requester_id = $1 AND account
 """The accounts in which USERS_READ is enough to read the whole user."""
 MEMBERSHIP: Final = "SELECT FROM grants WHERE user_id = $1 AND account_id = $2 LIMIT 1"
 """Finds a user with a grant on an account. A caller there is refused for the reason of that account."""
+DOCUMENT_LINES: Final = """(SELECT l.id, d.account_id, d.created_by_id FROM document_lines l
+    JOIN sales_documents d ON d.id = l.document_id) lines"""
 ACCOUNT_PARTS: Final = {
     "Account": ("accounts", ""),
     "AccountSettings": ("accounts", ""),
@@ -240,10 +268,15 @@ ACCOUNT_PARTS: Final = {
     "Grant": ("grants", "user_id"),
     "Invitation": ("invitations", ""),
     "AccessRequest": ("access_requests", "requester_id"),
+    "EngagementRequest": ("engagement_requests", ""),
     "SubscriptionEntry": ("subscription_entries", ""),
     "Event": ("events", "actor_id"),
     "Message": ("messages", ""),
     "OwnershipTransfer": ("ownership_transfers", "receiver_id"),
+    "Contact": ("contacts", ""),
+    "Product": ("products", ""),
+    "Document": ("sales_documents", ""),
+    "DocumentLine": (DOCUMENT_LINES, ""),
 }
 """Types whose rights come from an account: the table, and the column with the user that the row belongs to."""
 
@@ -308,6 +341,8 @@ async def create_world(api: Api) -> World:
     assert (await api.do("extendSubscription", values, by=owner))["errors"] == []
     world.partner = await api.person("partner@example.com", "Per Partner", accountName="Partner AS")
     await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(owner.account_id))
+    values = {"bureauAccountId": owner.account_id, "clientNumber": 10_000_000}
+    assert (await api.do("engageBureau", values, by=owner))["errors"] == []
     engagement = await world.request_engagement()
     assert (await api.do("acceptEngagement", {"engagementId": engagement}, by=owner))["errors"] == []
     bureau = ids.encode("Account", await fetch_value("engagements", "bureau_id", key(engagement)))
@@ -330,6 +365,12 @@ async def create_world(api: Api) -> World:
         await world.request_access(world.person(name), world.account_number)
     for name in (*GUESTS, "revoked", "stranger"):
         await world.ensure_invitation(world.person(name))
+    contact = await world.create("Contact", name="Kunde AS", country="NO", email="kunde@example.com", locale="nb")
+    product = await world.create("Product", name="Paper", price="9.90", purchasePrice="4.20", vatRate="25", unit="kg")
+    world.objects |= {"Contact": [contact], "Product": [product]}
+    document = {"documentId": await world.create_draft(owner)}
+    for mutation in ("issueDocument", "createCreditNote"):
+        assert (await api.do(mutation, document, by=owner))["errors"] == []
     await _load_objects(world, key(owner.account_id))
     return world
 
@@ -341,6 +382,7 @@ async def _load_objects(world: World, account: UUID) -> None:
         "Invitation": "SELECT id FROM invitations WHERE account_id = $1",
         "Engagement": "SELECT id FROM engagements WHERE $1 IN (bureau_id, client_id)",
         "AccessRequest": "SELECT id FROM access_requests WHERE account_id = $1",
+        "EngagementRequest": "SELECT id FROM engagement_requests WHERE account_id = $1",
         "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
         "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",
@@ -348,6 +390,10 @@ async def _load_objects(world: World, account: UUID) -> None:
         "User": "SELECT user_id AS id FROM grants WHERE account_id = $1",
         "Session": "SELECT s.id FROM sessions s JOIN grants g USING (user_id) WHERE g.account_id = $1",
         "Account": "SELECT $1::uuid AS id",
+        "Contact": "SELECT id FROM contacts WHERE account_id = $1",
+        "Product": "SELECT id FROM products WHERE account_id = $1",
+        "Document": "SELECT id FROM sales_documents WHERE account_id = $1",
+        "DocumentLine": f"SELECT id FROM {DOCUMENT_LINES} WHERE account_id = $1",
     }
     for type_name, sql in tables.items():
         rows = await db.fetch(sql, account, row=db.Row)

@@ -45,7 +45,7 @@ async def test_activation_and_acceptance_set_the_cookie(api: Api, browser: Brows
     selection = "{ accessToken viewer { user { email } currentAccount { id } } errors { code } }"
     activate = f"mutation ($input: ActivateInput!) {{ payload: activate(input: $input) {selection} }}"
     token = await api.link("anna@example.com", "activation")
-    activation = (await browser.ask(activate, {"input": {"token": token}})).data["payload"]
+    activation = (await browser.ask(activate, {"input": {"token": token, "password": PASSWORD}})).data["payload"]
     account_id = activation["viewer"]["currentAccount"]["id"]
     invite = "mutation ($input: InviteUserInput!) { inviteUser(input: $input) { errors { code } } }"
     input_ = {"accountId": account_id, "email": "bo@example.com", "role": "ACCOUNTANT"}

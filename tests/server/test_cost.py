@@ -100,6 +100,7 @@ def test_page_size_can_come_from_variables(expected: int, variables: dict[str, A
         (1 + 7 * (10 + 2), ASSIGN_IDS,
          {"i": IDS}),
         (1 + 1 * (10 + 2), ASSIGN, {"i": 5}),
+        (1 + 500 * 2, ASSIGN, {"i": {"clientAccountIds": [], "allClients": True}}),
     ],
 )  # fmt: skip
 def test_list_of_ids_multiplies_the_cost(expected: int, query: str, variables: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/invitation", {}, "", 200),
     ("GET", "/activate", {}, "", 200),
     ("GET", "/reset", {}, "", 200),
+    ("GET", "/email", {}, "", 200),
+    ("GET", "/email-undo", {}, "", 200),
     ("POST", "/reset", {}, "", 405),
     ("GET", "/static/pages/page.css", {}, "", 200),
     ("GET", "/static/pages/none.css", {}, "", 404),
@@ -54,7 +56,7 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("POST", "/unsubscribe/x/y", {}, "", 404),
     ("POST", "/unsubscribe/x/y/undo", {}, "", 404),
 ]
-DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/static/pages")
+DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/email", "/email-undo", "/static/pages")
 FORBIDDEN_HEADERS = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")
 
 
@@ -156,7 +158,7 @@ async def test_path_traversal_in_static_files_is_404(production: httpx2.AsyncCli
     assert (await production.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/mailbox", "/mailbox.json", "/invitation", "/activate", "/reset"])
+@pytest.mark.parametrize("path", ["/mailbox", "/mailbox.json", "/invitation", "/activate", "/reset", "/email"])
 async def test_development_pages_are_404_in_production(production: httpx2.AsyncClient, api: Api, path: str) -> None:
     assert (await production.get(path)).status_code == 404
     assert (await api.http.get(path)).status_code == 200

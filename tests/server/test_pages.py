@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 
 from server import pages
 
-PAGES = ["/invitation", "/activate", "/reset"]
+PAGES = ["/invitation", "/activate", "/reset", "/email", "/email-undo"]
 
 
 @pytest.fixture

@@ -96,10 +96,13 @@ async def run_scenario(process: ServerProcess, mailbox: MailServer) -> tuple[set
 
     # Registration, and sign-in with right and wrong passwords.
     credentials = {"name": "Anna Kanarek", "email": ANNA, "password": FIRST_PASSWORD}
-    assert (await api.do("register", credentials))["errors"] == []
+    payload = await api.do("register", credentials, "registrationSecret")
+    assert payload["errors"] == []
+    response_secrets.add(payload["registrationSecret"])
     _, link = await mailbox.wait_for_link(ANNA, "Activate your Fullmakt login")
     links.add(link)
-    payload = await api.do("activate", {"token": link}, "accessToken viewer { currentAccount { id } }")
+    activation = {"token": link, "registrationSecret": payload["registrationSecret"]}
+    payload = await api.do("activate", activation, "accessToken viewer { currentAccount { id } }")
     anna, account = payload["accessToken"], payload["viewer"]["currentAccount"]["id"]
     assert (await api.do("signIn", {"email": ANNA, "password": WRONG_PASSWORD}))["errors"]
     response_secrets.add(anna)

@@ -195,7 +195,8 @@ async def register(api: Api, mailbox: MailServer) -> str:
     arguments = {"name": "Anna Nowak", "email": EMAIL, "password": PASSWORD}
     assert (await api.do("register", arguments))["errors"] == []
     _, link = await mailbox.wait_for_link(EMAIL, "Activate your Fullmakt login")
-    token: str = (await api.do("activate", {"token": link}, "accessToken"))["accessToken"]
+    payload = await api.do("activate", {"token": link, "password": PASSWORD}, "accessToken")
+    token: str = payload["accessToken"]
     return token
 
 

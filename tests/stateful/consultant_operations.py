@@ -70,13 +70,16 @@ def run_and_compare(
     if rows:
         outcomes = {row["clientAccountId"]: row["errors"][0]["code"] if row["errors"] else SUCCESS for row in rows}
         expected_by_id = {scenario.account_ids[client]: code for client, code in expected_outcomes.items()}
-        assert outcomes == expected_by_id, (name, arguments, by)
+        assert outcomes == expected_by_id, (outcomes, expected_by_id, name, arguments, by)
         # In the order of the model, which has the grants in the order of their creation.
         ids_by_client = {row["clientAccountId"]: row["grant"]["id"] for row in rows if row["grant"]}
         if is_new:
             new_ids = [ids_by_client.get(scenario.account_ids[client]) for client in expected_outcomes]
-            scenario.grant_ids += [grant_id for grant_id in new_ids if grant_id is not None]
+            known_ids = set(scenario.grant_ids)  # a grant that waited is completed
+            scenario.grant_ids += [
+                grant_id for grant_id in new_ids if grant_id is not None and grant_id not in known_ids
+            ]
     else:
-        assert outcome == expected_outcome, (name, arguments, by)
+        assert outcome == expected_outcome, (outcome, expected_outcome, name, arguments, by)
     for code in {outcome, *(expected_outcomes.values() if rows else ())}:
         scenario.outcome_counts[name, code] += 1

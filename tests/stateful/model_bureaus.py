@@ -1,7 +1,7 @@
 """The operations of the reference model on engagements and consultants."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from auth import policy
 from auth.policy import GrantStatus, Permission, Role
@@ -13,9 +13,25 @@ from tests.stateful.model_rows import BUREAU, SUCCESS, Engagement, Grant
 class BureauModel(AccessModel):
     """The rules of engagements and of the bureau's consultants."""
 
+    blind_request_ends: dict[tuple[int, int], datetime] = field(default_factory=dict[tuple[int, int], datetime])
+    """The end of the pending blind request of each requester for each client."""
+
     def find_open_engagement(self, client: int) -> int | None:
         """The number of a client's open engagement, or None."""
+        for engagement in self.engagements:
+            if engagement.status == "PENDING" and engagement.expires_at <= self.now:
+                engagement.status = "EXPIRED"
         return next((n for n, e in enumerate(self.engagements) if e.client == client and e.is_open), None)
+
+    def _request_end(self, requester: int, client: int, *, is_blind: bool) -> datetime:
+        """The end of a request. A blind one that is repeated keeps its end, also if it reached no account before."""
+        end = self.now + timedelta(days=30)
+        if not is_blind:
+            return end
+        key = (requester, client)
+        if self.blind_request_ends.get(key, self.now) <= self.now:
+            self.blind_request_ends[key] = end
+        return self.blind_request_ends[key]
 
     def engage(self, by: int, client: int, *, by_bureau: bool) -> str:
         """Request an engagement by the number of the target."""
@@ -24,18 +40,23 @@ class BureauModel(AccessModel):
             return code
         number, is_visible = self.find_open_engagement(client), bool(self.bits(by, target))
         if number is None:
-            self.engagements.append(Engagement(client, requester, not is_visible))
+            end = self._request_end(requester, client, is_blind=not is_visible)
+            self.engagements.append(Engagement(client, requester, not is_visible, end))
         elif self.engagements[number].status == "PENDING" and self.engagements[number].requester == target:
-            self.engagements[number].status = "ACTIVE"
+            self._answer(self.engagements[number], "ACTIVE")
         elif is_visible:
             return "ALREADY_EXISTS"
+        else:
+            _ = self._request_end(requester, client, is_blind=True)
         return SUCCESS
 
     def _engagement_refusal(self, by: int, engagement: Engagement) -> str | None:
         visible_sides = [
             side
             for side in engagement.sides
-            if not (engagement.is_blind and engagement.status == "PENDING" and side == engagement.requester)
+            if not (
+                engagement.is_blind and engagement.status in {"PENDING", "EXPIRED"} and side == engagement.requester
+            )
         ]
         refusals = [
             self.permission_refusal(by, side, Permission.USERS_WRITE) for side in visible_sides if self.bits(by, side)
@@ -47,18 +68,26 @@ class BureauModel(AccessModel):
     def answer_engagement(self, by: int, number: int, status: str) -> str:
         """Accept or decline an engagement."""
         engagement = self.engagements[number]
+        _ = self.find_open_engagement(engagement.client)
         if code := self._engagement_refusal(by, engagement):
             return code
         if engagement.status != "PENDING" or not self.bits(by, engagement.answering_account):
             return "INVALID_STATE"
         if code := self.permission_refusal(by, engagement.answering_account, Permission.USERS_WRITE):
             return code
-        engagement.status = status
+        self._answer(engagement, status)
         return SUCCESS
+
+    def _answer(self, engagement: Engagement, status: str) -> None:
+        """Set the status of an engagement. The answer to a blind request ends it."""
+        if engagement.is_blind and engagement.status == "PENDING":
+            _ = self.blind_request_ends.pop((engagement.requester, engagement.client), None)
+        engagement.status = status
 
     def end_engagement(self, by: int, number: int) -> str:
         """End an engagement and its derived grants. The client's users take only what they could give."""
         engagement = self.engagements[number]
+        _ = self.find_open_engagement(engagement.client)
         if code := self._engagement_refusal(by, engagement):
             return code
         if not engagement.is_open:
@@ -67,7 +96,7 @@ class BureauModel(AccessModel):
         is_by_bureau = self.permission_refusal(by, BUREAU, Permission.USERS_WRITE) is None
         if not is_by_bureau and any(self.taking_refusal(by, grant) for grant in derived_grants):
             return "ROLE_TOO_HIGH"
-        engagement.status = "ENDED"
+        self._answer(engagement, "ENDED")
         for grant in self.grants:
             if grant.engagement == number and self.is_live(grant):
                 grant.status = GrantStatus.REVOKED
@@ -90,12 +119,18 @@ class BureauModel(AccessModel):
         number = self.find_open_engagement(client)
         if not self.is_consultant(user) or number is None or self.engagements[number].status != "ACTIVE":
             return "NOT_FOUND"
-        allowlist, own_until = None, None
+        waiting = next((g for g in self.grants if (g.user, g.engagement) == (user, number) and self.is_live(g)), None)
+        allowlist, own_until = None, waiting.own_until if waiting else None
         caller_grant = self.live_grant(by, client)
-        if caller_grant is not None and not self.permission_refusal(by, client, Permission.USERS_WRITE):
+        if requested_allowlist and caller_grant and not self.permission_refusal(by, client, Permission.USERS_WRITE):
+            own_until = own_until or caller_grant.until
             if not policy.may_grant(self.grant_facts(by, client), Role.CONSULTANT, requested_allowlist):
                 return "ROLE_TOO_HIGH"
-            allowlist, own_until = requested_allowlist, caller_grant.until
+            allowlist = requested_allowlist
+        if waiting is not None and waiting.status is GrantStatus.AWAITING_PERMISSIONS and allowlist:
+            waiting.allowlist, waiting.own_until = allowlist, own_until
+            waiting.until, waiting.status = self.earliest_end(user, own_until), GrantStatus.ACTIVE
+            return SUCCESS
         if self.live_grant(user, client):
             return "ALREADY_MEMBER"
         until = self.earliest_end(user, own_until)

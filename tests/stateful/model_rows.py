@@ -42,6 +42,7 @@ class Engagement:
     client: int
     requester: int
     is_blind: bool
+    expires_at: datetime
     status: str = "PENDING"
 
     @property
@@ -84,6 +85,8 @@ class Invitation:
     expires_at: datetime
     until: datetime | None
     status: str = "PENDING"
+    grant: Grant | None = None
+    """The grant of an accepted invitation."""
 
 
 @dataclass

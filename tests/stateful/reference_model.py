@@ -92,7 +92,8 @@ class ReferenceModel(BureauModel):
         if by != invitation.user:
             return "NOT_FOUND"
         if not self.is_pending(invitation):
-            return "INVITATION_NOT_PENDING"
+            is_member = invitation.grant is not None and self.is_live(invitation.grant)
+            return "ALREADY_MEMBER" if is_member else "INVITATION_NOT_PENDING"
         if self.grant_refusal(
             invitation.inviter, invitation.account, invitation.role, invitation.allowlist, invitation.until
         ):
@@ -105,7 +106,8 @@ class ReferenceModel(BureauModel):
             return code
         invitation.status = "ACCEPTED"
         self.grants.append(Grant(by, invitation.account, invitation.role, invitation.allowlist, invitation.until))
-        self.set_initial_status(self.grants[-1])
+        invitation.grant = self.grants[-1]
+        self.set_initial_status(invitation.grant)
         return SUCCESS
 
     def decline(self, by: int, number: int) -> str:

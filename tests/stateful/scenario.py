@@ -68,7 +68,7 @@ class Scenario:
         document = f"mutation ($i: {input_name}Input!) {{ {name}(input: $i) {{ {selection} errors {{ code }} }} }}"
         answer = self.system.run(self.system.api.ask(document, {"i": arguments}, by=self.system.people[by]))
         outcome, payload = outcome_of(answer, name)
-        assert outcome == expected_outcome, (name, arguments, by)
+        assert outcome == expected_outcome, (outcome, expected_outcome, name, arguments, by)
         self.outcome_counts[name, outcome] += 1
         return payload
 
@@ -80,6 +80,7 @@ class Scenario:
         """Create a business, a bureau and a second business. All other people are guests of the first one."""
         self.system.extend_sessions()
         self.system.close_accounts()
+        self.system.reset_rate_limits()
         for owner, kind in ((0, "BUSINESS"), (1, "BUREAU"), (0, "BUSINESS")):
             arguments = {"name": "Account", "kind": kind}
             payload = self.run_and_compare(
@@ -95,6 +96,7 @@ class Scenario:
 
     def run_step(self, step: Step) -> None:
         """Run one step and check the invariants."""
+        self.system.reset_rate_limits()
         OPERATIONS[step.name](self, step)
         self.check()
 

@@ -43,6 +43,7 @@ class System:
             free_seats=FREE_SEATS,
             trials_per_user=10_000,
             accounts_per_day=10_000,
+            budget=0,
         )
         application = app.create(config, clock=self.clock)
         http = await self._stack.enter_async_context(run_application(application))
@@ -55,6 +56,10 @@ class System:
         """Make all sessions last longer than any scenario. Other tests cover their end."""
         expires_at = self.clock.now + timedelta(days=400)
         self.run(db.execute("UPDATE sessions SET last_used_at = $1, expires_at = $1", expires_at))
+
+    def reset_rate_limits(self) -> None:
+        """Forget all attempts, because the reference model has no rate limits. Other tests cover them."""
+        self.run(db.execute("DELETE FROM guesses"))
 
     def close_accounts(self) -> None:
         """Close the accounts of earlier scenarios. Each person keeps the first account."""

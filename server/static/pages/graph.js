@@ -1,4 +1,4 @@
-// Shared by the three pages: the token after the #, requests to the graph, and messages about the result.
+// Shared by all pages: the token after the #, requests to the graph, and messages about the result.
 
 export const token = location.hash.slice(1);
 // A link pasted into the same page changes only the part after the #, and the browser does not reload by itself.

@@ -212,6 +212,9 @@ FIELDS: Final = {
     P.USERS_READ: "grants { __typename }",
     P.EVENTS_READ: "events { __typename }",
     P.MESSAGES_READ: "messages { __typename }",
+    P.CONTACTS_READ: "contacts { __typename }",
+    P.PRODUCTS_READ: "products { __typename }",
+    P.DOCUMENTS_READ: "documents { __typename }",
 }
 ACCOUNT_SELECTION: Final = " ".join(
     ["id viewerPermissions", *FIELDS.values()]

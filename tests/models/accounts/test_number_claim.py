@@ -151,7 +151,7 @@ async def test_number_of_pending_registration_yields_at_once(api: Api) -> None:
 
     token = await api.link("nils@example.com", "activation")
     selection = "viewer { currentAccount { organizationNumber status } }"
-    payload = await api.do("activate", {"token": token}, selection)
+    payload = await api.do("activate", {"token": token, "password": PASSWORD}, selection)
     assert payload["viewer"]["currentAccount"] == {"organizationNumber": None, "status": "ACTIVE"}
     sql = "SELECT origin, request_id FROM events WHERE type = 'account:account:update' AND actor_id IS NULL"
     (event,) = await db.fetch(sql, row=db.Row)

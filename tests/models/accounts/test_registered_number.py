@@ -43,7 +43,7 @@ async def test_registration_without_number_can_still_be_activated_with_new_link(
 
     token = await api.link("nils@example.com", "activation")
     selection = "viewer { currentAccount { organizationNumber country status } }"
-    payload = await api.do("activate", {"token": token}, selection)
+    payload = await api.do("activate", {"token": token, "password": PASSWORD}, selection)
 
     expected_account = {"organizationNumber": None, "country": "PL", "status": "ACTIVE"}
     assert payload["viewer"]["currentAccount"] == expected_account
@@ -83,7 +83,8 @@ async def test_number_of_a_registration_belongs_to_the_last_one(api: Api) -> Non
     )
     assert [row.email for row in rows] == ["eva@example.com"]
 
-    assert codes(await api.do("activate", {"token": await api.link("eva@example.com", "activation")})) == []
+    activation = {"token": await api.link("eva@example.com", "activation"), "password": PASSWORD}
+    assert codes(await api.do("activate", activation)) == []
 
     error_codes = await refusal_codes(api, "register", registration("nils@example.com"))
     assert error_codes == [("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])]

@@ -127,7 +127,7 @@ async def test_each_mutation_records_its_change_without_secrets(api: Api) -> Non
     anna = await story.sign_in_with(
         "anna@example.com",
         "activate",
-        {"token": token},
+        {"token": token, "password": PASSWORD},
         [("account:account:activate", "OWNER"), ("user:login:activate", None), START],
     )
     second_session = await story.sign_in_with(

@@ -266,10 +266,17 @@ def _key(subject: tuple[Person, str]) -> object:
     return ids.decode(kind, person.account_id if kind == "Account" else person.user_id)
 
 
+_STORED_COLUMNS = """
+SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
+
+
 async def restore(attacker: Attacker) -> None:
     for table in TABLES:
         await attacker.connection.execute(f"DELETE FROM {table}")
-        await attacker.connection.execute(f"INSERT INTO {table} SELECT * FROM saved_{table}")
+        columns = await attacker.connection.fetchval(_STORED_COLUMNS, table)
+        await attacker.connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM saved_{table}")
 
 
 async def is_found(anchor: list[Head]) -> bool:

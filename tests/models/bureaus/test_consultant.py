@@ -1,5 +1,6 @@
 """Consultants: assignment to several clients, permissions, unassignment and replacement."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.models.bureaus.bureau_setup import (
     list_engagements,
     register_bureau,
     register_trio,
+    request_by_bureau,
 )
 from tests.models.refusals import attempt, mails, refusal_codes, rejection
 
@@ -76,6 +78,85 @@ async def test_caller_with_access_to_client_grants_at_once_but_no_more_than_own_
 
 
 WRITER_PERMISSIONS = ["ACCOUNT_READ", "USERS_READ", "USERS_WRITE", "DOCUMENTS_READ"]
+
+
+async def test_assigning_again_with_permissions_completes_a_waiting_grant(api: Api) -> None:
+    bureau, kari, anna = await register_trio(api)
+    (waiting,) = await assign(api, bureau, kari, [anna.account_id])
+    ada, _ = await api.guest(bureau, "ada@example.com", "ADMINISTRATOR")
+    writer = {"accountId": anna.account_id, "email": ada.email, "role": "CONSULTANT", "permissions": WRITER_PERMISSIONS}
+    assert codes(await api.do("inviteUser", writer, by=anna)) == []
+    await api.do("acceptInvitation", {"token": await api.link(ada.email, "invitation")}, by=ada)
+    ada = Person(ada.email, ada.token, ada.user_id, bureau.account_id)
+    end = (api.clock() + timedelta(days=4)).isoformat().replace("+00:00", "Z")
+
+    # The bureau's owner has no right at the client, and ada does not have each one.
+    assert [
+        outcome["errors"] for outcome in await assign(api, bureau, kari, [anna.account_id], ["DOCUMENTS_READ"])
+    ] == [ALREADY_MEMBER]
+    (excessive,) = await assign(api, ada, kari, [anna.account_id], ["DOCUMENTS_READ", "DOCUMENTS_DELETE"])
+    assert excessive["errors"] == [{"code": "ROLE_TOO_HIGH", "field": ["permissions"]}]
+    assert not await can_enter(api, kari, anna.account_id)
+    values = {"bureauAccountId": bureau.account_id, "userId": kari.user_id, "clientAccountIds": [anna.account_id]}
+    values |= {"permissions": ["DOCUMENTS_READ"], "validUntil": end}
+    selection = "outcomes { grant { id status permissions validUntil } errors { code } }"
+    payload = await api.do("assignConsultant", values, selection, by=ada)
+
+    assert payload["outcomes"] == [
+        {
+            "grant": {
+                "id": waiting["grant"]["id"],
+                "status": "ACTIVE",
+                "permissions": ["ACCOUNT_READ", "DOCUMENTS_READ"],
+                "validUntil": end,
+            },
+            "errors": [],
+        }
+    ]
+    assert len(await mails(anna.email, "consultant-assigned")) == 2
+    assert len(await mails(kari.email, "grant-changed")) == 1
+    again = await api.do("assignConsultant", values, "outcomes { errors { code field } }", by=ada)
+    assert again["outcomes"] == [{"errors": ALREADY_MEMBER}]
+
+
+async def test_waiting_grant_is_completed_once_by_two_at_once(api: Api) -> None:
+    bureau, kari, anna = await register_trio(api)
+    await assign(api, bureau, kari, [anna.account_id])
+    values = {"accountId": anna.account_id, "email": bureau.email, "role": "ADMINISTRATOR"}
+    assert codes(await api.do("inviteUser", values, by=anna)) == []
+    await api.do("acceptInvitation", {"token": await api.link(bureau.email, "invitation")}, by=bureau)
+
+    outcomes = await asyncio.gather(*(assign(api, bureau, kari, [anna.account_id], ["DOCUMENTS_READ"]) for _ in "ab"))
+
+    assert sorted((outcome["errors"] for (outcome,) in outcomes), key=len) == [[], ALREADY_MEMBER]
+    assert len(await mails(kari.email, "grant-changed")) == 1
+
+
+async def test_end_of_an_assignment_is_in_the_future(api: Api) -> None:
+    bureau, kari, anna = await register_trio(api)
+    values = {"bureauAccountId": bureau.account_id, "userId": kari.user_id, "clientAccountIds": [anna.account_id]}
+    past = (api.clock() - timedelta(days=1)).isoformat()
+
+    assert await refusal_codes(api, "assignConsultant", {**values, "validUntil": past}, by=bureau) == [
+        ("OUT_OF_RANGE", ["validUntil"])
+    ]
+    assert codes(await api.do("assignConsultant", {**values, "validUntil": None}, by=bureau)) == []
+
+
+async def test_consultant_of_a_bureau_of_the_bureau_cannot_be_assigned(api: Api) -> None:
+    bureau, kari, anna = await register_trio(api)
+    await assign_with_permissions(api, bureau, kari, anna)
+    assert codes(await api.do("changeAccountKind", {"accountId": anna.account_id, "kind": "BUREAU"}, by=anna)) == []
+    ole = await api.person("ole@example.com", accountName="Olsen AS")
+    await request_and_accept(api, anna, ole)
+    values = {"bureauAccountId": anna.account_id, "userId": kari.user_id, "clientAccountIds": [ole.account_id]}
+
+    assert await refusal_codes(api, "assignConsultant", values, by=anna) == [("NOT_FOUND", ["userId"])]
+
+
+async def request_and_accept(api: Api, bureau: Person, client: Person) -> None:
+    engagement_id = await request_by_bureau(api, bureau, client)
+    assert codes(await api.do("acceptEngagement", {"engagementId": engagement_id}, by=client)) == []
 
 
 async def test_each_client_has_its_own_outcome(api: Api) -> None:

@@ -47,6 +47,9 @@ INSERT INTO engagements (id, bureau_id, client_id, status, asked_by_id, is_blind
 SELECT key(7, n), '{account}', key(2, n), CASE n WHEN 1 THEN 'ACTIVE' ELSE 'ENDED' END, '{account}', false, now(),
     CASE n WHEN 1 THEN NULL ELSE now() END FROM generate_series(1, {rows}) n;
 
+INSERT INTO engagement_requests (id, account_id, by_bureau, target_number, status, created_at, expires_at)
+SELECT key(15, n), '{account}', true, n, 'WITHDRAWN', now(), now() FROM generate_series(1, {rows}) n;
+
 INSERT INTO access_requests SELECT (jsonb_populate_record(NULL::access_requests, to_jsonb(r)
     || jsonb_build_object('id', key(8, n), 'account_id', '{account}', 'requester_id', key(1, n)))).*
 FROM (SELECT * FROM access_requests LIMIT 1) r, generate_series(1, {rows}) n;
@@ -63,6 +66,27 @@ FROM (SELECT * FROM sessions WHERE user_id = '{user}' LIMIT 1) s, generate_serie
 INSERT INTO subscription_entries SELECT (jsonb_populate_record(NULL::subscription_entries, to_jsonb(e)
     || jsonb_build_object('id', key(12, n), 'account_id', '{account}', 'reference', NULL))).*
 FROM (SELECT * FROM subscription_entries LIMIT 1) e, generate_series(1, {rows}) n;
+
+INSERT INTO contacts (id, account_id, kind, name, is_archived, created_at)
+SELECT key(15, n), '{account}', CASE n WHEN 1 THEN 'SUPPLIER' ELSE 'CUSTOMER' END, 'Guest ' || n, n = 1, now()
+FROM generate_series(1, {rows}) n;
+INSERT INTO contacts (id, account_id, kind, name, created_at)
+SELECT key(17, n), key(2, n), 'CUSTOMER', 'Guest', now() FROM generate_series(1, {rows}) n;
+INSERT INTO sales_documents (id, account_id, created_by_id, kind, status, currency, net_amount, tax_amount, number,
+    issued_on, buyer_name, seller_name, created_at)
+SELECT key(19, n), '{account}', '{user}', 'INVOICE', CASE n WHEN 1 THEN 'DRAFT' ELSE 'ISSUED' END, 'EUR', 1, 0,
+    CASE WHEN n > 1 THEN '2026-' || n END, now(), 'Guest ' || n, 'Me', now() FROM generate_series(1, {rows}) n;
+INSERT INTO sales_documents (id, account_id, created_by_id, kind, status, currency, net_amount, tax_amount, created_at)
+SELECT key(20, n), key(2, n), key(1, n), 'INVOICE', 'DRAFT', 'EUR', 0, 0, now() FROM generate_series(1, {rows}) n;
+INSERT INTO document_lines (id, document_id, description, unit, quantity, unit_price, discount_percent, vat_rate,
+    net_amount) SELECT key(21, n), key(19, {rows}), 'Text', '', 1, 1, 0, 0, 1 FROM generate_series(1, {rows}) n;
+INSERT INTO document_lines (id, document_id, description, unit, quantity, unit_price, discount_percent, vat_rate,
+    net_amount) SELECT key(22, n), key(19, n), 'Text', '', 1, 1, 0, 0, 1 FROM generate_series(1, {rows} - 1) n;
+INSERT INTO products (id, account_id, name, unit, currency, price, purchase_price, vat_rate, is_archived, created_at)
+SELECT key(16, n), '{account}', 'Guest ' || n, '', 'EUR', n, CASE WHEN n > 1 THEN n END, 25, n = 1, now()
+FROM generate_series(1, {rows}) n ORDER BY md5(n::text);
+INSERT INTO products (id, account_id, name, unit, currency, price, vat_rate, created_at)
+SELECT key(18, n), key(2, n), 'Guest', '', 'EUR', 1, 25, now() FROM generate_series(1, {rows}) n;
 
 INSERT INTO events (id, type, occurred_at, actor_id, account_id)
 SELECT key(14, n), CASE n WHEN 1 THEN '{rare}' ELSE '{frequent}' END, now() - ({rows} - n) * interval '1 minute',

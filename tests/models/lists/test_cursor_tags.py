@@ -20,7 +20,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (partners.access_requests_of_accounts, 3019255860),
         (partial(partners.engagements_of_accounts, NOW), 1014673351),
         (partial(partners.invitations_of_accounts, NOW), 328871983),
-        (partial(partners.links_of_accounts, NOW), 3555187740),
+        (partial(partners.links_of_accounts, NOW), 644824645),
         (records.entries, 1784153057),
         (records.events_of_accounts, 2085704325),
         (records.messages, 922930329),

@@ -28,6 +28,7 @@ WAYS = {
     "Query": "%s",
     "Viewer": "viewer { %s }",
     "Account": "account(id: $account) { %s }",
+    "Document": "account(id: $account) { documents(first: 1) { nodes { %s } } }",
     "AccountSettings": "account(id: $account) { settings { %s } }",
     "AccountSubscription": "account(id: $account) { subscription { %s } }",
 }
@@ -35,7 +36,7 @@ FIRST_GUEST = ids.encode("User", UUID("000f4241-0000-7000-8000-000000000001"))
 PAGE_ARGUMENTS = {"first", "after", "last", "before"}
 SCANNING = {
     # A text can be anywhere in the list.
-    "AccountFilter.search", "GrantFilter.search", "InvitationFilter.search",
+    "AccountFilter.search", "GrantFilter.search", "InvitationFilter.search", "EngagementFilter.search",
     # Columns of the account, and rules about other rows. The list is in the order of the user's grants.
     "AccountFilter.role", "AccountFilter.status", "AccountFilter.kind", "AccountFilter.consultantId",
     "AccountFilter.expiresBefore",
@@ -43,12 +44,19 @@ SCANNING = {
     "GrantFilter.notUsedSince", "GrantFilter.endsBefore",
     # The consultant's grants are another table.
     "EngagementFilter.consultantId", "EngagementFilter.soleConsultantId", "EngagementFilter.withoutConsultant",
+    "EngagementFilter.awaitsPermissions", "EngagementFilter.endsBefore",
     # The names are in another table.
     "AccountOrder.NAME", "AccountOrder.NUMBER", "AccountOrder.VALID_UNTIL", "GrantOrder.USER_NAME",
+    "EngagementOrder.NAME", "EngagementOrder.NUMBER", "EngagementOrder.ENDS_AT",
     # Computed from grants, with accounts that are looked up.
     "Account.links",
     # The next grant of each account that the user may read.
     "Query.grants",
+    # The purchase price, in the order of creation.
+    "ProductFilter.minPurchasePrice",
+    # Texts, and names in the alphabet of the viewer.
+    "ContactFilter.search", "ProductFilter.search", "DocumentFilter.search", "DocumentFilter.kind",
+    "ContactOrder.NAME", "ProductOrder.NAME",
     # Grants whose end has passed are ACTIVE until a job stores their status, within a minute.
     "GrantStatus.EXPIRED",
 }  # fmt: skip
@@ -75,6 +83,7 @@ def filter_values(api: Api, owner: Person) -> dict[str, list[object]]:
         ids.encode("Account", UUID(int=9)),
     ]
     return {
+        "Decimal:minPurchasePrice": ["0", "11999", "1000000"],
         "String:type": [FREQUENT_TYPE, RARE_TYPE, "account", "account:client", "refused", "none"],
         "String:search": ["Guest", "guest1@", "Account 1", "no such text", "%"],
         "ID:userId": users, "ID:actorId": users, "ID:consultantId": users, "ID:soleConsultantId": users,
@@ -220,7 +229,7 @@ async def test_lists_read_a_bounded_number_of_rows(
         excesses += [f"{item.name}: {rows}" for rows in read if rows > most]
     await connection.close()
 
-    assert len(names) == 17
+    assert len(names) == 22
     assert excesses == []
 
 

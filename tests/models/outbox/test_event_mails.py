@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from database import db
-from models.audit.event_type import EventType
+from models.audit.event_type import EventType, EventTypeEnum, all_types
 from models.outbox.message_kind import MessageKind
 from resolvers import ids
 from tests.api import PASSWORD, Api, Person, codes
 from tests.models.bureaus.bureau_setup import assign, base_grant_id, register_trio
 from tests.models.refusals import mails, subjects
 from tests.models.sharing.invitations import invite
+from workspace.event_type import WorkspaceEventType
 
 # ---- All types of events ---------------------------------------------------------------------
 
@@ -22,14 +23,17 @@ OPERATOR = "the operator did it, at the request of the owner or for all accounts
 INSIDE = "no user outside the account is concerned, and its events show it"
 
 K = MessageKind
-MAILS: dict[EventType, set[MessageKind] | str] = {
+MAILS: dict[EventTypeEnum, set[MessageKind] | str] = {
     EventType.ACCOUNT_CREATE: OWN_ACT,
     EventType.ACCOUNT_ACTIVATE: OWN_ACT,
     EventType.ACCOUNT_UPDATE: INSIDE,
+    EventType.ACCOUNT_KIND: INSIDE,
     EventType.NUMBER_CLAIM: OWN_ACT,
     EventType.NUMBER_CONTEST: {K.NUMBER_CLAIMED},
     EventType.NUMBER_REJECT: {K.NUMBER_KEPT, K.NUMBER_LOST, K.NUMBER_GAINED},
-    EventType.ACCOUNT_CLOSE: DETAIL,  # the engagements and grants end, each with its mail
+    EventType.ACCOUNT_CLOSE_REQUEST: {K.ACCOUNT_CLOSING},
+    EventType.ACCOUNT_REOPEN: {K.ACCOUNT_REOPENED},
+    EventType.ACCOUNT_CLOSE: {K.ACCOUNT_CLOSED},
     EventType.ACCOUNT_DATA_ERASE: DETAIL,
     EventType.ACCOUNT_ENTER: INSIDE,
     EventType.ACCOUNT_VIEW_AS: INSIDE,
@@ -62,7 +66,9 @@ MAILS: dict[EventType, set[MessageKind] | str] = {
     EventType.ENGAGEMENT_ASK: {K.ENGAGEMENT_ASKED},
     EventType.ENGAGEMENT_BEGIN: DETAIL,
     EventType.ENGAGEMENT_ACCEPT: {K.ENGAGEMENT_ACCEPTED},
+    EventType.ENGAGEMENT_UPDATE: {K.ENGAGEMENT_CHANGED},
     EventType.ENGAGEMENT_DECLINE: {K.ENGAGEMENT_DECLINED},
+    EventType.ENGAGEMENT_WITHDRAW: IN_LISTS,
     EventType.ENGAGEMENT_END: {K.ENGAGEMENT_ENDED, K.CLIENTS_ENDED},
     EventType.CONSULTANT_ASSIGN: {K.CONSULTANT_ASSIGNED, K.CLIENT_ASSIGNED},
     EventType.CONSULTANT_UNASSIGN: {K.CONSULTANT_ENDED, K.CLIENTS_ENDED},
@@ -79,6 +85,10 @@ MAILS: dict[EventType, set[MessageKind] | str] = {
     EventType.PASSWORD_CHANGE: {K.PASSWORD_CHANGED},
     EventType.PASSWORD_FORGET: {K.PASSWORD_RESET},
     EventType.PASSWORD_RESET: {K.PASSWORD_CHANGED},
+    EventType.EMAIL_CHANGE_REQUEST: {K.EMAIL_CHANGE, K.EMAIL_CHANGE_TAKEN, K.EMAIL_CHANGE_FAILED},
+    EventType.EMAIL_CHANGE_CANCEL: OWN_ACT,
+    EventType.EMAIL_CHANGE: {K.EMAIL_CHANGED},
+    EventType.EMAIL_UNDO: {K.EMAIL_CHANGE_UNDONE, K.EMAIL_TAKEN_BACK},
     EventType.PROFILE_UPDATE: OWN_ACT,
     EventType.SESSION_START: {K.SIGN_IN_CODE},
     EventType.SESSION_END: OWN_ACT,
@@ -96,15 +106,18 @@ MAILS: dict[EventType, set[MessageKind] | str] = {
     EventType.OPERATOR_OPERATION_ADD: OPERATOR,
     EventType.OPERATOR_OPERATION_REMOVE: OPERATOR,
     EventType.OPERATOR_NUMBER_RELEASE: {K.NUMBER_LOST},
+    EventType.OPERATOR_LIMIT_LOWER: OPERATOR,
+    EventType.OPERATOR_LIMIT_RAISE: OPERATOR,
     EventType.OPERATOR_SEATS_SET: OPERATOR,
     EventType.OPERATOR_SECOND_FACTOR_DISABLE: {K.SECOND_FACTOR_DISABLED},
     EventType.OPERATOR_SUBSCRIPTION_CREDIT: OPERATOR,
     EventType.OPERATOR_VOUCHER_ISSUE: OPERATOR,
+    **dict.fromkeys(WorkspaceEventType, INSIDE),
 }
 
 
-@pytest.mark.parametrize("event_type", EventType)
-def test_type_of_event_has_mails_or_a_reason_for_none(event_type: EventType) -> None:
+@pytest.mark.parametrize("event_type", all_types())
+def test_type_of_event_has_mails_or_a_reason_for_none(event_type: EventTypeEnum) -> None:
     assert MAILS.get(event_type), f"Which users must hear of {event_type}? Add the kinds of its mails, or a reason."
 
 

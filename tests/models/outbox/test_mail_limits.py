@@ -78,7 +78,7 @@ async def test_address_gets_five_activation_mails_a_day(api: Api) -> None:
 
 
 async def test_activation_without_own_mail_requires_the_password_again(api: Api) -> None:
-    """The link in the mailbox belongs to an earlier registration, which may be a stranger's."""
+    """The pending password belongs to an earlier registration, which may be a stranger's."""
     stranger = {**REGISTRATION, "password": NEW_PASSWORD}
     for _ in range(5):
         await api.at(ABROAD).do("register", stranger)
@@ -188,7 +188,7 @@ async def test_account_requests_fifty_engagements_a_day_of_known_and_unknown_cli
     arguments = {"bureauAccountId": biuro.account_id, "clientNumber": 987_654_321}
     for count in (49, 50):
         assert codes(await api.do("engageBureau", arguments, by=biuro)) == []
-        await fill(throttle.ENGAGEMENT, count)
+        await fill(mail_limit.NEW.account_engagements, count)
 
     assert (await rejection(api, "engageBureau", arguments, by=biuro)).codes == [RATE_LIMITED]
 

@@ -17,5 +17,10 @@ def credentials(password: str = PASSWORD, email: str = "anna@example.com") -> di
     return {"email": email, "password": password}
 
 
+async def activate(api: Api, password: str = PASSWORD, email: str = "anna@example.com") -> dict[str, Any]:
+    """Follow the newest activation link of an address, and choose a password."""
+    return await api.do("activate", {"token": await api.link(email, "activation"), "password": password}, "accessToken")
+
+
 async def sign_in(api: Api, password: str = PASSWORD, email: str = "anna@example.com") -> dict[str, Any]:
     return await api.do("signIn", credentials(password, email), "accessToken viewer { user { id } }")

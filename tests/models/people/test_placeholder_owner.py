@@ -29,7 +29,7 @@ async def test_client_without_a_login_takes_over_with_a_new_login(api: Api) -> N
     assert await User.filter(email=EMAIL).count() == 1
     assert await Grant.filter(account_id=account_key(client), role="OWNER").count() == 1
     assert (await account_status(api, biuro, client))["viewerGrant"] == {"role": "COLLABORATOR"}
-    assert await refusal_codes(api, "activate", {**arguments, "password": PASSWORD}) == [("TOKEN_INVALID", ["token"])]
+    assert await refusal_codes(api, "activate", {**arguments, "password": PASSWORD}) == [("ALREADY_ACTIVE", ["token"])]
     account_input = {"name": "Kunde To AS", "organizationNumber": "974760673", "country": "NO"}
     assert codes(await api.do("createAccount", account_input, by=payload["accessToken"])) == []
 
@@ -52,7 +52,7 @@ async def test_client_with_a_login_has_to_sign_in_to_take_over(api: Api) -> None
     assert payload["viewer"] == {"user": {"id": kim.user_id}, "currentAccount": {"id": client}}
     assert await account_status(api, kim, client) == {"status": "ACTIVE", "viewerGrant": {"role": "OWNER"}}
     assert codes(await api.do("signIn", {"email": EMAIL, "password": PASSWORD})) == []
-    assert await refusal_codes(api, "activate", arguments, by=kim) == [("TOKEN_INVALID", ["token"])]
+    assert await refusal_codes(api, "activate", arguments, by=kim) == [("ALREADY_ACTIVE", ["token"])]
 
 
 async def test_take_over_with_a_second_factor_needs_a_signed_in_session(api: Api) -> None:

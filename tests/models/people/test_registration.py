@@ -1,13 +1,18 @@
 """Registration of users."""
 
 import unicodedata
+from typing import Any
 
 import pytest
 
+from database import db
 from models.people.user import User
 from tests.api import Api, codes, count_rows
-from tests.models.people.logins import INVALID_LINK, NEW_PASSWORD, WRONG_CREDENTIALS, registration_input, sign_in
+from tests.models.people.logins import NEW_PASSWORD, WRONG_CREDENTIALS, activate, registration_input, sign_in
 from tests.models.refusals import mails, refusal_codes, state
+from tests.resolvers.statements import record_statements
+
+REGISTRATION_TABLES = ("users", "accounts", "grants", "organization_numbers", "trials")
 
 # ---- Registration ----------------------------------------------------------------------------
 
@@ -38,7 +43,7 @@ async def test_registration_can_name_the_account(api: Api) -> None:
 
 async def test_taken_address_answers_like_a_free_one_and_its_owner_gets_a_mail(api: Api) -> None:
     free_outcome = await api.do("register", registration_input())
-    await api.do("activate", {"token": await api.link("anna@example.com", "activation")})
+    await activate(api)
     before = await state()
 
     taken_outcome = await api.do(
@@ -63,29 +68,61 @@ async def test_taken_organization_number_does_not_reveal_a_taken_address(api: Ap
     assert free_outcome == taken_outcome == [("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])]
 
 
-async def test_second_registration_replaces_the_first_before_activation(api: Api) -> None:
-    await api.do("register", registration_input(accountName="First"))
-    old_link = await api.link("anna@example.com", "activation")
+async def test_second_registration_changes_nothing_and_closes_no_link(api: Api) -> None:
+    arguments = registration_input(accountName="First", locale="pl", organizationNumber="974760673", country="NO")
+    payload = await api.do("register", arguments, "registrationSecret")
+    token = await api.link("anna@example.com", "activation")
+    rows = [await db.fetch(f"SELECT t FROM {table} t ORDER BY 1", row=db.Row) for table in REGISTRATION_TABLES]
 
-    await api.do("register", registration_input(password=NEW_PASSWORD, name="Anna N", accountName="Second"))
+    stranger = registration_input(email="ANNA@example.com", password=NEW_PASSWORD, name="Eve", accountName="Second")
+    assert codes(await api.do("register", {**stranger, "organizationNumber": "923609016", "country": "NO"})) == []
 
-    assert codes(await api.do("activate", {"token": old_link})) == INVALID_LINK
-    selection = "viewer { user { name } accounts { nodes { name } } }"
-    payload = await api.do("activate", {"token": await api.link("anna@example.com", "activation")}, selection)
-    assert payload["viewer"] == {"user": {"name": "Anna N"}, "accounts": {"nodes": [{"name": "Second"}]}}
-    assert codes(await sign_in(api)) == WRONG_CREDENTIALS
-    assert codes(await sign_in(api, NEW_PASSWORD)) == []
+    assert rows == [await db.fetch(f"SELECT t FROM {table} t ORDER BY 1", row=db.Row) for table in REGISTRATION_TABLES]
+    assert len(await mails("anna@example.com", "activation")) == 2
+    selection = "viewer { user { name locale } accounts { nodes { name organizationNumber } } }"
+    activation = {"token": token, "registrationSecret": payload["registrationSecret"]}
+    assert (await api.do("activate", activation, selection))["viewer"] == {
+        "user": {"name": "Anna Nowak", "locale": "pl"},
+        "accounts": {"nodes": [{"name": "First", "organizationNumber": "974760673"}]},
+    }
+    assert codes(await sign_in(api)) == []
+    assert codes(await sign_in(api, NEW_PASSWORD)) == WRONG_CREDENTIALS
 
 
-async def test_second_registration_releases_the_organization_number_of_the_first(api: Api) -> None:
-    await api.do("register", registration_input(organizationNumber="974760673", country="NO"))
+async def test_number_of_a_later_registration_stays_free(api: Api) -> None:
+    number = {"organizationNumber": "974760673", "country": "NO"}
     await api.do("register", registration_input())
+    await api.do("register", registration_input(**number))
 
-    other_payload = await api.do(
-        "register", registration_input(email="bo@example.com", organizationNumber="974760673", country="NO")
-    )
+    await api.person("bo@example.com", **number)
 
-    assert other_payload["errors"] == []
+    assert await refusal_codes(api, "register", registration_input(**number)) == [
+        ("ORGANIZATION_NUMBER_TAKEN", ["organizationNumber"])
+    ]
+
+
+async def test_registrations_of_new_pending_and_taken_addresses_do_the_same_work(
+    api: Api,
+) -> None:
+    await api.person("taken@example.com")
+    await api.do("register", registration_input(email="pending@example.com"))
+    statement_counts: list[int] = []
+    payloads: list[dict[str, Any]] = []
+    for email in ("new@example.com", "pending@example.com", "taken@example.com"):
+        with record_statements() as statements:
+            payloads.append(await api.do("register", registration_input(email=email), "registrationSecret"))
+        statement_counts.append(len(statements))
+
+    assert len(set(statement_counts)) == 1
+    assert statement_counts[0] > 10
+    assert [(len(payload["registrationSecret"]), payload["errors"]) for payload in payloads] == [(43, [])] * 3
+    assert len({payload["registrationSecret"] for payload in payloads}) == 3
+
+
+async def test_refused_registration_has_no_secret(api: Api) -> None:
+    payload = await api.do("register", registration_input(password="short"), "registrationSecret")
+
+    assert payload["registrationSecret"] is None
 
 
 async def test_all_input_errors_are_reported_at_once(api: Api) -> None:
@@ -141,7 +178,7 @@ async def test_blank_organization_number_counts_as_none(api: Api, blank: str | N
 async def test_address_forms_belong_to_one_login(api: Api, registered_email: str, entered_email: str) -> None:
     await api.do("register", registration_input(email=registered_email))
     row = await User.get()
-    await api.do("activate", {"token": await api.link(row.email, "activation")})
+    await activate(api, email=row.email)
 
     assert codes(await sign_in(api, email=entered_email)) == []
     await api.do("register", registration_input(email=entered_email))

@@ -135,8 +135,11 @@ async def test_mailed_links_do_not_bypass_the_factor(api: Api) -> None:
     assert (await api.do("inviteUser", invitation, by=owner))["errors"] == []
     arguments = {"token": await api.link(anna.email, "invitation"), "name": "Eve", "password": PASSWORD}
 
-    assert await refusal_codes(api, "activate", {"token": used_token, "password": PASSWORD}) == [
+    assert await refusal_codes(api, "activate", {"token": used_token, "password": "anew " + PASSWORD}) == [
         ("TOKEN_INVALID", ["token"])
+    ]
+    assert await refusal_codes(api, "activate", {"token": used_token, "password": PASSWORD}) == [
+        ("ALREADY_ACTIVE", ["token"])
     ]
     assert await refusal_codes(api, "acceptInvitation", arguments) == [("SIGN_IN_REQUIRED", None)]
 
@@ -144,11 +147,11 @@ async def test_mailed_links_do_not_bypass_the_factor(api: Api) -> None:
 async def test_reopened_activation_link_does_not_bypass_the_factor(api: Api) -> None:
     anna = await api.person("anna@example.com")
     await enable_second_factor(api, anna)
-    await db.execute("UPDATE user_tokens SET used_at = NULL")
+    await db.execute("UPDATE user_tokens SET used_at = NULL, has_worked = FALSE")
 
-    arguments = {"token": await api.link(anna.email, "activation")}
+    arguments = {"token": await api.link(anna.email, "activation"), "password": "anew " + PASSWORD}
 
-    assert await refusal_codes(api, "activate", arguments) == [("SIGN_IN_REQUIRED", None)]
+    assert await refusal_codes(api, "activate", arguments) == [("TOKEN_INVALID", ["token"])]
 
 
 # ---- Wrong codes -----------------------------------------------------------------------------

@@ -133,7 +133,9 @@ async def test_erasure_ends_sessions_grants_and_invitations(api: Api) -> None:
     assert (await api.ask("{ viewer { user { name } } }", by=bo)).data["viewer"] is None
     assert codes(await api.do("signIn", {"email": ADDRESS, "password": PASSWORD})) == [("INVALID_CREDENTIALS", None)]
     grants = await Grant.filter(user_id=ids.decode("User", bo.user_id))
-    assert {grant.status for grant in grants} == {"RESIGNED"}
+    # The user's own accounts are closed.
+    assert {(grant.role, grant.status) for grant in grants if grant.role == "OWNER"} == {("OWNER", "REVOKED")}
+    assert {grant.status for grant in grants if grant.role != "OWNER"} == {"RESIGNED"}
     pending_emails = await Invitation.filter(status="PENDING").values_list("email", flat=True)
     assert pending_emails == []
     closed_accounts = await Account.filter(closed_at__isnull=False)
@@ -144,7 +146,8 @@ async def test_erasure_ends_sessions_grants_and_invitations(api: Api) -> None:
     event_types = sorted(row.type for row in await load_erasure_events())
     assert event_types.count("user:login:erase") == 1
     assert event_types.count("account:account:close") == 2
-    assert event_types.count("account:grant:resign") == 3
+    assert event_types.count("account:grant:resign") == 1
+    assert event_types.count("account:grant:revoke") == 2
     assert event_types.count("account:invitation:revoke") == 1
     assert event_types.count("account:invitation:decline") == 1
 

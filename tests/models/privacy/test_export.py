@@ -24,7 +24,7 @@ async def test_export_contains_every_category(api: Api) -> None:
 
     anna_export, bo_export = await export(api, anna), await export(api, bo)
 
-    assert [*anna_export] == [category.name for category in personal_data.PERSONAL_DATA]
+    assert [*anna_export] == [category.name for category in personal_data.categories()]
     (profile,) = anna_export["profile"]
     assert (profile["email"], profile["name"]) == ("anna@example.com", "Anna Nowak")
     assert [row["id"] for row in anna_export["accounts"]] == [str(ids.decode("Account", anna.account_id))]

@@ -10,7 +10,7 @@ from database import db
 from models.base.errors import Refusal
 from models.base.validation import Validation
 from models.privacy import personal_data, redaction
-from models.privacy.personal_data import IMPERSONAL_TABLES, PERSONAL_DATA
+from models.privacy.personal_data import categories, impersonal_tables
 from resolvers import ids
 from tests.api import Api
 from tests.conftest import connect
@@ -18,7 +18,8 @@ from tests.conftest import connect
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 NOT_EXPORTED: set[tuple[str, str]] = set()
 """Columns that refer to users in rows about other people. An export must not contain them."""
-ADDRESSES_OF_OTHERS: set[tuple[str, str]] = set()
+# Data of accounts about their customers and suppliers.
+ADDRESSES_OF_OTHERS = {("contacts", "address"), ("contacts", "email"), ("sales_documents", "buyer_address")}
 
 _COLUMNS = """
 SELECT table_name, column_name FROM information_schema.columns
@@ -39,12 +40,12 @@ async def load_columns(sql: str) -> set[tuple[str, str]]:
 async def test_every_table_is_described(api: Api) -> None:
     tables = {table for table, _ in await load_columns(_COLUMNS)}
 
-    assert tables == {category.table for category in PERSONAL_DATA} | IMPERSONAL_TABLES.keys()
+    assert tables == {category.table for category in categories()} | impersonal_tables().keys()
 
 
 async def test_every_reference_to_users_identifies_personal_data(api: Api) -> None:
     identifying_columns = {
-        (category.table, column) for category in PERSONAL_DATA for column in category.identifying_columns
+        (category.table, column) for category in categories() for column in category.identifying_columns
     }
 
     assert await load_columns(_REFERENCES) - identifying_columns == NOT_EXPORTED
@@ -60,7 +61,7 @@ async def test_every_column_that_may_contain_an_address_is_exported(api: Api) ->
     exported_columns = {
         (table, column)
         for table, column in address_columns
-        if any(category.table == table and column not in category.excluded_columns for category in PERSONAL_DATA)
+        if any(category.table == table and column not in category.excluded_columns for category in categories())
     }
 
     assert address_columns - exported_columns == ADDRESSES_OF_OTHERS
@@ -71,11 +72,11 @@ async def test_every_described_column_exists(api: Api) -> None:
 
     described_columns = {
         (category.table, column)
-        for category in PERSONAL_DATA
+        for category in categories()
         for column in (*category.identifying_columns, *category.excluded_columns)
     }
     assert described_columns - columns == set()
-    assert len({category.name for category in PERSONAL_DATA}) == len(PERSONAL_DATA)
+    assert len({category.name for category in categories()}) == len(categories())
 
 
 async def test_secrets_are_excluded_from_export(api: Api) -> None:
@@ -87,10 +88,10 @@ async def test_secrets_are_excluded_from_export(api: Api) -> None:
 
     assert {
         (category.table, column)
-        for category in PERSONAL_DATA
+        for category in categories()
         for table, column in secret_columns
         if category.table == table
-    } <= {(category.table, column) for category in PERSONAL_DATA for column in category.excluded_columns}
+    } <= {(category.table, column) for category in categories() for column in category.excluded_columns}
 
 
 def test_pseudonym_is_not_a_valid_address() -> None:
@@ -131,17 +132,19 @@ def statements(subject: personal_data.DataSubject) -> dict[str, tuple[str, list[
     """The statements of export and erasure that find rows of a person."""
     selections = {
         f"export {category.name}": f"SELECT FROM {category.table} t WHERE {category.condition}"
-        for category in PERSONAL_DATA
+        for category in categories()
     } | {
         f"erase {category.name}": personal_data.erasure_sql(category)
-        for category in PERSONAL_DATA
+        for category in categories()
         if category.erasure is not None
     }
     statement_by_name = {name: subject.bind(sql) for name, sql in selections.items()}
     for sql in redaction._NAMING_EVENTS:
         statement_by_name[sql] = sql, [subject.id]
-    statement_by_name[redaction._NAMING_EVENTS_BY_KEY] = redaction._NAMING_EVENTS_BY_KEY, [subject.keys]
-    statement_by_name[redaction._NAMING_MESSAGES] = redaction._NAMING_MESSAGES, [subject.keys, subject.until]
+    by_key = redaction._NAMING_EVENTS_BY_KEY
+    statement_by_name[by_key] = by_key, [subject.id, subject.keys]
+    in_messages = redaction._NAMING_MESSAGES
+    statement_by_name[in_messages] = in_messages, [subject.keys, subject.until, subject.id]
     return statement_by_name
 
 

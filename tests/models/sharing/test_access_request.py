@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from database import db
-from models.sharing.access_request import MAX_PER_DAY
+from models.outbox.mail_limit import NEW
 from tests.api import UNKNOWN_ID, Api, Clock, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number
 from tests.models.refusals import attempt, mails, refusal_codes, rejection, state, subjects
@@ -161,7 +161,7 @@ async def test_approval_fails_when_the_requester_no_longer_represents_the_accoun
 
 async def test_requests_of_a_user_are_limited_per_day(api: Api, clock: Clock) -> None:
     bo = await api.person("bo@example.com")
-    for number in range(MAX_PER_DAY):
+    for number in range(NEW.access_requests.max_attempts):
         request_id = await create_request(api, bo, accountNumber=20_000_000 + number)
         if number % 2:
             await api.do("withdrawAccessRequest", {"accessRequestId": request_id}, by=bo)
@@ -189,7 +189,7 @@ async def test_repeated_request_within_a_day_sends_no_second_mail(api: Api, cloc
 
 async def test_daily_limit_counts_concurrent_requests(api: Api) -> None:
     bo = await api.person("bo@example.com")
-    for number in range(MAX_PER_DAY - 2):
+    for number in range(NEW.access_requests.max_attempts - 2):
         await create_request(api, bo, accountNumber=20_000_000 + number)
 
     inputs = [{"role": "ACCOUNTANT", "accountNumber": 30_000_000 + number} for number in range(5)]

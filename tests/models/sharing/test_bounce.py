@@ -9,7 +9,7 @@ import pytest
 from aiosmtpd.smtp import Envelope
 
 from database import db
-from tests.api import Api, Clock, Person, codes, run_application
+from tests.api import PASSWORD, Api, Clock, Person, codes, run_application
 from tests.conftest import create_application
 from tests.mailer.conftest import FakeMailServer, serve
 from tests.models.bureaus.bureau_setup import register_bureau
@@ -164,3 +164,21 @@ async def test_block_of_the_receiver_shows_as_stopped(strict: tuple[Api, StrictM
     assert invitations == [{"status": "PENDING", "delivery": "STOPPED"}]
     assert message["failureReason"] == "The receiver has stopped mails of this kind."
     assert await mails(owner.email, "offer-failed") == []
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+async def test_user_hears_that_a_new_address_cannot_be_reached(
+    strict: tuple[Api, StrictMailServer], *, is_taken: bool
+) -> None:
+    api, peer = strict
+    anna = await api.person("anna@example.com")
+    if is_taken:
+        await api.person(INVITEE, "Bo Berg")
+    peer.replies_by_address[INVITEE] = "550 5.1.1 no such user"
+
+    change = {"newEmail": INVITEE, "password": PASSWORD}
+    assert codes(await api.do("changeEmail", change, by=anna)) == []
+    await settle()
+
+    (mail,) = await mails(anna.email, "email-change-failed")
+    assert INVITEE in mail.params

@@ -1,0 +1,233 @@
+"""Issuing of documents: numbers, copies of buyer and seller, credit notes and payments.
+
+The numbers of an account are one series for invoices and credit notes: the account's prefix, the year of issue, and a
+counter that starts again each year. The counter is a row that issuing locks until its commit, so two issuings never
+have one number, and a rollback leaves no gap. Dates follow the numbers: no document is issued before the last one. The
+prefix of a year is fixed by its first number, so that the series does not change in mid-year.
+"""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+from auth.policy import Permission
+from database import db, keys
+from i18n import mark
+from models.access.operation import OperationContext
+from models.accounts.account import Account
+from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.idempotency import idempotent
+from models.base.validation import Validation
+from workspace import document, money
+from workspace.contact import Contact
+from workspace.document import SCOPE, TABLE, Document, DocumentKind, DocumentStatus
+from workspace.document_line import DocumentLine
+from workspace.event_type import WorkspaceEventType
+from workspace.scope import requires_in_scope
+
+_PAYABLE: Final = frozenset({DocumentStatus.ISSUED, DocumentStatus.SENT, DocumentStatus.PARTLY_PAID})
+_CORRECTABLE: Final = _PAYABLE | {DocumentStatus.PAID}
+
+
+class DocumentPayment(Model):
+    """A payment of a document."""
+
+    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
+    document_id = fields.UUIDField()
+    amount = money.AmountField()
+    paid_on = fields.DateField()
+    created_at = fields.DatetimeField()
+
+    class Meta(Model.Meta):
+        """Table mapping."""
+
+        table = "document_payments"
+
+
+class _Series(db.Row):
+    counter: int
+    prefix: str
+
+
+_LAST_DAY: Final = """
+SELECT max(s.last_issued_on) AS day FROM document_series s WHERE s.account_id = $1
+"""
+_NEXT_NUMBER: Final = """
+INSERT INTO document_series AS s (account_id, year, prefix, counter, last_issued_on) VALUES ($1, $2, $3, 1, $4)
+ON CONFLICT (account_id, year) DO UPDATE SET counter = s.counter + 1, last_issued_on = EXCLUDED.last_issued_on
+RETURNING s.counter, s.prefix
+"""
+
+
+@requires_in_scope(SCOPE, Permission.DOCUMENTS_WRITE, WorkspaceEventType.DOCUMENT_ISSUE, of="document", table=TABLE)
+async def issue(context: OperationContext, document_id: UUID, *, issued_on: date | None = None) -> UUID:
+    """Issue a draft today (UTC), or at an earlier date. Returns the document's id."""
+    draft = await document.get_draft(document_id)
+    account = await Account.get(id=context.account_id)
+    buyer = await Contact.get_or_none(id=draft.contact_id) if draft.contact_id is not None else None
+    if buyer is None:
+        raise refuse(UserErrorCode.REQUIRED, "document_id", mark("The document has no contact."))
+    if not await DocumentLine.filter(document_id=document_id).exists():
+        raise refuse(UserErrorCode.REQUIRED, "document_id", mark("The document has no lines."))
+    today = context.now.date()
+    day = issued_on or today
+    with Validation() as check:
+        _ = document.check_date(check, "issued_on", day, first=await _first_day(context.account_id), last=today)
+        if draft.due_on is not None:
+            _ = document.check_date(check, "due_on", draft.due_on, first=day)
+    due_on = draft.due_on
+    if due_on is None and draft.kind is DocumentKind.INVOICE:
+        due_on = day + timedelta(days=account.payment_term_days)
+    invoice = await _check_correction(draft)
+    (series,) = await db.fetch(_NEXT_NUMBER, context.account_id, day.year, account.invoice_prefix, day, row=_Series)
+    if series.prefix != account.invoice_prefix:
+        raise refuse(
+            UserErrorCode.INVALID_STATE,
+            None,
+            mark("The numbers of this year begin with “%(prefix)s”. Set that prefix again until the year ends."),
+            prefix=series.prefix,
+        )
+    number = f"{series.prefix}{day.year}-{series.counter:04d}"
+    _ = await db.execute(
+        _ISSUE, document_id, number, day.year, series.counter, day, due_on,
+        buyer.name, buyer.country, buyer.vat_number, buyer.address,
+        account.name, account.country, account.organization_number, account.vat_number, account.bank_account_number,
+    )  # fmt: skip
+    if invoice is not None:
+        await _credit(invoice, draft.gross_amount)
+    await context.record(WorkspaceEventType.DOCUMENT_ISSUE, after={"document": document_id, "number": number})
+    return document_id
+
+
+_ISSUE: Final = f"""
+UPDATE {TABLE} SET status = 'ISSUED', number = $2, series_year = $3, series_counter = $4, issued_on = $5, due_on = $6,
+    buyer_name = $7, buyer_country = $8, buyer_vat_number = $9, buyer_address = $10, seller_name = $11,
+    seller_country = $12, seller_organization_number = $13, seller_vat_number = $14, seller_bank_account = $15
+WHERE id = $1 AND status = 'DRAFT'
+"""
+
+
+class _Day(db.Row):
+    day: date | None
+
+
+async def _first_day(account_id: UUID) -> date:
+    """The first date on which the next document can be issued: that of the last one."""
+    (row,) = await db.fetch(_LAST_DAY, account_id, row=_Day)
+    return row.day or document.FIRST_DATE
+
+
+# ---- Credit notes ----------------------------------------------------------------------------
+
+
+@idempotent("createCreditNote")
+@requires_in_scope(SCOPE, Permission.DOCUMENTS_WRITE, WorkspaceEventType.DOCUMENT_CREATE, of="document", table=TABLE)
+async def create_credit_note(context: OperationContext, document_id: UUID) -> UUID:
+    """Create the draft of a credit note for an issued invoice, with all of its lines. Returns the draft's id."""
+    invoice = await Document.get(id=document_id)
+    _require_correctable(invoice)
+    draft = await Document.create(
+        account_id=invoice.account_id,
+        created_by_id=context.user_id,
+        kind=DocumentKind.CREDIT_NOTE,
+        corrected_id=invoice.id,
+        contact_id=invoice.contact_id,
+        currency=invoice.currency,
+        net_amount=invoice.net_amount,
+        tax_amount=invoice.tax_amount,
+        paid_amount=Decimal(0),
+        credited_amount=Decimal(0),
+        created_at=context.now,
+    )
+    line_ids = await DocumentLine.filter(document_id=invoice.id).order_by("id").values_list("id", flat=True)
+    _ = await db.execute(_COPY_LINES, draft.id, line_ids, [keys.uuid7() for _ in line_ids])
+    await context.record(
+        WorkspaceEventType.DOCUMENT_CREATE,
+        after={"document": draft.id, "kind": draft.kind, "corrected": str(invoice.id)},
+    )
+    return draft.id
+
+
+_COPY_LINES: Final = """
+INSERT INTO document_lines (id, document_id, product_id, description, unit, quantity, unit_price, purchase_price,
+    discount_percent, vat_rate, net_amount)
+SELECT copies.id, $1, l.product_id, l.description, l.unit, l.quantity, l.unit_price, l.purchase_price,
+    l.discount_percent, l.vat_rate, l.net_amount
+FROM unnest($2::uuid[], $3::uuid[]) copies (line_id, id) JOIN document_lines l ON l.id = copies.line_id
+"""
+
+
+def _require_correctable(invoice: Document) -> None:
+    if invoice.kind is not DocumentKind.INVOICE or invoice.status not in _CORRECTABLE:
+        raise refuse(UserErrorCode.INVALID_STATE, None, mark("Only an issued invoice can be credited."))
+
+
+async def _check_correction(draft: Document) -> Document | None:
+    """The invoice that a credit note corrects. None for an invoice.
+
+    Raises Refusal: the invoice was credited meanwhile, or would be credited with more than its amount.
+    """
+    if draft.corrected_id is None:
+        return None
+    invoice = await Document.get(id=draft.corrected_id)
+    _require_correctable(invoice)
+    if draft.gross_amount > invoice.gross_amount - invoice.credited_amount:
+        raise refuse(UserErrorCode.OUT_OF_RANGE, None, mark("The credit note is larger than what is left to credit."))
+    return invoice
+
+
+async def _credit(invoice: Document, amount: Decimal) -> None:
+    credited_amount = invoice.credited_amount + amount
+    is_credited = credited_amount == invoice.gross_amount
+    status = DocumentStatus.CREDITED if is_credited else _status_after(invoice, invoice.open_amount - amount)
+    _ = await Document.filter(id=invoice.id).update(credited_amount=credited_amount, status=status)
+
+
+# ---- Payments --------------------------------------------------------------------------------
+
+
+@idempotent("recordPayment")
+@requires_in_scope(SCOPE, Permission.DOCUMENTS_WRITE, WorkspaceEventType.DOCUMENT_PAY, of="document", table=TABLE)
+async def record_payment(
+    context: OperationContext, document_id: UUID, *, amount: Decimal, paid_on: date | None = None
+) -> UUID:
+    """Record a payment of an issued invoice, of today (UTC) or an earlier date. Returns the document's id."""
+    invoice = await Document.get(id=document_id)
+    if invoice.kind is not DocumentKind.INVOICE or invoice.status not in _PAYABLE:
+        raise _not_payable()
+    today = context.now.date()
+    day = paid_on or today
+    with Validation() as check:
+        decimals = money.DECIMALS[invoice.currency]
+        number = money.check_number(
+            check, "amount", amount, minimum=0, maximum=int(money.MAX_AMOUNT) - 1, decimals=decimals
+        )
+        if number > invoice.open_amount or amount == 0:
+            check.add_problem(
+                UserErrorCode.OUT_OF_RANGE,
+                "amount",
+                mark("A payment is more than zero, and at most what is open: %(open)s."),
+                open=str(invoice.open_amount),
+            )
+        _ = document.check_date(check, "paid_on", day, last=today)
+    paid_amount = invoice.paid_amount + money.round_amount(number, invoice.currency)
+    status = _status_after(invoice, invoice.open_amount - number)
+    if status is invoice.status:
+        status = DocumentStatus.PARTLY_PAID
+    _ = await DocumentPayment.create(document_id=document_id, amount=number, paid_on=day, created_at=context.now)
+    _ = await Document.filter(id=document_id).update(paid_amount=paid_amount, status=status)
+    await context.record(WorkspaceEventType.DOCUMENT_PAY, after={"document": document_id, "amount": str(number)})
+    return document_id
+
+
+def _not_payable() -> Refusal:
+    return refuse(UserErrorCode.INVALID_STATE, None, mark("Only an issued invoice with an open amount can be paid."))
+
+
+def _status_after(invoice: Document, open_amount: Decimal) -> DocumentStatus:
+    """The status of an invoice of which `open_amount` is left to pay."""
+    return DocumentStatus.PAID if open_amount == 0 else invoice.status
