@@ -227,7 +227,7 @@ async def test_random_queries_have_equal_responses(log: ComparisonLog, name: str
 PARTLY_REFUSED = [
     "{ viewer { accounts { nodes { settings { locks } grants { nodes { role user { name email } } } } } } }",
     "{ accounts(orderBy: NAME) { edges { cursor node { events { totalCount } invitations { totalCount } } } } }",
-    "{ viewer { accounts { nodes { name messages { nodes { id } } events { nodes { type } } } } } }",
+    "{ viewer { accounts { nodes { name messages { nodes { id } } events { nodes { __typename type } } } } } }",
     "{ accounts { nodes { number owner { name email } viewerGrant { user { name } } grants { totalCount } } } }",
     "{ accounts { nodes { name invitations { nodes { __typename email invitedBy { name email } } } } } }",
 ]
@@ -312,7 +312,7 @@ async def mutation_document(log: ComparisonLog, mutation: str, name: str) -> gen
     user = log.world.people[name] or log.world.person("stranger")
     # Some input needs a guest, and the owner is not a guest. The owner therefore runs the call of another user.
     user = log.world.person("accountant") if name == "owner" else user
-    await log.world.clear_attempts()
+    await log.world.reset()
     mutation_input = await CALLS[mutation].make_input(log.world, user)
     type_ = SCHEMA.type_map[f"{mutation[0].upper()}{mutation[1:]}Payload"]
     selection = generation.generate_selection(

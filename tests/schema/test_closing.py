@@ -63,7 +63,7 @@ async def test_every_field_can_still_be_read(world: World, name: str) -> None:
 @pytest.mark.parametrize("mutation", MUTATIONS)
 async def test_only_reading_leaving_and_taking_access_go_on(world: World, mutation: str) -> None:
     person, call = world.person("collaborator" if mutation in BY_GUESTS else "owner"), CALLS[mutation]
-    await world.clear_attempts()
+    await world.reset()
     values = await call.make_input(world, person)
     token = await sign_in_again(world, person) if call.has_other_session else person.token
     await db.execute(SET_DATE, world.api.clock.now + timedelta(days=30))

@@ -61,7 +61,7 @@ async def run_every_mutation(world: World) -> None:
     for mutation, call in sorted(CALLS.items()):
         person = world.person("collaborator" if mutation in BY_GUESTS else "owner")
         person = await world.api.person(world.new_address()) if call.is_by_new_user else person
-        await world.clear_attempts()
+        await world.reset()
         values = await call.make_input(world, person)
         token = await sign_in_again(world, person) if call.has_other_session else person.token
         response = await world.api.ask(payload_document(world, mutation), {"input": values}, by=token)

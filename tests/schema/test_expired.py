@@ -71,7 +71,7 @@ async def run_after_expiry(world: World, mutation: str, name: str) -> tuple[Any,
     """The response to a mutation after the end of all subscriptions, and whether all rows stayed as they were."""
     person, call = world.person(name), CALLS[mutation]
     await db.execute(SET_END, world.api.clock.now.replace(year=world.api.clock.now.year + 2))
-    await world.clear_attempts()
+    await world.reset()
     values = await call.make_input(world, person)
     token = await sign_in_again(world, person) if call.has_other_session else person.token
     await db.execute(SET_END, world.api.clock.now)

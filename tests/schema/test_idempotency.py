@@ -145,9 +145,9 @@ async def world(postgres: str, template: str) -> AsyncIterator[World]:
 
 async def prepare(world: World, mutation: str, **extra_fields: object) -> dict[str, Any]:
     """A new input of a creating mutation. The limits of a day are tested elsewhere."""
-    await world.clear_attempts()
+    await world.reset()
     values = await CALLS[mutation].make_input(world, world.owner)
-    await world.clear_attempts()
+    await world.reset()
     return {**(values or {}), **extra_fields}
 
 
@@ -201,14 +201,14 @@ async def test_key_with_another_input_is_refused_and_changes_nothing(world: Worl
     values = await prepare(world, mutation, idempotencyKey=key)
     assert codes(await api.do(mutation, values, by=owner)) == []
     changes = {name: other_value(world, name, value) for name, value in CREATING[mutation].other_input.items()}
-    await world.clear_attempts()
+    await world.reset()
 
     assert await refusal_codes(api, mutation, {**values, **changes}, by=owner) == KEY_REUSE
 
 
 async def renew_sessions(world: World) -> None:
     """Start new sessions, because earlier mutations have ended sessions."""
-    await world.clear_attempts()
+    await world.reset()
     for name in ("owner", "collaborator"):
         world.people[name] = replace(world.person(name), token=await sign_in_again(world, world.person(name)))
 

@@ -125,7 +125,7 @@ async def run_mutation(world: World, name: str, mutation: str) -> tuple[Response
     """The response to a mutation, and the row counts of all tables before and after it."""
     person = world.people[name]
     call = CALLS[mutation]
-    await world.clear_attempts()
+    await world.reset()
     values = await call.make_input(world, person or world.owner)
     token = await sign_in_again(world, person) if call.has_other_session and person else person and person.token
     if call.is_by_new_user and person:

@@ -126,7 +126,7 @@ async def prepare(world: World, mutation: str) -> tuple[str, Input]:
     """A session whose proof is too old, and an input of a mutation. Earlier mutations have ended sessions."""
     api = world.api
     api.reauthenticates = True
-    await world.clear_attempts()
+    await world.reset()
     for name in ("owner", "collaborator"):
         world.people[name] = replace(world.person(name), token=await sign_in_again(world, world.person(name)))
     caller = world.person("collaborator" if mutation in BY_GUESTS else "owner")

@@ -82,7 +82,7 @@ def test_each_repeatable_mutation_exists() -> None:
 @pytest.mark.parametrize("mutation", sorted(CALLS))
 async def test_second_call_is_refused_or_does_something(world: World, mutation: str) -> None:
     call = CALLS[mutation]
-    await world.clear_attempts()
+    await world.reset()
     person = world.person("collaborator" if mutation in BY_GUESTS else "owner")
     values = await call.make_input(world, person)
     token = await sign_in_again(world, person) if call.has_other_session else person.token

@@ -77,13 +77,16 @@ class World:
         return f"new-{next(self.counter)}@example.com"
 
     async def clear_attempts(self) -> None:
-        """Remove all rate limit attempts: the tests of a day's limits are elsewhere.
-
-        Make the account a bureau again, and reopen it.
-        """
+        """Remove all rate limit attempts: the tests of a day's limits are elsewhere."""
         await db.execute("UPDATE guesses SET tried = '{}'")
+
+    async def reset(self) -> None:
+        """Remove all rate limit attempts, reopen the account, and give it its former kind and invoice prefix."""
+        await self.clear_attempts()
         await db.execute("UPDATE accounts SET closes_at = NULL WHERE closed_at IS NULL")
-        await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(self.owner.account_id))
+        await db.execute(
+            "UPDATE accounts SET kind = 'BUREAU', invoice_prefix = '' WHERE id = $1", key(self.owner.account_id)
+        )
 
     async def remove_second_factor(self, person: Person) -> None:
         """Make the password alone enough for a user."""
@@ -210,7 +213,7 @@ class World:
         if person is None:
             return PUBLIC_BIT, None
         user_key, rights = key(person.user_id), PUBLIC_BIT | AUTHENTICATED_BIT
-        if type_name in {"Viewer", "SecondFactor", "Mutation", "Subscription", "AccessChange"}:
+        if type_name in {"Viewer", "EmailChange", "SecondFactor", "Mutation", "Subscription", "AccessChange"}:
             return rights | SELF_BIT, None
         if type_name == "Session":
             return rights | (SELF_BIT if await fetch_value("sessions", "user_id", row) == user_key else 0), None
@@ -340,7 +343,7 @@ async def create_world(api: Api) -> World:
     values = {"accountId": owner.account_id, "payerAccountId": world.side_account_id, "days": 10}
     assert (await api.do("extendSubscription", values, by=owner))["errors"] == []
     world.partner = await api.person("partner@example.com", "Per Partner", accountName="Partner AS")
-    await db.execute("UPDATE accounts SET kind = 'BUREAU' WHERE id = $1", key(owner.account_id))
+    await db.execute("UPDATE accounts SET kind = 'BUREAU', invoice_prefix = '' WHERE id = $1", key(owner.account_id))
     values = {"bureauAccountId": owner.account_id, "clientNumber": 10_000_000}
     assert (await api.do("engageBureau", values, by=owner))["errors"] == []
     engagement = await world.request_engagement()
@@ -371,6 +374,8 @@ async def create_world(api: Api) -> World:
     document = {"documentId": await world.create_draft(owner)}
     for mutation in ("issueDocument", "createCreditNote"):
         assert (await api.do(mutation, document, by=owner))["errors"] == []
+    values = {"newEmail": "new-owner@example.com", "password": PASSWORD}
+    assert (await api.do("changeEmail", values, by=owner))["errors"] == []
     await _load_objects(world, key(owner.account_id))
     return world
 
