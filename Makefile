@@ -27,6 +27,8 @@ otel: .venv/.otel ## Install the packages for traces (OTEL_EXPORTER_OTLP_ENDPOIN
 # The tests run as two halves in parallel, each with its own PostgreSQL, to use two cores.
 SECOND_HALF := tests/benchmarks tests/commands tests/database tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful
 
+SECOND_REFERENCE_HALF := tests/resolvers tests/models/accounts tests/models/bureaus tests/models/people tests/models/sharing
+
 # Line and branch coverage of the product's folders. Left out is what the tests run in processes of their own, where
 # nothing measures it: the commands, the supervisor and its workers, traces with their optional packages, migrations.
 PRODUCT := auth,database,executor,i18n,mailer,models,resolvers,schema,server,workspace
@@ -51,7 +53,16 @@ else
 endif
 
 test-reference: setup ## Run the tests of the API with graphql-core as the executor
+ifeq ($(ARGS),)
+	@output=$$(mktemp); export TEST_EXECUTOR=reference; \
+	$(PY) -m pytest $(SECOND_REFERENCE_HALF) >"$$output" 2>&1 & second_pid=$$!; \
+	$(PY) -m pytest tests/models $(SECOND_REFERENCE_HALF:%=--ignore=%); first_status=$$?; \
+	wait $$second_pid; second_status=$$?; \
+	cat "$$output"; rm -f "$$output"; \
+	exit $$((first_status || second_status))
+else
 	TEST_EXECUTOR=reference $(PY) -m pytest tests/models tests/resolvers $(ARGS)
+endif
 
 test-clients: setup $(CLIENTS)/.complete ## Run real clients, the HTTP audits and GraphiQL in Chromium on a real server
 	$(PY) -m pytest tests/clients $(ARGS)

@@ -28,6 +28,7 @@ from starlette.applications import Starlette
 import app
 import embedded
 from auth import passwords
+from mailer import scheduler
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock, run_application
 
@@ -47,6 +48,14 @@ def memory_folder() -> str | None:
     folder = Path("/dev/shm")  # noqa: S108 - mkdtemp creates a new folder in it
     has_room = folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= MIN_MEMORY
     return str(folder) if has_room else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scheduler_sleeps() -> Iterator[None]:
+    """Let no scheduled job run by itself. After a minute, it would write rows in the middle of a test."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(scheduler, "INTERVAL_SECONDS", 24 * 3600)
+        yield
 
 
 @pytest.fixture(scope="session")

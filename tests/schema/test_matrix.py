@@ -130,6 +130,8 @@ async def run_mutation(world: World, name: str, mutation: str) -> tuple[Response
     token = await sign_in_again(world, person) if call.has_other_session and person else person and person.token
     if call.is_by_new_user and person:
         token = (await world.api.person(world.new_address())).token
+    # The first use of a grant in an hour writes an event, whatever the request does.
+    await world.api.ask("{ __typename }", by=token)
     before = await count_rows()
     answer = await world.api.ask(payload_document(world, mutation), {"input": values}, by=token)
     return answer, before, await count_rows()
@@ -142,7 +144,7 @@ async def sign_in_again(world: World, person: Person) -> str:
     return str(payload["accessToken"])
 
 
-WITHOUT_EVENT = {"updateProfile", "updateAccount", "updateAccountSettings", "revokeOtherSessions"}
+WITHOUT_EVENT = {"updateProfile", "updateAccount", "revokeOtherSessions"}
 """Mutations that change nothing here for most callers, and then record no event."""
 
 

@@ -382,28 +382,19 @@ async def create_world(api: Api) -> World:
 
 async def _load_objects(world: World, account: UUID) -> None:
     """Load the ids of the account's objects, some of each type."""
-    tables = {
-        "Grant": "SELECT id FROM grants WHERE account_id = $1",
-        "Invitation": "SELECT id FROM invitations WHERE account_id = $1",
+    parts = ["Grant", "Invitation", "AccessRequest", "EngagementRequest", "SubscriptionEntry", "OwnershipTransfer"]
+    parts += ["Contact", "Product", "Document", "DocumentLine"]
+    tables = {name: f"SELECT id FROM {ACCOUNT_PARTS[name][0]} WHERE account_id = $1" for name in parts} | {
         "Engagement": "SELECT id FROM engagements WHERE $1 IN (bureau_id, client_id)",
-        "AccessRequest": "SELECT id FROM access_requests WHERE account_id = $1",
-        "EngagementRequest": "SELECT id FROM engagement_requests WHERE account_id = $1",
-        "SubscriptionEntry": "SELECT id FROM subscription_entries WHERE account_id = $1",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",
         "Message": "SELECT id FROM messages WHERE account_id = $1 ORDER BY id LIMIT 5",
-        "OwnershipTransfer": "SELECT id FROM ownership_transfers WHERE account_id = $1",
         "User": "SELECT user_id AS id FROM grants WHERE account_id = $1",
         "Session": "SELECT s.id FROM sessions s JOIN grants g USING (user_id) WHERE g.account_id = $1",
         "Account": "SELECT $1::uuid AS id",
-        "Contact": "SELECT id FROM contacts WHERE account_id = $1",
-        "Product": "SELECT id FROM products WHERE account_id = $1",
-        "Document": "SELECT id FROM sales_documents WHERE account_id = $1",
-        "DocumentLine": f"SELECT id FROM {DOCUMENT_LINES} WHERE account_id = $1",
     }
     for type_name, sql in tables.items():
-        rows = await db.fetch(sql, account, row=db.Row)
-        world.objects[type_name] = [ids.encode(type_name, row.id) for row in rows]
-        assert rows, type_name
+        world.objects[type_name] = [ids.encode(type_name, row.id) for row in await db.fetch(sql, account, row=db.Row)]
+        assert world.objects[type_name], type_name
 
 
 __all__ = ["CALLERS", "EXECUTORS", "GUESTS", "INSIDERS", "PASSWORD", "World", "application", "create_world", "key"]
