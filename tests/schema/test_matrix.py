@@ -130,7 +130,7 @@ async def run_mutation(world: World, name: str, mutation: str) -> tuple[Response
     token = await sign_in_again(world, person) if call.has_other_session and person else person and person.token
     if call.is_by_new_user and person:
         token = (await world.api.person(world.new_address())).token
-    # The first use of a grant in an hour writes an event, whatever the request does.
+    # The first use of a grant in an hour writes an event, also if the request changes nothing.
     await world.api.ask("{ __typename }", by=token)
     before = await count_rows()
     answer = await world.api.ask(payload_document(world, mutation), {"input": values}, by=token)
