@@ -75,7 +75,10 @@ async def _verify(url: str, number: int | None, path: Path | None) -> int:
         click.echo(f"The anchor has {contents.seal_count} seals, the last of {contents.last_seal.sealed_at}.")
     if path is not None and chain_id is None and not broken_count and _is_writable(path):
         changed_heads = [*anchor.changed_heads(heads, contents.heads if contents else ())]
-        _ = anchor.append(path, changed_heads, sealed_at=datetime.now(UTC), transaction=transaction)
+        last_seal = contents.last_seal if contents else None
+        _ = anchor.append(
+            path, changed_heads, sealed_at=datetime.now(UTC), transaction=transaction, last_seal=last_seal
+        )
     return broken_count
 
 

@@ -91,15 +91,16 @@ def read_last_seal(path: Path) -> Seal | None:
         return None
 
 
-def append(path: Path, heads: Sequence[Head], *, sealed_at: datetime, transaction: int) -> bool:
+def append(path: Path, heads: Sequence[Head], *, sealed_at: datetime, transaction: int, last_seal: Seal | None) -> bool:
     """Append a sealed batch to an anchor file, which is created if it does not exist.
 
-    Processes wait for each other. Returns false, and writes nothing, if another process has sealed these transactions.
+    The heads are those that changed since `last_seal`. Processes wait for each other. Returns false, and writes
+    nothing, if another process has sealed a batch since then: what it lacks follows with the next run.
     """
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         seal, end = _last_seal(file)
-        if seal is not None and seal.transaction >= transaction and seal.sealed_at >= sealed_at:
+        if seal != last_seal:
             return False
         digest = hashlib.sha256(seal.digest.encode() if seal else b"")
         _ = file.seek(end)

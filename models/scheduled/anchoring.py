@@ -43,7 +43,9 @@ async def run(caller: Caller) -> int:
         _sent_until[command] = transaction
     is_seal_old = seal is None or caller.now - seal.sealed_at >= anchor.SEAL_INTERVAL
     if path is not None and (heads or is_seal_old):
-        _ = await asyncio.to_thread(anchor.append, path, heads, sealed_at=caller.now, transaction=transaction)
+        _ = await asyncio.to_thread(
+            anchor.append, path, heads, sealed_at=caller.now, transaction=transaction, last_seal=seal
+        )
     return len(heads)
 
 

@@ -24,7 +24,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def append(path: Path, *heads: Head, transaction: int) -> bool:
-    return anchor.append(path, heads, sealed_at=NOW + timedelta(seconds=transaction), transaction=transaction)
+    last_seal, sealed_at = anchor.read_last_seal(path), NOW + timedelta(seconds=transaction)
+    return anchor.append(path, heads, sealed_at=sealed_at, transaction=transaction, last_seal=last_seal)
 
 
 def test_all_heads_are_read_in_the_order_of_chains_and_positions(path: Path) -> None:
@@ -51,10 +52,12 @@ def test_file_is_only_appended_to(path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 4
 
 
-def test_seal_of_another_process_is_not_repeated(path: Path) -> None:
+@pytest.mark.parametrize("transaction", [5, 6])
+def test_heads_that_another_process_has_sealed_are_not_repeated(path: Path, transaction: int) -> None:
+    """Other transactions may have ended between the snapshots of the two."""
     assert append(path, head(1), transaction=5)
 
-    assert not anchor.append(path, [head(1)], sealed_at=NOW, transaction=5)
+    assert not anchor.append(path, [head(1)], sealed_at=NOW, transaction=transaction, last_seal=None)
 
     assert len(path.read_text().splitlines()) == 2
 
