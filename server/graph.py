@@ -43,6 +43,7 @@ from server.execution import Executor, compiled_executor
 from server.limits import Limits, LimitViolation
 from server.persisted_operations import PersistedOperations, Trust
 from server.request import GraphQLRequest
+from server.request_slots import MAX_OPERATIONS, RequestSlots
 
 NO_BUDGET: Final = Budget(0, 1)
 SESSION_ENDED: Final = "SESSION_ENDED"
@@ -106,6 +107,7 @@ class Graph:
         self._limits = operation_limits
         self._budget = caller_budget
         self.operations = Slots(operations_per_caller, MAX_WAITING)
+        self._network_operations = RequestSlots(MAX_OPERATIONS)
         self._documents = DocumentCache(document_checker(schema, operation_limits, development=development))
         self._persisted_operations = PersistedOperations(trust, persisted_operation.load_text)
 
@@ -193,16 +195,9 @@ class Graph:
             raise RequestError(406, "A subscription needs text/event-stream or graphql-transport-ws.")
         caller = _payer(context)
         await self._enter(caller)
-        timeout = asyncio.timeout(self._limits.seconds)
         try:
-            with on_behalf_of(caller), deadline.within(self._limits.seconds):
-                async with timeout:
-                    result = await self._execute(operation.document, operation.request, context)
-                    await context.record_uses()
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise _timeout_error(self._limits.seconds) from None
+            async with self._network_operations.slot(context.caller.ip_address):
+                result = await self._execute_in_time(operation, context, caller)
         finally:
             self.operations.leave(caller)
             if context.caller.queued_kinds:
@@ -219,6 +214,19 @@ class Graph:
         if extensions:
             response["extensions"] = extensions
         return response
+
+    async def _execute_in_time(self, operation: Operation, context: Context, caller: UUID | str) -> ExecutionResult:
+        timeout = asyncio.timeout(self._limits.seconds)
+        try:
+            with on_behalf_of(caller), deadline.within(self._limits.seconds):
+                async with timeout:
+                    result = await self._execute(operation.document, operation.request, context)
+                    await context.record_uses()
+                    return result
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise _timeout_error(self._limits.seconds) from None
 
     async def _enter(self, caller: UUID | str) -> None:
         try:

@@ -1,8 +1,12 @@
-"""The requests of each network that are checked and authorized at once. More of the same network wait for them.
+"""The requests of each network that are under way at once. More of the same network wait for them.
 
-Without this bound, a client with 400 connections has 400 requests under way, and a request of another client waits
-until each of them has had its turn on the event loop. The operation itself runs outside of the slot, as one of the few
-of its caller, so that slow operations of one user keep no slot from others of the same network.
+    checked and authorized    MAX_REQUESTS      without a bound, a request of another client waits until each of 400
+                                                connections has had its turn on the event loop
+    executed                  MAX_OPERATIONS    without a bound, the operations of a network hold all database
+                                                connections, and those of others wait for these
+
+A request has one of the slots at a time. One that waits for earlier operations of its own caller has none, so that
+a user with many requests keeps no slot from others of the network.
 """
 
 from collections.abc import AsyncGenerator
@@ -17,6 +21,8 @@ from models.base.network import networks_of
 
 MAX_REQUESTS: Final = 32
 """Requests of a network that are checked and authorized at once."""
+MAX_OPERATIONS: Final = 16
+"""Operations of a network that are executed at once: four fifths of the database connections of a process."""
 MAX_WAITING: Final = 400
 """Requests of a network that wait. More are refused."""
 
