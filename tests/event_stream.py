@@ -65,6 +65,12 @@ class EventStream:
         assert answer is not None
         return answer
 
+    async def last_codes(self) -> list[str]:
+        """The codes of the result that ends the stream. Events from before the end may come first."""
+        while "data" in (last := await self.answer()).body:
+            pass
+        return last.codes
+
 
 @asynccontextmanager
 async def follow(
