@@ -19,7 +19,7 @@ from models.base.errors import RateLimited
 from models.base.limit_name import LimitName
 from models.base.network import networks_of
 
-MAX_REQUESTS: Final = 32
+MAX_REQUESTS: Final = 8
 """Requests of a network that are checked and authorized at once."""
 MAX_OPERATIONS: Final = 16
 """Operations of a network that are executed at once: four fifths of the database connections of a process."""
