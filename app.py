@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+import modules
 import schema
 import settings as environment
 from database import db
@@ -94,6 +95,7 @@ def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | 
         *(_development_routes(settings) if settings.is_development else []),
         *unsubscribe.routes(settings.secret_key, settings.public_url, clock),
         *graphiql.routes(),
+        *(route for routes_of in modules.graph_parts("ROUTES") for route in routes_of(config, clock)),
     ]
     application = Starlette(
         routes=routes,
@@ -221,18 +223,19 @@ def _request_guard(settings: Settings) -> RequestGuard:
 async def _scheduled_jobs(
     config: OperationConfig, clock: Clock, wake: asyncio.Event, metrics: Metrics | None
 ) -> AsyncGenerator[None]:
-    """Run the scheduled jobs every minute."""
+    """Run the scheduled jobs every minute, and the steps of modules."""
     stop = asyncio.Event()
     task = asyncio.create_task(
         scheduler.run(
             config, clock, stop=stop, wake=wake, on_success=metrics.record_job_success if metrics else scheduler.ignore
         )
     )
+    steps_task = asyncio.create_task(scheduler.run_steps(config, clock, stop=stop))
     try:
         yield
     finally:
         stop.set()
-        await task
+        await asyncio.gather(task, steps_task)
 
 
 @asynccontextmanager

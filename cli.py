@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from commands import database, events, operations, operator, schema, server
+from commands import database, events, modules, operations, operator, schema, server
 from commands.runtime import Commands
 
 VERSION: Final[str] = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())["project"]["version"]
@@ -45,6 +45,7 @@ for command in (
     events.verify_events,
     operator.disable_second_factor,
     operator.jobs,
+    modules.modules,
     schema.matrix,
     schema.print_schema,
     schema.explain,

@@ -1,10 +1,14 @@
-"""Demo data: a small firm, its accountant, a colleague and a bureau, written by the operations of the product."""
+"""Demo data: a small firm, its accountant, a colleague and a bureau, written by the operations of the product.
+
+Modules add rows to each account of the demo: the part DEMO of their `samples`.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+import modules
 from auth import tokens
 from auth.policy import Permission, Role
 from database import db
@@ -62,7 +66,7 @@ async def _write(settings: Settings) -> None:
     owner = await _login(caller, OWNER, "Anna Nowak", account_name="Nowak Meble", country="PL")
     bureau = await _login(caller, BUREAU, "Ingrid Solheim", account_name="Solheim Regnskap", country="NO")
     accountant = await _login(caller, ACCOUNTANT, "Marek Lis", account_name="Biuro Lis", country="PL")
-    await _login(caller, SIMPLE_USER, "Ola Kowalska", account_name="Ola Kowalska", country="PL")
+    simple_user = await _login(caller, SIMPLE_USER, "Ola Kowalska", account_name="Ola Kowalska", country="PL")
     firm = await _first_account(owner.user())
     bureau_account = await _first_account(bureau.user())
     await Account.filter(id=bureau_account.id).update(kind=AccountKind.BUREAU)
@@ -88,6 +92,11 @@ async def _write(settings: Settings) -> None:
     )
     if not await Message.exists(to_address="new.colleague@example.com"):
         await invitation.issue(owner, firm.id, email="new.colleague@example.com", role=Role.COLLABORATOR)
+    transport = await Account.get(owner_id=owner.user(), name="Nowak Transport")
+    own_accounts = [await _first_account(user.user()) for user in (owner, bureau, accountant, simple_user)]
+    for demo_account in (*own_accounts, transport):
+        for write_samples in modules.sample_parts("DEMO"):
+            await write_samples(caller, demo_account.id)
 
 
 async def _login(caller: Caller, email: str, name: str, *, account_name: str, country: str) -> Caller:

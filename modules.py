@@ -4,12 +4,17 @@
     FULLMAKT_WORKSPACE=off                      leaves the types of the workspace out of the graph
 
 The workspace (contacts, products, documents) is registered in the same way, and through nothing else. A `Module` has
-light facts, because the lowest rooms read them while they are imported, and the names of two Python modules:
+light facts, because the lowest rooms read them while they are imported, and the names of Python modules:
 
     tables  SCHEMA (a DatabaseSchema, with migrations of its own), and if there are any: EVENT_TYPES (enums of event
-            types), PERSONAL_DATA and IMPERSONAL_TABLES (as in models/privacy/personal_data.py)
+            types), PERSONAL_DATA and IMPERSONAL_TABLES (as in models/privacy/personal_data.py), JOBS (run every minute,
+            as in models/scheduled/jobs.py), STEPS (jobs that do one part of the work that waits, and return 0 if none
+            waits: each runs again and again, in a loop of its own), and ATTACHMENTS (models/outbox/attachment.py)
     graph   if there are any: QUERY, MUTATION and ACCOUNT (classes whose fields join those types), TYPES (object types),
-            LOADERS (how `node` reads each type), and ROW_RIGHTS (the rights function of each row class)
+            LOADERS (how `node` reads each type), ROW_RIGHTS (the rights function of each row class), and ROUTES, a
+            function `(config, clock)` that returns the HTTP routes besides /graphql
+    samples if there are any: DEMO, an async function `(caller, account_id)` that writes the demo data of one account
+            once, and SEED, `(caller, account_id, rows, progress)`, that writes the rows of `fullmakt seed account`
 
 Each field of a module names its rule. The checks of the schema, the permission matrix, the costs and the tests of lists
 find the parts by themselves, because they read the schema and the lists of the product, which have them.
@@ -27,7 +32,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 MODULES_VARIABLE: Final = "FULLMAKT_MODULES"
 WORKSPACE_VARIABLE: Final = "FULLMAKT_WORKSPACE"
@@ -36,6 +41,11 @@ BITS: Final = range(32, 59)
 """The bits that permissions of modules can have. Those below are for the product, those above mark rights of fields."""
 PREFIX_FORM: Final = re.compile("[a-z]{1,8}")
 NAME_FORM: Final = re.compile("[a-z][a-z0-9_]{0,39}")
+PERMISSION_FORM: Final = re.compile("[A-Z]+(_[A-Z]+)+")
+K = TypeVar("K")
+V = TypeVar("V")
+ROLE_LETTERS: Final = "OACKNS"
+"""The letters of the roles, in the order of the permission table in auth/policy.py."""
 
 
 class InvalidModule(Exception):
@@ -46,8 +56,9 @@ class InvalidModule(Exception):
 class ModulePermission:
     """A permission that a module adds.
 
+    `name` is `<SUBJECT>_<ACTION>`. The subject is one word, and each permission of a subject requires `<SUBJECT>_READ`.
     `bit` is one of BITS, and never changes. `roles` has the letters of the roles that can have the permission at most,
-    such as "OACKS". `description` is for the users who grant it.
+    such as "OACKS": the owner is one of them. `description` is for the users who grant it.
     """
 
     name: str
@@ -61,7 +72,7 @@ class Module:
     """A module. Its `name` is the label of its migrations, and of nothing else.
 
     `ids` has the prefix of the global ids of each type: one to eight lower-case letters that no other type has.
-    `tables` and `graph` name Python modules, as the docstring of this file says.
+    `tables`, `graph` and `samples` name Python modules, as the docstring of this file says.
     """
 
     name: str
@@ -69,6 +80,7 @@ class Module:
     ids: Mapping[str, str] = field(default_factory=dict[str, str])
     tables: str | None = None
     graph: str | None = None
+    samples: str | None = None
 
 
 @cache
@@ -91,18 +103,42 @@ def with_graph() -> tuple[Module, ...]:
 
 
 def table_parts(name: str) -> Iterator[Any]:
-    """The attribute `name` of the Python module `tables` of each module that has it."""
-    return _parts([module.tables for module in all_modules()], name)
+    """The attribute `name` of the Python module `tables` of each module that has it. Raises InvalidModule."""
+    return _parts("tables", [(module.name, module.tables) for module in all_modules()], name)
 
 
 def graph_parts(name: str) -> Iterator[Any]:
-    """The attribute `name` of the Python module `graph` of each module that has it."""
-    return _parts([module.graph for module in with_graph()], name)
+    """The attribute `name` of the Python module `graph` of each module that has it. Raises InvalidModule."""
+    return _parts("graph", [(module.name, module.graph) for module in with_graph()], name)
 
 
-def _parts(paths: list[str | None], name: str) -> Iterator[Any]:
-    for path in filter(None, paths):
-        part = getattr(import_module(path), name, None)
+def sample_parts(name: str) -> Iterator[Any]:
+    """The attribute `name` of the Python module `samples` of each module with a graph. Raises InvalidModule."""
+    return _parts("samples", [(module.name, module.samples) for module in with_graph()], name)
+
+
+def join(kind: str, *parts: Mapping[K, V]) -> dict[K, V]:
+    """The entries of the product and of its modules. Raises InvalidModule for a key that stands in two parts."""
+    entries: dict[K, V] = {}
+    for part in parts:
+        for key, value in part.items():
+            if key in entries:
+                raise InvalidModule(f"Two {kind} have the same name: {key}.")
+            entries[key] = value
+    return entries
+
+
+def _parts(kind: str, paths: list[tuple[str, str | None]], name: str) -> Iterator[Any]:
+    for module_name, path in paths:
+        if path is None:
+            continue
+        try:
+            python_module = import_module(path)
+        except ModuleNotFoundError as error:
+            raise InvalidModule(
+                f"{module_name}: the Python module {path} of `{kind}` cannot be imported: {error}."
+            ) from error
+        part = getattr(python_module, name, None)
         if part is not None:
             yield part
 
@@ -122,8 +158,7 @@ def _check(modules: tuple[Module, ...]) -> None:
     permissions = [(module.name, permission) for module in modules for permission in module.permissions]
     prefixes = [(module.name, prefix) for module in modules for prefix in module.ids.values()]
     for name, permission in permissions:
-        if permission.bit not in BITS:
-            raise InvalidModule(f"{name}: {permission.name} has the bit {permission.bit}, which is not in {BITS}.")
+        _check_permission(name, permission)
     for name, prefix in prefixes:
         if not PREFIX_FORM.fullmatch(prefix):
             raise InvalidModule(f"{name}: {prefix!r} is no prefix of ids.")
@@ -135,7 +170,20 @@ def _check(modules: tuple[Module, ...]) -> None:
         "bit": [permission.bit for _, permission in permissions],
         "permission": [permission.name for _, permission in permissions],
         "prefix of ids": [prefix for _, prefix in prefixes],
+        "type": [name for module in modules for name in module.ids],
     }
     for kind, values in facts.items():
         if len({*values}) < len(values):
             raise InvalidModule(f"Two modules have the same {kind}: {', '.join(map(str, values))}.")
+
+
+def _check_permission(name: str, permission: ModulePermission) -> None:
+    """Raise InvalidModule for a malformed permission of the module `name`."""
+    if permission.bit not in BITS:
+        raise InvalidModule(f"{name}: {permission.name} has the bit {permission.bit}, which is not in {BITS}.")
+    if not PERMISSION_FORM.fullmatch(permission.name):
+        raise InvalidModule(f"{name}: {permission.name!r} is no name of a permission, such as NOTES_READ.")
+    if "O" not in permission.roles or not {*permission.roles} <= {*ROLE_LETTERS}:
+        raise InvalidModule(
+            f"{name}: the roles of {permission.name} are letters of {ROLE_LETTERS}, with O for the owner."
+        )

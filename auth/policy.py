@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, reduce
 from operator import and_
-from typing import Final
+from typing import Any, Final
 
 import modules
 
@@ -27,6 +27,14 @@ class Role(StrEnum):
 
 
 _OF_MODULES: Final = [permission for module in modules.all_modules() for permission in module.permissions]
+
+
+def _add_permissions_of_modules(members: dict[str, Any]) -> None:
+    """Add the permissions of modules to an enum. Raises InvalidModule for a name that the product has."""
+    for permission in _OF_MODULES:
+        if permission.name in members:
+            raise modules.InvalidModule(f"The product has the permission {permission.name} already.")
+        members[permission.name] = permission.name
 
 
 class Permission(StrEnum):
@@ -61,7 +69,7 @@ class Permission(StrEnum):
     REPORTS_READ = "REPORTS_READ"
     EXPORTS_CREATE = "EXPORTS_CREATE"
     OWNERSHIP = "OWNERSHIP"
-    vars().update({permission.name: permission.name for permission in _OF_MODULES})
+    _add_permissions_of_modules(vars())
 
 
 class GrantStatus(StrEnum):

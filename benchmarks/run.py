@@ -31,6 +31,7 @@ from benchmarks import (
     peers,
     restart,
     rules,
+    workspace,
 )
 from benchmarks.measurement import Pace, Section, format_table, measure_busy_cores
 from benchmarks.server import ROOT
@@ -38,7 +39,19 @@ from benchmarks.server import ROOT
 DEFAULT_FOLDER: Final = ROOT / "var" / "bench"
 MAX_BUSY_CORES: Final = 0.2
 """The number of cores that other programs may keep busy without a warning."""
-SECTIONS: Final = ("execution", "executors", "rules", "growth", "pages", "limits", "floors", "alike", "restart", "live")
+SECTIONS: Final = (
+    "execution",
+    "executors",
+    "rules",
+    "growth",
+    "pages",
+    "limits",
+    "floors",
+    "alike",
+    "restart",
+    "live",
+    "workspace",
+)
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -66,7 +79,7 @@ def main(
     folder: Path,
     out: Path | None,
 ) -> None:
-    """Run the benchmarks and print a table of ratios. Takes about 20 minutes, and nine more with --peers."""
+    """Run the benchmarks and print a table of ratios. Takes about 30 minutes, and nine more with --peers."""
     names = only or (*SECTIONS, *(["peers"] if peers_folder else []))
     pace = Pace(rounds, seconds, warm)
     sections: list[Section] = []
@@ -84,6 +97,7 @@ def main(
             "floors": lambda: baselines.measure(prepare_standard_database(server_url), pace),
             "restart": lambda: restart.measure(prepare_standard_database(server_url), pace),
             "live": lambda: live.measure(asyncio.run(common.prepare_database(server_url, common.FEW_GRANTS)), pace),
+            "workspace": lambda: workspace.measure(server_url, pace),
             "peers": lambda: peers.measure(require_harness(peers_folder), pace, folder),
         }
         for name in names:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 import settings as environment
+from modules import InvalidModule
 from settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (SystemExit, KeyboardInterrupt, click.ClickException, click.exceptions.Exit):
             raise
-        except SettingsError as error:
+        except (SettingsError, InvalidModule) as error:
             raise ConfigurationError(str(error)) from None
         except expected_errors() as error:
             raise click.ClickException(" ".join(str(error).split()) or type(error).__name__) from None

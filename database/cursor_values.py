@@ -1,7 +1,7 @@
 """The values in cursors: each is read as the PostgreSQL type of its column, or refused with ValueError."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Final
 from uuid import UUID
@@ -45,6 +45,7 @@ READ_VALUE: Final[Mapping[str, Callable[[object], object]]] = {
     "numeric": _number,
     "int": _small_integer,
     "timestamptz": _instant,
+    "date": lambda value: date.fromisoformat(_text(value)),
     "uuid": lambda value: UUID(str(value)),
 }
 """The function that reads a value, by the type of its column. Each raises ValueError, TypeError or OverflowError."""

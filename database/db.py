@@ -47,7 +47,8 @@ class DatabaseSchema:
     `modules` define the tables for Tortoise. `migrations` is the package of the migrations. The server's role may
     only read the tables in `read_only`, and only insert into those in `append_only`. It may call `functions`, which
     are listed with their argument types. `constraint_errors` has, by the name of a constraint, a factory of the error
-    that `transaction` raises when the constraint is violated.
+    that `transaction` raises when the constraint is violated. `contractions` has, by the name of a migration, the
+    reason why its statements that drop or require something break no server of the release before.
 
     `parts` are the schemas of modules, each with the `label` of its own chain of migrations.
     """
@@ -58,6 +59,7 @@ class DatabaseSchema:
     append_only: Sequence[str] = ()
     functions: Sequence[str] = ()
     constraint_errors: Mapping[str, Callable[[], Exception]] = field(default_factory=dict[str, Callable[[], Exception]])
+    contractions: Mapping[str, str] = field(default_factory=dict[str, str])
     label: str = "models"
     parts: Sequence["DatabaseSchema"] = ()
 

@@ -130,8 +130,15 @@ class ConnectionQuery(Generic[R]):
 
     def where_any(self, condition: str, values: Iterable[object]) -> None:
         """Add a condition that holds for one of `values`, on a column that an index has before the sort key."""
-        conditions = [self.add_values(condition, (value,)) for value in dict.fromkeys(values)] or ["FALSE"]
-        self.branches[:] = [f"{a} AND {b}" for a in self.branches for b in conditions] or conditions
+        self.where_one_of([(condition, (value,)) for value in dict.fromkeys(values)])
+
+    def where_one_of(self, conditions: Sequence[tuple[str, Sequence[object]]]) -> None:
+        """Add conditions, of which each row satisfies one, on columns that an index has before the sort key.
+
+        Each has a `{}` for each of its values. No row satisfies two of them.
+        """
+        branches = [self.add_values(condition, values) for condition, values in conditions] or ["FALSE"]
+        self.branches[:] = [f"{a} AND {b}" for a in self.branches for b in branches] or branches
 
     def add_values(self, condition: str, values: Sequence[object]) -> str:
         """The condition with placeholders of the values that it has a `{}` for."""

@@ -1,6 +1,9 @@
 """Migrations: bring a database to the newest schema, one process at a time."""
 
-from collections.abc import AsyncGenerator
+import importlib
+import pkgutil
+import re
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -104,6 +107,32 @@ async def pending_migrations(url: str, schema: DatabaseSchema) -> list[str]:
 
 def _latest(schema: DatabaseSchema) -> list[MigrationTarget]:
     return [MigrationTarget(part.label, "__latest__") for part in schema.all_parts]
+
+
+_CONTRACTION: Final = re.compile(
+    r"DROP (COLUMN|TABLE|FUNCTION|VIEW|DEFAULT)|RENAME|SET NOT NULL|(ALTER|COLUMN) \w+ (SET DATA )?TYPE"
+    r"|ADD (?!CONSTRAINT)(?!.*(DEFAULT|GENERATED)).* NOT NULL"
+)
+"""Statements that drop or rename something, or require a value that the code before does not write."""
+
+
+def is_contracting(sql: str) -> bool:
+    """True if a clause of the SQL is contracting. Comments are left out."""
+    clauses = re.split(r";|,\s*(?=ADD|DROP|ALTER)", re.sub(r"--[^\n]*", "", sql).upper())
+    return any(_CONTRACTION.search(" ".join(clause.split())) for clause in clauses)
+
+
+def contracting_migrations(schema: DatabaseSchema) -> Iterator[tuple[DatabaseSchema, str]]:
+    """The part and the name of each migration that can break a server of the release before.
+
+    Migrations that are written in Python, without SQL, are left out.
+    """
+    for part in schema.all_parts:
+        package = importlib.import_module(part.migrations)
+        for module in pkgutil.iter_modules(package.__path__):
+            operations = importlib.import_module(f"{part.migrations}.{module.name}").Migration.operations
+            if is_contracting(";".join(str(getattr(operation, "sql", "")) for operation in operations)):
+                yield part, module.name
 
 
 @asynccontextmanager

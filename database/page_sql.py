@@ -80,10 +80,15 @@ _PAGE: Final = "SELECT {columns} FROM {source} WHERE {conditions} ORDER BY {orde
 _KINDS: Final[Mapping[str, rows.Kind]] = {
     "text": "line",
     "numeric": "line",
+    "date": "line",
     "int": "plain",
     "timestamptz": "instant",
     "uuid": "key",
 }
+
+
+_PART_COLUMNS: Final = ("id", "account_id")
+"""The columns of a part that are always selected, if it has them: its key, and what authorization rules read."""
 
 
 class ByIdentity(Generic[T]):
@@ -171,11 +176,11 @@ def statement(shape: QueryShape) -> Statement:
 
 
 def _requested_columns(shape: QueryShape) -> dict[str, tuple[str, rows.Kind]]:
-    """The columns of `shape.column_names`, the required ones, the ids of their parts, and the sort key."""
+    """The columns of `shape.column_names`, the required ones, the keys of their parts, and the sort key."""
     expressions = shape.columns.value
     names = [name for name in expressions if "." not in name] if shape.column_names is None else shape.column_names
     parts = {name.partition(".")[0] for name in names if "." in name}
-    all_names = {*names, *shape.required_columns, *(f"{part}.id" for part in parts)}
+    all_names = {*names, *shape.required_columns, *(f"{part}.{name}" for part in parts for name in _PART_COLUMNS)}
     columns: dict[str, tuple[str, rows.Kind]] = {
         name: (sql, _kind(shape, name)) for name, sql in expressions.items() if name in all_names
     }

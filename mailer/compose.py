@@ -1,4 +1,4 @@
-"""Composing of an e-mail from a rendered message: headers, one recipient, a text part and an HTML part.
+"""Composing of an e-mail from a rendered message: headers, one recipient, a text part, an HTML part and attachments.
 
 Message-ID and Date depend only on the row, so duplicates of a mail can be recognized.
 
@@ -7,6 +7,7 @@ that does not fit into a line, so that each comma in it separates two addresses.
 were text.
 """
 
+from collections.abc import Sequence
 from email.header import Header
 from email.headerregistry import Address, HeaderRegistry, UniqueAddressHeader, UniqueUnstructuredHeader
 from email.message import EmailMessage
@@ -19,6 +20,7 @@ from email_validator import validate_email
 
 from mailer import escape
 from mailer.render import Mail
+from models.outbox.attachment import Attachment
 from models.outbox.delivery import OutgoingRow
 
 MAX_NAME_LENGTH: Final = 100
@@ -82,7 +84,9 @@ def _registry() -> HeaderRegistry:
 POLICY: Final = SMTP.clone(header_factory=_registry())
 
 
-def compose(row: OutgoingRow, mail: Mail, *, public_url: str, mail_from: str) -> EmailMessage:
+def compose(
+    row: OutgoingRow, mail: Mail, *, public_url: str, mail_from: str, attachments: Sequence[Attachment] = ()
+) -> EmailMessage:
     """`mail` as an EmailMessage to exactly one address. Raises ValueError if the address is invalid."""
     message = EmailMessage(policy=POLICY)
     message["From"] = sender_address(mail_from)
@@ -98,7 +102,10 @@ def compose(row: OutgoingRow, mail: Mail, *, public_url: str, mail_from: str) ->
     # 7-bit content with short lines: no server on the way has to change or reject the mail.
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    # Set last: the two calls above move headers named Content-* into the parts.
+    for attachment in attachments:
+        main_type, _, sub_type = attachment.media_type.partition("/")
+        message.add_attachment(attachment.content, maintype=main_type, subtype=sub_type, filename=attachment.name)
+    # Set last: the calls above move headers named Content-* into the parts.
     message["Content-Language"] = row.locale
     return message
 

@@ -30,7 +30,7 @@ from mailer.compose import compose
 from mailer.render import link_token, render
 from mailer.smtp import PermanentFailure, Sender, Server, TransientFailure
 from models.base.caller import Caller, OperationConfig
-from models.outbox import block, delivery
+from models.outbox import attachment, block, delivery
 from models.outbox.delivery import OutgoingRow
 from models.outbox.message_kind import Lane, MessageKind
 from models.sharing import bounce
@@ -145,7 +145,8 @@ async def _deliver(config: MailerConfig, sender: Sender | None, row: OutgoingRow
         await _give_up(config, row, block.FAILURE)
         return None
     mail = render(row, config.operations.link_key, config.public_url)
-    email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from)
+    attachments = await attachment.of_message(row.kind, row.id)
+    email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from, attachments=attachments)
     try:
         if sender is not None:
             await sender.send(email, timeout_seconds=config.timeout_seconds)

@@ -152,6 +152,11 @@ class Context:
         return self.caller.user_id
 
     @property
+    def creator_id(self) -> UUID | None:
+        """The user whose rows are in the caller's row scopes: the caller. None in a view-as request."""
+        return self.viewer_id if self.view is None else None
+
+    @property
     def current_account_id(self) -> UUID | None:
         """The account of the request, which the caller may have no access to. None without one."""
         if self.header_account_id is not None and self.view is None:

@@ -9,9 +9,9 @@ from database.rows import column
 from models import lists
 from models.accounts import former_name
 from models.accounts.account import AccountRow
-from models.audit import event, event_facts
+from models.audit import event, event_facts, event_scope
 from models.audit.event import EventRow
-from resolvers import subscription, user, view_as
+from resolvers import ids, subscription, user, view_as
 from resolvers.context import Context, Info
 from resolvers.pages import pages, rows_by_ids
 from resolvers.rights import of_events
@@ -23,11 +23,27 @@ async def of_accounts(
     filter: lists.EventFilter | None = None,  # noqa: A002 - the argument's name
     **page: Any,
 ) -> list[Connection[EventRow]]:
-    """The events of each account. A filter by an actor finds no event whose actor the caller may not read."""
-    keys = [row["id"] for row in accounts]
-    actor_id = filter and filter.get("actor_id")
-    hidden_in = [] if actor_id in {None, _self_id(info.context)} else _without_person_rights(keys, info.context)
-    return await pages(lists.events_of_accounts(filter, without_strangers_in=hidden_in), keys, info, page)
+    """The events of each account. A filter by an actor finds no event whose actor the caller may not read.
+
+    Accounts in which the same types of events are hidden from the caller share a statement.
+    """
+    keys, context = [row["id"] for row in accounts], info.context
+    actor_id = (filter or {}).get("actor_id")
+    hidden_in = [] if actor_id in {None, _self_id(context)} else _without_person_rights(keys, context)
+    keys_by_reader: dict[lists.EventReader | None, list[UUID]] = {}
+    for key in keys:
+        keys_by_reader.setdefault(_reader(context, key), []).append(key)
+    connections: dict[UUID, Connection[EventRow]] = {}
+    for reader, reader_keys in keys_by_reader.items():
+        query = lists.events_of_accounts(filter, reader=reader, without_strangers_in=hidden_in)
+        connections |= {page.key: page for page in await pages(query, reader_keys, info, page)}
+    return [connections[key] for key in keys]
+
+
+def _reader(context: Context, account_id: UUID) -> lists.EventReader | None:
+    """The reader of an account's events. None if all events exist for the caller."""
+    hidden_types = event_scope.hidden_types(context.access.bits(account_id))
+    return lists.EventReader(hidden_types, context.creator_id or ids.NIL_KEY) if hidden_types else None
 
 
 def _self_id(context: Context) -> UUID | None:
@@ -41,17 +57,28 @@ def _without_person_rights(account_ids: Sequence[UUID], context: Context) -> lis
 
 async def of_viewer(parents: Sequence[object], info: Info, **page: Any) -> list[Connection[EventRow]]:
     """The caller's own events, and the events of other users entering the caller's accounts."""
-    query = lists.events_of_user(info.context.now)
+    query = lists.events_of_user(info.context.now, await _hidden_acts(info.context))
     return await pages(
         query, [view_as.viewer_parent_key(info.context, query, "e.account_id")] * len(parents), info, page
     )
+
+
+async def _hidden_acts(context: Context) -> list[tuple[UUID, lists.EventReader]]:
+    """The accounts in which events of the user's acts do not exist for the caller any more, with their reader."""
+    if context.view is not None:
+        account_ids = [context.view.account_id]
+    else:
+        account_ids = await event_scope.accounts_with_rows_of_others(context.viewer_id or ids.NIL_KEY)
+    await context.access.load(account_ids)
+    readers = [(key, _reader(context, key)) for key in account_ids]
+    return [(key, reader) for key, reader in readers if reader is not None]
 
 
 by_ids = rows_by_ids(event.by_ids)
 """The events with these ids. None for an unknown id."""
 
 
-RIGHTS_COLUMNS: Final = ("type", "account_id", "actor_id")
+RIGHTS_COLUMNS: Final = ("type", "account_id", "actor_id", "creator_id")
 """The columns that decide what the caller may read of an event."""
 
 

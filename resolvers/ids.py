@@ -13,7 +13,7 @@ import modules
 
 NIL_KEY: Final = UUID(int=0)
 
-_PREFIXES: Final[dict[str, str]] = {
+_OF_PRODUCT: Final = {
     "User": "u",
     "Session": "s",
     "Account": "a",
@@ -26,11 +26,22 @@ _PREFIXES: Final[dict[str, str]] = {
     "Event": "v",
     "Message": "m",
     "OwnershipTransfer": "o",
-    **{name: prefix for module in modules.with_graph() for name, prefix in module.ids.items()},
 }
+
+
+def _prefixes() -> dict[str, str]:
+    """The prefix of each type, those of modules included. Raises InvalidModule for one that the product has."""
+    for module in modules.all_modules():
+        for name, prefix in module.ids.items():
+            if name in _OF_PRODUCT or prefix in _OF_PRODUCT.values():
+                raise modules.InvalidModule(
+                    f"{module.name}: the product has the type {name}, or the prefix of ids {prefix}, already."
+                )
+    return _OF_PRODUCT | {name: prefix for module in modules.with_graph() for name, prefix in module.ids.items()}
+
+
+_PREFIXES: Final = _prefixes()
 _TYPES: Final = {prefix: name for name, prefix in _PREFIXES.items()}
-if len(_TYPES) < len(_PREFIXES):
-    raise modules.InvalidModule("A module has a type, or a prefix of ids, that the product has already.")
 TYPES: Final = tuple(_PREFIXES)
 # Only one spelling per key is valid, because an object has exactly one id.
 _FORM: Final = re.compile("([a-z]{1,8})([0-9a-f]{32})")

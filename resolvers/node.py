@@ -55,7 +55,7 @@ _LOADERS: Final[dict[str, Load]] = {
 @cache
 def _loaders() -> dict[str, Load]:
     """The loaders of the product and of modules. They are read late, because modules import resolvers."""
-    return {name: load for part in (_LOADERS, *modules.graph_parts("LOADERS")) for name, load in part.items()}
+    return modules.join("loaders", _LOADERS, *modules.graph_parts("LOADERS"))
 
 
 async def node(parents: Sequence[object], info: Info, id: str) -> list[object]:  # noqa: A002 - the argument's name

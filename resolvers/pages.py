@@ -69,6 +69,24 @@ def rows_by_ids(
     return load
 
 
+async def related(
+    rows_: Sequence[Any], name: str, info: Info, load: Callable[[Sequence[UUID], Context], Awaitable[list[Any]]]
+) -> Sequence[Any]:
+    """The row that each row refers to with its column `<name>_id`. None for a row that refers to none.
+
+    It is the part `name` of the row, if a list has joined that. Otherwise `load` reads each row once.
+    """
+    joined_rows = rows.part(rows_, name)
+    if joined_rows is not None:
+        keys = joined_rows.key_hex("id")
+        return joined_rows if all(keys) else [row if key else None for row, key in zip(joined_rows, keys, strict=True)]
+    keys = rows.key_hex(rows_, f"{name}_id")
+    distinct_keys = [key for key in dict.fromkeys(keys) if key]
+    loaded_rows = await load([UUID(hex=key) for key in distinct_keys], info.context) if distinct_keys else []
+    rows_by_key = dict(zip(distinct_keys, loaded_rows, strict=True))
+    return [rows_by_key.get(key) for key in keys]
+
+
 async def total_count(connections: Sequence[Connection[Any]], _: Info) -> list[int]:
     """The total count of each connection, if selected. Counting stops at SCAN_ROWS rows."""
     return [count.number for count in await _counts(connections)]

@@ -17,10 +17,12 @@ from auth.rules import AS_SELF_BIT, AUTHENTICATED_BIT, PUBLIC_BIT, SELF_BIT, Rul
 from database.rows import column, distinct_keys, indexes_of, key_hex, map_keys
 from models.access.access import Access, GrantRow
 from models.accounts.account import AccountRow
+from models.audit import event_scope
 from models.base.errors import Forbidden, OperationError, Unauthenticated
 from models.billing.subscription import SubscriptionEntryRow
 from models.bureaus.blind_request import EngagementRequestRow
 from models.bureaus.engagement import EngagementRow, visible_to
+from models.outbox import message
 from models.sharing.access_request import AccessRequestRow
 from models.sharing.invitation import InvitationRow
 from models.sharing.ownership import OwnershipTransferRow
@@ -227,16 +229,51 @@ class OfEngagement(OfAccount):
         return [next(filter(None, map(context.access.get, visible_to(row))), None) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class OfEvents(OfAccount):
+    """Rights on events. An event about a row outside the caller's row scope does not exist for them."""
+
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each event."""
+        account_rights = OfAccount.__call__(self, rows, context)
+        if isinstance(account_rights, Rights) and event_scope.hides_none(account_rights.common):
+            return account_rights
+        base, creator_id = _base(context), context.creator_id
+        return [
+            bits if event_scope.exists(event_type, row_creator_id, creator_id, bits) else base
+            for bits, event_type, row_creator_id in zip(
+                account_rights, column(rows, "type"), column(rows, "creator_id"), strict=True
+            )
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class OfMessages(OfAccount):
+    """Rights on messages. A message of a kind with a `hiding_permission` does not exist without that permission."""
+
+    def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
+        """The caller's rights on each message."""
+        account_rights, base, kinds = OfAccount.__call__(self, rows, context), _base(context), column(rows, "kind")
+        hiding_masks = {kind: message.hiding_mask(kind) for kind in {*kinds}}
+        if not any(hiding_masks.values()):
+            return account_rights
+        return [
+            bits if bits & hiding_masks[kind] == hiding_masks[kind] else base
+            for kind, bits in zip(kinds, account_rights, strict=True)
+        ]
+
+
 of_users = OfUsers("id", "account_id")
 of_linked_accounts = OfLinkedAccounts("owner_id", "id")
 of_accounts = OfAccount("id")
 of_account_parts = OfAccount()
+of_messages = OfMessages()
 of_grants = OfGrant(self_column="user_id")
 of_invitations = OfAccount(self_column="invitee_id")
 of_engagements = OfEngagement()
 of_ownership_transfers = OfAccount(self_column="receiver_id")
 of_access_requests = OfAccount(self_column="requester_id")
-of_events = OfAccount(self_column="actor_id")
+of_events = OfEvents(self_column="actor_id")
 
 _OF_ROWS: Final[dict[type, OfAccount]] = {
     AccountRow: of_accounts,
@@ -253,7 +290,7 @@ _OF_ROWS: Final[dict[type, OfAccount]] = {
 @cache
 def _of_rows() -> dict[type, OfAccount]:
     """The rights function of each row class, those of modules included."""
-    return {row: of_rows for part in (_OF_ROWS, *modules.graph_parts("ROW_RIGHTS")) for row, of_rows in part.items()}
+    return modules.join("row rights", _OF_ROWS, *modules.graph_parts("ROW_RIGHTS"))
 
 
 def hide_invisible(entities: Mapping[str, object], context: Context) -> dict[str, object]:

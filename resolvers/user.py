@@ -107,6 +107,11 @@ async def creators(rows: Sequence[Any], info: Info) -> Sequence[Any]:
     return await _load_column(rows, "created_by_id", info)
 
 
+async def senders(rows: Sequence[Any], info: Info) -> Sequence[Any]:
+    """The user who sent each row."""
+    return await _load_column(rows, "sent_by_id", info)
+
+
 async def owners(accounts: Sequence[Any], info: Info) -> Sequence[Any]:
     """The owner of each account."""
     return await _load_column(accounts, "owner_id", info, account_column="id")

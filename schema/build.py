@@ -34,6 +34,7 @@ from resolvers.mutation_resolver import MutationResolver
 from resolvers.rights import field_errors
 from schema import descriptions
 from schema.account import Account
+from schema.connection import Node
 from schema.declare import TYPE_RULES, FieldDeclaration, TypeRule
 from schema.event import Event
 from schema.live import Subscription
@@ -73,6 +74,8 @@ def strawberry_schema(
     for type_, name in ((Account, "ACCOUNT"), (Query, "QUERY"), (Mutation, "MUTATION")):
         _extend(type_, name)
     module_types = [type_ for part in modules.graph_parts("TYPES") for type_ in part]
+    for type_ in module_types:
+        _require_node_parts(type_)
     return strawberry.Schema(
         query,
         mutation,
@@ -98,6 +101,24 @@ def _extend(type_: type, name: str) -> None:
             if any(new_field.python_name == present.python_name for present in fields):
                 raise modules.InvalidModule(f"{part.__module__}: {type_.__name__} has {new_field.python_name} already.")
             fields.append(new_field)
+
+
+def _require_node_parts(type_: type) -> None:
+    """Raise InvalidModule for a type of a module with an id, but without a prefix, a loader or the rights on its rows.
+
+    Without these rights a payload would show a row that does not exist for the caller.
+    """
+    name: str = getattr(type_, "__strawberry_definition__").name  # noqa: B009 - set by Strawberry
+    if not issubclass(type_, Node):
+        return
+    names = {
+        "prefix of ids in MODULE": {*ids.TYPES},
+        "loader in LOADERS": {name for part in modules.graph_parts("LOADERS") for name in part},
+        "row class in ROW_RIGHTS": {row.graphql_type for part in modules.graph_parts("ROW_RIGHTS") for row in part},
+    }
+    for kind, type_names in names.items():
+        if name not in type_names:
+            raise modules.InvalidModule(f"{type_.__module__}: the type {name} has no {kind}.")
 
 
 def _fields_of(type_: type) -> list[StrawberryField]:
@@ -265,11 +286,16 @@ def _convert(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _convert_value(value: Any) -> Any:
+    """A value of an argument, or of a field of an input, at any depth."""
+    if isinstance(value, list):
+        return [_convert_value(entry) for entry in value]
     if not isinstance(value, dict):
         return value
     fields = {snake(name): entry for name, entry in value.items()}
     return {
-        name: ids.decode(ids.type_of_argument(name), entry) if name.endswith("_id") and entry is not None else entry
+        name: ids.decode(ids.type_of_argument(name), entry)
+        if name.endswith("_id") and entry is not None
+        else _convert_value(entry)
         for name, entry in fields.items()
     }
 

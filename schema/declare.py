@@ -156,7 +156,7 @@ def field(
     is_same_row: bool = False,
     joined_as: str | None = None,
     cost_size: int | str | IdsOr | None = None,
-    reads_rows: bool = False,
+    reads_rows: bool | int = False,
     arguments: Mapping[str, Any] | None = None,
     name: str | None = None,
     description: str | None = None,
@@ -174,7 +174,8 @@ def field(
         joined_as: A list can have joined the field's object to its row, under this name.
         cost_size: The number of objects of a list when costs are computed: a number that is hardly ever exceeded,
             IDS, PAGE or IdsOr.
-        reads_rows: The field reads more rows than it shows, up to the limit of a scan.
+        reads_rows: True if the field reads more rows than it shows, up to the limit of a scan. A number: up to so
+            many rows.
         arguments: Annotations by Python name.
         name: The field's GraphQL name, if Python does not allow it as an attribute.
         description: The description in the SDL. A field without one does not build.

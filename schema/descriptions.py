@@ -26,6 +26,9 @@ SHARED: Final = {
     "orSelf": "True if users may also read their own data without the permission.",
     "always": "True if each call needs it. False: only in the case that the description names.",
     "relation": "Only links of this kind. Null or omitted: all links.",
+    "startsOn": "The first day. Null or omitted: the first day of the year of `endsOn`, or of this year (UTC).",
+    "endsOn": "The last day, at most three years after the first. Null or omitted: the last day of the year of "
+    "`startsOn`, or of this year (UTC).",
     "input": "The input of the mutation.",
     # Ids of input objects
     "accountId": "The id of the account.",
@@ -39,6 +42,7 @@ SHARED: Final = {
     "contactId": "The id of the contact.",
     "documentId": "The id of the document.",
     "documentLineId": "The id of the line.",
+    "expenseId": "The id of the expense.",
     "productId": "The id of the product.",
     "invitationId": "The id of the invitation.",
     "sessionId": "The id of the session.",

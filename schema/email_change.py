@@ -15,6 +15,7 @@ class ChangeEmailInput:
 
     new_email: str = input_field("The new e-mail address. It gets a link that confirms the change.")
     password: str = input_field("The viewer's password.")
+    idempotency_key: str | None
 
 
 @strawberry.input(description="The token of the link that was mailed to the new address.")

@@ -75,7 +75,9 @@ class Grant(Node):
     )
     role: Role = field(description="The role of the holder in the account.")
     status: GrantStatus = field(
-        column=resolvers.grant.status, columns=("status", "valid_until"), description="The status at this instant."
+        column=resolvers.grant.status,
+        columns=("status", "valid_until", "closes_at"),
+        description="The status at this instant.",
     )
     permissions: list[Permission] = field(
         column=resolvers.grant.permissions,

@@ -25,9 +25,10 @@ graph_enum(
 
 @graph_type(
     needs(Permission.MESSAGES_READ),
-    rights.of_account_parts,
+    rights.of_messages,
     description="An e-mail that was sent for the account, without its text and its links. Names and addresses in it "
-    "need the same permissions as elsewhere: without them the viewer reads … instead.",
+    "need the same permissions as elsewhere: without them the viewer reads … instead. A mail with a document exists "
+    "only for viewers with DOCUMENTS_READ_ALL.",
 )
 class Message(Node):
     """A message."""

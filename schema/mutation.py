@@ -245,7 +245,7 @@ class Mutation(email_change.EmailChangeMutations):
     update_invitation: invitation.UpdateInvitationPayload | None = mutation(
         resolvers.invitation.update_invitation,
         invitation.UpdateInvitationInput,
-        description="Change what a pending invitation offers.",
+        description="Change what a pending or expired invitation offers.",
     )
     resend_invitation: invitation.ResendInvitationPayload | None = mutation(
         resolvers.invitation.resend_invitation,

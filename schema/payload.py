@@ -76,7 +76,7 @@ def _message(problem: Problem, info: Info) -> str:
 
 
 def _error_path(problem: Problem, _: Info) -> list[str] | None:
-    return None if problem.field is None else [camel(problem.field)]
+    return None if problem.field is None else [camel(part) for part in problem.field.split(".")]
 
 
 def _method(problem: Problem, _: Info) -> object:

@@ -90,8 +90,11 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
 }
 
 
-SERIALIZED_AS: Final = {"DateTime": datetime}
-"""Scalars whose values the JSON encoder writes exactly as the scalar does: database values are all in UTC."""
+SERIALIZED_AS: Final = {"DateTime": datetime, "Date": str, "Decimal": str}
+"""The type of the values that the JSON encoder writes exactly as the scalar does.
+
+Instants of the database are all in UTC. Rows of lists have dates and numbers as texts, in the form of PostgreSQL, which
+is that of the scalar."""
 
 
 def sanitize(value: Any) -> None:

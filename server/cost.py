@@ -5,9 +5,10 @@
     the same for 10 accounts of the viewer               100 + 10 * (1 + 140) = 1,510
 
 100 rows cost as much as an object. A list with a filter or an order, a list that is put together from several others,
-and a total count read up to 10,000 rows each. A page counts `first` or `last` entries, or 50 without either. A mutation
-with a list of ids counts 10 for each id. Other lists count the size that their field declares. Connections, edges and
-scalars count nothing. Fields that are merged in the response count once.
+and a total count read up to 10,000 rows each. Other fields declare how many rows they read. A page counts `first` or
+`last` entries, or 50 without either. A mutation with a list of ids counts 10 for each id. Other lists count the size
+that their field declares. Connections, edges and scalars count nothing. Fields that are merged in the response count
+once.
 
 The cost is compiled once per operation of a document into a sum of products. The part that depends on variables is
 computed for each request, in microseconds.
@@ -134,35 +135,32 @@ class _Compiler:
         for type_, selection_set in sets:
             self._collect(type_, selection_set, (), groups, visited_spreads)
         for group in groups.values():
-            amount, cost = self._field(group, page_size, mutation_cost)
-            if () not in group.conditions:
-                once = Cost()
-                once.add(amount, cost)
-                amount, cost = self._inclusion(group.conditions), once
-            total.add(amount, cost)
+            is_certain = () in group.conditions
+            cost = self._field(group, page_size, mutation_cost)
+            total.add(1 if is_certain else self._inclusion(group.conditions), cost)
         return total
 
     # ---- One field ---------------------------------------------------------------------------
 
-    def _field(self, group: _Group, page_size: "int | Amount", mutation_cost: int) -> "tuple[int | Amount, Cost]":
-        """The number of objects of a field, and the cost of each."""
+    def _field(self, group: _Group, page_size: "int | Amount", mutation_cost: int) -> Cost:
+        """The cost of a field: of its objects, and of the rows that it reads once for all of them."""
         if group.node.name.value.startswith("__"):
-            return 1, Cost(INTROSPECTION_COST)
+            return Cost(INTROSPECTION_COST)
         type_: Any = get_named_type(group.definition.type)
         requested_size = self._requested_size(group)
         object_cost = self.selection(group.sets, DEFAULT_SIZE if requested_size is None else requested_size)
         object_cost.base += 1 if is_composite_type(type_) and type_.extensions.get("has_cost", True) else 0
-        self._add_scan(group, object_cost)
+        total = Cost()
+        total.add(1 if mutation_cost else self._size(group.definition, requested_size, page_size), object_cost)
+        self._add_scan(group, total)
         if mutation_cost:
-            total = Cost(object_cost.base, object_cost.terms)
             total.add(1 if requested_size is None else requested_size, Cost(mutation_cost))
-            return 1, total
-        return self._size(group.definition, requested_size, page_size), object_cost
+        return total
 
     def _add_scan(self, group: _Group, cost: Cost) -> None:
         """Add the cost of the rows that a field reads and does not show."""
-        if group.definition.extensions.get("reads_rows"):
-            cost.add(1, Cost(SCAN_COST))
+        if rows := group.definition.extensions.get("reads_rows"):
+            cost.add(1, Cost(SCAN_COST if rows is True else rows // 100))
         elif is_connection(group.definition):
             arguments = {argument.name.value: argument.value for argument in group.node.arguments or ()}
             values = [value for name, value in arguments.items() if name not in _PAGE_ARGUMENTS]

@@ -54,7 +54,8 @@ def memory_folder() -> str | None:
 def _scheduler_sleeps() -> Iterator[None]:
     """Let no scheduled job run by itself. After a minute, it would write rows in the middle of a test."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(scheduler, "INTERVAL_SECONDS", 24 * 3600)
+        for name in ("INTERVAL_SECONDS", "STEP_INTERVAL_SECONDS"):
+            monkeypatch.setattr(scheduler, name, 24 * 3600)
         yield
 
 

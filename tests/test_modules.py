@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import modules
+from auth import policy
 from modules import InvalidModule, Module, ModulePermission
 from tests.api import Api
 
@@ -58,6 +59,16 @@ def test_installation_without_modules_has_the_workspace() -> None:
     assert process.stdout.startswith("True True True\n"), process.stderr
 
 
+SAMPLES = "import modules; print(*[len([*modules.sample_parts(name)]) for name in ('DEMO', 'SEED', 'OTHER')])"
+
+
+def test_samples_are_those_of_modules_with_a_graph() -> None:
+    """So the demo has no documents in an installation without the workspace."""
+    outputs = [run("-c", SAMPLES, FULLMAKT_WORKSPACE=value).stdout for value in ("on", "off")]
+
+    assert outputs == ["1 1 0\n", "0 0 0\n"]
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("no_such_package", "cannot be imported"), ("json", "has no MODULE"), ("workspace", "the same name")],
@@ -80,6 +91,7 @@ def permission(name: str, bit: int) -> ModulePermission:
         (Module("a", permissions=(permission("A_READ", 32),)), Module("b", permissions=(permission("B_READ", 32),))),
         (Module("a", permissions=(permission("A_READ", 32),)), Module("b", permissions=(permission("A_READ", 33),))),
         (Module("a", ids={"A": "q"}), Module("b", ids={"B": "q"})),
+        (Module("a", ids={"A": "q"}), Module("b", ids={"A": "r"})),
         (Module("a"), Module("a")),
     ],
 )
@@ -96,11 +108,25 @@ def test_modules_that_share_a_fact_are_refused(pair: tuple[Module, Module]) -> N
         Module("a", ids={"A": "A"}),
         Module("a", ids={"A": "nine_long"}),
         Module("A B"),
+        Module("a", permissions=(permission("READ", 32),)),
+        Module("a", permissions=(permission("a_read", 32),)),
+        Module("a", permissions=(ModulePermission("A_READ", 32, "AC", "Do it."),)),
+        Module("a", permissions=(ModulePermission("A_READ", 32, "OX", "Do it."),)),
     ],
 )
 def test_malformed_fact_is_refused(module: Module) -> None:
     with pytest.raises(InvalidModule):
         modules._check((module,))
+
+
+def test_part_that_two_modules_name_is_refused() -> None:
+    with pytest.raises(InvalidModule, match="Two jobs have the same name: expiry"):
+        modules.join("jobs", {"expiry": 1, "trial": 2}, {"expiry": 3})
+    assert modules.join("jobs", {"expiry": 1}, {}, {"notes": 2}) == {"expiry": 1, "notes": 2}
+
+
+def test_letters_of_roles_are_those_of_the_permission_table() -> None:
+    assert [*modules.ROLE_LETTERS] == [*policy.ROLE_LETTERS.values()]
 
 
 async def test_fields_of_modules_keep_the_id_of_the_type(api: Api) -> None:

@@ -15,7 +15,10 @@ from tortoise.models import Model
 
 from auth.policy import Permission
 from database import db, keys
+from i18n import mark
+from models.access import operation
 from models.access.operation import OperationContext, requires
+from models.base.errors import UserErrorCode, not_found, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from workspace.event_type import WorkspaceEventType
@@ -144,6 +147,20 @@ async def archive(context: OperationContext, contact_id: UUID, *, is_archived: b
         after = {"contact": contact_id, "is_archived": is_archived}
         await context.record(WorkspaceEventType.CONTACT_ARCHIVE, after=after)
     return contact_id
+
+
+async def require_in_use(context: OperationContext, contact_id: UUID) -> None:
+    """Check that an operation may link a contact of its account.
+
+    Raises Forbidden without CONTACTS_READ, and Refusal: NOT_FOUND for a contact that the account does not have,
+    INVALID_STATE for an archived one.
+    """
+    operation.require(context.access, Permission.CONTACTS_READ)
+    contact = await Contact.get_or_none(id=contact_id, account_id=context.account_id)
+    if contact is None:
+        raise not_found("contact_id")
+    if contact.is_archived:
+        raise refuse(UserErrorCode.INVALID_STATE, "contact_id", mark("The contact is archived."))
 
 
 def _check(

@@ -27,6 +27,7 @@ from database import db, keys
 from i18n import mark
 from models.access import operation
 from models.access.operation import OperationContext, requires
+from models.access.scoped_operation import requires_in_scope
 from models.accounts.account import Account
 from models.base.errors import Refusal, UserErrorCode, not_found, refuse
 from models.base.idempotency import idempotent
@@ -34,10 +35,8 @@ from models.base.validation import Validation
 from workspace import money, vat
 from workspace.contact import Contact
 from workspace.event_type import WorkspaceEventType
-from workspace.scope import RowScope, requires_in_scope
+from workspace.scope import SCOPE
 
-SCOPE: Final = RowScope(Permission.DOCUMENTS_READ_ALL, "created_by_id")
-"""The scope of documents, and of their lines and payments."""
 TABLE: Final = "sales_documents"
 FIRST_DATE: Final = date(2000, 1, 1)
 LAST_DATE: Final = date(2099, 12, 31)
@@ -185,7 +184,8 @@ async def create(
         credited_amount=zero,
         **values,
     )
-    await context.record(WorkspaceEventType.DOCUMENT_CREATE, after={"document": draft.id, "kind": draft.kind})
+    after = {"document": draft.id, "kind": draft.kind}
+    await context.record(WorkspaceEventType.DOCUMENT_CREATE, creator_id=context.user_id, after=after)
     return draft.id
 
 

@@ -1,6 +1,8 @@
 """Lines of documents: a product or a free text, with quantity, price, discount and VAT rate.
 
-A line keeps copies of the product's values, and of its purchase price. Only lines of drafts change.
+A line keeps copies of the product's values. Its `purchase_price` is that of one unit of the product when the line was
+added, in the currency of the document, or null: it is unknown. So a later change of the product does not change the
+margin of the document. PURCHASE_PRICES_READ guards it, and no event has it. Only lines of drafts change.
 """
 
 from decimal import Decimal
@@ -15,14 +17,15 @@ from database import db, keys
 from i18n import mark
 from models.access import operation
 from models.access.operation import OperationContext
+from models.access.scoped_operation import requires_in_scope
 from models.base.errors import UserErrorCode, not_found, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from workspace import document, money, vat
-from workspace.document import SCOPE, Document
+from workspace.document import Document
 from workspace.event_type import WorkspaceEventType
 from workspace.product import MAX_UNIT, Product
-from workspace.scope import requires_in_scope
+from workspace.scope import SCOPE
 
 MAX_LINES: Final = 1000
 MAX_QUANTITY: Final = 999_999_999
@@ -128,6 +131,42 @@ async def add(
         **values,
     )
     await _store(context, draft)
+    return line.id
+
+
+@requires_in_scope(
+    SCOPE, Permission.DOCUMENTS_WRITE, WorkspaceEventType.DOCUMENT_UPDATE, of="document_line", table=TABLE
+)
+async def update(
+    context: OperationContext,
+    document_line_id: UUID,
+    *,
+    quantity: Decimal | None = None,
+    description: str | None = None,
+    unit: str | None = None,
+    unit_price: Decimal | None = None,
+    discount_percent: Decimal | None = None,
+    vat_rate: Decimal | None = None,
+) -> UUID:
+    """Change a line of a draft, which keeps its place, its product and its purchase price. Returns the line's id.
+
+    None changes nothing, an empty unit removes the unit.
+    """
+    line = await DocumentLine.get(id=document_line_id)
+    draft = await document.get_draft(line.document_id)
+    values = _check(
+        draft.currency,
+        line.quantity if quantity is None else quantity,
+        line.description if description is None else description,
+        line.unit if unit is None else unit,
+        line.unit_price if unit_price is None else unit_price,
+        line.discount_percent if discount_percent is None else discount_percent,
+        line.vat_rate if vat_rate is None else vat_rate,
+    )
+    changes = {field: value for field, value in values.items() if getattr(line, field) != value}
+    if changes:
+        _ = await DocumentLine.filter(id=line.id).update(**changes)
+        await _store(context, draft)
     return line.id
 
 

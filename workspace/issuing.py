@@ -1,4 +1,4 @@
-"""Issuing of documents: numbers, copies of buyer and seller, credit notes and payments.
+"""Issuing of documents: numbers, copies of buyer and seller, and credit notes.
 
 The numbers of an account are one series for invoices and credit notes: the account's prefix, the year of issue, and a
 counter that starts again each year. The counter is a row that issuing locks until its commit, so two issuings never
@@ -11,41 +11,24 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from tortoise import fields
-from tortoise.models import Model
-
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
 from models.access.operation import OperationContext
+from models.access.scoped_operation import requires_in_scope
 from models.accounts.account import Account
-from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.errors import UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from workspace import document, money
+from workspace import document
 from workspace.contact import Contact
-from workspace.document import SCOPE, TABLE, Document, DocumentKind, DocumentStatus
+from workspace.document import TABLE, Document, DocumentKind, DocumentStatus
 from workspace.document_line import DocumentLine
 from workspace.event_type import WorkspaceEventType
-from workspace.scope import requires_in_scope
+from workspace.payment import PAYABLE, status_after
+from workspace.scope import SCOPE
 
-_PAYABLE: Final = frozenset({DocumentStatus.ISSUED, DocumentStatus.SENT, DocumentStatus.PARTLY_PAID})
-_CORRECTABLE: Final = _PAYABLE | {DocumentStatus.PAID}
-
-
-class DocumentPayment(Model):
-    """A payment of a document."""
-
-    id = fields.UUIDField(primary_key=True, default=keys.uuid7)
-    document_id = fields.UUIDField()
-    amount = money.AmountField()
-    paid_on = fields.DateField()
-    created_at = fields.DatetimeField()
-
-    class Meta(Model.Meta):
-        """Table mapping."""
-
-        table = "document_payments"
+_CORRECTABLE: Final = PAYABLE | {DocumentStatus.PAID}
 
 
 class _Series(db.Row):
@@ -147,6 +130,7 @@ async def create_credit_note(context: OperationContext, document_id: UUID) -> UU
     _ = await db.execute(_COPY_LINES, draft.id, line_ids, [keys.uuid7() for _ in line_ids])
     await context.record(
         WorkspaceEventType.DOCUMENT_CREATE,
+        creator_id=context.user_id,
         after={"document": draft.id, "kind": draft.kind, "corrected": str(invoice.id)},
     )
     return draft.id
@@ -183,51 +167,5 @@ async def _check_correction(draft: Document) -> Document | None:
 async def _credit(invoice: Document, amount: Decimal) -> None:
     credited_amount = invoice.credited_amount + amount
     is_credited = credited_amount == invoice.gross_amount
-    status = DocumentStatus.CREDITED if is_credited else _status_after(invoice, invoice.open_amount - amount)
+    status = DocumentStatus.CREDITED if is_credited else status_after(invoice, invoice.open_amount - amount)
     _ = await Document.filter(id=invoice.id).update(credited_amount=credited_amount, status=status)
-
-
-# ---- Payments --------------------------------------------------------------------------------
-
-
-@idempotent("recordPayment")
-@requires_in_scope(SCOPE, Permission.DOCUMENTS_WRITE, WorkspaceEventType.DOCUMENT_PAY, of="document", table=TABLE)
-async def record_payment(
-    context: OperationContext, document_id: UUID, *, amount: Decimal, paid_on: date | None = None
-) -> UUID:
-    """Record a payment of an issued invoice, of today (UTC) or an earlier date. Returns the document's id."""
-    invoice = await Document.get(id=document_id)
-    if invoice.kind is not DocumentKind.INVOICE or invoice.status not in _PAYABLE:
-        raise _not_payable()
-    today = context.now.date()
-    day = paid_on or today
-    with Validation() as check:
-        decimals = money.DECIMALS[invoice.currency]
-        number = money.check_number(
-            check, "amount", amount, minimum=0, maximum=int(money.MAX_AMOUNT) - 1, decimals=decimals
-        )
-        if number > invoice.open_amount or amount == 0:
-            check.add_problem(
-                UserErrorCode.OUT_OF_RANGE,
-                "amount",
-                mark("A payment is more than zero, and at most what is open: %(open)s."),
-                open=str(invoice.open_amount),
-            )
-        _ = document.check_date(check, "paid_on", day, last=today)
-    paid_amount = invoice.paid_amount + money.round_amount(number, invoice.currency)
-    status = _status_after(invoice, invoice.open_amount - number)
-    if status is invoice.status:
-        status = DocumentStatus.PARTLY_PAID
-    _ = await DocumentPayment.create(document_id=document_id, amount=number, paid_on=day, created_at=context.now)
-    _ = await Document.filter(id=document_id).update(paid_amount=paid_amount, status=status)
-    await context.record(WorkspaceEventType.DOCUMENT_PAY, after={"document": document_id, "amount": str(number)})
-    return document_id
-
-
-def _not_payable() -> Refusal:
-    return refuse(UserErrorCode.INVALID_STATE, None, mark("Only an issued invoice with an open amount can be paid."))
-
-
-def _status_after(invoice: Document, open_amount: Decimal) -> DocumentStatus:
-    """The status of an invoice of which `open_amount` is left to pay."""
-    return DocumentStatus.PAID if open_amount == 0 else invoice.status

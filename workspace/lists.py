@@ -1,4 +1,4 @@
-"""The connections of the workspace: their filters and orders.
+"""The connections of contacts and products: their filters and orders.
 
 The orders by creation and by price have an index, and so have the filters by kind and archive in the order of creation.
 Searches, and the order by name in the alphabet of the viewer, read up to a scan.
@@ -7,16 +7,12 @@ Searches, and the order by name in the alphabet of the viewer, read up to a scan
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, TypedDict
-from uuid import UUID
 
 from database.listing import ConnectionQuery
 from database.page_sql import Order
 from models.lists import names
-from models.lists.sql import lookup
-from workspace import contact, document, document_line, product
+from workspace import contact, product
 from workspace.contact import ContactKind, ContactRow
-from workspace.document import DocumentKind, DocumentRow, DocumentStatus
-from workspace.document_line import DocumentLineRow
 from workspace.product import ProductRow
 
 
@@ -50,14 +46,6 @@ class ProductFilter(TypedDict, total=False):
     search: str | None
     is_archived: bool | None
     min_purchase_price: Decimal | None
-
-
-class DocumentFilter(TypedDict, total=False):
-    """The filters of documents. An omitted or null filter matches all."""
-
-    search: str | None
-    status: list[DocumentStatus] | None
-    kind: DocumentKind | None
 
 
 _PRODUCT_ORDERS: Final = {
@@ -123,49 +111,3 @@ def products(filters: ProductFilter | None, order: ProductOrder | None, locale: 
     if search := filters.get("search"):
         names.search(query, "p.search_key", search)
     return query
-
-
-def documents(filters: DocumentFilter | None, *, created_by_id: UUID | None = None) -> ConnectionQuery[DocumentRow]:
-    """The documents of an account, under the account's id, the newest first, without deleted drafts.
-
-    With `created_by_id` these are the documents of one user: the row scope of a user without DOCUMENTS_READ_ALL.
-    """
-    query = ConnectionQuery(
-        row=DocumentRow,
-        columns=document.COLUMNS,
-        source=f"{document.TABLE} d",
-        parent="d.account_id = {key} AND d.status <> 'DELETED'",
-        order=Order((("d.id", "uuid"),), is_descending=True),
-        required_columns=("id", "account_id", "created_by_id"),
-        key="account_id",
-    )
-    filters = filters or {}
-    states = filters.get("status")
-    if created_by_id is not None:
-        query.where_indexed("d.created_by_id = {}", created_by_id)
-    if states is not None and created_by_id is None:
-        query.where_any("d.status = {}", states)
-    elif states is not None:
-        query.where("d.status = ANY({}::text[])", states)
-    if (kind := filters.get("kind")) is not None:
-        query.where("d.kind = {}", kind)
-    if search := filters.get("search"):
-        names.search(query, "d.search_key", search)
-    return query
-
-
-_LINE_JOINS: Final = {"d": lookup(f"{document.TABLE} d", "d.id = l.document_id")}
-
-
-def document_lines() -> ConnectionQuery[DocumentLineRow]:
-    """The lines of a document, under the document's id, in their order. The caller has to check the scope."""
-    return ConnectionQuery(
-        row=DocumentLineRow,
-        columns=document_line.COLUMNS,
-        source="document_lines l",
-        joins=_LINE_JOINS,
-        parent="l.document_id = {key}",
-        order=Order((("l.id", "uuid"),)),
-        required_columns=("id", "account_id", "created_by_id"),
-        key="document_id",
-    )

@@ -70,6 +70,16 @@ def check_price(check: Validation, field: str, price: Decimal, currency: str) ->
     return _with_decimals(number, max(decimals_of(number), DECIMALS.get(currency, 0)))
 
 
+def check_amount(check: Validation, field: str, amount: Decimal, currency: str) -> Decimal:
+    """Validate an amount in the decimals of its currency: 0 or more, and less than MAX_AMOUNT.
+
+    Returns it with all decimals of the currency. An unknown currency, a problem of its own, has those of a price.
+    """
+    decimals = DECIMALS.get(currency, PRICE_DECIMALS)
+    number = check_number(check, field, amount, minimum=0, maximum=int(MAX_AMOUNT) - 1, decimals=decimals)
+    return _with_decimals(number, decimals)
+
+
 def check_rate(check: Validation, field: str, rate: Decimal) -> Decimal:
     """Validate a rate of VAT in percent. Returns it without zeros at the end."""
     number = check_number(check, field, rate, minimum=0, maximum=_MAX_RATE, decimals=RATE_DECIMALS)

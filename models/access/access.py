@@ -80,6 +80,9 @@ COLUMNS: Final = db.columns_of(
 )
 IS_OPEN: Final = "{0}.closed_at IS NULL AND ({0}.closes_at IS NULL OR {0}.closes_at > {1})"
 """SQL condition: the account with the alias {0} is not closed at the instant {1}. Its dates decide, not the job."""
+IS_OPEN_BY_GRANT: Final = f"""EXISTS (SELECT FROM accounts o WHERE o.id = {{0}}.account_id
+    AND {IS_OPEN.format("o", "{1}")} OFFSET 0)"""
+"""The same for the account of the grant with the alias {0}, if the account is not joined."""
 SOURCE: Final = "grants g JOIN accounts a ON a.id = g.account_id"
 COLUMNS_WITH_BUREAU: Final = f"""{db.select_list(COLUMNS)}, g.engagement_id,
     (SELECT e.bureau_id FROM engagements e WHERE e.id = g.engagement_id) AS bureau_id"""
@@ -92,10 +95,17 @@ WHERE g.user_id = $1 AND g.account_id = ANY($2::uuid[]) AND g.status = 'ACTIVE'
 
 
 def status(row: db.Columns, now: datetime) -> GrantStatus:
-    """A grant's status at `now`: EXPIRED once the end has passed, even if no job has stored that yet."""
-    stored_status, until = GrantStatus(row["status"]), row["valid_until"]
-    is_over = until is not None and until <= now
-    return GrantStatus.EXPIRED if is_over and stored_status is GrantStatus.ACTIVE else stored_status
+    """A grant's status at `now`, also before a job has stored it.
+
+    A live grant is EXPIRED once its end has passed, and REVOKED once its account has closed.
+    """
+    stored_status = GrantStatus(row["status"])
+    if stored_status not in {GrantStatus.ACTIVE, GrantStatus.AWAITING_PERMISSIONS}:
+        return stored_status
+    if row["valid_until"] is not None and row["valid_until"] <= now:
+        return GrantStatus.EXPIRED
+    is_closed = row["closes_at"] is not None and row["closes_at"] <= now
+    return GrantStatus.REVOKED if is_closed else stored_status
 
 
 def grant_facts(row: db.Columns, now: datetime, *, with_factor: bool = False) -> GrantFacts:

@@ -59,9 +59,10 @@ class Grant(Model):
 
 # ---- Reading ---------------------------------------------------------------------------------
 
-STATUS: Final = """CASE WHEN g.status = 'ACTIVE' AND g.valid_until <= {0} THEN 'EXPIRED'
+STATUS: Final = """CASE WHEN g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') AND g.valid_until <= {0} THEN 'EXPIRED'
     ELSE g.status END"""
-"""The status at the instant {0} as SQL, for filters. It agrees with `access.status`."""
+"""The status at the instant {0} as SQL, for filters. It agrees with `access.status`, but for grants on an account that
+has closed: these have their former status until a job stores the new one, within a minute."""
 _WITH_BUREAU: Final = f"SELECT {COLUMNS_WITH_BUREAU} FROM {SOURCE}"
 _BY_IDS: Final = f"{_WITH_BUREAU} WHERE g.id = ANY($1::uuid[])"
 _OF_ENGAGEMENTS: Final = f"""

@@ -101,6 +101,8 @@ async def update(
     # Checked before the rest, so that the caller learns nothing of access that is out of reach.
     _ = grant_rules.permit(context.access, former, None)
     if not is_live(grant, context.now):
+        if grant.engagement_id is not None:  # without the engagement it cannot be restored
+            await derived_grant.earliest_end(grant.engagement_id, grant.user_id, None, now=context.now)
         raise _not_in_state(_AFTER_END[grant.status])
     with Validation() as check:
         terms = grant_rules.changed_terms(

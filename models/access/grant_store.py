@@ -130,7 +130,7 @@ async def change(
 
 _RESTORE: Final = f"""
 WITH g AS (
-    UPDATE grants SET role = $2, status = $3, listed = $4, valid_until = $5, own_until = $6, ended_at = NULL,
+    UPDATE grants SET role = $2, status = $3, listed = $4, valid_until = $5, own_until = $6,
         asked_bits = NULL, asked_until = NULL
     WHERE id = $1 RETURNING id, valid_until
 )
@@ -141,7 +141,7 @@ WITH g AS (
 async def restore(
     permit: Permit, grant_id: UUID, *, valid_until: datetime | None, is_derived: bool, now: datetime
 ) -> None:
-    """Make an ended grant live again, with the terms of the permit."""
+    """Make an ended grant live again, with the terms of the permit. `ended_at` keeps its last end."""
     terms = _terms(permit)
     ends = _ends(terms, valid_until, is_derived=is_derived)
     await db.execute(_RESTORE, grant_id, terms.role, terms.status, terms.allowlist, *ends, now)

@@ -48,6 +48,8 @@ class OperationContext:
     user_id: UUID
     account_id: UUID
     access: Access
+    creator_id: UUID | None = None
+    """The creator of the operation's row, if the row has a scope."""
 
     @property
     def now(self) -> datetime:
@@ -58,9 +60,19 @@ class OperationContext:
         """A column of the grant that the operation changes, read under the lock. For `of="grant"` only."""
         return self.access.grant[f"of.{name}"]
 
-    async def record(self, event_type: EventTypeEnum, **facts: Any) -> None:
-        """Record an event of this account, with the caller's current role."""
-        await event.record(self.caller, event_type, account_id=self.account_id, role=self.access.role, **facts)
+    async def record(self, event_type: EventTypeEnum, *, creator_id: UUID | None = None, **facts: Any) -> None:
+        """Record an event of this account, with the caller's current role.
+
+        `creator_id` is the creator of the row that the event is about, if it is not the operation's row.
+        """
+        await event.record(
+            self.caller,
+            event_type,
+            account_id=self.account_id,
+            role=self.access.role,
+            creator_id=creator_id or self.creator_id,
+            **facts,
+        )
 
 
 P = ParamSpec("P")

@@ -24,8 +24,11 @@ SELECT {_NAME_AT.format(instant="w.instant")} AS name
 FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS w (account_id, instant, ordinal)
 JOIN accounts a ON a.id = w.account_id ORDER BY w.ordinal
 """
+# A grant that was restored keeps its last end.
+_END: Final = """CASE WHEN g.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') THEN g.valid_until
+    ELSE LEAST(g.ended_at, g.valid_until) END"""
 _AT_ENDS: Final = f"""
-SELECT g.id, {_NAME_AT.format(instant="LEAST(g.ended_at, g.valid_until)")} AS name
+SELECT g.id, {_NAME_AT.format(instant=_END)} AS name
 FROM grants g JOIN accounts a ON a.id = g.account_id WHERE g.id = ANY($1::uuid[])
 """
 

@@ -21,6 +21,7 @@ from models.base.validation import Validation
 RAISABLE: Final = (
     LimitName.INVITATIONS,
     LimitName.CLIENT_ACCOUNTS,
+    LimitName.SENT_DOCUMENTS,
     LimitName.ENGAGEMENTS,
     LimitName.ACCESS_REQUESTS,
 )

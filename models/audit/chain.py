@@ -63,6 +63,7 @@ class _Link(Record):
     actor_role: str | None
     request_id: str | None
     before: str | None
+    creator_id: UUID | None
     account_exists: bool
 
 
@@ -209,7 +210,19 @@ def _hash(link: _Link, previous: bytes | None) -> bytes:
     kind, role, request, before, after = (None if text is None else text.encode() for text in texts)
     actor, account = (None if key is None else key.bytes for key in (link.actor_id, link.account_id))
     header = link.chain.bytes + struct.pack(">q", link.position) + link.event_id.bytes + struct.pack(">q", instant)
-    parts = (kind, actor, role, account, request, before, after, link.origin_digest, link.personal_digest)
+    parts: tuple[bytes | None, ...] = (
+        kind,
+        actor,
+        role,
+        account,
+        request,
+        before,
+        after,
+        link.origin_digest,
+        link.personal_digest,
+    )
+    if link.creator_id is not None:  # older events have none, and hashes without this part
+        parts = (*parts, link.creator_id.bytes)
     return hashlib.sha256(_field(previous) + header + b"".join(map(_field, parts))).digest()
 
 

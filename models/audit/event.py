@@ -29,7 +29,7 @@ from tortoise.models import Model
 from auth.policy import Role
 from database import db, keys
 from models import throttle
-from models.audit import event_facts
+from models.audit import event_facts, event_scope
 from models.audit.event_type import EventTypeEnum, of_refusal
 from models.base import naming
 from models.base.caller import Caller
@@ -61,10 +61,10 @@ class Event(Model):
 
 _INSERT = """
 INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, request_id,
-                    before, after, origin, personal)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::jsonb)
+                    before, after, origin, personal, creator_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb, $10::jsonb, $11::jsonb, $12)
 """
-PARAMETER_COUNT: Final = 11
+PARAMETER_COUNT: Final = 12
 """The number of parameters of `_INSERT`. The SQL of `record_change` numbers its own parameters after them."""
 
 
@@ -77,9 +77,13 @@ async def record(
     actor_id: UUID | None = None,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
+    creator_id: UUID | None = None,
 ) -> None:
-    """Record a change, inside its transaction. The actor is the caller if `actor_id` is None."""
-    values = _values(caller, event_type, account_id, role, actor_id, before, after)
+    """Record a change, inside its transaction. The actor is the caller if `actor_id` is None.
+
+    `creator_id` is the creator of the row that the event is about. A type with a row scope requires it.
+    """
+    values = _values(caller, event_type, account_id, role, actor_id, before, after, creator_id)
     await db.execute(_INSERT, *values)
 
 
@@ -95,12 +99,12 @@ class AccountEvent:
 
 _INSERT_ALL: Final = """
 INSERT INTO events (id, type, occurred_at, actor_id, actor_role, account_id, request_id,
-                    before, after, origin, personal)
+                    before, after, origin, personal, creator_id)
 SELECT e.id, e.type, e.at, e.actor_id, e.role, e.account_id, e.request_id,
-    e.before::jsonb, e.after::jsonb, e.origin::jsonb, e.personal::jsonb
+    e.before::jsonb, e.after::jsonb, e.origin::jsonb, e.personal::jsonb, e.creator_id
 FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::text[],
-    $9::text[], $10::text[], $11::text[])
-    AS e (id, type, at, actor_id, role, account_id, request_id, before, after, origin, personal)
+    $9::text[], $10::text[], $11::text[], $12::uuid[])
+    AS e (id, type, at, actor_id, role, account_id, request_id, before, after, origin, personal, creator_id)
 """
 
 
@@ -147,8 +151,9 @@ def _values(
     actor_id: UUID | None,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
+    creator_id: UUID | None = None,
 ) -> tuple[object, ...]:
-    """The values of an event's columns, in the order of the statement. Raises UndeclaredFact."""
+    """The values of an event's columns, in the order of the statement. Raises UndeclaredFact, MissingCreator."""
     event_facts.require_declared(event_type, before)
     event_facts.require_declared(event_type, after)
     plain_before, personal_before = _split_personal(before)
@@ -165,6 +170,7 @@ def _values(
         None if after is None else _json(plain_after),
         _json({"ip_address": caller.ip_address}) if caller.ip_address else None,
         _json(_personal(personal_before, personal_after)) if personal_before or personal_after else None,
+        event_scope.stored_creator(event_type, creator_id),
     )
 
 
@@ -187,12 +193,14 @@ async def record_refusal(caller: Caller, event_type: EventTypeEnum, refusal: For
     """Record that the caller lacked the permission for an operation that writes events of `event_type`.
 
     Nothing else is written then. Of one user's refusals in one account, the first hundred in an hour are recorded.
+    A row that the caller may not create would have been the caller's.
     """
     counter = throttle.counter(caller, throttle.REFUSAL, refusal.account_id, user_id=caller.user_id)
     if await throttle.attempt_or_none(caller, counter) is None:
         return
     after = {"permission": refusal.decision.permission}
-    values = _values(caller, of_refusal(event_type), refusal.account_id, refusal.role, None, None, after)
+    creator_id = refusal.creator_id or caller.user_id
+    values = _values(caller, of_refusal(event_type), refusal.account_id, refusal.role, None, None, after, creator_id)
     await db.execute(_INSERT, *values)
 
 
@@ -262,6 +270,7 @@ class EventRow(db.Row):
     request_id: str | None
     before: str | None
     after: str | None
+    creator_id: UUID | None
 
 
 COLUMNS: Final = db.columns_of(

@@ -10,12 +10,14 @@ shows elsewhere, so it has the rule of that field. `models/audit/event_facts.py`
 Types are stored, and owners read them: a type that was once written never changes.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
 import modules
 from auth.policy import Permission
+from auth.row_scope import RowScope
 from auth.rules import SELF, Rule, needs
 from models.base.attribute_enum import AttributeEnum
 
@@ -64,14 +66,21 @@ _REFUSAL: Final = guard(needs(Permission.EVENTS_READ), "permission")
 class EventTypeEnum(AttributeEnum):
     """The base of enums of event types: that of the product, and those of modules.
 
-    `description` tells in one sentence what happened. `facts` has the rule of each fact.
+    `description` tells in one sentence what happened. `facts` has the rule of each fact. `scope` is the row scope of
+    the row that the event is about, or None: `models/audit/event_scope.py`.
     """
 
     description: str
     facts: FactRules
+    scope: RowScope | None
 
-    def __init__(self, _: str, description: str, facts: FactRules = _NO_FACTS) -> None:
-        self.description, self.facts = description, facts
+    def __init__(
+        self, _: str, description: object = None, facts: FactRules = _NO_FACTS, scope: RowScope | None = None
+    ) -> None:
+        # No type checker sees the arguments of a member, so facts can stand in the place of the description.
+        if not isinstance(description, str) or not description:
+            raise modules.InvalidModule(f"{type(self).__name__}.{self.name}: the type of event has no description.")
+        self.description, self.facts, self.scope = description, facts, scope
 
 
 class EventType(EventTypeEnum):
@@ -115,7 +124,7 @@ class EventType(EventTypeEnum):
     GRANT_RESIGN = "account:grant:resign", "The holder resigned their grant.", _GRANT
     GRANT_EXPIRE = "account:grant:expire", "A grant reached its end.", _GRANT
     INVITATION_ISSUE = "account:invitation:issue", "An invitation was sent.", _INVITATION
-    INVITATION_UPDATE = "account:invitation:update", "A pending invitation changed.", _INVITATION
+    INVITATION_UPDATE = "account:invitation:update", "The offer of an invitation changed.", _INVITATION
     INVITATION_RESEND = "account:invitation:resend", "An invitation was sent again, with a new link.", _INVITATION
     INVITATION_REVOKE = "account:invitation:revoke", "An invitation was revoked.", _INVITATION
     INVITATION_ACCEPT = "account:invitation:accept", "An invitation was accepted.", _INVITATION
@@ -273,8 +282,12 @@ class EventType(EventTypeEnum):
 
 @cache
 def all_types() -> tuple[EventTypeEnum, ...]:
-    """All types of events: those of the product, then those of each installed module."""
-    return *EventType, *(member for enum in modules.table_parts("EVENT_TYPES") for member in enum)
+    """All types of events: those of the product, then those of each installed module. Raises InvalidModule."""
+    types = *EventType, *(member for enum in modules.table_parts("EVENT_TYPES") for member in enum)
+    for member, count in Counter(map(str, types)).items():
+        if count > 1:
+            raise modules.InvalidModule(f"Two event types are {member}.")
+    return types
 
 
 def of_refusal(event_type: EventTypeEnum) -> str:

@@ -21,6 +21,8 @@ class OperationConfig:
     anchor_command: str = ""
     """The command that receives these heads. Empty: none."""
     mails_per_hour: int = 1000
+    public_url: str = ""
+    """The address of the installation, without a slash at the end, for links."""
 
 
 def configure(settings: object) -> OperationConfig:

@@ -65,7 +65,8 @@ class UserErrorCode(StrEnum):
 class Problem:
     """One error that the caller can correct.
 
-    `field` is the input field, in snake case, or None for the whole input. `text` is English; it is translated when it
+    `field` is the input field, in snake case, or None for the whole input. Dots separate the parts of its path in a
+    nested input: `amounts.0.vat_rate`. `text` is English; it is translated when it
     is shown, with `params` filled in.
     """
 
@@ -106,7 +107,8 @@ class Refusal(OperationError):
 class Forbidden(OperationError):
     """The caller lacks a permission. `decision` has the permission and the reason.
 
-    `account_id` is the account of the refused operation, or None for a field.
+    `account_id` is the account of the refused operation, or None for a field. `creator_id` is the creator of the
+    operation's row, if the row has a scope.
     """
 
     def __init__(self, decision: Decision, role: Role | None, account_id: UUID | None = None) -> None:
@@ -114,6 +116,7 @@ class Forbidden(OperationError):
         self.decision = decision
         self.role = role
         self.account_id = account_id
+        self.creator_id: UUID | None = None
 
 
 class Unauthenticated(OperationError):

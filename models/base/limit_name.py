@@ -30,6 +30,7 @@ class LimitName(AttributeEnum):
         "CLIENT_ACCOUNTS",
         mark("Too many client accounts, or mails to their owners. Try again after %(time)s."),
     )
+    SENT_DOCUMENTS = "SENT_DOCUMENTS", mark("This account has sent too many documents. Try again after %(time)s.")
     ENGAGEMENTS = "ENGAGEMENTS", mark("Too many engagements were requested. Try again after %(time)s.")
     ACCESS_REQUESTS = "ACCESS_REQUESTS", mark("Too many access requests. You can ask again after %(time)s.")
     MAILS_TO_ADDRESS = (
@@ -48,6 +49,8 @@ class LimitName(AttributeEnum):
     CLOSINGS = "CLOSINGS", mark("Too many closings of accounts. Try again after %(time)s.")
     REGISTERED_NUMBERS = "REGISTERED_NUMBERS", mark("Too many new registered numbers. Try again after %(time)s.")
 
+    ACCOUNT_EXPORTS = "ACCOUNT_EXPORTS", mark("Too many exports of this account. Try again after %(time)s.")
+
     # ---- The user's own data -----------------------------------------------------------------------
 
     EMAIL_CHANGES = "EMAIL_CHANGES", mark("Too many changes of your address. Try again after %(time)s.")
@@ -64,6 +67,10 @@ class LimitName(AttributeEnum):
     DOCUMENTS_AT_ONCE = (
         "DOCUMENTS_AT_ONCE",
         mark("Too many new documents wait for their check. Try again in %(seconds)s seconds."),
+    )
+    RENDERINGS_AT_ONCE = (
+        "RENDERINGS_AT_ONCE",
+        mark("Too many documents are being prepared. Try again in %(seconds)s seconds."),
     )
     PASSWORDS_AT_ONCE = (
         "PASSWORDS_AT_ONCE",

@@ -31,7 +31,7 @@ from models.base import locks, naming
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
 from models.base.idempotency import idempotent
-from models.base.validation import MAX_END, Validation
+from models.base.validation import MAX_END, Validation, email_key
 from models.outbox import message
 from models.outbox.message_kind import MessageKind
 
@@ -240,17 +240,26 @@ async def _require_access(
         user_id, ("account_id", receiver_id), ("payer_account_id", payer_id), now=caller.now
     )
     require(payer, extend.permission)
-    if await db.fetch(_OWNED_RECEIVER, receiver_id, user_id, row=db.Row):
+    (owner,) = await db.fetch(_RECEIVING_OWNER, receiver_id, user_id, row=_ReceivingOwner)
+    if owner.is_caller or email_key(owner.email) == owner.caller_key:
         require(payer, Permission.OWNERSHIP)
     require_not_closing(receiver, "account_id")
     return payer, receiver
 
 
+class _ReceivingOwner(db.Row):
+    """The owner of the receiving account. A placeholder has the address of the client, and no key of it."""
+
+    is_caller: bool
+    email: str
+    caller_key: str
+
+
 # An account that a bureau opened belongs to the bureau's owner until the client takes it over.
-_OWNED_RECEIVER: Final = """
-SELECT FROM accounts a LEFT JOIN accounts b ON b.id = a.created_by_bureau_id AND a.activated_at IS NULL
-JOIN users o ON o.id = a.owner_id JOIN users c ON c.id = $2
-WHERE a.id = $1 AND (COALESCE(b.owner_id, a.owner_id) = c.id OR lower(o.email) = c.email_key)
+_RECEIVING_OWNER: Final = """
+SELECT COALESCE(b.owner_id, a.owner_id) = c.id AS is_caller, o.email, c.email_key AS caller_key
+FROM accounts a LEFT JOIN accounts b ON b.id = a.created_by_bureau_id AND a.activated_at IS NULL
+JOIN users o ON o.id = a.owner_id JOIN users c ON c.id = $2 WHERE a.id = $1
 """
 
 

@@ -2,7 +2,8 @@
 
 The grants of a consultant end with their access to the bureau (`models/access/derived_grant.py`). Their clients stay
 clients of the bureau: each is still counted for the former consultant, and can be handed to another one, until the
-bureau assigns a consultant to it. A grant that ended for another reason, such as an unassignment, is not counted.
+bureau assigns a consultant to it, also after the consultant has come back. A grant that ended for another reason, such
+as an unassignment, is not counted.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,9 @@ class AssignmentRow(DerivedGrantRow):
 
 _IS_LIVE: Final = """{0}.status IN ('ACTIVE', 'AWAITING_PERMISSIONS')
     AND ({0}.valid_until IS NULL OR {0}.valid_until > $1)"""
-_END: Final = "COALESCE({0}.ended_at, {0}.valid_until)"
-# Base grants and derived grants that ended together have the same end, also if they expired.
+_END: Final = "CASE WHEN {0}.status IN ('ACTIVE', 'AWAITING_PERMISSIONS') THEN {0}.valid_until ELSE {0}.ended_at END"
+# Base grants and derived grants that ended together have the same end, also if they expired. A base grant that was
+# restored keeps its last end: the grants at the clients were not restored with it.
 _ASSIGNMENTS: Final = f"""
 SELECT g.* FROM (
     SELECT DISTINCT ON (e.id) g.*, e.bureau_id, {_IS_LIVE.format("g")} AS is_live
@@ -32,7 +34,7 @@ SELECT g.* FROM (
     ORDER BY e.id, g.created_at DESC, g.id DESC) g
 WHERE g.is_live OR (
     EXISTS (SELECT FROM grants b WHERE b.account_id = g.bureau_id AND b.user_id = g.user_id
-        AND {_END.format("b")} = {_END.format("g")} AND NOT ({_IS_LIVE.format("b")}))
+        AND {_END.format("g")} IN (b.ended_at, {_END.format("b")}))
     AND NOT EXISTS (SELECT FROM grants n WHERE n.engagement_id = g.engagement_id
         AND n.created_at > {_END.format("g")}))
 """

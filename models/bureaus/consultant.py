@@ -235,7 +235,10 @@ async def replace(
         await client.record(EventType.CONSULTANT_ASSIGN, user=str(to_user_id), grant=str(grant_id))
         return grant_id
 
-    account_ids = [row.account_id for row in assignments]
+    # Clients that the new consultant has already are refused. They come last, so that they take no time of the others.
+    held_grants = await derived_grant.of_consultant(to_user_id, bureau_account_id, now=caller.now)
+    held_ids = {row.account_id for row in held_grants}
+    account_ids = sorted((row.account_id for row in assignments), key=lambda key: (key in held_ids, key))
     return await bulk.run(await _with_done(parts, account_ids, "from_user_id", _NO_CLIENT_OF_USER), replace_at, parts)
 
 

@@ -28,6 +28,7 @@ from models.lists.partners import (
 )
 from models.lists.records import (
     EventFilter,
+    EventReader,
     entries,
     events_of_accounts,
     events_of_user,
@@ -42,6 +43,7 @@ __all__ = [
     "EngagementOrder",
     "EngagementSide",
     "EventFilter",
+    "EventReader",
     "GrantFilter",
     "GrantOrder",
     "InvitationFilter",

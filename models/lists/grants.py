@@ -99,9 +99,7 @@ def _add_role_and_status(
     if states is not None:
         query.where(f"{grant.STATUS} = ANY({{1}}::text[])", now, states)
         if is_indexed:
-            query.where_any(
-                "g.status = {}", [*states, *([GrantStatus.ACTIVE] if GrantStatus.EXPIRED in states else [])]
-            )
+            query.where_any("g.status = {}", [*states, *(grant.LIVE if GrantStatus.EXPIRED in states else ())])
     if roles is not None and is_indexed and states is None:
         query.where_any("g.role = {}", roles)
     elif roles is not None:

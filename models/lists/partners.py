@@ -10,6 +10,7 @@ import i18n
 from database import db
 from database.listing import ConnectionQuery
 from database.page_sql import KEY, Order, Scan
+from models.access import access
 from models.accounts import link
 from models.accounts.link import AccountLinkRow, AccountRelation
 from models.bureaus import blind_request, engagement
@@ -100,7 +101,7 @@ def invitations_of_accounts(now: datetime, filters: InvitationFilter | None = No
 def invitations_for_user(now: datetime) -> ConnectionQuery[InvitationRow]:
     """The pending invitations to a user's address, under the user's id, the newest first."""
     query = _invitations("i.email_key = (SELECT u.email_key FROM users u WHERE u.id = {key}) AND i.status = 'PENDING'")
-    query.where("i.expires_at > {}", now)
+    query.where(f"i.expires_at > {{0}} AND {access.IS_OPEN.format('a', '{0}')}", now)
     return query
 
 

@@ -6,7 +6,6 @@ from typing import Final, TypeVar
 from database import db
 from database.listing import ConnectionQuery
 from database.page_sql import SCAN_ROWS, Order, Scan
-from models.base.validation import MAX_NAME, normalize
 
 R = TypeVar("R", bound=db.Row)
 _NO_JOINS: Final[Mapping[str, str]] = {}
@@ -23,6 +22,11 @@ def lookup(table: str, condition: str) -> str:
     """
     alias = table.rsplit(maxsplit=1)[-1]
     return f"CROSS JOIN LATERAL (SELECT {alias}.* FROM {table} WHERE {condition} OFFSET 0) {alias}"
+
+
+def optional_lookup(table: str, condition: str) -> str:
+    """As `lookup`, for a row that may be missing."""
+    return f"LEFT{lookup(table, condition).removeprefix('CROSS')} ON TRUE"
 
 
 def merged_scan(table: str, direct: str, parents: str, indirect: str, *, is_sorted: bool = True) -> Scan:
@@ -62,9 +66,3 @@ def newest_first(
         order=order,
         required_columns=("id", *rule_columns),
     )
-
-
-def search_pattern(text: str) -> str:
-    """A LIKE pattern that matches `text` anywhere, in any Unicode form. Wildcards in `text` are escaped."""
-    pattern = normalize(text, MAX_NAME).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{pattern}%"

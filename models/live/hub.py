@@ -54,6 +54,8 @@ class Stream(AsyncIterator[T], Generic[T]):
         self.position = position
         """The last position of the account's chain that was read."""
         self.head = position
+        self.bits = 0
+        """The user's permissions in the account, by the last poll."""
         self.items: deque[T] = deque()
         self._hub = hub
         self._end_error: Exception | None = None
@@ -235,7 +237,9 @@ class Hub:
             if state.error is not None:
                 stream.end(state.error)
             elif stream.key.account_id is not None:
-                stream.head = state.head
+                stream.head, stream.bits = state.head, state.bits
+        for stream in self._event_streams:
+            stream.items = deque(item for item in stream.items if item.exists_for(stream.user_id, stream.bits))
         await self._read_events()
         if self._change_streams:
             async with self._changes_lock:
@@ -256,7 +260,9 @@ class Hub:
         for stream in ready:
             rows = rows_by_range[stream.key.account_id, stream.position]
             stream.position = rows[-1].position
-            stream.push(rows)
+            stream.push([row for row in rows if row.exists_for(stream.user_id, stream.bits)])
+            if stream.is_behind and not stream.items:
+                self.wake()
 
     async def _read_changes(self) -> None:
         """Deliver the changes of grants since the last read."""

@@ -16,7 +16,7 @@ from auth import policy
 from auth.policy import Permission
 from database import db
 from models.access import access
-from models.audit import event
+from models.audit import event, event_scope
 from models.audit.event import EventRow
 from models.base.errors import Forbidden, OperationError, Unauthenticated
 from models.people import session
@@ -50,12 +50,13 @@ class StreamState:
     """The polled state of a stream.
 
     `error` is the reason to end the stream, or None. `user_id` is the session's user, or None if the session has ended.
-    `head` is the last position of the account's chain, 0 without an account.
+    `head` is the last position of the account's chain, 0 without an account. `bits` are the user's permissions in it.
     """
 
     error: OperationError | None
     user_id: UUID | None
     head: int
+    bits: int
 
 
 _GRANT: Final = {f"grant_{name}": sql for name, sql in access.COLUMNS.items()}
@@ -75,22 +76,19 @@ async def load_states(keys: Sequence[StreamKey], now: datetime) -> list[StreamSt
     """The state of each stream, in the order of `keys`. Access and chain heads are read from one snapshot."""
     session_ids, account_ids = [key.session_id for key in keys], [key.account_id for key in keys]
     rows = await db.fetch(_LOAD_STATES, now, session_ids, account_ids, row=db.Row)
-    return [
-        StreamState(_end_reason(key, row, now), row.holder_id, row.head or 0)
-        for key, row in zip(keys, rows, strict=True)
-    ]
+    return [_state(key, row, now) for key, row in zip(keys, rows, strict=True)]
 
 
-def _end_reason(key: StreamKey, row: db.Row, now: datetime) -> OperationError | None:
-    """The reason to end a stream, or None."""
+def _state(key: StreamKey, row: db.Row, now: datetime) -> StreamState:
     if row.holder_id is None:
-        return Unauthenticated()
+        return StreamState(Unauthenticated(), None, 0, 0)
     if key.account_id is None:
-        return None
+        return StreamState(None, row.holder_id, 0, 0)
     grant = {name: row[f"grant_{name}"] for name in access.COLUMNS}
     facts = access.grant_facts(grant, now) if grant["id"] else None
     decision = policy.decide(EVENTS_PERMISSION, facts)
-    return None if decision.allowed else Forbidden(decision, facts.role if facts else None)
+    error = None if decision.allowed else Forbidden(decision, facts.role if facts else None)
+    return StreamState(error, row.holder_id, row.head or 0, policy.effective_bits(facts))
 
 
 # ---- Events of accounts ----------------------------------------------------------------------
@@ -101,6 +99,10 @@ class ChainedEvent(EventRow):
 
     after_position: int
     position: int
+
+    def exists_for(self, user_id: UUID, bits: int) -> bool:
+        """True if the event exists for a user with the permissions `bits` in its account."""
+        return event_scope.exists(self.type, self.creator_id, user_id, bits)
 
 
 class EventRange(NamedTuple):

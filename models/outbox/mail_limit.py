@@ -1,6 +1,8 @@
 """Limits of the mails that users can cause to go to others, by the sender.
 
     OFFER      counted for the sender, the sending account, the receiver and the installation; else RateLimited
+    DOCUMENT   counted for the sending account, its mails to the receiver and the installation, and for the receiver if
+               the sender is new; else RateLimited
     REQUEST    counted for the sender, the sending account and the installation, else RateLimited; for the receiver,
                else omitted
     NOTICE     counted for the user who causes it and the receiver, else omitted
@@ -39,6 +41,10 @@ PAIR: Final = Limit("invitation:to", 5, _DAY, LimitName.MAILS_TO_ADDRESS)
 """Offers of one account to one address."""
 
 
+DOCUMENT_PAIR: Final = Limit("document:to", 50, _DAY, LimitName.MAILS_TO_ADDRESS)
+"""Documents of one account to one address. A customer can get the invoices of a month on one day."""
+
+
 @dataclass(frozen=True, slots=True)
 class Allowance:
     """The bounds of a sender."""
@@ -49,6 +55,8 @@ class Allowance:
     """Of all users of one account."""
     address_offers: Limit
     """To one address, of all senders with the same sender."""
+    documents: Limit
+    """Of all users of one account."""
     requests: Limit
     """Of one user, for all accounts, whether or not the requested accounts exist."""
     access_requests: Limit
@@ -65,6 +73,7 @@ NEW: Final = Allowance(
     offers=Limit("offer", 50, _DAY),
     account_offers=Limit("invitation", 50, _DAY),
     address_offers=Limit("offer:to:new", 10, _DAY, LimitName.MAILS, is_shared=True),
+    documents=Limit("document", 50, _DAY, LimitName.SENT_DOCUMENTS),
     requests=Limit("request", 50, _DAY),
     access_requests=Limit("access-request", 20, _DAY),
     account_engagements=Limit("engagement", 50, _DAY),
@@ -75,6 +84,7 @@ ESTABLISHED: Final = Allowance(
     offers=Limit("offer", 500, _DAY),
     account_offers=Limit("invitation", 500, _DAY),
     address_offers=Limit("offer:to", 20, _DAY, LimitName.MAILS, is_shared=True),
+    documents=Limit("document", 2000, _DAY, LimitName.SENT_DOCUMENTS),
     requests=Limit("request", 500, _DAY),
     access_requests=Limit("access-request", 200, _DAY),
     account_engagements=Limit("engagement", 500, _DAY),
@@ -171,7 +181,7 @@ async def count(
     params: Mapping[str, object],
     by_account: UUID | None,
 ) -> Permit:
-    """Count mails of a kind to addresses. Raises RateLimited for an offer beyond a bound.
+    """Count mails of a kind to addresses. Raises RateLimited for an offer or a document beyond a bound.
 
     Runs the same number of statements for any number of addresses of a REQUEST or NOTICE.
     """
@@ -184,6 +194,10 @@ async def count(
         for address_key in address_keys:
             await _attempt_offer(caller, sender, name, address_key, by_account)
         return Permit(is_allowed, params if sender.is_known else _shorten(params))
+    if kind.limit is MailLimit.DOCUMENT:
+        for address_key in address_keys:
+            await _attempt_document(caller, address_key, by_account)
+        return Permit(is_allowed, params)
     bounds = await allowance(caller, by_account)
     if bounds is NEW:
         params = _shorten(params)
@@ -213,6 +227,15 @@ async def _attempt_offer(
         throttle.counter(caller, address_limit, address_key),
     ]
     await _attempt(caller, sender, name, by_account, own_counters, receiver_counters)
+
+
+async def _attempt_document(caller: Caller, address_key: str, by_account: UUID | None) -> None:
+    sender = await load_sender(caller, by_account, LimitName.SENT_DOCUMENTS)
+    account_counter = throttle.counter(caller, sender.allowance.documents, by_account)
+    receiver_counters = [throttle.counter(caller, DOCUMENT_PAIR, by_account, address_key)]
+    if not sender.is_known:
+        receiver_counters.append(throttle.counter(caller, NEW.address_offers, address_key))
+    await _attempt(caller, sender, LimitName.SENT_DOCUMENTS, by_account, [account_counter], receiver_counters)
 
 
 async def _attempt(

@@ -16,6 +16,7 @@ from tortoise import fields
 from tortoise.models import Model
 
 import i18n
+from auth import policy
 from database import db, keys
 from models.base import naming
 from models.base.caller import Caller
@@ -118,6 +119,12 @@ def subject(row: MessageRow, locale: str, rights: int) -> str:
 def receiver(kind: str, address: str, rights: int) -> str:
     """The address of a message's receiver, or WITHHELD if a reader with these rights may not read it."""
     return address if MessageKind(kind).receiver_rule.bits & rights else naming.WITHHELD
+
+
+def hiding_mask(kind: str) -> int:
+    """The right without which messages of a kind do not exist for a reader. 0: they exist for all readers."""
+    permission = MessageKind(kind).hiding_permission
+    return policy.mask([permission]) if permission is not None else 0
 
 
 def withheld(kind: str, rights: int) -> list[str]:

@@ -17,9 +17,11 @@ from i18n import mark
 from models.base.attribute_enum import AttributeEnum
 
 _USERS, _SUBSCRIPTION = needs(Permission.USERS_READ), needs(Permission.SUBSCRIPTION_READ)
+_CONTACTS: Final = needs(Permission.CONTACTS_READ)
 SUBJECT_RULES: Final[Mapping[str, Rule]] = {
     "account_name": needs(Permission.ACCOUNT_READ),
     "number": needs(Permission.SETTINGS_READ),  # an organization number or a bank account
+    "document_number": needs(Permission.DOCUMENTS_READ),
     **dict.fromkeys(("payer_name", "receiver_name"), _SUBSCRIPTION),
     **dict.fromkeys(("sender_email", "invitee_email", "invited_email", "requester_email"), _USERS),
     **dict.fromkeys(("holder_name", "actor_name", "consultant_name"), _USERS),
@@ -40,6 +42,8 @@ class MailLimit(StrEnum):
     """
     NOTICE = "NOTICE"
     """Tells a user with a login of an event in an account that they use. Omitted beyond the limit."""
+    DOCUMENT = "DOCUMENT"
+    """A document of an account, to an address that the sender chose. Beyond the limit the operation is refused."""
     REMINDER = "REMINDER"
     """Sent by a job, a few times for each end of a subscription, to owners only."""
     OPERATION = "OPERATION"
@@ -79,7 +83,18 @@ class MessageKind(AttributeEnum):
     @property
     def receiver_rule(self) -> Rule:
         """The rule of the receiver's address in the list of messages."""
+        if self is MessageKind.DOCUMENT_SENT:
+            return _CONTACTS
         return _OWNERSHIP if self in _OFFER_KINDS else _USERS
+
+    @property
+    def hiding_permission(self) -> Permission | None:
+        """The permission without which messages of this kind do not exist for a user. None: they exist for all.
+
+        The messages about documents of other users must not show by their number or time that these were sent. Users
+        without the permission find the mails of their documents at the documents.
+        """
+        return Permission.DOCUMENTS_READ_ALL if self is MessageKind.DOCUMENT_SENT else None
 
     @property
     def lane(self) -> Lane:
@@ -318,6 +333,12 @@ class MessageKind(AttributeEnum):
         mark("Your request for access was declined"),
         MailLimit.NOTICE,
         mark("Declined requests for access"),
+    )
+    DOCUMENT_SENT = (
+        "document-sent",
+        mark("“%(account_name)s” sends you the document %(document_number)s"),
+        MailLimit.DOCUMENT,
+        mark("Invoices and other documents of accounts"),
     )
 
 

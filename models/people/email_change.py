@@ -29,6 +29,7 @@ from models.audit.event_type import EventType
 from models.base import naming
 from models.base.caller import Caller
 from models.base.errors import UserErrorCode, refuse
+from models.base.idempotency import idempotent
 from models.base.validation import Validation, email_key
 from models.outbox import message
 from models.outbox.message import Contact, LinkPurpose, Recipient
@@ -68,6 +69,7 @@ async def load_pending(user_id: UUID, now: datetime) -> EmailChange | None:
 # ---- Request ---------------------------------------------------------------------------------
 
 
+@idempotent("changeEmail", undigested="password")
 @reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def request(caller: Caller, *, new_email: str, password: str) -> None:
     """Mail a link to a new address for the caller's login. Replaces a pending change.

@@ -227,8 +227,9 @@ class _Account(db.Row):
 
 
 _LAST_ACCOUNT: Final = f"""
-SELECT g.account_id FROM grants g WHERE g.user_id = $1 AND g.status = 'ACTIVE'
-    AND (g.valid_until IS NULL OR g.valid_until > $2) AND NOT {factor_requirement.missing_by_grant("g")}
+SELECT g.account_id FROM grants g JOIN accounts a ON a.id = g.account_id AND {access.IS_OPEN.format("a", "$2")}
+WHERE g.user_id = $1 AND g.status = 'ACTIVE' AND (g.valid_until IS NULL OR g.valid_until > $2)
+    AND NOT {factor_requirement.factor_missing(user="g.user_id", account="a")}
 ORDER BY g.last_used_at DESC NULLS LAST, g.id LIMIT 1
 """
 # Only open sessions count. A browser leaves many expired ones; counting them would end an open session on a phone.
@@ -269,14 +270,17 @@ async def _end_current(caller: Caller) -> None:
         await event.record(caller, EventType.SESSION_END)
 
 
+_END_ONE: Final = f"UPDATE sessions s SET ended_at = $2 WHERE s.id = $1 AND {_OPEN} AND s.user_id = $3"
+
+
 @reauthenticates(ReauthenticationCase.OTHER_SESSION)
 async def revoke(caller: Caller, session_id: UUID) -> UUID:
-    """End one of the caller's sessions. Returns its id. Raises Refusal NOT_FOUND."""
+    """End one of the caller's sessions. Returns its id. Raises Refusal NOT_FOUND, also for one that is over."""
     user_id = caller.user()
     if session_id != caller.session_id:
         await reauthentication.require(caller)
     async with db.transaction():
-        if not await _open_sessions(user_id).filter(id=session_id).update(ended_at=caller.now):
+        if not await db.execute(_END_ONE, session_id, caller.now, user_id):
             raise not_found("session_id")
         await event.record(caller, EventType.SESSION_REVOKE, after={"session": str(session_id)})
     return session_id

@@ -15,6 +15,10 @@ from models.access import access, factor_requirement
 from models.accounts import link
 
 _READS: Final = access.holder_condition(Permission.USERS_READ, alias="viewer_grant")
+# A grant that gives the viewer access at the instant $3.
+_VIEWER_GRANT: Final = f"""viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
+      AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3)
+      AND {access.IS_OPEN_BY_GRANT.format("viewer_grant", "$3")}"""
 # Only members are found without USERS_READ: the others would show requests of access, links and clients.
 _CONNECTIONS: Final = f"""
 SELECT DISTINCT ON (u.id) u.id, u.account_id, {_READS} AS is_readable FROM (
@@ -25,20 +29,17 @@ SELECT DISTINCT ON (u.id) u.id, u.account_id, {_READS} AS is_readable FROM (
             OR e.status = 'PENDING' AND e.asked_by_id = e.client_id AND e.expires_at > $3)
     UNION ALL SELECT l.*, FALSE FROM ({link.LINKED_OWNERS.format(now="$3")} AND y.owner_id = ANY($1::uuid[])) l) u
 JOIN grants viewer_grant ON viewer_grant.account_id = u.account_id
-WHERE viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
-  AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND (u.is_member OR {_READS})
+WHERE {_VIEWER_GRANT} AND (u.is_member OR {_READS})
 ORDER BY u.id, {_READS} DESC, u.account_id
 """
 _VISIBLE_NAMES: Final = f"""
 SELECT u.id FROM users u WHERE u.id = ANY($1::uuid[]) AND (u.id = $2 OR EXISTS (
     SELECT FROM grants user_grant JOIN grants viewer_grant ON viewer_grant.account_id = user_grant.account_id
-    WHERE user_grant.user_id = u.id AND viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
-      AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3)
+    WHERE user_grant.user_id = u.id AND {_VIEWER_GRANT}
       AND NOT {factor_requirement.missing_by_grant("viewer_grant")})
   OR EXISTS (SELECT FROM grants viewer_grant WHERE viewer_grant.user_id = $2 AND viewer_grant.granted_by_id = u.id)
   OR EXISTS (SELECT FROM access_requests r JOIN grants viewer_grant ON viewer_grant.account_id = r.account_id
-    WHERE r.requester_id = u.id AND viewer_grant.user_id = $2 AND viewer_grant.status = 'ACTIVE'
-      AND (viewer_grant.valid_until IS NULL OR viewer_grant.valid_until > $3) AND {_READS})
+    WHERE r.requester_id = u.id AND {_VIEWER_GRANT} AND {_READS})
   OR EXISTS (SELECT FROM invitations i JOIN users viewer ON viewer.email_key = i.email_key
     WHERE viewer.id = $2 AND i.status = 'PENDING' AND i.invited_by_id = u.id))
 """

@@ -14,7 +14,7 @@ from auth import policy
 from auth.rules import SELF_BIT
 from models import throttle
 from models.access import access
-from models.audit import event, event_facts
+from models.audit import event, event_facts, event_scope
 from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.people import user_password
@@ -65,8 +65,14 @@ async def _cut(
 
 
 def _cut_event(row: dict[str, Any], account_bits: int, subject: DataSubject) -> dict[str, Any]:
-    """An event without the facts that the subject may not read. Facts that name the subject stay."""
+    """An event without the facts that the subject may not read. Facts that name the subject stay.
+
+    An act on a row outside the subject's row scope is exported without facts.
+    """
+    creator_id = row.pop("creator_id")
     rights = account_bits | (SELF_BIT if row["actor_id"] == str(subject.id) else 0)
+    if not event_scope.exists(row["type"], creator_id and UUID(creator_id), subject.id, account_bits):
+        rights = 0
     paths_by_subject = row.pop("named") or {}
     own_paths = {path for key in subject.keys for path in paths_by_subject.get(key, ())}
     for side in ("before", "after"):

@@ -7,6 +7,7 @@ changes, and checks them again. So no work is done twice, and a missed run only 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+import modules
 from models.access import expiry
 from models.accounts import number_claim, registered_number
 from models.base.caller import Caller
@@ -33,6 +34,21 @@ JOBS: Final[Mapping[str, Job]] = {
 """Each job by its public name, a metric label. A job returns the number of rows it changed or mails it sent."""
 
 
+def all_jobs() -> dict[str, Job]:
+    """The jobs of the product, then those of each module."""
+    return modules.join("jobs", JOBS, *modules.table_parts("JOBS"))
+
+
+def steps() -> dict[str, Job]:
+    """The steps of modules: jobs that do one part of the work that waits, and return 0 if none waits."""
+    return modules.join("steps", *modules.table_parts("STEPS"))
+
+
 async def run(caller: Caller) -> dict[str, int]:
-    """Run every job once for the caller's `now`. Returns the count of each job by name."""
-    return {name: await job(caller) for name, job in JOBS.items()}
+    """Run every job once for the caller's `now`, and each step until no work waits. Returns the counts by name."""
+    counts = {name: await job(caller) for name, job in all_jobs().items()}
+    for name, step in steps().items():
+        counts[name] = 0
+        while count := await step(caller):
+            counts[name] += count
+    return counts

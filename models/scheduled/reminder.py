@@ -5,7 +5,8 @@ often the job runs, and is due again when the end changes. If several reminders 
 nearer or because no server ran, only the one nearest to the end is sent.
 
 A reminder that was already due when days were added is not sent, because the user who added them knows the end. The
-same holds for the end with which a grant was given (`grant_store.create`). An account that never had days has no end.
+same holds for the end with which a grant was given (`grant_store.create`), and for the end of a consultant's grant with
+the closing of the bureau, which is mailed at once. An account that never had days has no end.
 """
 
 from datetime import datetime
@@ -64,7 +65,8 @@ _DUE_SUBSCRIPTIONS: Final = (
 _DUE_GRANTS: Final = (
     "SELECT g.id, g.account_id, g.valid_until AS ends_at, w.days FROM grants g"
     + _NEAREST_DAYS.format(id="g.id", end="g.valid_until", grace="0")
-    + " AND g.status = 'ACTIVE'"
+    + " AND g.status = 'ACTIVE' AND NOT EXISTS (SELECT FROM engagements e JOIN accounts b ON b.id = e.bureau_id"
+    " WHERE e.id = g.engagement_id AND b.closes_at = g.valid_until)"
 )
 # Stores the announcement. Stores no row if the end has changed or another process was first; then no mail is sent.
 _NOTE: Final = """

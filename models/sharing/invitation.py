@@ -218,13 +218,13 @@ async def update(
     remove_permission_list: bool | None = None,
     remove_end: bool | None = None,
 ) -> UUID:
-    """Change the offer of a pending invitation. None changes nothing. Returns its id.
+    """Change the offer of a pending or expired invitation. None changes nothing. Returns its id.
 
-    A new role starts without the allowlist of the former role.
+    A new role starts without the allowlist of the former role. An expired invitation stays expired until it is resent.
 
     Raises Refusal: INVITATION_NOT_PENDING, ROLE_TOO_HIGH, SEATS_EXHAUSTED, or an invalid input field.
     """
-    invitation = await _require_pending(context, invitation_id)
+    invitation = await _require_open(context, invitation_id)
     former = terms_of(invitation)
     _ = grant_rules.permit(context.access, former, None, former_field="invitation_id")
     with Validation() as check:
@@ -269,9 +269,7 @@ async def resend(context: OperationContext, invitation_id: UUID) -> UUID:
         Refusal: INVITATION_NOT_PENDING, INVALID_STATE, ROLE_TOO_HIGH, ALREADY_MEMBER, ALREADY_INVITED, SEATS_EXHAUSTED.
         RateLimited: the account has mailed its maximum of offers a day.
     """
-    invitation = await Invitation.get(id=invitation_id)
-    if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
-        raise NotPending
+    invitation = await _require_open(context, invitation_id)
     if invitation.grant_valid_until and invitation.grant_valid_until <= context.now:
         raise refuse(
             UserErrorCode.INVALID_STATE,
@@ -310,9 +308,7 @@ async def revoke(context: OperationContext, invitation_id: UUID) -> UUID:
 
     Raises Refusal: INVITATION_NOT_PENDING, ROLE_TOO_HIGH.
     """
-    invitation = await Invitation.get(id=invitation_id)
-    if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
-        raise NotPending
+    invitation = await _require_open(context, invitation_id)
     _ = grant_rules.permit(context.access, terms_of(invitation), None, former_field="invitation_id")
     await Invitation.filter(id=invitation.id).update(status=InvitationStatus.REVOKED)
     change = {"invitation": str(invitation.id), "status": InvitationStatus.REVOKED}
@@ -354,9 +350,10 @@ async def _mail(context: OperationContext, invitation: Invitation, seed: bytes) 
     )
 
 
-async def _require_pending(context: OperationContext, invitation_id: UUID) -> Invitation:
+async def _require_open(context: OperationContext, invitation_id: UUID) -> Invitation:
+    """A pending or expired invitation. Raises NotPending."""
     invitation = await Invitation.get(id=invitation_id)
-    if status(invitation, context.now) is not InvitationStatus.PENDING:
+    if status(invitation, context.now) not in {InvitationStatus.PENDING, InvitationStatus.EXPIRED}:
         raise NotPending
     return invitation
 

@@ -22,6 +22,7 @@ from benchmarks import (
     peers,
     rules,
     run,
+    workspace,
 )
 from benchmarks.measurement import Pace, Section
 from benchmarks.seed import Amounts
@@ -98,6 +99,21 @@ def test_pages_have_their_row(seed_url: str) -> None:
     section = http_queries.measure_pages(seed_url, PACE, users=AMOUNTS.users)
 
     assert row_names(section) == ["An object of a page of 100: of a page of 10"]
+
+
+def test_workspace_has_its_rows(postgres: str) -> None:
+    section = workspace.measure(postgres, PACE, many=3000, few=2000, exported=2000)
+
+    names = row_names(section)
+    assert names[:2] == [
+        "100 documents with lines, contacts and products: SQL to JSON, by hand",
+        "The same with 3,000 documents in the table: with 2,000",
+    ]
+    assert [name.partition(" ")[0] for name in names[2:-2]] == list(workspace.REPORTS)
+    assert names[-2:] == [
+        "Rows of an export of documents: the goal",
+        "Peak of the server's memory during exports: the goal",
+    ]
 
 
 def test_slowest_requests_have_a_row_for_their_longest_stretch(seed_url: str) -> None:

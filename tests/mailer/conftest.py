@@ -174,6 +174,7 @@ PARAMS: dict[str, object] = {
     "requester_email": "bo@example.com",
     "requester_account_name": "Berg Regnskap",
     "number": "NO 923609016",
+    "document_number": "FV2026-0001",
     "actor_name": "Bo Berg",
     "payer_name": "Kowalski Sp. z o.o.",
     "receiver_number": "123456",

@@ -47,6 +47,33 @@ async def test_jobs_repeat_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> N
     assert wake.is_set()
 
 
+async def test_step_repeats_at_once_while_work_waits_and_after_a_pause_also_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work, runs = [1, 1, 0], list[str]()
+
+    async def does_work(_: Caller) -> int:
+        runs.append("works")
+        return work.pop(0) if work else 0
+
+    async def fails(_: Caller) -> int:
+        runs.append("fails")
+        raise LookupError
+
+    monkeypatch.setattr(scheduler, "STEP_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(jobs, "steps", lambda: {"first": does_work, "second": fails})
+    stop = asyncio.Event()
+    task = asyncio.create_task(scheduler.run_steps(OperationConfig(LINK_KEY), Clock(), stop=stop))
+
+    await wait_until(lambda: len(runs) >= 8)
+    stop.set()
+    async with asyncio.timeout(5):
+        await task
+
+    assert sorted(runs[:4]) == ["fails", "works", "works", "works"]  # the first turns: three calls follow each other
+    assert runs.count("fails") > 1
+
+
 async def test_no_job_runs_at_start_and_stop_is_immediate(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(_: Caller) -> int:
         raise AssertionError

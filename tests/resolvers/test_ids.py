@@ -121,8 +121,10 @@ EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "updateAccountSettings": {"invoicePrefix": "MINE"},
     "createContact": {"name": "Mine"},
     "createProduct": {"name": "Mine", "price": "1", "vatRate": "0"},
+    "createExpense": {"spentOn": "2026-03-01", "amounts": [{"vatRate": "0", "netAmount": "1"}]},
     "addDocumentLine": {"quantity": "1"},
     "recordPayment": {"amount": "1"},
+    "createExport": {"kind": "CONTACTS", "format": "CSV"},
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
@@ -143,12 +145,23 @@ async def workspace_ids(api: Api, owner: Person) -> dict[str, str]:
     contact = await api.do("createContact", values, "contact { id }", by=owner)
     product = await api.do("createProduct", values | {"price": "1", "vatRate": "0"}, "product { id }", by=owner)
     document, line = await draft_with_line(api, owner)
+    export = {"accountId": owner.account_id, **EXTRA_INPUTS["createExport"]}
+    payload = await api.do("createExport", export, "export { id }", by=owner)
     return {
+        "exportId": payload["export"]["id"],
         "contactId": contact["contact"]["id"],
         "productId": product["product"]["id"],
+        "expenseId": await expense_id(api, owner),
         "documentId": document,
         "documentLineId": line,
     }
+
+
+async def expense_id(api: Api, owner: Person) -> str:
+    """The id of a new expense."""
+    values = {"accountId": owner.account_id, **EXTRA_INPUTS["createExpense"]}
+    payload = await api.do("createExpense", values, "expense { id }", by=owner)
+    return str(payload["expense"]["id"])
 
 
 async def draft_with_line(api: Api, owner: Person) -> tuple[str, str]:
@@ -203,7 +216,7 @@ async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str,
         "sessionId": sessions.data["viewer"]["session"]["id"],
     }
     caller_ids = {name: stig.account_id for name in foreign_ids if name.endswith("ccountId")}
-    caller_ids |= {"documentId": (await draft_with_line(api, stig))[0]}
+    caller_ids |= {"documentId": (await draft_with_line(api, stig))[0], "expenseId": await expense_id(api, stig)}
     caller_ids |= {name: stig.user_id for name in foreign_ids if name.endswith("serId")}
     valid_input = {k: v for k, v in caller_ids.items() if (mutation, k) in inputs()} | EXTRA_INPUTS.get(mutation, {})
     valid_input = ENGAGE_INPUTS[key] if mutation == "engageBureau" else valid_input

@@ -323,6 +323,8 @@ WAYS = {
     "Document": "viewer { accounts(first: 20) { nodes { documents(first: 2) { nodes { %s } } } } }",
     "AccountSettings": "viewer { accounts(first: 20) { nodes { settings { %s } } } }",
     "AccountSubscription": "viewer { accounts(first: 20) { nodes { subscription { %s } } } }",
+    # Fewer, because reports cost much.
+    "AccountReports": "viewer { accounts(first: 3) { nodes { reports { %s } } } }",
 }
 
 

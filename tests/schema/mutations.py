@@ -289,6 +289,16 @@ def _product(**fields: object) -> MakeInput:
     return make
 
 
+AMOUNTS: Final = [{"vatRate": "25", "netAmount": "100"}]
+
+
+def _expense(**fields: object) -> MakeInput:
+    async def make(world: World, _: Person) -> Input:
+        return {"expenseId": await world.create("Expense", spentOn="2026-03-01", amounts=AMOUNTS), **fields}
+
+    return make
+
+
 LINE: Final = {"quantity": "2", "description": "Paper", "unitPrice": "9.90", "vatRate": "25"}
 
 
@@ -308,10 +318,22 @@ def _issued(**fields: object) -> MakeInput:
     return make
 
 
-async def _line(world: World, person: Person) -> Input:
-    values = {"documentId": await world.create_draft(person), **LINE}
-    payload = await world.api.do("addDocumentLine", values, "line { id }", by=world.owner)
-    return {"documentLineId": payload["line"]["id"]}
+def _line(**fields: object) -> MakeInput:
+    async def make(world: World, person: Person) -> Input:
+        values = {"documentId": await world.create_draft(person), **LINE}
+        payload = await world.api.do("addDocumentLine", values, "line { id }", by=world.owner)
+        return {"documentLineId": payload["line"]["id"], **fields}
+
+    return make
+
+
+async def _export(world: World, __: Person) -> Input:
+    _ = await db.execute("DELETE FROM exports WHERE status = 'QUEUED'")  # an account has few exports at once
+    return {"accountId": world.owner.account_id, "kind": "CONTACTS", "format": "CSV"}
+
+
+async def _ready_export(world: World, person: Person) -> Input:
+    return {"exportId": await world.create_export(person)}
 
 
 CALLS: Final = {
@@ -383,12 +405,19 @@ CALLS: Final = {
     "createProduct": Call(_account(name="Paper", price="9.90", vatRate="25")),
     "updateProduct": Call(_product(price="10.50")),
     "archiveProduct": Call(_product()),
+    "createExpense": Call(_account(spentOn="2026-03-01", amounts=AMOUNTS)),
+    "updateExpense": Call(_expense(note="Paper")),
+    "archiveExpense": Call(_expense()),
     "createDocument": Call(_account(note="Thank you")),
     "updateDocument": Call(_draft(note="Thank you")),
     "deleteDocument": Call(_draft()),
     "addDocumentLine": Call(_draft(**LINE)),
-    "removeDocumentLine": Call(_line),
+    "updateDocumentLine": Call(_line(quantity="4")),
+    "removeDocumentLine": Call(_line()),
     "issueDocument": Call(_draft()),
+    "sendDocument": Call(_issued(email="buyer@example.com")),
     "createCreditNote": Call(_issued()),
     "recordPayment": Call(_issued(amount="1")),
+    "createExport": Call(_export),
+    "createExportLink": Call(_ready_export),
 }

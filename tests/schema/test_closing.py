@@ -35,6 +35,8 @@ GOES_ON: Final = OF_THE_LOGIN | {
     "endEngagement",
     "unassignConsultant",
     "declineAccessRequest",
+    "createExport",
+    "createExportLink",
 }
 OTHER_REFUSALS: Final = {"closeAccount": "ALREADY_CLOSING", "eraseMe": "INVALID_STATE"}
 SET_DATE: Final = "UPDATE accounts SET closes_at = $1 WHERE closed_at IS NULL"

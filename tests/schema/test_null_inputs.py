@@ -25,6 +25,8 @@ REMOVED_BY_NULL: Final = {
     *("UpdateAccountSettingsInput.vatNumber", "UpdateAccountSettingsInput.bankAccountNumber"),
 }
 """Numbers of the account. Null removes them, as their descriptions say."""
+INPUTS_IN_LISTS: Final = {"ExpenseAmountInput.taxAmount"}
+"""The nullable fields of inputs inside of other inputs. A test below sends each."""
 
 
 def mutations() -> Iterator[tuple[str, MutationResolver, GraphQLInputObjectType]]:
@@ -60,19 +62,35 @@ def test_null_is_the_default_of_each_nullable_field() -> None:
     assert {name for name, default in defaults.items() if default is UNSET} == REMOVED_BY_NULL
 
 
-def test_each_input_type_is_of_a_mutation_or_a_filter() -> None:
-    """No input is nested in another one, so the tests of this page see each field."""
+def test_each_input_type_is_of_a_mutation_or_a_filter_or_in_a_list() -> None:
+    """So the tests of this page see each field."""
     of_mutations = {input_type.name for _, _, input_type in mutations()}
     filters = {name for name in input_types() if name.endswith("Filter")}
+    in_inputs = {
+        type_.name
+        for input_type in input_types().values()
+        for definition in input_type.fields.values()
+        if isinstance(type_ := get_named_type(definition.type), GraphQLInputObjectType)
+    }
 
-    assert input_types().keys() == of_mutations | filters
-    nested = [
-        f"{name}.{field}"
-        for name, input_type in input_types().items()
-        for field, definition in input_type.fields.items()
-        if isinstance(get_named_type(definition.type), GraphQLInputObjectType)
+    assert input_types().keys() == of_mutations | filters | in_inputs
+    assert in_inputs.isdisjoint(of_mutations | filters)
+    nullable = {f"{name}.{field}" for name in in_inputs for field in nullable_fields(input_types()[name])}
+    assert nullable == INPUTS_IN_LISTS
+
+
+async def test_null_in_an_input_of_a_list_is_an_omitted_field(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    expense = {"accountId": anna.account_id, "spentOn": "2026-03-01"}
+    selection = "expense { amounts { vatRate netAmount taxAmount } }"
+
+    payloads = [
+        await api.do("createExpense", {**expense, "amounts": [amounts]}, selection, by=anna)
+        for amounts in ({"vatRate": "25", "netAmount": "100", "taxAmount": None}, {"vatRate": "25", "netAmount": "100"})
     ]
-    assert nested == []
+
+    assert payloads[0] == payloads[1]
+    assert codes(payloads[0]) == []
 
 
 def filtered_fields() -> Iterator[tuple[str, str, GraphQLInputObjectType]]:

@@ -17,7 +17,7 @@ from auth import policy
 from auth.rules import Rule
 from schema.build import build
 from tests.api import Response
-from tests.schema.world import World, key
+from tests.schema.world import ACCOUNT_PARTS, World, key
 
 SCHEMA = build()
 STYLES: Final = ("plain", "alias", "fragment", "inline", "node")
@@ -174,7 +174,7 @@ class ResponseChecker:
             )
 
     def _row(self, type_name: str, value: dict[str, Any], account: str | None) -> UUID | None:
-        if type_name in {"AccountSettings", "AccountSubscription", "AccountLink", "Seats"}:
+        if type_name != "Account" and ACCOUNT_PARTS.get(type_name, ("",))[0] == "accounts":
             assert account is not None
             return key(account)
         return key(value["_id"]) if "_id" in value else None

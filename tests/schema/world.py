@@ -182,6 +182,15 @@ class World:
         _ = await db.execute(creation, key(creator.user_id), key(document))
         return document
 
+    async def create_export(self, creator: Person) -> str:
+        """The id of a finished export of contacts that a user has created."""
+        sql = """INSERT INTO exports (id, account_id, created_by_id, kind, format, locale, columns, needed_bits,
+                is_scoped, status, row_count, byte_count, part_count, attempts, created_at, written_at, expires_at)
+            VALUES (gen_random_uuid(), $1, $2, 'CONTACTS', 'CSV', 'en', 'id name', 0, false, 'READY', 0, 0, 0, 0, $3,
+                $3, $3::timestamptz + interval '1 day') RETURNING id"""
+        (row,) = await db.fetch(sql, key(self.owner.account_id), key(creator.user_id), self.api.clock.now, row=db.Row)
+        return ids.encode("Export", row.id)
+
     async def request_access(self, person: Person, number: int) -> str:
         """The id of a user's pending access request."""
         values = {"accountNumber": number, "role": "SIMPLE_USER"}
@@ -239,9 +248,9 @@ class World:
                 self_bit = SELF_BIT if await fetch_value(table, "lower(email)", row) == person.email else 0
             facts = await self.grant_facts(name, account)
             rights |= self_bit | policy.effective_bits(facts)
-            if type_name in {"Document", "DocumentLine"} and not rights & DOCUMENTS_READ_ALL:
-                is_creator = await fetch_value(table, "created_by_id", row) == user_key
-                rights = rights if is_creator else PUBLIC_BIT | AUTHENTICATED_BIT
+            if type_name in CREATOR_COLUMNS and (type_name == "Export" or not rights & DOCUMENTS_READ_ALL):
+                creator = await fetch_value(table, CREATOR_COLUMNS[type_name], row)
+                rights = rights if creator in {None, user_key} else PUBLIC_BIT | AUTHENTICATED_BIT
             if type_name == "Grant":
                 sql = "SELECT e.bureau_id FROM grants g JOIN engagements e ON e.id = g.engagement_id WHERE g.id = $1"
                 bureau = await db.fetch_one(sql, row, row=db.Row)
@@ -262,12 +271,25 @@ MEMBERSHIP: Final = "SELECT FROM grants WHERE user_id = $1 AND account_id = $2 L
 """Finds a user with a grant on an account. A caller there is refused for the reason of that account."""
 DOCUMENT_LINES: Final = """(SELECT l.id, d.account_id, d.created_by_id FROM document_lines l
     JOIN sales_documents d ON d.id = l.document_id) lines"""
+DOCUMENT_PAYMENTS: Final = DOCUMENT_LINES.replace("document_lines", "document_payments")
+DOCUMENT_DELIVERIES: Final = DOCUMENT_LINES.replace("document_lines", "document_deliveries")
+CREATOR_COLUMNS: Final = {
+    "Event": "creator_id",  # null for an event that has no scope
+    "Document": "created_by_id",
+    "DocumentLine": "created_by_id",
+    "DocumentPayment": "created_by_id",
+    "DocumentDelivery": "created_by_id",
+    "Export": "created_by_id",
+}
+"""Types with a row scope, each with the column of the creator. No permission shows the exports of others."""
 ACCOUNT_PARTS: Final = {
     "Account": ("accounts", ""),
     "AccountSettings": ("accounts", ""),
     "AccountSubscription": ("accounts", ""),
     "AccountLink": ("accounts", ""),
     "Seats": ("accounts", ""),
+    **dict.fromkeys(("AccountReports", "MonthRevenue", "ContactRevenue", "MonthVat", "OpenItems"), ("accounts", "")),
+    **dict.fromkeys(("MonthMargin", "ContactMargin"), ("accounts", "")),
     "Grant": ("grants", "user_id"),
     "Invitation": ("invitations", ""),
     "AccessRequest": ("access_requests", "requester_id"),
@@ -280,6 +302,10 @@ ACCOUNT_PARTS: Final = {
     "Product": ("products", ""),
     "Document": ("sales_documents", ""),
     "DocumentLine": (DOCUMENT_LINES, ""),
+    "Expense": ("expenses", ""),
+    "DocumentPayment": (DOCUMENT_PAYMENTS, ""),
+    "DocumentDelivery": (DOCUMENT_DELIVERIES, ""),
+    "Export": ("exports", ""),
 }
 """Types whose rights come from an account: the table, and the column with the user that the row belongs to."""
 
@@ -368,22 +394,41 @@ async def create_world(api: Api) -> World:
         await world.request_access(world.person(name), world.account_number)
     for name in (*GUESTS, "revoked", "stranger"):
         await world.ensure_invitation(world.person(name))
-    contact = await world.create("Contact", name="Kunde AS", country="NO", email="kunde@example.com", locale="nb")
-    product = await world.create("Product", name="Paper", price="9.90", purchasePrice="4.20", vatRate="25", unit="kg")
-    world.objects |= {"Contact": [contact], "Product": [product]}
-    document = {"documentId": await world.create_draft(owner)}
-    for mutation in ("issueDocument", "createCreditNote"):
-        assert (await api.do(mutation, document, by=owner))["errors"] == []
+    await _fill_workspace(world)
     values = {"newEmail": "new-owner@example.com", "password": PASSWORD}
     assert (await api.do("changeEmail", values, by=owner))["errors"] == []
     await _load_objects(world, key(owner.account_id))
     return world
 
 
+async def _fill_workspace(world: World) -> None:
+    """Create objects of each type of the workspace."""
+    contact = await world.create("Contact", name="Kunde AS", country="NO", email="kunde@example.com", locale="nb")
+    product = await world.create("Product", name="Paper", price="9.90", purchasePrice="4.20", vatRate="25", unit="kg")
+    world.objects |= {"Contact": [contact], "Product": [product]}
+    amounts = [{"vatRate": "25", "netAmount": "100"}]
+    values = {"contactId": contact, "spentOn": "2026-03-01", "amounts": amounts, "reference": "F-1", "note": "Paper"}
+    _ = await world.create("Expense", **values)
+    document = {"documentId": await world.create_draft(world.owner)}
+    for mutation in ("issueDocument", "sendDocument", "createCreditNote"):
+        assert (await world.api.do(mutation, document, by=world.owner))["errors"] == []
+    assert (await world.api.do("recordPayment", document | {"amount": "1"}, by=world.owner))["errors"] == []
+    _ = await world.create_export(world.owner)
+
+
 async def _load_objects(world: World, account: UUID) -> None:
     """Load the ids of the account's objects, some of each type."""
     parts = ["Grant", "Invitation", "AccessRequest", "EngagementRequest", "SubscriptionEntry", "OwnershipTransfer"]
-    parts += ["Contact", "Product", "Document", "DocumentLine"]
+    parts += [
+        "Contact",
+        "Product",
+        "Expense",
+        "Document",
+        "DocumentLine",
+        "DocumentPayment",
+        "DocumentDelivery",
+        "Export",
+    ]
     tables = {name: f"SELECT id FROM {ACCOUNT_PARTS[name][0]} WHERE account_id = $1" for name in parts} | {
         "Engagement": "SELECT id FROM engagements WHERE $1 IN (bureau_id, client_id)",
         "Event": "SELECT id FROM events WHERE account_id = $1 ORDER BY id LIMIT 20",

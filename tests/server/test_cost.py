@@ -55,6 +55,8 @@ def nested_query(outer: str = "", inner: str = "") -> str:
         (6 * (1 + 24), "{ roles { permissions { permission } } }"),
         (10 + 1, 'mutation { updateProfile(input: { name: "x" }) { __typename } }'),
         (2 * (10 + 1 + 1), "mutation { a: signOut { errors { code } } b: signOut { errors { code } } }"),
+        # A list that declares the rows that it reads counts them once, not for each of its objects.
+        (1 + (1 + 500) + (37 + 500), "{ account(number: 1) { reports { revenueByMonth { month } } } }"),
         (1000, get_introspection_query()),
         # Fields that are merged count once.
         (2, "{ viewer { user { id } } ...F ...F } fragment F on Query { viewer { user { name } } }"),

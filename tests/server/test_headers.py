@@ -55,6 +55,11 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/unsubscribe/x/y", {}, "", 404),
     ("POST", "/unsubscribe/x/y", {}, "", 404),
     ("POST", "/unsubscribe/x/y/undo", {}, "", 404),
+    ("GET", "/exports/x", {}, "", 404),
+    ("HEAD", "/exports/x", {}, "", 404),
+    ("GET", "/exports/x", {"Sec-Purpose": "prefetch"}, "", 503),
+    ("POST", "/exports/x", {}, "", 405),
+    ("GET", "/document-files/x", {}, "", 404),
 ]
 DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/email", "/email-undo", "/static/pages")
 FORBIDDEN_HEADERS = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")

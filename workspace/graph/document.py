@@ -11,26 +11,35 @@ import strawberry
 import resolvers.user
 from auth.policy import Permission
 from database.listing import Connection as Page
+from database.listing import ConnectionQuery
 from database.rows import column
-from resolvers import ids, rights
+from models.base.errors import OperationError
+from resolvers import rights
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import related, rows_by_ids
+from resolvers.row_scope import ScopedRights, pages_in_scope
 from schema.connection import BOTH_WAYS, Connection, Node
 from schema.declare import AUTHENTICATED, field, global_id, graph_enum, graph_type, input_field, needs
 from schema.payload import Payload, payload
 from schema.user import User
-from workspace import document, issuing, lists
-from workspace import document_line as line_operations
-from workspace.document import SCOPE, DocumentKind, DocumentRow, DocumentStatus
-from workspace.graph import contact, document_line, scope
+from workspace import document, document_list, issuing, payment
+from workspace.document import DocumentKind, DocumentRow, DocumentStatus
+from workspace.document_list import DocumentOrder
+from workspace.graph import contact, document_line
 from workspace.graph.contact import Contact
+from workspace.graph.delivery import DocumentDelivery
+from workspace.graph.delivery import of_documents as deliveries_of_documents
 from workspace.graph.document_line import DocumentLine
+from workspace.graph.guarded_list import refusals_of
+from workspace.graph.payment import DocumentPayment
+from workspace.graph.payment import of_documents as payments_of_documents
+from workspace.scope import SCOPE
 from workspace.vat import VatAmount
 
 # ---- Resolvers -------------------------------------------------------------------------------
 
-of_documents: Final = scope.ScopedRights(scope=SCOPE)
+of_documents: Final = ScopedRights(scope=SCOPE)
 """The rights on documents."""
 by_ids = rows_by_ids(document.by_ids)
 """The documents with these ids. None for an unknown id."""
@@ -39,20 +48,24 @@ by_ids = rows_by_ids(document.by_ids)
 async def of_accounts(
     accounts: Sequence[Any],
     info: Info,
-    filter: lists.DocumentFilter | None = None,  # noqa: A002 - the argument's name
+    filter: document_list.DocumentFilter | None = None,  # noqa: A002 - the argument's name
+    order_by: DocumentOrder | None = None,
     **page: Any,
-) -> list[Page[DocumentRow]]:
-    """The documents of each account that are in the caller's scope."""
-    context, keys = info.context, [row["id"] for row in accounts]
-    everywhere = [key for key in keys if SCOPE.shows_all(context.access.bits(key))]
-    only_created = [key for key in keys if not SCOPE.shows_all(context.access.bits(key))]
-    creator_id = scope.creator_id(context) or ids.NIL_KEY
-    connections: dict[UUID, Page[DocumentRow]] = {}
-    for account_ids, created_by_id in ((everywhere, None), (only_created, creator_id)):
-        if account_ids:
-            query = lists.documents(filter, created_by_id=created_by_id)
-            connections |= {page.key: page for page in await pages(query, account_ids, info, page)}
-    return [connections[key] for key in keys]
+) -> list[Page[DocumentRow] | OperationError]:
+    """The documents of each account that are in the caller's scope.
+
+    A filter by the contact is refused in each account where the caller may not read contacts.
+    """
+    rule = needs(Permission.CONTACTS_READ) if document_list.reads_contacts(filter) else None
+    refusals, keys = refusals_of(accounts, rule, info.context), [row["id"] for row in accounts]
+    today = info.context.now.date()
+
+    def make_query(creator_id: UUID | None) -> ConnectionQuery[DocumentRow]:
+        return document_list.documents(filter, order_by, today, created_by_id=creator_id)
+
+    connections = await pages_in_scope(SCOPE, make_query, [key for key in keys if key not in refusals], info, page)
+    by_key = {connection.key: connection for connection in connections}
+    return [refusals.get(key) or by_key[key] for key in keys]
 
 
 async def corrected_invoices(rows: Sequence[Any], info: Info) -> list[DocumentRow | None]:
@@ -63,12 +76,9 @@ async def corrected_invoices(rows: Sequence[Any], info: Info) -> list[DocumentRo
     return [by_key.get(key) for key in keys]
 
 
-async def contacts(rows: Sequence[Any], info: Info) -> list[Any]:
+async def contacts(rows: Sequence[Any], info: Info) -> Sequence[Any]:
     """The contact of each document. None if it has none."""
-    keys = column(rows, "contact_id")
-    contact_rows = await contact.by_ids([key for key in keys if key is not None], info.context)
-    by_key = {row.id: row for row in contact_rows if row is not None}
-    return [by_key.get(key) for key in keys]
+    return await related(rows, "contact", info, contact.by_ids)
 
 
 async def vat_amounts(rows: Sequence[Any], _: Info) -> list[Sequence[VatAmount]]:
@@ -78,23 +88,18 @@ async def vat_amounts(rows: Sequence[Any], _: Info) -> list[Sequence[VatAmount]]
     return [totals[key].vat_amounts for key in keys]
 
 
-async def _load_payload(context: Context, key: UUID) -> dict[str, object]:
+async def load_document(context: Context, key: UUID) -> dict[str, object]:
+    """The payload of a mutation that changes a document."""
     return {"document": (await by_ids([key], context))[0]}
 
 
-async def _load_line_payload(context: Context, key: UUID) -> dict[str, object]:
-    (line,) = await document_line.by_ids([key], context)
-    return {"line": line} | (await _load_payload(context, line.document_id) if line is not None else {})
+create_document = mutation_resolver(document.create, load_document)
+update_document = mutation_resolver(document.update, load_document)
+delete_document = mutation_resolver(document.delete, load_document)
 
-
-create_document = mutation_resolver(document.create, _load_payload)
-update_document = mutation_resolver(document.update, _load_payload)
-delete_document = mutation_resolver(document.delete, _load_payload)
-add_document_line = mutation_resolver(line_operations.add, _load_line_payload)
-remove_document_line = mutation_resolver(line_operations.remove, _load_payload)
-issue_document = mutation_resolver(issuing.issue, _load_payload)
-create_credit_note = mutation_resolver(issuing.create_credit_note, _load_payload)
-record_payment = mutation_resolver(issuing.record_payment, _load_payload)
+issue_document = mutation_resolver(issuing.issue, load_document)
+create_credit_note = mutation_resolver(issuing.create_credit_note, load_document)
+record_payment = mutation_resolver(payment.record, load_document)
 
 # ---- Types -----------------------------------------------------------------------------------
 
@@ -116,6 +121,20 @@ graph_enum(
         DocumentStatus.PAID: "Nothing of it is open.",
         DocumentStatus.CREDITED: "A credit note, or several, correct its whole amount.",
         DocumentStatus.DELETED: "The draft was deleted. No list shows it.",
+    },
+)
+
+
+graph_enum(
+    DocumentOrder,
+    "The order of a list of documents. The default is CREATED_AT; with a filter by dates of issue ISSUED_ON, and with "
+    "a filter by due dates or `isOverdue: true` DUE_ON.",
+    {
+        DocumentOrder.CREATED_AT: "By creation, the newest first.",
+        DocumentOrder.ISSUED_ON: "By date of issue and number, the latest first. Drafts come before all others.",
+        DocumentOrder.NUMBER: "By number, the latest first. It is the order of the dates of issue.",
+        DocumentOrder.DUE_ON: "By due date, the earliest first. Documents without one come last.",
+        DocumentOrder.GROSS_AMOUNT: "By amount with VAT, the largest first. The currency does not count.",
     },
 )
 
@@ -172,6 +191,7 @@ class Document(Node):
         needs(Permission.CONTACTS_READ),
         batch=contacts,
         columns=("contact_id",),
+        joined_as="contact",
         description="The contact as it is now. Null: none is set, or the viewer may not read contacts.",
     )
     corrected_invoice: LazyDocument | None = field(
@@ -187,7 +207,19 @@ class Document(Node):
         batch=document_line.of_documents,
         columns=("id",),
         arguments=BOTH_WAYS,
-        description="The lines, in their order.",
+        description="The lines, in their order: at most 1000.",
+    )
+    payments: Connection[DocumentPayment] | None = field(
+        batch=payments_of_documents,
+        columns=("id",),
+        arguments=BOTH_WAYS,
+        description="The payments, in the order in which they were recorded.",
+    )
+    deliveries: Connection[DocumentDelivery] | None = field(
+        batch=deliveries_of_documents,
+        columns=("id",),
+        arguments=BOTH_WAYS,
+        description="The sendings by mail, the newest first.",
     )
 
 
@@ -200,6 +232,14 @@ class DocumentFilter:
     )
     status: list[DocumentStatus] | None = input_field("The statuses of the document.")
     kind: DocumentKind | None = input_field("The kind of document.")
+    contact_id: strawberry.ID | None = input_field("The contact. Needs CONTACTS_READ.")
+    issued_from: date | None = input_field("The first date of issue, included.")
+    issued_to: date | None = input_field("The last date of issue, included.")
+    due_from: date | None = input_field("The first due date, included.")
+    due_to: date | None = input_field("The last due date, included.")
+    is_overdue: bool | None = input_field(
+        "True: only documents with an open amount whose due date is before today (UTC). False: only the others."
+    )
 
 
 # ---- Inputs and payloads ---------------------------------------------------------------------
@@ -240,31 +280,6 @@ class DeleteDocumentInput:
     """The input of deleteDocument."""
 
     document_id: strawberry.ID
-
-
-@strawberry.input(
-    description="A line of a draft: a product, or a free text with a price and a VAT rate. The product has the default "
-    "of each value."
-)
-class AddDocumentLineInput:
-    """The input of addDocumentLine."""
-
-    document_id: strawberry.ID
-    quantity: Decimal = input_field("The quantity: more than 0, with at most 3 decimals.")
-    product_id: strawberry.ID | None = input_field("A product of the account, in the document's currency.")
-    description: str | None = input_field("The text, at most 500 characters. Required without a product.")
-    unit: str | None = input_field("The unit of the quantity, at most 20 characters.")
-    unit_price: Decimal | None = input_field("The price of one unit without VAT. Required without a product.")
-    discount_percent: Decimal | None = input_field("The discount in percent, 0 to 100. Null or omitted: none.")
-    vat_rate: Decimal | None = input_field("The rate of VAT in percent, 0 to 100. Required without a product.")
-    idempotency_key: str | None
-
-
-@strawberry.input(description="A line of a draft to remove.")
-class RemoveDocumentLineInput:
-    """The input of removeDocumentLine."""
-
-    document_line_id: strawberry.ID
 
 
 @strawberry.input(description="A draft to issue.")
@@ -315,21 +330,6 @@ class DeleteDocumentPayload(Payload):
     """The payload of deleteDocument."""
 
     document: Document | None = field(description="The draft with its status DELETED. Null if refused.")
-
-
-@payload
-class AddDocumentLinePayload(Payload):
-    """The payload of addDocumentLine."""
-
-    line: DocumentLine | None = field(description="The new line. Null if refused.")
-    document: Document | None = field(description="The draft after the change. Null if refused.")
-
-
-@payload
-class RemoveDocumentLinePayload(Payload):
-    """The payload of removeDocumentLine."""
-
-    document: Document | None = field(description="The draft after the change. Null if refused.")
 
 
 @payload

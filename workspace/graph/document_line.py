@@ -10,16 +10,17 @@ from auth.policy import Permission
 from database.listing import Connection as Page
 from database.rows import column
 from resolvers.context import Info
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import pages, related, rows_by_ids
+from resolvers.row_scope import ScopedRights
 from schema.connection import Node
 from schema.declare import field, global_id, graph_type, needs
-from workspace import document_line, lists
-from workspace.document import SCOPE
+from workspace import document_line, document_list
 from workspace.document_line import DocumentLineRow
-from workspace.graph import product, scope
+from workspace.graph import product
 from workspace.graph.product import Product
+from workspace.scope import SCOPE
 
-of_lines: Final = scope.ScopedRights(scope=SCOPE)
+of_lines: Final = ScopedRights(scope=SCOPE)
 """The rights on lines: those on their document."""
 by_ids = rows_by_ids(document_line.by_ids)
 """The lines with these ids. None for an unknown id."""
@@ -27,15 +28,12 @@ by_ids = rows_by_ids(document_line.by_ids)
 
 async def of_documents(documents: Sequence[Any], info: Info, **page: Any) -> list[Page[DocumentLineRow]]:
     """The lines of each document."""
-    return await pages(lists.document_lines(), column(documents, "id"), info, page)
+    return await pages(document_list.document_lines(), column(documents, "id"), info, page)
 
 
-async def products(rows: Sequence[Any], info: Info) -> list[Any]:
+async def products(rows: Sequence[Any], info: Info) -> Sequence[Any]:
     """The product of each line. None for a free text."""
-    keys = column(rows, "product_id")
-    product_rows = await product.by_ids([key for key in keys if key is not None], info.context)
-    by_key = {row.id: row for row in product_rows if row is not None}
-    return [by_key.get(key) for key in keys]
+    return await related(rows, "product", info, product.by_ids)
 
 
 @graph_type(needs(Permission.DOCUMENTS_READ), of_lines, description="A line of a document.")
@@ -59,5 +57,6 @@ class DocumentLine(Node):
         needs(Permission.PRODUCTS_READ),
         batch=products,
         columns=("product_id",),
+        joined_as="product",
         description="The product as it is now. Null: it is a free text, or the viewer may not read products.",
     )

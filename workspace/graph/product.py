@@ -15,11 +15,12 @@ from models.base.errors import OperationError
 from resolvers import rights
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import rows_by_ids
 from schema.connection import Node
 from schema.declare import field, global_id, graph_enum, graph_type, input_field
 from schema.payload import Payload, payload
 from workspace import lists, product
+from workspace.graph.guarded_list import guarded_pages
 from workspace.lists import ProductOrder
 from workspace.product import ProductRow
 
@@ -41,19 +42,9 @@ async def of_accounts(
 
     A filter or an order by purchase prices is refused in each account where the caller may not read these.
     """
-    query, context = lists.products(filter, order_by, info.context.caller.locale), info.context
-    refusals: dict[UUID, OperationError] = {}
-    if lists.reads_purchase_prices(filter, order_by):
-        bits = rights.of_accounts(accounts, context)
-        refused_accounts = [
-            row for row, right_bits in zip(accounts, bits, strict=True) if not right_bits & _PURCHASE_PRICES.bits
-        ]
-        errors = rights.field_errors(rights.of_accounts, _PURCHASE_PRICES, refused_accounts, context)
-        refusals = {row["id"]: error for row, error in zip(refused_accounts, errors, strict=True)}
-    keys = [row["id"] for row in accounts]
-    connections = await pages(query, [key for key in keys if key not in refusals], info, page)
-    by_key = {connection.key: connection for connection in connections}
-    return [refusals.get(key) or by_key[key] for key in keys]
+    query = lists.products(filter, order_by, info.context.caller.locale)
+    rule = _PURCHASE_PRICES if lists.reads_purchase_prices(filter, order_by) else None
+    return await guarded_pages(query, accounts, info, page, rule)
 
 
 async def _load_payload(context: Context, key: UUID) -> dict[str, object]:

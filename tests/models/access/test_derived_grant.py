@@ -221,3 +221,33 @@ async def test_bureau_cannot_end_grant_given_by_client(api: Api) -> None:
     assert payload["outcomes"] == [{"errors": NOT_FOUND}]
     assert outcome["errors"] == ALREADY_MEMBER
     assert await can_enter(api, kari, anna.account_id)
+
+
+async def test_refusal_after_the_engagement_does_not_advise_to_restore(api: Api) -> None:
+    """Advice that leads from one refusal to the next is a dead end."""
+    bureau, kari, anna = await register_trio(api)
+    grant_id = await assign_with_permissions(api, bureau, kari, anna)
+    (node,) = await list_engagements(api, anna)
+    assert (await api.do("endEngagement", {"engagementId": node["id"]}, by=anna))["errors"] == []
+    api.clock.forward(minutes=1)
+
+    payloads = [await api.do(mutation, {"grantId": grant_id}, by=anna) for mutation in ("updateGrant", "restoreGrant")]
+
+    message = "The engagement, or this user's access to the bureau, has ended."
+    assert [payload["errors"][0]["message"] for payload in payloads] == [message] * 2
+
+
+async def test_waiting_grant_is_expired_from_its_end(api: Api) -> None:
+    """Before a job has stored it: in the list, by its filter, and in the status."""
+    bureau, kari, anna = await register_trio(api)
+    values = {"bureauAccountId": bureau.account_id, "userId": kari.user_id, "clientAccountIds": [anna.account_id]}
+    until = {"validUntil": (api.clock.now + timedelta(days=1)).isoformat()}
+    assert codes(await api.do("assignConsultant", {**values, **until}, by=bureau)) == []
+    query = "query ($status: [GrantStatus!]) { viewer { grants(filter: { status: $status }) { nodes { status } } } }"
+
+    before = await api.ask(query, {"status": ["AWAITING_PERMISSIONS"]}, by=kari)
+    api.clock.forward(days=1)
+    after = [await api.ask(query, {"status": [status]}, by=kari) for status in ("AWAITING_PERMISSIONS", "EXPIRED")]
+
+    assert before.data["viewer"]["grants"]["nodes"] == [{"status": "AWAITING_PERMISSIONS"}]
+    assert [answer.data["viewer"]["grants"]["nodes"] for answer in after] == [[], [{"status": "EXPIRED"}]]

@@ -215,6 +215,7 @@ FIELDS: Final = {
     P.CONTACTS_READ: "contacts { __typename }",
     P.PRODUCTS_READ: "products { __typename }",
     P.DOCUMENTS_READ: "documents { __typename }",
+    P.EXPENSES_READ: "expenses { __typename }",
 }
 ACCOUNT_SELECTION: Final = " ".join(
     ["id viewerPermissions", *FIELDS.values()]

@@ -30,6 +30,7 @@ from tests.models.bureaus.client_accounts import client_input
 from tests.models.outbox.test_mail_limit import grow_old, invite
 from tests.models.refusals import attempt, events, rejection
 from tests.models.throttle_attempts import fill
+from tests.workspace.documents import issued_id
 
 NAMED_BY_OPERATION = {"offer", "invitation", "request", "access-request", "engagement"}
 """The kinds of limits that several operations share. The operation gives the name."""
@@ -240,8 +241,12 @@ async def test_raise_holds_at_once_for_one_account_and_until_its_end(limited_api
 @pytest.mark.parametrize("name", RAISABLE)
 async def test_each_refusal_with_a_raisable_name_is_solved_by_its_raise(api: Api, name: LimitName) -> None:
     bureau = await register_bureau(api)
+    document = await issued_id(api, bureau) if name is LimitName.SENT_DOCUMENTS else ""
 
     async def act(index: int) -> str:
+        if name is LimitName.SENT_DOCUMENTS:
+            variables = {"documentId": document, "email": f"p{index}@example.com"}
+            return limit_of(await attempt(api, "sendDocument", variables, by=bureau))
         if name is LimitName.CLIENT_ACCOUNTS:
             (outcome,) = await open_clients(api, bureau, index, 1)
             return outcome

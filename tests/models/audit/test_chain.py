@@ -77,6 +77,7 @@ COLUMNS = {
     "origin_digest": "sha256('')",
     "personal": 'personal || \'{"after": {"name": "z"}}\'',
     "personal_digest": "sha256('')",
+    "creator_id": "actor_id",
 }
 
 

@@ -95,8 +95,12 @@ SOURCES: Final[dict[Permission, dict[str, str]]] = {
     },
     P.DOCUMENTS_READ_ALL: {
         "corrected": "Document.id",
+        "row_count": "Document.id",
+        "documents": "Document.id",
+    },
+    P.DOCUMENTS_READ: {
         "changed": "Document.id",
-        "amount": "Document.id",
+        "amount": "Document.paidAmount",
     },
     # The permission that was refused.
     P.EVENTS_READ: {"permission": "Event.type"},
@@ -194,7 +198,15 @@ async def record_all(account_id: str, actor: Person, now: datetime) -> None:
     actor_id, account_key = ids.decode("User", actor.user_id), ids.decode("Account", account_id)
     for member in RECORDED:
         before, after = ({name: marker(member, side, name) for name in member.facts} for side in ("before", "after"))
-        await event.record(caller, member, account_id=account_key, actor_id=actor_id, before=before, after=after)
+        await event.record(
+            caller,
+            member,
+            account_id=account_key,
+            actor_id=actor_id,
+            creator_id=actor_id,
+            before=before,
+            after=after,
+        )
 
 
 def check(nodes: list[dict[str, Any]], reader: Reader) -> None:

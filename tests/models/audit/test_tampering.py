@@ -88,6 +88,7 @@ CHANGES = {
     "before": "before = COALESCE(before, '{}') || '{\"more\": 1}'",
     "after": "after = COALESCE(after, '{}') || '{\"more\": 1}'",
     "account": "account_id = NULL",
+    "creator": "creator_id = actor_id",
 }
 PARTS = {
     "changed address of the client": ('origin = origin || \'{"ip_address": "10.0.0.1"}\'', "e.origin IS NOT NULL"),

@@ -88,6 +88,11 @@ def test_spellings_of_one_address_have_the_same_key(form: str, other_form: str) 
         ("groß@example.com", "gross@example.com"),
         ("ofﬁce@example.com", "office@example.com"),
         ("νίκος@example.com", "νίκοσ@example.com"),
+        ("\u0131nfo@example.com", "info@example.com"),  # the letter i without a dot
+        ("İnfo@example.com", "info@example.com"),
+        ("\uff41nna@example.com", "anna@example.com"),  # a letter of full width
+        ("anna+a@example.com", "anna@example.com"),
+        ("a@βόλος.com", "a@βόλοσ.com"),
     ],
 )
 def test_different_addresses_have_different_keys(form: str, other_form: str) -> None:

@@ -200,6 +200,24 @@ async def test_guest_cannot_pay_for_a_client_account_of_their_own_bureau(api: Ap
     assert answer.codes == ["FORBIDDEN"]
 
 
+@pytest.mark.parametrize(("email", "form"), [("bo@example.com", "BO@example.com"), ("bo@bücher.example.com", None)])
+async def test_guest_cannot_pay_for_an_account_that_waits_for_them(api: Api, email: str, form: str | None) -> None:
+    """Another owner's bureau has opened it for the address of the guest, in any form."""
+    anna, bureau = await api.person("anna@example.com", accountName="Payer"), await register_bureau(api)
+    await sell(api, 400, to="Payer", reference="A1")
+    bo, _ = await api.guest(anna, email, "COLLABORATOR")
+    await api.do("inviteUser", {"accountId": bureau.account_id, "email": email, "role": "ADMINISTRATOR"}, by=bureau)
+    assert codes(await api.do("acceptInvitation", {"token": await api.link(email, "invitation")}, by=bo)) == []
+    client_input = {"bureauAccountId": bureau.account_id, "name": "Client", "ownerName": "Bo"}
+    payload = await api.do(
+        "createClientAccount", {**client_input, "ownerEmail": form or email}, "account { id }", by=bo
+    )
+
+    answer = await rejection(api, "extendSubscription", transfer(anna.account_id, payload["account"]["id"]), by=bo)
+
+    assert answer.codes == ["FORBIDDEN"]
+
+
 async def test_owner_gets_a_mail_about_each_transfer_by_another_user(api: Api) -> None:
     anna = await api.person("anna@example.com", accountName="Payer")
     await sell(api, 400, to="Payer", reference="A1")

@@ -203,6 +203,7 @@ async def test_repeated_request_is_one_entry_and_reaches_an_account_that_was_ope
     (first_request,) = await requests(api, bureau)
     ole = await api.person("ole@example.com", organizationNumber="974760673", country="NO")
     assert await list_engagements(api, ole) == []
+    api.clock.forward(days=1)  # the request keeps its date and its end
 
     assert codes(await api.do("engageBureau", values, by=bureau)) == []
 

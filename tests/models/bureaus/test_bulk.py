@@ -115,9 +115,9 @@ async def test_refused_clients_do_not_stop_the_others(api: Api, monkeypatch: pyt
     base: dict[str, Any] = {"bureauAccountId": bureau.account_id}
     everywhere = {**base, "clientAccountIds": [], "allClients": True, "userId": kari.user_id}
     assert (await api.do("assignConsultant", {**everywhere, "idempotencyKey": "k"}, by=bureau))["errors"] == []
-    sql = "SELECT client_id AS id FROM engagements ORDER BY client_id LIMIT 2"
-    first_ids = [ids.encode("Account", row.id) for row in await db.fetch(sql, row=db.Row)]
-    await assign(api, bureau, nils, first_ids)
+    first_ids = await first_clients(2)
+    client_ids = [ids.decode("Account", key) for key in first_ids]
+    await db.execute(_DIRECT_GRANTS, ids.decode("User", nils.user_id), client_ids)
     monkeypatch.setattr(bulk, "SHARE", 0.0)
     values = {**base, "fromUserId": kari.user_id, "toUserId": nils.user_id, "idempotencyKey": "k"}
 
@@ -129,6 +129,39 @@ async def test_refused_clients_do_not_stop_the_others(api: Api, monkeypatch: pyt
     assert [(outcome["clientAccountId"], outcome["errors"]) for outcome in errors_again] == [
         (first_ids[0], [{"code": "ALREADY_MEMBER"}])
     ]
+
+
+# The client itself has given the user access. Only the transaction of the client finds that.
+_DIRECT_GRANTS: Final = """
+INSERT INTO grants (id, account_id, user_id, role, status, created_at)
+SELECT gen_random_uuid(), client_id, $1, 'ACCOUNTANT', 'ACTIVE', now() FROM unnest($2::uuid[]) client_id
+"""
+
+
+async def first_clients(count: int) -> list[str]:
+    """The clients that an operation for all clients tries first."""
+    sql = "SELECT client_id AS id FROM engagements ORDER BY client_id LIMIT $1"
+    return [ids.encode("Account", row.id) for row in await db.fetch(sql, count, row=db.Row)]
+
+
+async def test_clients_of_the_new_consultant_do_not_stop_a_replacement_without_a_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a key no call knows what the former one has refused."""
+    bureau, kari, anna = await register_trio(api)
+    nils, _ = await add_staff(api, bureau, "nils@example.com")
+    await add_clients(bureau, anna, 3)
+    everywhere = {"bureauAccountId": bureau.account_id, "clientAccountIds": [], "allClients": True}
+    values = {**everywhere, "userId": kari.user_id, "idempotencyKey": "k"}
+    assert (await api.do("assignConsultant", values, by=bureau))["errors"] == []
+    await assign(api, bureau, nils, await first_clients(2))
+    monkeypatch.setattr(bulk, "MAX_CLIENTS", 1)
+    values = {"bureauAccountId": bureau.account_id, "fromUserId": kari.user_id, "toUserId": nils.user_id}
+
+    payloads = [await api.do("replaceConsultant", values, SELECTION, by=bureau) for _ in range(3)]
+
+    assert [tuple(payload["progress"].values()) for payload in payloads] == [(1, 0, 3), (1, 0, 2), (0, 1, 1)]
+    assert await live_grants(nils) == {"AWAITING_PERMISSIONS": 4}
 
 
 async def test_locked_client_remains_and_the_others_are_done(

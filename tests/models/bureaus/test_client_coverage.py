@@ -65,10 +65,18 @@ async def expire(api: Api, _: Person, __: Person) -> None:
     api.clock.now += MONTH
 
 
+async def come_back(api: Api, bureau: Person, kari: Person) -> None:
+    """Removed by mistake. The clients were told that the access ended, so it is not restored there."""
+    await revoke(api, bureau, kari)
+    api.clock.forward(minutes=1)
+    restore_input = {"grantId": await base_grant_id(bureau, kari)}
+    assert codes(await api.do("restoreGrant", restore_input, by=bureau)) == []
+
+
 # ---- Leaving the bureau ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("leave", [revoke, resign, erase, expire])
+@pytest.mark.parametrize("leave", [revoke, resign, erase, expire, come_back])
 async def test_clients_of_a_former_consultant_stay_and_can_be_handed_over(api: Api, leave: Any) -> None:
     end = api.clock() + MONTH
     bureau, kari, anna = await register_trio(api, **({"grantValidUntil": end.isoformat()} if leave is expire else {}))

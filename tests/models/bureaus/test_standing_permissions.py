@@ -186,7 +186,7 @@ async def test_users_give_no_more_and_no_longer_than_they_have(api: Api) -> None
     assert await refusal_codes(api, "updateEngagement", removal, by=ada) == [("ROLE_TOO_HIGH", ["engagementId"])]
 
 
-@pytest.mark.parametrize("loss", ["revoked", "lowered", "shortened"])
+@pytest.mark.parametrize("loss", ["revoked", "lowered", "narrowed", "shortened"])
 async def test_permissions_are_worth_what_their_giver_could_give(api: Api, loss: str) -> None:
     bureau, kari, anna = await register_trio(api)
     ada, grant_id = await api.guest(anna, "ada@example.com", "ADMINISTRATOR")
@@ -197,6 +197,7 @@ async def test_permissions_are_worth_what_their_giver_could_give(api: Api, loss:
     changes: dict[str, tuple[str, dict[str, object]]] = {
         "revoked": ("revokeGrant", {}),
         "lowered": ("updateGrant", {"role": "COLLABORATOR"}),
+        "narrowed": ("updateGrant", {"role": "CONSULTANT", "permissions": ["USERS_READ", "USERS_WRITE"]}),
         "shortened": ("updateGrant", {"validUntil": end}),
     }
     mutation, change = changes[loss]

@@ -99,8 +99,10 @@ async def test_only_the_owner_closes_and_reopens(api: Api, role: str) -> None:
     stranger = await api.person("stig@example.com")
     values = {"accountId": anna.account_id, "password": PASSWORD}
 
-    assert (await rejection(api, "closeAccount", values, by=bo)).codes == ["FORBIDDEN"]
-    assert await refusal_codes(api, "closeAccount", values, by=stranger) == [("NOT_FOUND", ["accountId"])]
+    for password in (PASSWORD, "a wrong password"):  # users who are not the owner try no passwords here
+        guess = {**values, "password": password}
+        assert (await rejection(api, "closeAccount", guess, by=bo)).codes == ["FORBIDDEN"]
+        assert await refusal_codes(api, "closeAccount", guess, by=stranger) == [("NOT_FOUND", ["accountId"])]
     assert (await rejection(api, "closeAccount", values)).codes == ["UNAUTHENTICATED"]
     await close(api, anna)
     values = {"accountId": anna.account_id}

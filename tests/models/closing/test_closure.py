@@ -82,6 +82,51 @@ async def test_closed_account_is_gone_for_all_users_from_its_date(api: Api, *, w
     assert codes(await api.do("createAccount", {"name": "Ny AS", **NUMBER}, by=stranger)) == []
 
 
+@pytest.mark.parametrize("with_job", [False, True])
+async def test_names_and_grants_of_a_closed_account_are_gone_from_its_date(api: Api, *, with_job: bool) -> None:
+    anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com", "Bo Berg")
+    invitation = {"accountId": anna.account_id, "email": bo.email, "role": "ADMINISTRATOR"}
+    assert codes(await api.do("inviteUser", invitation, by=anna)) == []
+    token = await api.link(bo.email, "invitation")
+    assert codes(await api.do("acceptInvitation", {"token": token}, by=bo)) == []
+    kim, _ = await api.guest(anna, "kim@example.com", "ACCOUNTANT")
+    own_account_id = bo.account_id
+    assert codes(await api.do("switchAccount", {"accountId": anna.account_id}, by=bo)) == []
+    query = """query ($kim: ID!) { node(id: $kim) { ... on User { name email } }
+        viewer { currentAccount { id } grants { nodes { role status permissions } } } }"""
+    await close(api, anna)
+    api.clock.forward(days=30, minutes=-1)
+    bo = await api.sign_in(bo)
+    before = (await api.ask(query, {"kim": kim.user_id}, by=bo)).data
+    assert before["node"] == {"name": "Bo Berg", "email": kim.email}
+    assert before["viewer"]["currentAccount"] == {"id": anna.account_id}
+
+    api.clock.forward(minutes=1)
+    if with_job:
+        assert (await jobs.run(operator(api)))["accounts closed"] == 1
+
+    bo = await api.sign_in(bo)
+    answer = (await api.ask(query, {"kim": kim.user_id}, by=bo)).data
+    assert answer["node"] is None
+    assert answer["viewer"]["currentAccount"] == {"id": own_account_id}
+    grants = {grant["role"]: grant for grant in answer["viewer"]["grants"]["nodes"]}
+    assert grants["ADMINISTRATOR"] == {"role": "ADMINISTRATOR", "status": "REVOKED", "permissions": []}
+    assert grants["OWNER"]["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("with_job", [False, True])
+async def test_invitations_to_a_closed_account_are_not_listed_from_its_date(api: Api, *, with_job: bool) -> None:
+    anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
+    await invite(api, anna, email=bo.email)
+    await db.execute("UPDATE accounts SET closes_at = $1 WHERE id = $2", api.clock.now, account_key(anna.account_id))
+    if with_job:
+        assert (await jobs.run(operator(api)))["accounts closed"] == 1
+
+    answer = await api.ask("{ viewer { invitations { totalCount nodes { id } } } }", by=bo)
+
+    assert answer.data["viewer"]["invitations"] == {"totalCount": 0, "nodes": []}
+
+
 async def test_job_ends_everything_once_and_mails_everyone_once(api: Api) -> None:
     bureau, consultant, anna = await register_trio(api)
     _ = await assign_with_permissions(api, bureau, consultant, anna)

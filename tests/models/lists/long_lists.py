@@ -72,21 +72,51 @@ SELECT key(15, n), '{account}', CASE n WHEN 1 THEN 'SUPPLIER' ELSE 'CUSTOMER' EN
 FROM generate_series(1, {rows}) n;
 INSERT INTO contacts (id, account_id, kind, name, created_at)
 SELECT key(17, n), key(2, n), 'CUSTOMER', 'Guest', now() FROM generate_series(1, {rows}) n;
-INSERT INTO sales_documents (id, account_id, created_by_id, kind, status, currency, net_amount, tax_amount, number,
-    issued_on, buyer_name, seller_name, created_at)
-SELECT key(19, n), '{account}', '{user}', 'INVOICE', CASE n WHEN 1 THEN 'DRAFT' ELSE 'ISSUED' END, 'EUR', 1, 0,
-    CASE WHEN n > 1 THEN '2026-' || n END, now(), 'Guest ' || n, 'Me', now() FROM generate_series(1, {rows}) n;
+INSERT INTO sales_documents (id, account_id, created_by_id, kind, corrected_id, status, contact_id, currency,
+    net_amount, tax_amount, number, issued_on, due_on, buyer_name, seller_name, created_at)
+SELECT key(19, n), '{account}', '{user}', CASE n WHEN 2 THEN 'CREDIT_NOTE' ELSE 'INVOICE' END,
+    CASE n WHEN 2 THEN key(19, 3) END, CASE n WHEN 1 THEN 'DRAFT' ELSE 'ISSUED' END, key(15, least(n, 2)), 'EUR', 1, 0,
+    CASE WHEN n > 1 THEN '2026-' || n END, CASE n WHEN 1 THEN date '2020-01-01' ELSE now() END,
+    CASE WHEN n < 3 THEN date '2020-02-01' ELSE now() + interval '1 year' END, 'Guest ' || n, 'Me', now()
+FROM generate_series(1, {rows}) n;
 INSERT INTO sales_documents (id, account_id, created_by_id, kind, status, currency, net_amount, tax_amount, created_at)
 SELECT key(20, n), key(2, n), key(1, n), 'INVOICE', 'DRAFT', 'EUR', 0, 0, now() FROM generate_series(1, {rows}) n;
 INSERT INTO document_lines (id, document_id, description, unit, quantity, unit_price, discount_percent, vat_rate,
     net_amount) SELECT key(21, n), key(19, {rows}), 'Text', '', 1, 1, 0, 0, 1 FROM generate_series(1, {rows}) n;
 INSERT INTO document_lines (id, document_id, description, unit, quantity, unit_price, discount_percent, vat_rate,
     net_amount) SELECT key(22, n), key(19, n), 'Text', '', 1, 1, 0, 0, 1 FROM generate_series(1, {rows} - 1) n;
+INSERT INTO expenses (id, account_id, created_by_id, contact_id, spent_on, currency, net_amount, tax_amount,
+    is_archived, created_at)
+SELECT key(23, n), '{account}', '{user}', key(15, CASE n WHEN 1 THEN 1 ELSE 2 END),
+    CASE n WHEN 1 THEN '2020-01-01'::date ELSE '2026-01-01'::date - n % 300 END, 'EUR', n, 0, n = 1, now()
+FROM generate_series(1, {rows}) n ORDER BY md5(n::text);
+INSERT INTO expenses (id, account_id, created_by_id, spent_on, currency, net_amount, tax_amount, created_at)
+SELECT key(24, n), key(2, n), key(1, n), '2026-01-01', 'EUR', 1, 0, now() FROM generate_series(1, {rows}) n;
+INSERT INTO document_payments (id, document_id, amount, paid_on, created_at)
+SELECT key(23, n), key(19, {rows}), 1, now(), now() FROM generate_series(1, {rows}) n;
+INSERT INTO document_payments (id, document_id, amount, paid_on, created_at)
+SELECT key(24, n), key(19, n), 1, now(), now() FROM generate_series(1, {rows} - 1) n;
+INSERT INTO document_files (id, document_id, locale, pdf, created_at)
+SELECT key(25, n), key(19, n), 'en', '', now() FROM generate_series(2, {rows}) n;
+INSERT INTO document_deliveries (id, account_id, document_id, document_files_id, message_id, sent_by_id, to_address,
+    created_at) SELECT key(26, n), '{account}', key(19, {rows}), key(25, {rows}), key(27, n), '{user}', 'x@example.com',
+    now() FROM generate_series(1, {rows}) n;
+INSERT INTO document_deliveries (id, account_id, document_id, document_files_id, message_id, sent_by_id, to_address,
+    created_at) SELECT key(28, n), '{account}', key(19, n), key(25, n), key(29, n), '{user}', 'x@example.com', now()
+FROM generate_series(2, {rows} - 1) n;
 INSERT INTO products (id, account_id, name, unit, currency, price, purchase_price, vat_rate, is_archived, created_at)
 SELECT key(16, n), '{account}', 'Guest ' || n, '', 'EUR', n, CASE WHEN n > 1 THEN n END, 25, n = 1, now()
 FROM generate_series(1, {rows}) n ORDER BY md5(n::text);
 INSERT INTO products (id, account_id, name, unit, currency, price, vat_rate, created_at)
 SELECT key(18, n), key(2, n), 'Guest', '', 'EUR', 1, 25, now() FROM generate_series(1, {rows}) n;
+INSERT INTO exports (id, account_id, created_by_id, kind, format, locale, columns, needed_bits, is_scoped, status,
+    row_count, byte_count, part_count, attempts, created_at, written_at)
+SELECT key(40, n), '{account}', '{user}', 'CONTACTS', 'CSV', 'en', 'id', 0, false, 'QUEUED', 0, 0, 0, 0, now(), now()
+FROM generate_series(1, {rows}) n;
+INSERT INTO exports (id, account_id, created_by_id, kind, format, locale, columns, needed_bits, is_scoped, status,
+    row_count, byte_count, part_count, attempts, created_at, written_at)
+SELECT key(41, n), key(2, n), key(1, n), 'CONTACTS', 'CSV', 'en', 'id', 0, false, 'QUEUED', 0, 0, 0, 0, now(), now()
+FROM generate_series(1, {rows}) n;
 
 INSERT INTO events (id, type, occurred_at, actor_id, account_id)
 SELECT key(14, n), CASE n WHEN 1 THEN '{rare}' ELSE '{frequent}' END, now() - ({rows} - n) * interval '1 minute',

@@ -31,6 +31,7 @@ WAYS = {
     "Document": "account(id: $account) { documents(first: 1) { nodes { %s } } }",
     "AccountSettings": "account(id: $account) { settings { %s } }",
     "AccountSubscription": "account(id: $account) { subscription { %s } }",
+    "AccountReports": "account(id: $account) { reports { %s } }",
 }
 FIRST_GUEST = ids.encode("User", UUID("000f4241-0000-7000-8000-000000000001"))
 PAGE_ARGUMENTS = {"first", "after", "last", "before"}
@@ -50,12 +51,16 @@ SCANNING = {
     "EngagementOrder.NAME", "EngagementOrder.NUMBER", "EngagementOrder.ENDS_AT",
     # Computed from grants, with accounts that are looked up.
     "Account.links",
+    # Sums of all documents of a range.
+    "AccountReports.revenueByContact", "AccountReports.marginByContact",
     # The next grant of each account that the user may read.
     "Query.grants",
     # The purchase price, in the order of creation.
     "ProductFilter.minPurchasePrice",
+    # Documents that are not overdue: nearly all.
+    "DocumentFilter.isOverdue false",
     # Texts, and names in the alphabet of the viewer.
-    "ContactFilter.search", "ProductFilter.search", "DocumentFilter.search", "DocumentFilter.kind",
+    "ContactFilter.search", "ProductFilter.search", "DocumentFilter.search", "ExpenseFilter.search",
     "ContactOrder.NAME", "ProductOrder.NAME",
     # Grants whose end has passed are ACTIVE until a job stores their status, within a minute.
     "GrantStatus.EXPIRED",
@@ -82,12 +87,20 @@ def filter_values(api: Api, owner: Person) -> dict[str, list[object]]:
         ids.encode("Account", UUID("000f4241-0000-7000-8000-000000000002")),
         ids.encode("Account", UUID(int=9)),
     ]
+    contact_keys = ("000f4242-0000-7000-8000-00000000000f", "000f4241-0000-7000-8000-00000000000f", str(UUID(int=9)))
+    contacts: list[object] = [ids.encode("Contact", UUID(key)) for key in contact_keys]
     return {
+        "Date:issuedFrom": ["2000-01-01", "2026-01-01", "2090-01-01"],
+        "Date:issuedTo": ["2019-12-31", "2020-01-01", "2090-01-01"],
+        "Date:dueFrom": ["2000-01-01", "2026-01-01", "2090-01-01"],
+        "Date:dueTo": ["2019-12-31", "2020-02-01", "2090-01-01"],
+        "Date:spentFrom": ["2000-01-01", "2026-01-01", "2030-01-01"],
+        "Date:spentTo": ["2019-12-31", "2020-01-01", "2030-01-01"],
         "Decimal:minPurchasePrice": ["0", "11999", "1000000"],
         "String:type": [FREQUENT_TYPE, RARE_TYPE, "account", "account:client", "refused", "none"],
         "String:search": ["Guest", "guest1@", "Account 1", "no such text", "%"],
         "ID:userId": users, "ID:actorId": users, "ID:consultantId": users, "ID:soleConsultantId": users,
-        "ID:accountId": accounts,
+        "ID:accountId": accounts, "ID:contactId": contacts,
         "DateTime:since": instants, "DateTime:until": instants, "DateTime:notUsedSince": instants,
         "DateTime:endsBefore": instants, "DateTime:expiresBefore": instants,
     }  # fmt: skip
@@ -125,6 +138,7 @@ def argument_sets(
                     members = (
                         [f"{get_named_type(field.type)}.{entry}" for entry in value] if isinstance(value, list) else []
                     )
+                    members += [f"{type_.name}.{field_name} {str(value).lower()}"] if isinstance(value, bool) else []
                     yield forward | {name: {field_name: value}}, [f"{type_.name}.{field_name}", *members]
         else:
             assert name in PAGE_ARGUMENTS, name
@@ -229,7 +243,7 @@ async def test_lists_read_a_bounded_number_of_rows(
         excesses += [f"{item.name}: {rows}" for rows in read if rows > most]
     await connection.close()
 
-    assert len(names) == 22
+    assert len(names) == 28
     assert excesses == []
 
 
@@ -313,3 +327,30 @@ async def test_scan_goes_on_backwards_too(api: Api, monkeypatch: pytest.MonkeyPa
         variables["before"] = pages[-1]["pageInfo"]["startCursor"]
 
     assert [[node["role"] for node in page["nodes"]] for page in pages] == [[], [], ["OWNER"]]
+
+
+async def test_messages_without_documents_read_a_bounded_number_of_rows(
+    api: Api, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the mails with documents, which do not exist for a user without DOCUMENTS_READ_ALL."""
+    owner = await api.person("anna@example.com")
+    permissions = ["MESSAGES_READ"]
+    reader, _ = await api.guest(owner, "ola@example.com", "CONSULTANT", permissions=permissions)
+    await db.execute(
+        """INSERT INTO messages SELECT (jsonb_populate_record(NULL::messages, to_jsonb(m) || jsonb_build_object(
+            'id', gen_random_uuid(), 'kind', 'document-sent', 'account_id', $1::uuid))).*
+        FROM (SELECT * FROM messages LIMIT 1) m, generate_series(1, $2)""",
+        ids.decode("Account", owner.account_id),
+        5 * FEW_ROWS,
+    )
+    connection = await connect(database_url)
+    await connection.execute("ANALYZE messages")
+    statements = Statements(monkeypatch)
+    query = "query ($id: ID!) { account(id: $id) { messages(first: 1) { totalCount nodes { kind } } } }"
+
+    answer = await api.ask(query, {"id": owner.account_id}, by=reader)
+
+    assert answer.data["account"]["messages"]["nodes"][0]["kind"] != "document-sent"
+    assert statements.sent
+    assert max([await rows_read(connection, *statement) for statement in statements.sent]) <= FEW_ROWS
+    await connection.close()

@@ -113,6 +113,7 @@ MAILS: dict[EventTypeEnum, set[MessageKind] | str] = {
     EventType.OPERATOR_SUBSCRIPTION_CREDIT: OPERATOR,
     EventType.OPERATOR_VOUCHER_ISSUE: OPERATOR,
     **dict.fromkeys(WorkspaceEventType, INSIDE),
+    WorkspaceEventType.DOCUMENT_SEND: {K.DOCUMENT_SENT},
 }
 
 

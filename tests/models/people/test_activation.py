@@ -168,6 +168,18 @@ async def test_two_links_at_once_activate_once(api: Api) -> None:
     assert len([None for word in (PASSWORD, NEW_PASSWORD) if codes(await sign_in(api, word)) == []]) == 1
 
 
+async def test_new_login_by_an_invitation_forgets_the_secret_of_a_stranger(api: Api) -> None:
+    payload = await api.do("register", registration_input(password=STRANGERS_PASSWORD), "registrationSecret")
+    activation = {"token": await api.link("anna@example.com", "activation")} | without_errors(payload)
+    owner = await api.person("owner@example.com")
+
+    await api.guest(owner, "anna@example.com", "ACCOUNTANT")
+
+    assert (await User.get(email="anna@example.com")).registration_secret_digest is None
+    assert await refusal_codes(api, "activate", activation) == INVALID_LINK
+    assert codes(await sign_in(api, STRANGERS_PASSWORD)) == WRONG_CREDENTIALS
+
+
 async def test_new_login_by_an_invitation_closes_each_activation_link(api: Api) -> None:
     owner = await api.person("owner@example.com")
     links = await list_tokens(api, 2)

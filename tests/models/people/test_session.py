@@ -150,6 +150,16 @@ async def test_user_ends_another_own_session(api: Api) -> None:
     assert await refusal_codes(api, "revokeSession", {"sessionId": newest}, by=anna) == [("NOT_FOUND", ["sessionId"])]
 
 
+async def test_session_that_is_over_is_not_ended_again(api: Api) -> None:
+    """It is in no list any more. An answer that it has ended now would be wrong."""
+    anna = await api.person("anna@example.com")
+    over = (await api.ask(SESSIONS_QUERY, by=anna)).data["viewer"]["sessions"]["nodes"][0]["id"]
+    api.clock.now += IDLE_TIMEOUT
+    anna = await api.sign_in(anna)
+
+    assert await refusal_codes(api, "revokeSession", {"sessionId": over}, by=anna) == [("NOT_FOUND", ["sessionId"])]
+
+
 async def test_session_of_another_user_is_not_found(api: Api) -> None:
     anna, bo = await api.person("anna@example.com"), await api.person("bo@example.com")
     session_id = (await api.ask(SESSIONS_QUERY, by=bo)).data["viewer"]["sessions"]["nodes"][0]["id"]

@@ -1,9 +1,16 @@
 """The scheduled jobs. Each change is stored once and mailed once, however often the jobs run."""
 
+from models.scheduled import jobs
 from models.sharing.ownership import OwnershipTransfer
 from tests.api import PASSWORD, Api, codes
 from tests.models.refusals import events
 from tests.models.scheduled.job_runs import GUEST, mail_counts, run_jobs
+
+
+def test_modules_add_jobs_and_steps() -> None:
+    assert jobs.all_jobs().keys() > jobs.JOBS.keys()
+    assert "exports ended" in jobs.all_jobs()
+    assert "parts of exports written" in jobs.steps()
 
 
 async def test_ownership_offer_expires_once(api: Api) -> None:

@@ -9,7 +9,8 @@ from models.base.caller import Caller, OperationConfig
 from models.scheduled import jobs
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Api, codes
-from tests.models.bureaus.bureau_setup import register_bureau
+from tests.models.bureaus.bureau_setup import assign_with_permissions, register_bureau, register_trio
+from tests.models.closing.closing_setup import close
 from tests.models.scheduled.job_runs import (
     GUEST,
     add_guest_until,
@@ -76,6 +77,18 @@ async def test_owner_without_activated_login_gets_no_grant_reminder(api: Api) ->
 
     assert await run_jobs(api) == {"grants announced to end": 1}
     assert await mail_counts("grant-ending", GUEST, anna.email) == [1, 0]
+
+
+async def test_end_of_a_consultants_grant_with_the_bureau_is_announced_at_once_and_not_again(api: Api) -> None:
+    bureau, kari, anna = await register_trio(api)
+    _ = await assign_with_permissions(api, bureau, kari, anna)
+
+    await close(api, bureau)
+    api.clock.forward(days=23)
+
+    assert "grants announced to end" not in await run_jobs(api)
+    assert await mail_counts("grant-ending", kari.email, anna.email) == [0, 0]
+    assert await mail_counts("account-closing", kari.email, anna.email) == [1, 1]
 
 
 # ---- Ends of subscriptions -------------------------------------------------------------------

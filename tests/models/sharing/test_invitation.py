@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from database import db
 from models.sharing.invitation import LIFETIME
 from tests.api import UNKNOWN_ID, Api, codes
 from tests.models.refusals import refusal_codes, rejection, subjects
@@ -299,4 +300,36 @@ async def test_resending_to_a_member_is_refused(api: Api) -> None:
 
     assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == [
         ("ALREADY_MEMBER", ["invitationId"])
+    ]
+
+
+@pytest.mark.parametrize("change", [{"removeEnd": True}, {"role": "COLLABORATOR", "removeEnd": True}])
+async def test_expired_offer_of_access_that_has_ended_is_changed_and_resent(api: Api, change: dict[str, Any]) -> None:
+    """The refusal to resend it says "Change its end first". So that works."""
+    anna = await api.person("anna@example.com")
+    invitation_id = await invite(api, anna, grantValidUntil=(api.clock.now + timedelta(days=5)).isoformat())
+    api.clock.now += LIFETIME
+    target = {"invitationId": invitation_id}
+    assert await refusal_codes(api, "resendInvitation", target, by=anna) == [("INVALID_STATE", ["invitationId"])]
+
+    payload = await api.do("updateInvitation", {**target, **change}, "invitation { status grantValidUntil }", by=anna)
+
+    assert payload == {"invitation": {"status": "EXPIRED", "grantValidUntil": None}, "errors": []}
+    acceptance_input = {"token": await api.link(GUEST, "invitation"), **NEW_LOGIN}
+    assert await refusal_codes(api, "acceptInvitation", acceptance_input) == [("TOKEN_EXPIRED", ["token"])]
+    assert codes(await api.do("resendInvitation", target, by=anna)) == []
+    acceptance = await accept(api, await api.link(GUEST, "invitation"))
+    assert acceptance["grant"]["role"] == change.get("role", "ACCOUNTANT")
+
+
+async def test_expired_offer_needs_a_seat_when_it_is_resent(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    invitation_id = await invite(api, anna)
+    api.clock.now += LIFETIME
+    await db.execute("UPDATE accounts SET purchased_seats = 0")
+    change = {"invitationId": invitation_id, "role": "COLLABORATOR"}
+
+    assert codes(await api.do("updateInvitation", change, by=anna)) == []
+    assert await refusal_codes(api, "resendInvitation", {"invitationId": invitation_id}, by=anna) == [
+        ("SEATS_EXHAUSTED", ["invitationId"])
     ]
