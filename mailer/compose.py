@@ -1,6 +1,6 @@
 """Composing of an e-mail from a rendered message: headers, one recipient, a text part, an HTML part and attachments.
 
-Message-ID and Date depend only on the row, so duplicates of a mail can be recognized.
+All bytes depend only on the row and its attachments, so duplicates of a mail can be recognized.
 
 Headers with a name, a text or a URL are folded here. The folding of CPython 3.11 to 3.13 drops the quotes of a name
 that does not fit into a line, so that each comma in it separates two addresses. It also encodes a long URL as if it
@@ -105,6 +105,10 @@ def compose(
     for attachment in attachments:
         main_type, _, sub_type = attachment.media_type.partition("/")
         message.add_attachment(attachment.content, maintype=main_type, subtype=sub_type, filename=attachment.name)
+    multiparts = [part for part in message.walk() if part.is_multipart()]
+    for number, part in enumerate(multiparts):
+        # Neither quoted-printable nor base64 has `=_`, so no content can have the boundary.
+        part.set_boundary(f"=_{row.id.hex}_{number}")
     # Set last: the calls above move headers named Content-* into the parts.
     message["Content-Language"] = row.locale
     return message

@@ -12,6 +12,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from enum import StrEnum
 from ssl import SSLContext
 from typing import Final
@@ -123,7 +124,9 @@ class Sender:
         try:
             # The library's timeout is per command: a slow server could block us for hours.
             async with asyncio.timeout(timeout_seconds):
-                await self._send(mail, timeout_seconds)
+                # In a thread, because the documents of a mail can be megabytes.
+                content = await asyncio.to_thread(mail.as_bytes, policy=SMTPUTF8 if _needs_utf8(mail) else SMTP)
+                await self._send(mail, content, timeout_seconds)
         except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as error:
             raise TransientFailure(_format_reason(error.code, error.message)) from error
         except _REPLY_ERRORS as error:
@@ -140,11 +143,11 @@ class Sender:
         connections, self._idle_connections = self._idle_connections, []
         await asyncio.gather(*(_quit(connection.client) for connection in connections))
 
-    async def _send(self, mail: EmailMessage, timeout_seconds: float) -> None:
+    async def _send(self, mail: EmailMessage, content: bytes, timeout_seconds: float) -> None:
         connection = await self._take_idle_connection()
         if connection is not None:
             try:
-                await self._transmit(connection, mail)
+                await self._transmit(connection, mail, content)
             except _REPLY_ERRORS as error:
                 # The server ends this connection, and has not accepted the mail.
                 if _reply(error).code != _CLOSING_CODE:
@@ -153,7 +156,7 @@ class Sender:
                 return
         connection = _Connection(_create_client(self._server, mail, timeout_seconds))
         _ = await connection.client.connect()
-        await self._transmit(connection, mail)
+        await self._transmit(connection, mail, content)
 
     async def _take_idle_connection(self) -> _Connection | None:
         """Return an idle connection that still works, without the rest of an earlier mail. None if there is none."""
@@ -173,11 +176,14 @@ class Sender:
                 return connection
         return None
 
-    async def _transmit(self, connection: _Connection, mail: EmailMessage) -> None:
+    async def _transmit(self, connection: _Connection, mail: EmailMessage, content: bytes) -> None:
         """Send a mail. The connection is kept if the server has accepted or rejected the mail as a whole."""
         is_usable = False
+        options = ["SMTPUTF8"] if _needs_utf8(mail) else []
         try:
-            _ = await connection.client.send_message(mail)
+            _ = await connection.client.sendmail(
+                _address(mail, "From"), _address(mail, "To"), content, mail_options=options
+            )
             is_usable = True
         except _REPLY_ERRORS as error:
             is_usable = _reply(error).code != _CLOSING_CODE
@@ -228,9 +234,19 @@ def _failure(error: aiosmtplib.SMTPResponseException) -> TransientFailure | Perm
     return (PermanentFailure if is_final else TransientFailure)(_format_reason(error.code, error.message))
 
 
+def _address(mail: EmailMessage, header: str) -> str:
+    address: str = mail[header].addresses[0].addr_spec
+    return address
+
+
+def _needs_utf8(mail: EmailMessage) -> bool:
+    """True if an address is not in ASCII. All else is encoded in ASCII."""
+    return not (_address(mail, "From") + _address(mail, "To")).isascii()
+
+
 def _failure_without_utf8(mail: EmailMessage) -> TransientFailure | PermanentFailure:
     """The failure for a server without SMTPUTF8. Only the address of the receiver is a property of the mail."""
-    is_final = not mail["To"].addresses[0].addr_spec.isascii()
+    is_final = not _address(mail, "To").isascii()
     return (PermanentFailure if is_final else TransientFailure)(failure.UNREACHABLE_MAILBOX)
 
 

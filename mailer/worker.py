@@ -146,7 +146,10 @@ async def _deliver(config: MailerConfig, sender: Sender | None, row: OutgoingRow
         return None
     mail = render(row, config.operations.link_key, config.public_url)
     attachments = await attachment.of_message(row.kind, row.id)
-    email = compose(row, mail, public_url=config.public_url, mail_from=config.mail_from, attachments=attachments)
+    # In a thread, because the documents of a mail can be megabytes.
+    email = await asyncio.to_thread(
+        compose, row, mail, public_url=config.public_url, mail_from=config.mail_from, attachments=attachments
+    )
     try:
         if sender is not None:
             await sender.send(email, timeout_seconds=config.timeout_seconds)

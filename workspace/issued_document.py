@@ -19,6 +19,8 @@ from workspace.vat import Totals
 
 _REPLACEMENTS: Final = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": "", "Co": "", "Cn": ""}
 """The characters of these Unicode categories: control, line, format, surrogate, private and unassigned characters."""
+_UNREADABLE: Final = "\ufffd"
+"""Shown for a text that has only such characters. EN 16931 requires a name of each party and a text of each line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,17 @@ async def load(document_id: UUID) -> IssuedDocument:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without characters that reorder or hide others, or that XML does not allow."""
+    """The text on one line, without characters that reorder or hide others, or that XML does not allow.
+
+    It is empty only if `text` is. A text without any other character is shown as unreadable.
+    """
+    return _clean_line(text) or (_UNREADABLE if text else "")
+
+
+def _clean_line(text: str) -> str:
     return "".join(_REPLACEMENTS.get(unicodedata.category(char), char) for char in text).strip()
 
 
 def _clean_prose(text: str | None) -> str | None:
     """The text with its line ends, each line cleaned. None for no text."""
-    return "\n".join(map(clean, text.split("\n"))) if text else None
+    return "\n".join(map(_clean_line, text.split("\n"))) if text else None

@@ -28,6 +28,10 @@ _STANDARD: Final = "a-3b"
 """PDF/A: the file contains all that is needed to show it, and can be archived for the years that tax law demands."""
 _MAX_TAGGED_LINES: Final = 100
 """Up to this length a PDF has tags for screen readers. Those of 1,000 lines would take 2 MB of a mail."""
+_MAX_KEPT_VALUES: Final = 16_384
+"""Characters of the values of a document whose layout may stay in the memory of Typst, which it takes a hundredfold."""
+_KEPT_LAYOUTS: Final = 11
+"""Typst forgets a layout that it has not used for ten others. 1,000 lines take 150 MB."""
 _FORMAT_LOCALES: Final = {"en": "en_GB"}
 _TITLES: Final = {DocumentKind.INVOICE: mark("Invoice"), DocumentKind.CREDIT_NOTE: mark("Credit note")}
 _TOTALS: Final = {DocumentKind.INVOICE: mark("Amount to pay"), DocumentKind.CREDIT_NOTE: mark("Amount credited")}
@@ -68,6 +72,16 @@ def render(document: IssuedDocument, locale: str) -> bytes:
         return _compile(document, values, [_STANDARD])
     except typst.TypstError:
         return _compile(document, values, [])
+    finally:
+        if len(values) > _MAX_KEPT_VALUES:
+            _forget_layouts()
+
+
+def _forget_layouts() -> None:
+    """Let Typst free its memory of layouts, by empty ones. It has no function for that."""
+    empty = typst.Compiler(ignore_system_fonts=True)
+    for _ in range(_KEPT_LAYOUTS):
+        _ = empty.compile(b" ", format="pdf")
 
 
 def _compile(document: IssuedDocument, values: str, standards: list[Any]) -> bytes:

@@ -24,7 +24,7 @@ from models.access.scoped_operation import requires_in_scope
 from models.accounts.account import Account
 from models.base import naming
 from models.base.caller import Caller
-from models.base.errors import Refusal, UserErrorCode, refuse
+from models.base.errors import RateLimited, Refusal, UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
 from models.outbox import message
@@ -126,7 +126,12 @@ async def send(
         if idempotency_key is None:
             raise
     arguments: dict[str, Any] = {"email": email, "files": files, "idempotency_key": idempotency_key}
-    return await _queue(caller, document_id=document_id, **arguments)
+    try:
+        return await _queue(caller, document_id=document_id, **arguments)
+    except RateLimited:
+        if files is not None:  # the next attempts render nothing
+            _ = await document_file.store(caller, document_id, files)
+        raise
 
 
 @requires_in_scope(SCOPE, Permission.DOCUMENTS_SEND, WorkspaceEventType.DOCUMENT_SEND, of="document", table=TABLE)

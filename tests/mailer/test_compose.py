@@ -6,6 +6,7 @@ import pytest
 from mailer import render
 from mailer.compose import compose, recipient_address, sender_address
 from models.base.caller import Caller
+from models.outbox.attachment import Attachment
 from models.outbox.message_kind import MessageKind
 from tests.mailer.conftest import LINK_KEY, NOW, PUBLIC_URL, queue_and_fetch
 
@@ -73,6 +74,32 @@ async def test_same_row_gives_same_message_id_and_date(outbox: None, caller: Cal
 
     assert {mail["Message-ID"] for mail in mails} == {f"<{row.id}@fullmakt.example.com>"}
     assert [mail["Date"].datetime for mail in mails] == [NOW, NOW]
+
+
+async def test_same_row_and_attachments_give_the_same_bytes(outbox: None, caller: Caller) -> None:
+    """A file that contains the boundaries of the mail arrives whole."""
+    row = await queue_and_fetch(caller, MessageKind.PASSWORD_CHANGED)
+    lines = b"".join(f"--=_{row.id.hex}_{number}{end}\r\n".encode() for number in range(3) for end in ("", "--"))
+    files = [Attachment("a.xml", "application/xml", lines), Attachment("b.pdf", "application/pdf", b"%PDF")]
+
+    first, second = (
+        compose(
+            row,
+            render.render(row, LINK_KEY, PUBLIC_URL),
+            public_url=PUBLIC_URL,
+            mail_from="no-reply@localhost",
+            attachments=files,
+        ).as_bytes()
+        for _ in range(2)
+    )
+
+    assert first == second
+    mail = message_from_bytes(first, policy=policy.default)
+    parts = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+    assert parts == {file.name: file.content for file in files}
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert "</html>" in body.get_content()
 
 
 @pytest.mark.parametrize(

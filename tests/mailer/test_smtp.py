@@ -2,6 +2,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from contextlib import nullcontext
 from email.message import EmailMessage
@@ -116,6 +117,28 @@ async def test_login_is_sent() -> None:
             await send(Server("127.0.0.1", strict.port, Security.PLAINTEXT), make_mail())
 
     assert len(strict.mails) == 1
+
+
+class LongMail(EmailMessage):
+    """A mail that records the threads in which it was serialized."""
+
+    def as_bytes(self, *args: Any, **options: Any) -> bytes:
+        """The bytes of the mail."""
+        self.threads = [*getattr(self, "threads", []), threading.current_thread()]
+        return super().as_bytes(*args, **options)
+
+
+async def test_mail_is_serialized_once_and_outside_of_the_event_loop(peer: FakeMailServer) -> None:
+    """Documents of 1,000 lines are megabytes, which take a tenth of a second."""
+    mail = LongMail(policy=SMTP)
+    mail["From"], mail["To"] = "no-reply@example.com", "anna@example.com"
+    mail.add_attachment(b".\r\n" * 10_000, maintype="application", subtype="pdf", filename="a.pdf")
+
+    await send(peer.server, mail)
+
+    assert [thread is threading.main_thread() for thread in mail.threads] == [False]
+    (attachment,) = peer.mails[0].iter_attachments()
+    assert attachment.get_content() == b".\r\n" * 10_000
 
 
 @pytest.mark.parametrize(

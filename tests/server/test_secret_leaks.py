@@ -1,9 +1,11 @@
 """A scenario through the real process, then a search for its secrets in responses, logs, mails and the database."""
 
+import asyncio
 import json
 import re
 from base64 import b32decode
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 from aiosmtpd.smtp import AuthResult
@@ -129,6 +131,18 @@ async def run_scenario(process: ServerProcess, mailbox: MailServer) -> tuple[set
     await api.do("updateAccountSettings", settings, by=token)
     assert (await api.do("redeemVoucher", {"accountId": account, "code": STRAY}, by=token))["errors"]
     await api.do("exportMyData", {"password": FIRST_PASSWORD}, "document", by=token)
+
+    # The link of an export, used twice.
+    payload = await api.do("createExport", {"accountId": account, "kind": "CONTACTS", "format": "CSV"},
+                           "export { id }", by=token)  # fmt: skip
+    link_input, url = {"exportId": payload["export"]["id"]}, None
+    async with asyncio.timeout(30):
+        while url is None:
+            await asyncio.sleep(0.2)
+            url = (await api.do("createExportLink", link_input, "url", by=token))["url"]
+    response_secrets.add(url.rpartition("/")[2])
+    path = urlsplit(url).path
+    assert [(await http.get(path)).status_code for _ in range(2)] == [200, 404]
 
     # Secrets in wrong fields, headers and paths.
     literal = f'mutation {{ signIn(input: {{ email: "{ANNA}", password: "{STRAY}" }}) {{ errors {{ code }} }} }}'

@@ -1,7 +1,9 @@
 """The PDF of a document: its letters, its pages, and texts that try to be more than texts."""
 
+import os
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,12 @@ from pypdf import PdfReader
 
 import i18n
 from tests.workspace.content import LETTERS, content, line
-from workspace import pdf
+from workspace import pdf, structured_invoice
 from workspace.document import DocumentKind
-from workspace.issued_document import Party
+from workspace.issued_document import Party, clean
+
+MEMORY = Path("/proc/self/statm")
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
 
 def read(document: Any, locale: str = "en") -> PdfReader:
@@ -143,6 +148,18 @@ def test_letters_without_a_font_leave_the_document_whole() -> None:
     assert "Ελλάδα" in text
 
 
+@pytest.mark.skipif(not MEMORY.exists(), reason="Linux tells the memory of a process")
+def test_memory_does_not_grow_with_the_number_of_long_documents() -> None:
+    """Typst keeps the layouts of eleven documents, each of 25 MB here, unless it is made to forget them."""
+    sizes: list[int] = []
+
+    for number in range(6):
+        _ = pdf.render(content(*[line(description=f"Line {index} of {number}") for index in range(300)]), "en")
+        sizes.append(int(MEMORY.read_text().split()[1]) * PAGE_SIZE)
+
+    assert sizes[-1] - sizes[0] < 50 * 2**20
+
+
 def test_same_document_has_the_same_bytes() -> None:
     assert pdf.render(content(), "nb") == pdf.render(content(), "nb")
 
@@ -153,3 +170,17 @@ def test_file_is_for_archives() -> None:
 
     assert metadata is not None
     assert b"pdfaid:part" in pdf.render(content(), "en")
+
+
+@pytest.mark.parametrize("text", ["\ue000", "\U0001fae8", "\u00ad", "\u180e", "\ufffe", " \x01 "])
+def test_text_without_any_readable_character_is_shown_as_unreadable(text: str) -> None:
+    """EN 16931 requires names and texts of lines: without them, the document could never be sent."""
+    document = content(line(description=clean(text)), buyer=Party(clean(text), "PL", None, None, None))
+
+    assert clean(text) == "\ufffd"
+    assert "24.75 EUR" in text_of(read(document))
+    assert structured_invoice.to_ubl(document, "en") is not None
+
+
+def test_no_text_stays_no_text() -> None:
+    assert clean("") == ""

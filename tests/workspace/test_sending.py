@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import embedded
 from database import db
 from mailer import worker
 from mailer.smtp import Sender
@@ -27,7 +28,8 @@ from tests.workspace.sent_documents import (
     send,
     sendable_id,
 )
-from workspace import sending
+from workspace import pdf, sending
+from workspace.issued_document import IssuedDocument
 
 UNKNOWN_ID = ids.encode("Document", ids.NIL_KEY)
 OWN_ONLY = ["DOCUMENTS_READ", "DOCUMENTS_WRITE", "DOCUMENTS_SEND", "CONTACTS_READ", "MESSAGES_READ"]
@@ -192,6 +194,26 @@ async def test_document_beyond_the_limit_of_the_account_is_refused_and_nothing_i
 
     assert [error["extensions"]["limit"] for error in answer.errors] == ["SENT_DOCUMENTS"]
     assert await count_rows() == before
+
+
+async def test_document_that_a_limit_refuses_is_rendered_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = await seller(api)
+    assert codes(await send(api, anna, await sendable_id(api, anna))) == []
+    document = await sendable_id(api, anna)
+    await fill(mail_limit.NEW.documents, mail_limit.NEW.documents.max_attempts)
+    rendered_numbers: list[str] = []
+
+    def render(content: IssuedDocument, locale: str, original: Any = pdf.render) -> Any:
+        rendered_numbers.append(content.number)
+        return original(content, locale)
+
+    monkeypatch.setattr(pdf, "render", render)
+
+    answers = [await attempt(api, "sendDocument", {"documentId": document}, by=anna) for _ in range(3)]
+
+    assert [answer.codes for answer in answers] == [["RATE_LIMITED"]] * 3
+    assert rendered_numbers == [f"{api.clock().year}-0002"]
+    assert len(await mails_to("kunde@example.com")) == 1
 
 
 # ---- Wrong person ----------------------------------------------------------------------------
@@ -367,11 +389,14 @@ async def test_database_refuses_the_server_to_change_what_was_sent(api: Api) -> 
 
     privileges = await db.fetch(
         "SELECT table_name, privilege_type FROM information_schema.role_table_grants "
-        "WHERE grantee = 'fullmakt_server' AND table_name IN ('document_files', 'document_deliveries')",
+        "WHERE grantee = $1 AND table_name IN ('document_files', 'document_deliveries')",
+        embedded.SERVER_ROLE,
         row=db.Row,
     )
 
-    assert {row.privilege_type for row in privileges} <= {"SELECT", "INSERT"}
+    assert sorted((row.table_name, row.privilege_type) for row in privileges) == [
+        (table, privilege) for table in ("document_deliveries", "document_files") for privilege in ("INSERT", "SELECT")
+    ]
 
 
 async def test_event_tells_the_document_but_not_the_address(api: Api) -> None:
