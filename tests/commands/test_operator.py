@@ -165,5 +165,7 @@ async def test_jobs_command_runs_all_jobs(api: Api, database_url: str) -> None:
         "     0 erasures continued",
         "     0 heads of chains anchored",
         "     1 old rows deleted",
+        "     0 exports ended",
+        "     0 parts of exports written",
     ]
     assert result == (0, "\n".join(lines) + "\n", "")

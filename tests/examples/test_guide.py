@@ -24,7 +24,7 @@ def test_each_block_is_a_part_of_the_file_that_it_names() -> None:
     assert GUIDE.count("```python") == len(blocks()) >= 12
     for name, block in blocks():
         text, start = (EXAMPLE / name).read_text(), 0
-        for part in block.split(OMISSION):
+        for part in map(str.strip, block.split(OMISSION)):
             assert part in text[start:], f"{name}: {part}"
             start = text.index(part, start) + len(part)
 

@@ -180,6 +180,7 @@ def values(log: ComparisonLog) -> generation.Value:
         "number": [test_world.account_number, 1, 10000000],
         "type": ["account:invitation:issue", "account:*", ""],
         "DateTime": [(now + timedelta(days=days)).isoformat() for days in (-1, 0, 1, 400)],
+        "Date": [(now + timedelta(days=days)).date().isoformat() for days in (-400, -1, 0, 1, 400)],
         "JSON": [None, 1],
         "Decimal": ["0", "12.50", "-1.25", "1000000"],
     }
@@ -335,12 +336,12 @@ async def mutation_document(log: ComparisonLog, mutation: str, name: str) -> gen
 def normalize(response: bytes) -> str:
     """A response with placeholders for random values, numbered in the order of their first occurrence.
 
-    Random values are ids, tokens, account numbers, the secret of a second factor, alone and in its URI, and recovery
-    codes.
+    Random values are ids, tokens, links of exports, account numbers, the secret of a second factor, alone and in its
+    URI, and recovery codes.
     """
     placeholders: dict[str, str] = {}
     return re.sub(
-        r'"(?:[a-z][0-9a-f]{32}|[0-9a-f-]{36}|[\w-]{40,})"|(?<=:)[0-9]{8}\b'
+        r'"(?:[a-z]{1,8}[0-9a-f]{32}|[0-9a-f-]{36}|(?:[\w:/.-]*/exports/)?[\w-]{40,})"|(?<=:)[0-9]{8}\b'
         r"|\b[A-Z2-7]{4}(?:[- ][A-Z2-7]{4}){3,7}\b|\b[A-Z2-7]{32}\b",
         lambda match: placeholders.setdefault(match[0], f"random {len(placeholders)}"),
         response.decode(),
