@@ -149,8 +149,8 @@ async def archive(context: OperationContext, contact_id: UUID, *, is_archived: b
     return contact_id
 
 
-async def require_in_use(context: OperationContext, contact_id: UUID) -> None:
-    """Check that an operation may link a contact of its account.
+async def require_in_use(context: OperationContext, contact_id: UUID, *, linked_id: UUID | None = None) -> None:
+    """Check that an operation may link a contact of its account. The linked contact `linked_id` may be archived.
 
     Raises Forbidden without CONTACTS_READ, and Refusal: NOT_FOUND for a contact that the account does not have,
     INVALID_STATE for an archived one.
@@ -159,7 +159,7 @@ async def require_in_use(context: OperationContext, contact_id: UUID) -> None:
     contact = await Contact.get_or_none(id=contact_id, account_id=context.account_id)
     if contact is None:
         raise not_found("contact_id")
-    if contact.is_archived:
+    if contact.is_archived and contact_id != linked_id:
         raise refuse(UserErrorCode.INVALID_STATE, "contact_id", mark("The contact is archived."))
 
 

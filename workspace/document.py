@@ -7,7 +7,8 @@
 
 A draft has no number and can change. When it is issued, `issuing.py` gives it the next number of the account's one
 series, and copies buyer and seller. From then on the database refuses each change of it and of its lines. A credit note
-corrects it. Amounts are computed from the lines by `vat.py`.
+corrects it. An invoice of which nothing is open is PAID, also if its rest was credited. Amounts are computed from the
+lines by `vat.py`.
 
 A user without DOCUMENTS_READ_ALL has only the documents that they created: SCOPE.
 """
@@ -25,21 +26,21 @@ from tortoise.models import Model
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
-from models.access import operation
 from models.access.operation import OperationContext, requires
 from models.access.scoped_operation import requires_in_scope
 from models.accounts.account import Account
-from models.base.errors import Refusal, UserErrorCode, not_found, refuse
+from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from workspace import money, vat
-from workspace.contact import Contact
+from workspace import contact, money, vat
 from workspace.event_type import WorkspaceEventType
 from workspace.scope import SCOPE
 
 TABLE: Final = "sales_documents"
 FIRST_DATE: Final = date(2000, 1, 1)
 LAST_DATE: Final = date(2099, 12, 31)
+MAX_RATES: Final = 10
+"""The most VAT rates of a document."""
 
 
 class DocumentKind(StrEnum):
@@ -96,7 +97,8 @@ class Document(Model):
     @property
     def open_amount(self) -> Decimal:
         """The amount that is neither paid nor credited, 0 or more."""
-        return Decimal(max(Decimal(0), self.gross_amount - self.paid_amount - self.credited_amount))
+        zero = money.round_amount(Decimal(0), self.currency)
+        return Decimal(max(zero, self.gross_amount - self.paid_amount - self.credited_amount))
 
 
 class DocumentRow(db.Row):
@@ -140,7 +142,9 @@ COLUMNS: Final = db.columns_of(
     {name: f"d.{name}::text" for name in ("sold_on", "due_on", "issued_on", "net_amount", "tax_amount", "paid_amount")}
     | {
         "gross_amount": "(d.net_amount + d.tax_amount)::text",
-        "open_amount": "greatest(d.net_amount + d.tax_amount - d.paid_amount - d.credited_amount, 0)::text",
+        # Zero has the decimals of the other amounts.
+        "open_amount": "greatest(d.net_amount + d.tax_amount - d.paid_amount - d.credited_amount, "
+        "0 * d.net_amount)::text",
     },
 )
 _BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM {TABLE} d WHERE d.id = ANY($1::uuid[])"
@@ -168,9 +172,9 @@ async def create(
 ) -> UUID:
     """Create the draft of an invoice. Returns its id. The default currency is that of the account."""
     account = await Account.get(id=account_id)
-    values = await _check(context, contact_id, sold_on, due_on, note)
+    values = await _check(context, None, contact_id, sold_on, due_on, note)
     with Validation() as check:
-        code = money.check_currency(check, "currency", currency or account.default_currency)
+        code = money.check_currency(check, "currency", account.default_currency if currency is None else currency)
     zero = money.round_amount(Decimal(0), code)
     draft = await Document.create(
         account_id=account_id,
@@ -201,8 +205,14 @@ async def update(
 ) -> UUID:
     """Change a draft. None changes nothing, an empty note removes the note. Returns the document's id."""
     draft = await get_draft(document_id)
-    values = await _check(context, contact_id, sold_on, due_on, note)
+    values = await _check(context, draft, contact_id, sold_on, due_on, note)
     changes = {field: value for field, value in values.items() if getattr(draft, field) != value}
+    if draft.kind is DocumentKind.CREDIT_NOTE:
+        with Validation() as check:
+            for field in ("contact_id", "due_on"):
+                if field in changes:
+                    text = mark("A credit note has the buyer of its invoice, and no due date.")
+                    check.add_problem(UserErrorCode.INVALID, field, text)
     if changes:
         _ = await Document.filter(id=document_id).update(**changes)
         await context.record(
@@ -234,14 +244,17 @@ def immutable() -> Refusal:
 
 
 async def _check(
-    context: OperationContext, contact_id: UUID | None, sold_on: date | None, due_on: date | None, note: str | None
+    context: OperationContext,
+    draft: Document | None,
+    contact_id: UUID | None,
+    sold_on: date | None,
+    due_on: date | None,
+    note: str | None,
 ) -> dict[str, Any]:
-    """The values of the columns that are given, validated."""
+    """The values of the columns that are given, validated. A new document has no `draft` yet."""
     values: dict[str, Any] = {}
     if contact_id is not None:
-        operation.require(context.access, Permission.CONTACTS_READ)
-        if not await Contact.filter(id=contact_id, account_id=context.account_id).exists():
-            raise not_found("contact_id")
+        await contact.require_in_use(context, contact_id, linked_id=draft.contact_id if draft is not None else None)
         values["contact_id"] = contact_id
     with Validation() as check:
         for field, day in (("sold_on", sold_on), ("due_on", due_on)):
@@ -286,8 +299,15 @@ async def totals_of(currencies: Mapping[UUID, str]) -> dict[UUID, vat.Totals]:
 
 
 async def store_totals(draft: Document) -> None:
-    """Store the totals of a draft whose lines have changed. Raises Refusal OUT_OF_RANGE if they are too large."""
+    """Store the totals of a draft whose lines have changed. Raises Refusal OUT_OF_RANGE: too large, too many rates."""
     totals = (await totals_of({draft.id: draft.currency}))[draft.id]
+    if len(totals.vat_amounts) > MAX_RATES:
+        raise refuse(
+            UserErrorCode.OUT_OF_RANGE,
+            None,
+            mark("A document has at most %(max_rates)d VAT rates."),
+            max_rates=MAX_RATES,
+        )
     if totals.gross_amount >= money.MAX_AMOUNT:
         raise refuse(UserErrorCode.OUT_OF_RANGE, None, mark("The total of the document is too large."))
     _ = await Document.filter(id=draft.id).update(net_amount=totals.net_amount, tax_amount=totals.tax_amount)

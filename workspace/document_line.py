@@ -125,6 +125,7 @@ async def add(
         vat_rate = product.vat_rate if vat_rate is None else vat_rate
     values = _check(draft.currency, quantity, description, unit, unit_price, discount_percent, vat_rate)
     line = await DocumentLine.create(
+        id=await _next_id(document_id),
         document_id=document_id,
         product_id=product_id,
         purchase_price=product.purchase_price if product is not None else None,
@@ -182,6 +183,13 @@ async def remove(context: OperationContext, document_line_id: UUID) -> UUID:
     return draft.id
 
 
+async def _next_id(document_id: UUID) -> UUID:
+    """An id after those of all lines of a document, also if another server with a later clock has added a line."""
+    line_id = keys.uuid7()
+    last_line = await DocumentLine.filter(document_id=document_id).order_by("-id").first()
+    return line_id if last_line is None or last_line.id < line_id else UUID(int=last_line.id.int + 1)
+
+
 async def _product(context: OperationContext, draft: Document, product_id: UUID | None) -> Product | None:
     if product_id is None:
         return None
@@ -189,6 +197,8 @@ async def _product(context: OperationContext, draft: Document, product_id: UUID 
     product = await Product.get_or_none(id=product_id, account_id=context.account_id)
     if product is None:
         raise not_found("product_id")
+    if product.is_archived:
+        raise refuse(UserErrorCode.INVALID_STATE, "product_id", mark("The product is archived."))
     if product.currency != draft.currency:
         raise refuse(UserErrorCode.INVALID, "product_id", mark("The product has another currency than the document."))
     return product

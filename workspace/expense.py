@@ -148,7 +148,7 @@ async def create(
     """
     account = await Account.get(id=account_id)
     with Validation() as check:
-        code = money.check_currency(check, "currency", currency or account.default_currency)
+        code = money.check_currency(check, "currency", account.default_currency if currency is None else currency)
         rows = _check_amounts(check, amounts, code)
         values = _check(check, spent_on, reference, note)
     if contact_id is not None:
@@ -184,8 +184,9 @@ async def update(
     with Validation() as check:
         rows = before["amounts"] if amounts is None else _check_amounts(check, amounts, expense.currency)
         values = _check(check, spent_on, reference, note)
-    if contact_id is not None and contact_id != expense.contact_id:
-        await contact.require_in_use(context, contact_id)
+    if contact_id is not None:
+        # The linked contact needs the permission too: the answer to an equal id would tell it.
+        await contact.require_in_use(context, contact_id, linked_id=expense.contact_id)
         values["contact_id"] = contact_id
     values |= _totals(rows)
     changes = {field: value for field, value in values.items() if getattr(expense, field) != value}

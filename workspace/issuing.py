@@ -4,6 +4,12 @@ The numbers of an account are one series for invoices and credit notes: the acco
 counter that starts again each year. The counter is a row that issuing locks until its commit, so two issuings never
 have one number, and a rollback leaves no gap. Dates follow the numbers: no document is issued before the last one. The
 prefix of a year is fixed by its first number, so that the series does not change in mid-year.
+
+A credit note has VAT of its own, which is rounded. So several of them can have some minor units of VAT more or less
+than their invoice. The last of them leaves no net amount at any rate, and credits exactly what is left:
+
+    an invoice of 3 lines of 0.33 EUR at 23 %:    0.99 + 0.23 = 1.22 EUR
+    a credit note for each line, 0.33 + 0.08:     credits 0.41, 0.41, and then 0.40
 """
 
 from datetime import date, timedelta
@@ -14,13 +20,14 @@ from uuid import UUID
 from auth.policy import Permission
 from database import db, keys
 from i18n import mark
+from models.access import operation
 from models.access.operation import OperationContext
 from models.access.scoped_operation import requires_in_scope
 from models.accounts.account import Account
 from models.base.errors import UserErrorCode, refuse
 from models.base.idempotency import idempotent
 from models.base.validation import Validation
-from workspace import document
+from workspace import document, money
 from workspace.contact import Contact
 from workspace.document import TABLE, Document, DocumentKind, DocumentStatus
 from workspace.document_line import DocumentLine
@@ -60,12 +67,12 @@ async def issue(context: OperationContext, document_id: UUID, *, issued_on: date
     day = issued_on or today
     with Validation() as check:
         _ = document.check_date(check, "issued_on", day, first=await _first_day(context.account_id), last=today)
-        if draft.due_on is not None:
-            _ = document.check_date(check, "due_on", draft.due_on, first=day)
-    due_on = draft.due_on
+        due_on = draft.due_on if draft.kind is DocumentKind.INVOICE else None
+        if due_on is not None:
+            _ = document.check_date(check, "due_on", due_on, first=day)
     if due_on is None and draft.kind is DocumentKind.INVOICE:
         due_on = day + timedelta(days=account.payment_term_days)
-    invoice = await _check_correction(draft)
+    correction = await _check_correction(context, draft)
     (series,) = await db.fetch(_NEXT_NUMBER, context.account_id, day.year, account.invoice_prefix, day, row=_Series)
     if series.prefix != account.invoice_prefix:
         raise refuse(
@@ -80,8 +87,8 @@ async def issue(context: OperationContext, document_id: UUID, *, issued_on: date
         buyer.name, buyer.country, buyer.vat_number, buyer.address,
         account.name, account.country, account.organization_number, account.vat_number, account.bank_account_number,
     )  # fmt: skip
-    if invoice is not None:
-        await _credit(invoice, draft.gross_amount)
+    if correction is not None:
+        await _credit(*correction)
     await context.record(WorkspaceEventType.DOCUMENT_ISSUE, after={"document": document_id, "number": number})
     return document_id
 
@@ -113,6 +120,7 @@ async def create_credit_note(context: OperationContext, document_id: UUID) -> UU
     """Create the draft of a credit note for an issued invoice, with all of its lines. Returns the draft's id."""
     invoice = await Document.get(id=document_id)
     _require_correctable(invoice)
+    zero = money.round_amount(Decimal(0), invoice.currency)
     draft = await Document.create(
         account_id=invoice.account_id,
         created_by_id=context.user_id,
@@ -122,8 +130,8 @@ async def create_credit_note(context: OperationContext, document_id: UUID) -> UU
         currency=invoice.currency,
         net_amount=invoice.net_amount,
         tax_amount=invoice.tax_amount,
-        paid_amount=Decimal(0),
-        credited_amount=Decimal(0),
+        paid_amount=zero,
+        credited_amount=zero,
         created_at=context.now,
     )
     line_ids = await DocumentLine.filter(document_id=invoice.id).order_by("id").values_list("id", flat=True)
@@ -150,18 +158,40 @@ def _require_correctable(invoice: Document) -> None:
         raise refuse(UserErrorCode.INVALID_STATE, None, mark("Only an issued invoice can be credited."))
 
 
-async def _check_correction(draft: Document) -> Document | None:
-    """The invoice that a credit note corrects. None for an invoice.
+class _Remainder(db.Row):
+    is_left: bool
 
-    Raises Refusal: the invoice was credited meanwhile, or would be credited with more than its amount.
+
+# The rates at which the invoice has another net amount than its issued credit notes and the draft together.
+_REMAINDER: Final = f"""
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT id, 1 AS sign FROM {TABLE} WHERE id = $1
+        UNION ALL SELECT id, -1 FROM {TABLE} WHERE corrected_id = $1 AND (number IS NOT NULL OR id = $2)
+    ) d JOIN document_lines l ON l.document_id = d.id GROUP BY l.vat_rate HAVING sum(d.sign * l.net_amount) <> 0
+) AS is_left
+"""
+
+
+async def _check_correction(context: OperationContext, draft: Document) -> tuple[Document, Decimal] | None:
+    """The invoice that a credit note corrects, and the amount by which it credits it. None for an invoice.
+
+    Raises Refusal: the invoice was credited meanwhile, or would be credited with more than its amount. Raises Forbidden
+    if the invoice is no longer in the caller's scope.
     """
     if draft.corrected_id is None:
         return None
     invoice = await Document.get(id=draft.corrected_id)
+    if not SCOPE.reaches(invoice.created_by_id, context.user_id, context.access.bits):
+        operation.require(context.access, SCOPE.permission)
     _require_correctable(invoice)
-    if draft.gross_amount > invoice.gross_amount - invoice.credited_amount:
+    amount_left = invoice.gross_amount - invoice.credited_amount
+    (remainder,) = await db.fetch(_REMAINDER, invoice.id, draft.id, row=_Remainder)
+    if not remainder.is_left:
+        return invoice, amount_left
+    if draft.gross_amount > amount_left:
         raise refuse(UserErrorCode.OUT_OF_RANGE, None, mark("The credit note is larger than what is left to credit."))
-    return invoice
+    return invoice, draft.gross_amount
 
 
 async def _credit(invoice: Document, amount: Decimal) -> None:

@@ -82,14 +82,16 @@ def check_amount(check: Validation, field: str, amount: Decimal, currency: str) 
 
 def check_rate(check: Validation, field: str, rate: Decimal) -> Decimal:
     """Validate a rate of VAT in percent. Returns it without zeros at the end."""
-    number = check_number(check, field, rate, minimum=0, maximum=_MAX_RATE, decimals=RATE_DECIMALS)
-    return _with_decimals(number, decimals_of(number))
+    return check_number(check, field, rate, minimum=0, maximum=_MAX_RATE, decimals=RATE_DECIMALS)
 
 
 def check_number(
     check: Validation, field: str, number: Decimal, *, minimum: int, maximum: int, decimals: int
 ) -> Decimal:
-    """Validate a number from `minimum` to `maximum`, with at most `decimals` decimals. Returns 0 if it is invalid."""
+    """Validate a number from `minimum` to `maximum`, with at most `decimals` decimals.
+
+    Returns it without zeros at the end of its decimals and without the sign of -0, and 0 if it is invalid.
+    """
     if not minimum <= number <= maximum:
         check.add_problem(
             UserErrorCode.OUT_OF_RANGE,
@@ -103,7 +105,7 @@ def check_number(
             UserErrorCode.INVALID, field, mark("This has at most %(decimals)d decimals."), decimals=decimals
         )
     else:
-        return number
+        return _with_decimals(number, decimals_of(number)) + 0
     return Decimal(0)
 
 

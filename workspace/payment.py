@@ -85,10 +85,7 @@ async def record(context: OperationContext, document_id: UUID, *, amount: Decima
     today = context.now.date()
     day = paid_on or today
     with Validation() as check:
-        decimals = money.DECIMALS[invoice.currency]
-        number = money.check_number(
-            check, "amount", amount, minimum=0, maximum=int(money.MAX_AMOUNT) - 1, decimals=decimals
-        )
+        number = money.check_amount(check, "amount", amount, invoice.currency)
         if number > invoice.open_amount or amount == 0:
             check.add_problem(
                 UserErrorCode.OUT_OF_RANGE,
@@ -97,7 +94,7 @@ async def record(context: OperationContext, document_id: UUID, *, amount: Decima
                 open=str(invoice.open_amount),
             )
         _ = document.check_date(check, "paid_on", day, last=today)
-    paid_amount = invoice.paid_amount + money.round_amount(number, invoice.currency)
+    paid_amount = invoice.paid_amount + number
     status = status_after(invoice, invoice.open_amount - number)
     if status is invoice.status:
         status = DocumentStatus.PARTLY_PAID
@@ -112,5 +109,5 @@ def _not_payable() -> Refusal:
 
 
 def status_after(invoice: Document, open_amount: Decimal) -> DocumentStatus:
-    """The status of an invoice of which `open_amount` is left to pay."""
-    return DocumentStatus.PAID if open_amount == 0 else invoice.status
+    """The status of an invoice of which `open_amount` is left to pay. It is negative if more was paid and credited."""
+    return DocumentStatus.PAID if open_amount <= 0 else invoice.status

@@ -100,7 +100,7 @@ async def create(
     _require_purchase_prices(context, is_needed=purchase_price is not None)
     account = await Account.get(id=account_id)
     with Validation() as check:
-        code = money.check_currency(check, "currency", currency or account.default_currency)
+        code = money.check_currency(check, "currency", account.default_currency if currency is None else currency)
         values = _check(check, code, name, unit, price, purchase_price, vat_rate)
     columns: dict[str, Any] = {"unit": "", "currency": code} | values
     product = await Product.create(account_id=account_id, created_at=context.now, **columns)

@@ -1,9 +1,12 @@
 """Documents: drafts and their lines, and the row scope of users without DOCUMENTS_READ_ALL."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from database import db
+from resolvers import ids
 from tests.api import UNKNOWN_ID, Api, Person, codes, count_rows
 from tests.resolvers.statements import record_statements
 from tests.workspace.documents import add_line, complete_draft, contact_id, draft_id, issue, issued_id
@@ -30,6 +33,20 @@ async def test_totals_are_those_of_the_lines(api: Api) -> None:
         {"rate": "8", "taxableAmount": "7.50", "taxAmount": "0.60"},
         {"rate": "23", "taxableAmount": "0.99", "taxAmount": "0.23"},
     ]
+
+
+async def test_line_follows_a_line_that_a_server_with_a_later_clock_has_added(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    document = await draft_id(api, anna)
+    first = ids.decode("DocumentLine", (await add_line(api, anna, document))["line"]["id"])
+    later = UUID(int=first.int + (60_000 << 80))  # an id of a minute later
+    _ = await db.execute("UPDATE document_lines SET id = $1 WHERE id = $2", later, first)
+
+    added = [(await add_line(api, anna, document))["line"]["id"] for _ in range(2)]
+
+    query = "query ($id: ID!) { node(id: $id) { ... on Document { lines { nodes { id } } } } }"
+    nodes = (await api.ask(query, {"id": document}, by=anna)).data["node"]["lines"]["nodes"]
+    assert [node["id"] for node in nodes] == [ids.encode("DocumentLine", later), *added]
 
 
 async def test_line_of_a_product_has_copies_of_its_values(api: Api) -> None:
@@ -101,8 +118,6 @@ async def test_total_that_is_too_large_is_refused(api: Api) -> None:
 
 
 async def test_document_has_at_most_a_thousand_lines(api: Api) -> None:
-    from database import db
-    from resolvers import ids
 
     anna = await api.person("anna@example.com")
     document = await draft_id(api, anna)
@@ -311,8 +326,6 @@ async def test_view_as_shows_no_document_of_the_impersonated_user_beyond_the_per
 
 
 async def test_credit_note_does_not_show_an_invoice_outside_the_scope(api: Api) -> None:
-    from database import db
-    from resolvers import ids
 
     anna, guest, document, _ = await owner_and_guest(api)
     payload = await api.do("createCreditNote", {"documentId": document}, "document { id }", by=anna)

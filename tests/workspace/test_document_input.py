@@ -36,6 +36,7 @@ async def bad_request(api: Api, by: Person, mutation: str, values: Mapping[str, 
     [
         ({"currency": "XXX"}, ("INVALID", ["currency"])),
         ({"currency": "euro"}, ("INVALID", ["currency"])),
+        ({"currency": ""}, ("INVALID", ["currency"])),
         ({"currency": "DEM"}, ("INVALID", ["currency"])),
         ({"currency": MEGABYTE[:1000]}, ("INVALID", ["currency"])),
         ({"note": "x" * 2001}, ("TOO_LONG", ["note"])),
@@ -135,6 +136,18 @@ async def test_line_beyond_the_thousandth_is_refused(api: Api) -> None:
     assert await refusals_of(api, anna, "addDocumentLine", {"documentId": document, **LINE}) == [("OUT_OF_RANGE", None)]
 
 
+async def test_eleventh_vat_rate_is_refused(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    document = await draft_id(api, anna)
+    lines = [(await add_line(api, anna, document, vatRate=str(rate)))["line"]["id"] for rate in range(10)]
+
+    new_line: dict[str, object] = {"documentId": document, **LINE, "vatRate": "10"}
+    assert await refusals_of(api, anna, "addDocumentLine", new_line) == [("OUT_OF_RANGE", None)]
+    assert codes(await add_line(api, anna, document, vatRate="9.00")) == []
+    change: dict[str, object] = {"documentLineId": lines[9], "vatRate": "10"}
+    assert await refusals_of(api, anna, "updateDocumentLine", change) == [("OUT_OF_RANGE", None)]
+
+
 async def test_rows_of_another_account_are_not_found(api: Api) -> None:
     anna, stig = await api.person("anna@example.com"), await api.person("stig@example.com")
     document, foreign = await draft_id(api, anna), await issued_id(api, stig)
@@ -168,6 +181,29 @@ async def test_product_in_another_currency_is_refused(api: Api) -> None:
 
     line: dict[str, object] = {"documentId": document, "productId": product, "quantity": "1"}
     assert await refusals_of(api, anna, "addDocumentLine", line) == [("INVALID", ["productId"])]
+
+
+async def test_archived_contacts_and_products_are_not_added(api: Api) -> None:
+    anna = await api.person("anna@example.com")
+    values = {"accountId": anna.account_id, "name": "Pen", "price": "1", "vatRate": "0"}
+    product = (await api.do("createProduct", values, "product { id }", by=anna))["product"]["id"]
+    contact = await contact_id(api, anna)
+    document, other_document = await draft_id(api, anna, contact=contact), await draft_id(api, anna)
+    line: dict[str, object] = {"documentId": document, "productId": product, "quantity": "1"}
+    line_id = (await api.do("addDocumentLine", line, "line { id }", by=anna))["line"]["id"]
+    assert codes(await api.do("archiveProduct", {"productId": product}, by=anna)) == []
+    assert codes(await api.do("archiveContact", {"contactId": contact}, by=anna)) == []
+
+    key: dict[str, object] = {"contactId": contact}
+    assert await refusals_of(api, anna, "addDocumentLine", line) == [("INVALID_STATE", ["productId"])]
+    cases = {"createDocument": {"accountId": anna.account_id}, "updateDocument": {"documentId": other_document}}
+    for mutation, fields in cases.items():
+        assert await refusals_of(api, anna, mutation, key | fields) == [("INVALID_STATE", ["contactId"])], mutation
+    # A draft that has them already keeps them: it is changed, issued and credited.
+    assert codes(await api.do("updateDocument", key | {"documentId": document, "note": "x"}, by=anna)) == []
+    assert codes(await api.do("updateDocumentLine", {"documentLineId": line_id, "quantity": "3"}, by=anna)) == []
+    assert codes(await issue(api, anna, document)) == []
+    assert codes(await issue(api, anna, (await create_note(api, anna, document))["id"])) == []
 
 
 async def test_amount_with_more_decimals_than_its_currency_is_rounded_or_refused(api: Api) -> None:

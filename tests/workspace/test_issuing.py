@@ -246,6 +246,9 @@ async def test_payments_make_an_invoice_partly_paid_and_then_paid(api: Api) -> N
         ("PARTLY_PAID", "20.00"), ("PARTLY_PAID", "10.00"), ("PAID", "0.00"),
     ]  # fmt: skip
     assert codes(await pay(api, anna, invoice, "1")) == [("INVALID_STATE", None)]
+    query = "query ($id: ID!) { node(id: $id) { ... on Document { payments { nodes { amount } } } } }"
+    nodes = (await api.ask(query, {"id": invoice}, by=anna)).data["node"]["payments"]["nodes"]
+    assert [node["amount"] for node in nodes] == ["4.75", "10.00", "10.00"]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def test_prices_have_at_least_the_decimals_of_their_currency(price: str, text: s
         assert str(money.check_price(check, "price", D(price), "EUR")) == text
 
 
+@pytest.mark.parametrize(("number", "text"), [("1." + "0" * 60, "1"), ("-0", "0"), ("-0.00", "0"), ("2.50", "2.5")])
+def test_numbers_have_no_zeros_at_the_end_and_no_negative_zero(number: str, text: str) -> None:
+    with Validation() as check:
+        assert str(money.check_number(check, "quantity", D(number), minimum=0, maximum=9, decimals=3)) == text
+
+
 @pytest.mark.parametrize(
     ("price", "code"),
     [

@@ -59,10 +59,11 @@ async def test_bad_input_is_refused_with_its_field_and_writes_nothing(
     assert await count_rows() == before
 
 
-async def test_unknown_currency_is_refused(api: Api) -> None:
+@pytest.mark.parametrize("currency", ["DEM", ""])
+async def test_unknown_currency_is_refused(api: Api, currency: str) -> None:
     anna = await api.person("anna@example.com")
 
-    assert codes(await create(api, anna, currency="DEM")) == [("INVALID", ["currency"])]
+    assert codes(await create(api, anna, currency=currency)) == [("INVALID", ["currency"])]
 
 
 @pytest.mark.parametrize("number", ["1e3", "NaN", "Infinity", "", " 1", "1,5", "0x1", "1_000", "٣", "1."])

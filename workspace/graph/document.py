@@ -174,7 +174,10 @@ class Document(Node):
     paid_amount: Decimal = field(description="The sum of its payments.")
     open_amount: Decimal = field(description="The amount that is neither paid nor credited.")
     vat_amounts: list[DocumentVat] = field(
-        batch=vat_amounts, columns=("id", "currency"), cost_size=10, description="Its VAT by rate, the lowest first."
+        batch=vat_amounts,
+        columns=("id", "currency"),
+        cost_size=document.MAX_RATES,
+        description="Its VAT by rate, the lowest first: at most 10.",
     )
     buyer_name: str | None = field(description="The buyer's name when it was issued. Null: it is not issued.")
     buyer_country: str | None = field(description="The buyer's country at that time. Null: none.")
@@ -254,7 +257,9 @@ class CreateDocumentInput:
     """The input of createDocument."""
 
     account_id: strawberry.ID
-    contact_id: strawberry.ID | None = input_field("The buyer, a contact of the account. Issuing requires one.")
+    contact_id: strawberry.ID | None = input_field(
+        "The buyer, a contact of the account that is not archived. Issuing requires one."
+    )
     currency: str | None = input_field("The currency, ISO 4217. Null or omitted: that of the account.")
     sold_on: date | None = input_field(_SOLD_ON)
     due_on: date | None = input_field(_DUE_ON)
@@ -269,9 +274,11 @@ class UpdateDocumentInput:
     """The input of updateDocument."""
 
     document_id: strawberry.ID
-    contact_id: strawberry.ID | None = input_field("The buyer, a contact of the account.")
+    contact_id: strawberry.ID | None = input_field(
+        "The buyer, a contact of the account that is not archived. A credit note keeps that of its invoice."
+    )
     sold_on: date | None = input_field(_SOLD_ON)
-    due_on: date | None = input_field(_DUE_ON)
+    due_on: date | None = input_field(f"{_DUE_ON} A credit note has none.")
     note: str | None = input_field(_NOTE)
 
 

@@ -38,7 +38,9 @@ class AddDocumentLineInput:
 
     document_id: strawberry.ID
     quantity: Decimal = input_field("The quantity: more than 0, with at most 3 decimals.")
-    product_id: strawberry.ID | None = input_field("A product of the account, in the document's currency.")
+    product_id: strawberry.ID | None = input_field(
+        "A product of the account that is not archived, in the document's currency."
+    )
     description: str | None = input_field("The text, at most 500 characters. Required without a product.")
     unit: str | None = input_field("The unit of the quantity, at most 20 characters.")
     unit_price: Decimal | None = input_field("The price of one unit without VAT. Required without a product.")
