@@ -216,6 +216,8 @@ FIELDS: Final = {
     P.PRODUCTS_READ: "products { __typename }",
     P.DOCUMENTS_READ: "documents { __typename }",
     P.EXPENSES_READ: "expenses { __typename }",
+    P.REPORTS_READ: "reports { __typename }",
+    P.EXPORTS_CREATE: "exports { __typename }",
 }
 ACCOUNT_SELECTION: Final = " ".join(
     ["id viewerPermissions", *FIELDS.values()]
