@@ -195,7 +195,7 @@ async def test_own_act_on_a_document_of_another_user_exists_while_the_permission
     assert codes(await api.do("recordPayment", {"documentId": document, "amount": "1"}, by=guest)) == []
     own_document = await issued_id(api, guest)
     (payment,) = [node for node in await viewer_events(api, guest) if node["type"] == "account:document:pay"]
-    assert payment["after"]["amount"] == "1"
+    assert payment["after"]["amount"] == "1.00"
 
     assert codes(await api.do("updateGrant", {"grantId": grant, "permissions": OWN_ONLY}, by=anna)) == []
 
