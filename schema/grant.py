@@ -18,7 +18,8 @@ from schema.payload import Payload, payload
 from schema.user import User
 
 if TYPE_CHECKING:
-    from schema.account import AccessDecision, Account
+    from schema.access_decision import AccessDecision
+    from schema.account import Account
 
 graph_enum(
     Role,
@@ -85,7 +86,7 @@ class Grant(Node):
         description="The effective permissions, after restrictions, locks and expiry. For other viewers than the "
         "holder a missing second factor does not count.",
     )
-    entry: Annotated["AccessDecision", strawberry.lazy("schema.account")] = field(
+    entry: Annotated["AccessDecision", strawberry.lazy("schema.access_decision")] = field(
         column=resolvers.grant.entry_decisions,
         columns=resolvers.grant.FACT_COLUMNS,
         description="A decision about entry: true if the holder can enter the account with the grant at this instant. "

@@ -239,7 +239,13 @@ def test_unsupported_trace_settings_are_rejected(name: str, text: str) -> None:
 
 def test_operations_get_each_setting() -> None:
     """A field that `configure` forgets has its default."""
-    numbers = {"trial_days": 1, "free_seats": 2, "trials_per_user": 3, "accounts_per_day": 4, "mails_per_hour": 5}
+    numbers = {
+        "trial_days": 1,
+        "free_seats": 2,
+        "trials_per_user": 3,
+        "accounts_per_day": 4,
+        "mails_per_hour": 5,
+    }
     texts = {"anchor_file": "file", "anchor_command": "command", "public_url": "https://app.example.com"}
     variables = {settings.PREFIX + name.upper(): str(value) for name, value in (numbers | texts).items()}
 

@@ -264,12 +264,14 @@ async def test_payments_are_listed_in_both_directions(api: Api) -> None:
         for page in ({}, {"first": 1}, {"last": 1})
     ]
 
-    assert [[node["amount"] for node in page["nodes"]] for page in pages] == [["1", "2.50", "3"], ["1"], ["3"]]
+    assert [[node["amount"] for node in page["nodes"]] for page in pages] == [
+        ["1.00", "2.50", "3.00"], ["1.00"], ["3.00"],
+    ]  # fmt: skip
     assert pages[0]["totalCount"] == 3
     assert pages[0]["nodes"][0]["paidOn"] == api.clock().date().isoformat()
     after = {"id": invoice, "first": 2, "after": pages[1]["pageInfo"]["endCursor"]}
     assert [node["amount"] for node in (await api.ask(PAYMENTS, after, by=anna)).data["node"]["payments"]["nodes"]] == [
-        "2.50", "3",
+        "2.50", "3.00",
     ]  # fmt: skip
 
 
