@@ -1,7 +1,9 @@
 """Decisions about permissions of the viewer, and their reasons."""
 
 import resolvers.account
-import schema.grant  # noqa: F401 - declares Role, which has to happen before a field uses it
+
+# Declares Role, which has to happen before a field uses it.
+import schema.grant  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from auth.policy import DecisionReason, Permission, Role
 from schema.declare import AUTHENTICATED, field, graph_enum, graph_type
 
