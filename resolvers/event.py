@@ -1,10 +1,11 @@
 """Resolvers of events."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from database.listing import Connection
+from database.listing import Connection, ConnectionQuery
 from database.rows import column
 from models import lists
 from models.accounts import former_name
@@ -13,7 +14,7 @@ from models.audit import event, event_facts, event_scope
 from models.audit.event import EventRow
 from resolvers import ids, subscription, user, view_as
 from resolvers.context import Context, Info
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import grouped_pages, pages, rows_by_ids
 from resolvers.rights import of_events
 
 
@@ -30,14 +31,11 @@ async def of_accounts(
     keys, context = [row["id"] for row in accounts], info.context
     actor_id = (filter or {}).get("actor_id")
     hidden_in = [] if actor_id in {None, _self_id(context)} else _without_person_rights(keys, context)
-    keys_by_reader: dict[lists.EventReader | None, list[UUID]] = {}
-    for key in keys:
-        keys_by_reader.setdefault(_reader(context, key), []).append(key)
-    connections: dict[UUID, Connection[EventRow]] = {}
-    for reader, reader_keys in keys_by_reader.items():
-        query = lists.events_of_accounts(filter, reader=reader, without_strangers_in=hidden_in)
-        connections |= {page.key: page for page in await pages(query, reader_keys, info, page)}
-    return [connections[key] for key in keys]
+
+    def make_query(reader: lists.EventReader | None) -> ConnectionQuery[EventRow]:
+        return lists.events_of_accounts(filter, reader=reader, without_strangers_in=hidden_in)
+
+    return await grouped_pages(keys, partial(_reader, context), make_query, info, page)
 
 
 def _reader(context: Context, account_id: UUID) -> lists.EventReader | None:

@@ -4,32 +4,28 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from database.listing import Connection
+from database.listing import Connection, ConnectionQuery
 from database.rows import column
 from models import lists
 from models.outbox import failure, message
 from models.outbox.message import MessageRow
 from models.outbox.message_kind import MessageKind
 from resolvers.context import Info
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import grouped_pages, rows_by_ids
 from resolvers.rights import of_messages
 
 
 async def of_accounts(accounts: Sequence[Any], info: Info, **page: Any) -> list[Connection[MessageRow]]:
     """The messages of each account that exist for the caller: without those about documents, or all."""
-    keys = [row["id"] for row in accounts]
-    connections: dict[UUID, Connection[MessageRow]] = {}
-    for with_documents in (True, False):
-        account_ids = [key for key in keys if _reads_documents(info.context.access.bits(key)) is with_documents]
-        if account_ids:
-            query = lists.messages(with_documents=with_documents)
-            connections |= {page_.key: page_ for page_ in await pages(query, account_ids, info, page)}
-    return [connections[key] for key in keys]
-
-
-def _reads_documents(bits: int) -> bool:
     mask = message.hiding_mask(MessageKind.DOCUMENT_SENT)
-    return bits & mask == mask
+
+    def reads_documents(account_id: UUID) -> bool:
+        return info.context.access.bits(account_id) & mask == mask
+
+    def make_query(with_documents: bool) -> ConnectionQuery[MessageRow]:  # noqa: FBT001 - the group of the pages
+        return lists.messages(with_documents=with_documents)
+
+    return await grouped_pages([row["id"] for row in accounts], reads_documents, make_query, info, page)
 
 
 RIGHTS_COLUMNS: Final = ("kind", "account_id")

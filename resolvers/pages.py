@@ -1,6 +1,6 @@
 """Loading of connection pages and of rows by id, with the caller's access to the rows' accounts."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from database.listing import Connection, ConnectionQuery, Count, Page
 from resolvers.context import Context, Info, selected_columns, selects
 
 R = TypeVar("R", bound=db.Row)
+G = TypeVar("G", bound=Hashable)
 
 
 async def pages(
@@ -33,6 +34,23 @@ async def pages(
             on_rows(batch, info.context)
         await load_access(batch, info.context)
     return connections
+
+
+async def grouped_pages(
+    keys: Sequence[UUID],
+    group_of: Callable[[UUID], G],
+    make_query: Callable[[G], ConnectionQuery[R]],
+    info: Info,
+    arguments: dict[str, Any],
+) -> list[Connection[R]]:
+    """The page of a connection for each parent key. The keys of a group share a query, and so a statement."""
+    keys_by_group: dict[G, list[UUID]] = {}
+    for key in dict.fromkeys(keys):
+        keys_by_group.setdefault(group_of(key), []).append(key)
+    connections: dict[UUID, Connection[R]] = {}
+    for group, group_keys in keys_by_group.items():
+        connections |= {page.key: page for page in await pages(make_query(group), group_keys, info, arguments)}
+    return [connections[key] for key in keys]
 
 
 _PAGE_ARGUMENTS = frozenset({"first", "after", "last", "before"})

@@ -68,23 +68,24 @@ class Rights(Sequence[int]):
         return iter(self.bits)
 
 
-def _base(context: Context) -> int:
+def base_rights(context: Context) -> int:
+    """The caller's rights on an object that does not exist for them, or that gives no others."""
     return PUBLIC_BIT | AUTHENTICATED_BIT if context.viewer_id else PUBLIC_BIT
 
 
 def of_unowned(rows: Sequence[object], context: Context) -> Sequence[int]:
     """Rights on objects without an owner: roots, payloads, pages, previews."""
-    return [_base(context)] * len(rows)
+    return [base_rights(context)] * len(rows)
 
 
 def of_viewer(rows: Sequence[object], context: Context) -> Sequence[int]:
     """Rights on objects that always belong to the caller."""
-    return [_base(context) | (SELF_BIT if context.viewer_id else 0)] * len(rows)
+    return [base_rights(context) | (SELF_BIT if context.viewer_id else 0)] * len(rows)
 
 
 def of_sessions(rows: Sequence[Any], context: Context) -> Sequence[int]:
     """Rights on sessions, which belong to their user."""
-    rights = _add_self_rights([_base(context)] * len(rows), rows, "user_id", context)
+    rights = _add_self_rights([base_rights(context)] * len(rows), rows, "user_id", context)
     if context.view is not None and context.caller.session_id is not None:
         for number in indexes_of(rows, "id", context.caller.session_id):
             rights[number] |= SELF_BIT
@@ -103,7 +104,7 @@ class OfUsers:
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        base, readable, keys = _base(context), context.readable_users, key_hex(rows, self.user_column)
+        base, readable, keys = base_rights(context), context.readable_users, key_hex(rows, self.user_column)
 
         def compute() -> list[int]:
             rights = [base | _USERS_READ if key in readable else base for key in keys]
@@ -166,10 +167,10 @@ class OfAccount:
         """The caller's rights on each row."""
         accounts = distinct_keys(rows, self.account_column)
         in_all = reduce(and_, map(context.access.bits_by_hex, accounts)) if accounts else 0
-        return Rights(len(rows), _base(context) | in_all, partial(self._compute, rows, context))
+        return Rights(len(rows), base_rights(context) | in_all, partial(self._compute, rows, context))
 
     def _compute(self, rows: Sequence[Any], context: Context) -> list[int]:
-        base, bits = _base(context), context.access.bits_by_hex
+        base, bits = base_rights(context), context.access.bits_by_hex
         rights = map_keys(rows, self.account_column, lambda account_hex: base | bits(account_hex))
         if self.self_column is None:
             return rights
@@ -221,7 +222,7 @@ class OfEngagement(OfAccount):
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each row."""
-        base, bits = _base(context), context.access.bits
+        base, bits = base_rights(context), context.access.bits
         return [reduce(or_, map(bits, visible_to(row)), base) for row in rows]
 
     def accesses(self, rows: Sequence[Any], context: Context) -> list[Access | None]:
@@ -238,7 +239,7 @@ class OfEvents(OfAccount):
         account_rights = OfAccount.__call__(self, rows, context)
         if isinstance(account_rights, Rights) and event_scope.hides_none(account_rights.common):
             return account_rights
-        base, creator_id = _base(context), context.creator_id
+        base, creator_id = base_rights(context), context.creator_id
         return [
             bits if event_scope.exists(event_type, row_creator_id, creator_id, bits) else base
             for bits, event_type, row_creator_id in zip(
@@ -253,7 +254,11 @@ class OfMessages(OfAccount):
 
     def __call__(self, rows: Sequence[Any], context: Context) -> Sequence[int]:
         """The caller's rights on each message."""
-        account_rights, base, kinds = OfAccount.__call__(self, rows, context), _base(context), column(rows, "kind")
+        account_rights, base, kinds = (
+            OfAccount.__call__(self, rows, context),
+            base_rights(context),
+            column(rows, "kind"),
+        )
         hiding_masks = {kind: message.hiding_mask(kind) for kind in {*kinds}}
         if not any(hiding_masks.values()):
             return account_rights

@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from auth.row_scope import RowScope
-from auth.rules import AUTHENTICATED_BIT, PUBLIC_BIT
 from database import db
 from database.listing import Connection, ConnectionQuery
 from database.rows import column
 from resolvers import ids
 from resolvers.context import Context, Info
-from resolvers.pages import pages
-from resolvers.rights import OfAccount, Rights
+from resolvers.pages import grouped_pages
+from resolvers.rights import OfAccount, Rights, base_rights
 
 R = TypeVar("R", bound=db.Row)
 
@@ -34,7 +33,7 @@ class ScopedRights(OfAccount):
         # Usually one account has all rows, and the rights on each of them need not be computed.
         if isinstance(account_rights, Rights) and self.scope.shows_all(account_rights.common):
             return account_rights
-        outside = PUBLIC_BIT | (AUTHENTICATED_BIT if context.viewer_id else 0)
+        outside = base_rights(context)
         creators, user_id = column(rows, self.scope.creator_column), context.creator_id
         return [
             bits if self.scope.reaches(row_creator_id, user_id, bits) else outside
@@ -61,10 +60,8 @@ async def pages_in_scope(
     `make_query` gets the creator of the rows, or None for the rows of all creators.
     """
     context = info.context
-    everywhere = [key for key in account_ids if scope.shows_all(context.access.bits(key))]
-    only_created = [key for key in account_ids if not scope.shows_all(context.access.bits(key))]
-    connections: dict[UUID, Connection[R]] = {}
-    for keys, creator_id in ((everywhere, None), (only_created, context.creator_id or ids.NIL_KEY)):
-        if keys:
-            connections |= {page.key: page for page in await pages(make_query(creator_id), keys, info, arguments)}
-    return [connections[key] for key in account_ids]
+
+    def creator_of(account_id: UUID) -> UUID | None:
+        return None if scope.shows_all(context.access.bits(account_id)) else context.creator_id or ids.NIL_KEY
+
+    return await grouped_pages(account_ids, creator_of, make_query, info, arguments)

@@ -147,6 +147,9 @@ COLUMNS: Final = db.columns_of(
         "0 * d.net_amount)::text",
     },
 )
+IS_OPEN: Final = """d.status IN ('ISSUED', 'SENT', 'PARTLY_PAID')
+    AND d.net_amount + d.tax_amount > d.paid_amount + d.credited_amount"""
+"""SQL condition: the document with the alias `d` has an open amount. Indexes have the same condition."""
 _BY_IDS: Final = f"SELECT {db.select_list(COLUMNS)} FROM {TABLE} d WHERE d.id = ANY($1::uuid[])"
 
 

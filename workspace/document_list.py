@@ -65,8 +65,6 @@ _ORDERS: Final = {
 _COLUMNS: Final = document.COLUMNS | db.prefix_columns("contact", contact.COLUMNS | {"id": "d.contact_id"})
 _PARTS: Final = {"contact": ContactRow}
 _JOINS: Final = {"c": optional_lookup("contacts c", "c.id = d.contact_id")}
-_IS_OPEN: Final = """d.status IN ('ISSUED', 'SENT', 'PARTLY_PAID')
-    AND d.net_amount + d.tax_amount > d.paid_amount + d.credited_amount"""
 
 
 def reads_contacts(filters: DocumentFilter | None) -> bool:
@@ -101,7 +99,7 @@ def documents(
     _add_values(query, filters, has_index=has_index)
     _add_dates(query, filters, order)
     if (is_overdue := filters.get("is_overdue")) is not None:
-        condition = f"({_IS_OPEN} AND {_DUE_ON} < {{}})"
+        condition = f"({document.IS_OPEN} AND {_DUE_ON} < {{}})"
         if is_overdue and created_by_id is None and order is DocumentOrder.DUE_ON:
             query.where_indexed(condition, today)
         else:

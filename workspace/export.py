@@ -24,7 +24,8 @@ from auth.rules import AUTHENTICATED_BIT, PUBLIC_BIT, Rule
 from database import db, keys
 from i18n import mark
 from models import throttle
-from models.access import operation
+from models.access import access, operation
+from models.access.access import Access
 from models.access.operation import Operation, OperationContext, requires
 from models.base.errors import UserErrorCode, refuse
 from models.base.idempotency import idempotent
@@ -146,6 +147,12 @@ def status_at(row: db.Columns, now: datetime) -> ExportStatus:
     stored_status, end = ExportStatus(row["status"]), row["expires_at"]
     is_over = stored_status is ExportStatus.READY and end is not None and end <= now
     return ExportStatus.EXPIRED if is_over else stored_status
+
+
+async def creator_access(creator_id: UUID, account_id: UUID, needed_bits: int, *, now: datetime) -> Access | None:
+    """The access of an export's creator. None: they have lost it, or a permission that the content needs."""
+    held_access = await access.load_one(creator_id, account_id, now=now)
+    return held_access if held_access is not None and not needed_bits & ~held_access.bits else None
 
 
 # ---- Columns by rights -----------------------------------------------------------------------

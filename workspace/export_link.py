@@ -17,7 +17,6 @@ from auth import tokens
 from auth.policy import Permission
 from database import db
 from i18n import mark
-from models.access import access
 from models.access.access import Access
 from models.access.operation import OperationContext
 from models.access.scoped_operation import requires_in_scope
@@ -26,7 +25,7 @@ from models.base.caller import Caller
 from models.base.errors import OperationError, Unauthenticated, UserErrorCode, refuse
 from models.people import session
 from workspace.event_type import WorkspaceEventType
-from workspace.export import SCOPE, TABLE, Export, ExportStatus, status_at
+from workspace.export import SCOPE, TABLE, Export, ExportStatus, creator_access, status_at
 
 LIFETIME: Final = timedelta(minutes=5)
 CHUNK_BYTES: Final = 256 * 1024
@@ -155,7 +154,7 @@ async def read(download: Download, clock: Callable[[], datetime]) -> AsyncGenera
 
 
 async def _require_rights(export: Export, now: datetime) -> Access:
-    creator_access = await access.load_one(export.created_by_id, export.account_id, now=now)
-    if creator_access is None or export.needed_bits & ~creator_access.bits:
+    held_access = await creator_access(export.created_by_id, export.account_id, export.needed_bits, now=now)
+    if held_access is None:
         raise RightsLost
-    return creator_access
+    return held_access

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from auth.row_scope import RowScope
 from database.listing import ConnectionQuery
+from models.lists.sql import optional_lookup
 from workspace import MODULE, contact, document, document_line, document_list, expense, expense_list, lists, product
 from workspace.scope import SCOPE
 
@@ -100,12 +101,6 @@ def _snake(name: str) -> str:
     return re.sub("[A-Z]", lambda capital: f"_{capital[0].lower()}", name)
 
 
-def _join(table: str, condition: str) -> str:
-    """A join of at most one row. OFFSET keeps PostgreSQL from reading the whole table for a hash join."""
-    alias = table.rsplit(maxsplit=1)[-1]
-    return f"LEFT JOIN LATERAL (SELECT {alias}.* FROM {table} WHERE {condition} OFFSET 0) {alias} ON TRUE"
-
-
 def _source(
     query: ConnectionQuery[Any], connection: str, *columns: ExportColumn, day: str = "", **options: Any
 ) -> ExportSource:
@@ -146,7 +141,7 @@ SOURCES: Final[Mapping[ExportKind, ExportSource]] = {
         day="d.issued_on",
         scope=SCOPE,
         scope_alias="d",
-        joins={"c": _join("contacts c", "c.id = d.contact_id")},
+        joins={"c": optional_lookup("contacts c", "c.id = d.contact_id")},
     ),
     ExportKind.DOCUMENT_LINES: ExportSource(
         "Account.documents",
@@ -169,8 +164,8 @@ SOURCES: Final[Mapping[ExportKind, ExportSource]] = {
         scope=SCOPE,
         scope_alias="d",
         joins={
-            "d": _join(f"{document.TABLE} d", "d.id = l.document_id"),
-            "p": _join("products p", "p.id = l.product_id"),
+            "d": optional_lookup(f"{document.TABLE} d", "d.id = l.document_id"),
+            "p": optional_lookup("products p", "p.id = l.product_id"),
         },
     ),
     ExportKind.CONTACTS: _source(
@@ -185,7 +180,7 @@ SOURCES: Final[Mapping[ExportKind, ExportSource]] = {
         *_columns("Expense", expense.COLUMNS, _EXPENSE),
         *_columns("Contact", contact.COLUMNS, "id:code name", path=("Expense.contact",), prefix="contact"),
         day="e.spent_on",
-        joins={"c": _join("contacts c", "c.id = e.contact_id")},
+        joins={"c": optional_lookup("contacts c", "c.id = e.contact_id")},
     ),
 }
 """Each kind of exports. A test compares the columns with the fields of the graph."""

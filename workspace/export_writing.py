@@ -22,7 +22,7 @@ from database.page_sql import source_with_joins
 from models.access import access
 from models.base.caller import Caller
 from workspace import export_format
-from workspace.export import TABLE, ExportFailure, ExportStatus
+from workspace.export import TABLE, ExportFailure, ExportStatus, creator_access
 from workspace.export_format import ExportFormat
 from workspace.export_source import SOURCES, ExportKind
 
@@ -139,8 +139,7 @@ async def write_all(caller: Caller) -> int:
 
 async def _write(caller: Caller, export: _ExportRow) -> ExportFailure | None:
     """Write the next part of a locked export. Returns the reason if the export has to fail."""
-    creator_access = await access.load_one(export.created_by_id, export.account_id, now=caller.now)
-    if creator_access is None or export.needed_bits & ~creator_access.bits:
+    if await creator_access(export.created_by_id, export.account_id, export.needed_bits, now=caller.now) is None:
         return ExportFailure.RIGHTS_LOST
     if export.byte_count >= MAX_BYTES:
         return ExportFailure.TOO_LARGE

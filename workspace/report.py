@@ -30,9 +30,11 @@ from database.page_sql import KEY, Order, Scan
 from database.rows import annotations
 from models.base.errors import BadInput
 from workspace import money
-from workspace.document import FIRST_DATE, LAST_DATE, TABLE
+from workspace.document import FIRST_DATE, IS_OPEN, LAST_DATE, TABLE
 
 R = TypeVar("R", bound=db.Row)
+ReportScope = tuple[UUID | None, date, date]
+"""The creator of the documents, or None for those of all, and the first and the last day."""
 
 MAX_DOCUMENTS: Final = 50_000
 """The documents that a report reads at most."""
@@ -236,8 +238,7 @@ _OPEN_SQL: Final = _statement(
     FROM (SELECT d.currency, $3::date - COALESCE(d.due_on, d.issued_on) AS days,
             d.net_amount + d.tax_amount - d.paid_amount - d.credited_amount AS open_amount
         FROM {TABLE} d WHERE d.account_id = {KEY} AND d.kind = 'INVOICE'
-            AND d.status IN ('ISSUED', 'SENT', 'PARTLY_PAID') AND {{creator}}
-            AND d.net_amount + d.tax_amount > d.paid_amount + d.credited_amount LIMIT {MAX_DOCUMENTS + 1}) d
+            AND {IS_OPEN} AND {{creator}} LIMIT {MAX_DOCUMENTS + 1}) d
     GROUP BY d.currency""",
     "x.currency",
 )
@@ -286,19 +287,23 @@ async def open_items(reports: Sequence[ReportsRow], *, today: date) -> list[list
 async def _read(sql: str, reports: Sequence[ReportsRow], row: type[R], *days: date) -> list[list[R]]:
     """The rows of each report, with one statement for each scope. `days` replaces the range."""
     rows_by_account: dict[UUID, list[R]] = {report.account_id: [] for report in reports}
-    for (created_by_id, *report_days), account_ids in scopes(reports).items():
+    for (created_by_id, *report_days), account_ids in _scopes(reports).items():
         statement = _in_scope(sql, created_by_id)
         for entry in await db.fetch(statement, account_ids, created_by_id, *(days or report_days), row=row):
             rows_by_account[entry["account_id"]].append(entry)
     return [rows_by_account[report.account_id] for report in reports]
 
 
-def scopes(reports: Sequence[ReportsRow]) -> dict[tuple[UUID | None, date, date], list[UUID]]:
-    """The accounts of reports, by creator and range. There are at most two: all reports of a field have one range."""
-    account_ids: dict[tuple[UUID | None, date, date], list[UUID]] = {}
+def scope_of(report: ReportsRow) -> ReportScope:
+    """The creator and the range of a report."""
+    return report.created_by_id, report.starts_on, report.ends_on
+
+
+def _scopes(reports: Sequence[ReportsRow]) -> dict[ReportScope, list[UUID]]:
+    """The accounts of reports, by scope. There are at most two: all reports of a field have one range."""
+    account_ids: dict[ReportScope, list[UUID]] = {}
     for report in {report.account_id: report for report in reports}.values():
-        scope = report.created_by_id, report.starts_on, report.ends_on
-        account_ids.setdefault(scope, []).append(report.account_id)
+        account_ids.setdefault(scope_of(report), []).append(report.account_id)
     return account_ids
 
 

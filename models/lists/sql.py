@@ -53,8 +53,12 @@ def newest_first(
     parent: str,
     *rule_columns: str,
     joins: Mapping[str, str] = _NO_JOINS,
+    key: str | None = None,
 ) -> ConnectionQuery[R]:
-    """A query of the rows of `source`, a table with its alias. Authorization rules read the `rule_columns`."""
+    """A query of the rows of `source`, a table with its alias. Authorization rules read the `rule_columns`.
+
+    `key` is the column that equals the key of the parent, if there is one.
+    """
     alias = source.split()[1]
     order = Order(((f"{alias}.id", "uuid"),), is_descending=True)
     return ConnectionQuery(
@@ -65,4 +69,5 @@ def newest_first(
         parent=parent,
         order=order,
         required_columns=("id", *rule_columns),
+        key=key,
     )

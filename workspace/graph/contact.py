@@ -12,7 +12,7 @@ from database.listing import Connection as Page
 from resolvers import rights
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
-from resolvers.pages import pages, rows_by_ids
+from resolvers.pages import pages, related, rows_by_ids
 from schema.connection import Node
 from schema.declare import field, global_id, graph_enum, graph_type, input_field, needs
 from schema.payload import Payload, payload
@@ -36,6 +36,11 @@ async def of_accounts(
     """The contacts of each account."""
     query = lists.contacts(filter, order_by, info.context.caller.locale)
     return await pages(query, [row["id"] for row in accounts], info, page)
+
+
+async def of_rows(rows: Sequence[Any], info: Info) -> Sequence[Any]:
+    """The contact that each row refers to. None if it refers to none."""
+    return await related(rows, "contact", info, by_ids)
 
 
 async def _load_payload(context: Context, key: UUID) -> dict[str, object]:

@@ -17,7 +17,7 @@ from models.base.errors import OperationError
 from resolvers import rights
 from resolvers.context import Context, Info
 from resolvers.mutation_resolver import mutation_resolver
-from resolvers.pages import related, rows_by_ids
+from resolvers.pages import rows_by_ids
 from resolvers.row_scope import ScopedRights, pages_in_scope
 from schema.connection import BOTH_WAYS, Connection, Node
 from schema.declare import AUTHENTICATED, field, global_id, graph_enum, graph_type, input_field, needs
@@ -74,11 +74,6 @@ async def corrected_invoices(rows: Sequence[Any], info: Info) -> list[DocumentRo
     documents = await by_ids([key for key in keys if key is not None], info.context)
     by_key = {row.id: row for row in documents if row is not None and of_documents.exists(row, info.context)}
     return [by_key.get(key) for key in keys]
-
-
-async def contacts(rows: Sequence[Any], info: Info) -> Sequence[Any]:
-    """The contact of each document. None if it has none."""
-    return await related(rows, "contact", info, contact.by_ids)
 
 
 async def vat_amounts(rows: Sequence[Any], _: Info) -> list[Sequence[VatAmount]]:
@@ -192,7 +187,7 @@ class Document(Node):
     seller_bank_account: str | None = field(description="The account's bank account at that time. Null: none.")
     contact: Contact | None = field(
         needs(Permission.CONTACTS_READ),
-        batch=contacts,
+        batch=contact.of_rows,
         columns=("contact_id",),
         joined_as="contact",
         description="The contact as it is now. Null: none is set, or the viewer may not read contacts.",

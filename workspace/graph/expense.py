@@ -47,14 +47,6 @@ async def of_accounts(
     return await guarded_pages(query, accounts, info, page, _CONTACTS if expense_list.reads_contacts(filter) else None)
 
 
-async def contacts(rows: Sequence[Any], info: Info) -> list[Any]:
-    """The supplier of each expense. None if it has none."""
-    keys = column(rows, "contact_id")
-    contact_rows = await contact.by_ids([key for key in keys if key is not None], info.context)
-    by_key = {row.id: row for row in contact_rows if row is not None}
-    return [by_key.get(key) for key in keys]
-
-
 async def amounts(rows: Sequence[Any], _: Info) -> list[list[AmountRow]]:
     """The amounts of each expense."""
     keys = column(rows, "id")
@@ -116,7 +108,7 @@ class Expense(Node):
     )
     contact: Contact | None = field(
         _CONTACTS,
-        batch=contacts,
+        batch=contact.of_rows,
         columns=("contact_id",),
         description="The supplier. Null: none is set, or the viewer may not read contacts.",
     )

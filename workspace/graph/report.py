@@ -14,11 +14,11 @@ from database.listing import ConnectionQuery
 from models.base.errors import OperationError
 from resolvers import ids, rights
 from resolvers.context import Context, Info
-from resolvers.pages import pages
+from resolvers.pages import grouped_pages
 from schema.connection import BOTH_WAYS, Connection
 from schema.declare import field, graph_type, needs
 from workspace import report
-from workspace.graph import document
+from workspace.graph import contact
 from workspace.graph.contact import Contact
 from workspace.report import ReportsRow
 from workspace.scope import SCOPE
@@ -91,12 +91,9 @@ async def _pages(
     info: Info,
     page: dict[str, Any],
 ) -> list[Page[R]]:
-    connections: dict[UUID, Page[R]] = {}
-    for scope, account_ids in report.scopes(reports).items():
-        connections |= {
-            connection.key: connection for connection in await pages(make_query(*scope), account_ids, info, page)
-        }
-    return [connections[row.account_id] for row in reports]
+    scopes = {row.account_id: report.scope_of(row) for row in reports}
+    account_ids = [row.account_id for row in reports]
+    return await grouped_pages(account_ids, scopes.__getitem__, lambda scope: make_query(*scope), info, page)
 
 
 # ---- Types -----------------------------------------------------------------------------------
@@ -131,7 +128,7 @@ class ContactRevenue:
     """The revenue from a contact."""
 
     contact: Contact | None = field(
-        needs(Permission.CONTACTS_READ), batch=document.contacts, columns=("contact_id",), description=_CONTACT
+        needs(Permission.CONTACTS_READ), batch=contact.of_rows, columns=("contact_id",), description=_CONTACT
     )
     currency: str = field(description=_CURRENCY)
     document_count: int = field(description=_COUNT)
@@ -185,7 +182,7 @@ class ContactMargin:
     """The margin of a contact."""
 
     contact: Contact | None = field(
-        needs(Permission.CONTACTS_READ), batch=document.contacts, columns=("contact_id",), description=_CONTACT
+        needs(Permission.CONTACTS_READ), batch=contact.of_rows, columns=("contact_id",), description=_CONTACT
     )
     currency: str = field(description=_CURRENCY)
     net_amount: Decimal = field(description=_NET_WITH_COST)
