@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from server import connection_limits, proxies, request_guard, shutdown
 from server.connection_limits import ConnectionLimits
 from server.errors import RATE_LIMITED, RequestError, rate_limit
+from server.lingering_close import LingeringClose
 from server.request import MAX_BODY
 from server.request_guard import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED_REQUESTS, MAX_TARGET_BYTES, RequestGuard
 from server.shutdown import Shutdown
@@ -73,6 +74,7 @@ class HTTPConnection(HttpToolsProtocol):
         self._chunk_bytes = 0
         self._size_bytes = 0
         self._ignores_input = False
+        self._closing: LingeringClose | None = None
         self._is_handshake = False
         self._is_upgrade_ignored = False
         self._is_behind_proxy = False
@@ -103,6 +105,8 @@ class HTTPConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse the next bytes."""
         if self._ignores_input:
+            if self._closing is not None:
+                self._closing.discard(len(data))
             return
         self._received_at = self.loop.time()
         self._chunk_bytes = len(data)
@@ -366,9 +370,10 @@ class HTTPConnection(HttpToolsProtocol):
             **self.scope,
             "rejection": rejection,
         }
+        self._closing = LingeringClose(self.transport, self.loop)
         return RequestResponseCycle(
             scope=cast("HTTPScope", scope),  # with one more key, which our application reads
-            transport=self.transport,
+            transport=cast("asyncio.Transport", self._closing),
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,

@@ -66,6 +66,7 @@ TESTED_IN = {
     "server/graph.py": "tests/server/test_request.py",
     "server/health.py": "tests/server/test_process.py",
     "server/hosts.py": "tests/server/test_connection.py",
+    "server/lingering_close.py": "tests/server/test_connection.py",
     "server/request_guard.py": "tests/server/test_connection.py",
     "server/shutdown.py": "tests/server/test_process.py",
     "server/websocket.py": "tests/server/test_socket_limits.py",

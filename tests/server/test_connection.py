@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from server import request_guard
+from server import lingering_close, request_guard
 from server.proxies import Proxies
 from tests.server.sockets import (
     COMPLETE_REQUEST,
@@ -112,6 +112,54 @@ async def test_invalid_request_is_rejected_with_json(echo_server: EchoServer) ->
             assert await client.read_to_end() == b""
     assert "/graphql" not in echo_server.paths
     assert echo_server.paths.count("/echo") == 1  # A bad chunk is detected after the application has started.
+
+
+@pytest.mark.parametrize("status", [414, 431])
+async def test_client_reads_its_rejection_although_it_still_sends(echo_server: EchoServer, status: int) -> None:
+    too_long = b"a" * 4 * request_guard.MAX_HEAD_BYTES
+    start = b"GET /" if status == 414 else GET + b"X: "
+    async with echo_server.connect() as client:
+        client.send(start + too_long)
+        first_byte = await client.reader.readexactly(1)
+        for _ in range(20):
+            client.send(too_long)
+            await asyncio.sleep(0.005)
+
+        response = first_byte + await client.reader.read()
+
+    assert response.startswith(f"HTTP/1.1 {status} ".encode())
+    assert response.endswith(b"}")
+
+
+async def test_client_that_sends_without_end_is_disconnected(
+    echo_server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingering_close, "MAX_BYTES", 1024 * 1024)
+    monkeypatch.setattr(lingering_close, "MAX_SECONDS", 3600)
+    async with echo_server.connect() as client:
+        client.send(b"GET /" + b"a" * 2 * request_guard.MAX_HEAD_BYTES)
+
+        async def send_without_end() -> None:
+            while True:
+                client.send(b"a" * 65536)
+                await client.writer.drain()
+
+        async with asyncio.timeout(20):
+            with pytest.raises(ConnectionError):
+                await send_without_end()
+
+
+async def test_rejected_client_that_stays_is_disconnected(
+    echo_server: EchoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lingering_close, "MAX_SECONDS", 0.1)
+    async with echo_server.connect() as client:
+        client.send(b"hello, server\r\n\r\n")
+        _ = await client.reader.read()
+
+        async with asyncio.timeout(20):
+            while len(echo_server.limits):  # noqa: ASYNC110 - the limits have no event for it
+                await asyncio.sleep(0.01)
 
 
 async def test_unusual_valid_request_is_answered(echo_server: EchoServer) -> None:
