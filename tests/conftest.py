@@ -2,8 +2,8 @@
 
 postgres      one server for the whole run, without durability and therefore fast
 template      a migrated database on it, without connections after its creation
-database_url  a copy of the template for one test, dropped afterwards
-clock, api    the application on such a database with a clock that the test moves, and a client of it
+database_url  a copy of the template, without the rows of the tests before; see kept_database.py
+clock, api    the application on this database with a clock that the test moves, and a client of it
 
 Password hashing is cheap in the test process, because thousands of users register there. Tests of the hashing cost
 use `costly_passwords`. Server processes that tests start have the production cost.
@@ -14,13 +14,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import argon2
-import asyncpg
 import msgspec
 import pytest
 from starlette.applications import Starlette
@@ -31,8 +28,11 @@ from auth import passwords
 from mailer import scheduler
 from settings import Settings
 from tests.api import KEY, PUBLIC_URL, Api, Clock, run_application
+from tests.databases import connect as connect
+from tests.databases import database_address as database_address
+from tests.databases import execute_outside_transaction as execute_outside_transaction
+from tests.kept_database import KeptDatabase
 
-DATABASE_NUMBERS = count(1)
 MIN_MEMORY = 4 * 2**30
 """Free bytes in memory that a run needs: for its databases, and for the tables of the largest tests."""
 # `make test-reference` runs the tests of the API a second time, with graphql-core as the executor.
@@ -91,35 +91,20 @@ def template(postgres: str) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+async def kept_database(postgres: str, template: str) -> AsyncIterator[KeptDatabase]:
+    """The database that the tests use one after the other."""
+    database = KeptDatabase(postgres, template)
+    async with database.lends_connections():
+        yield database
+        await database.drop()
+
+
 @pytest.fixture
-async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
-    """The address of a migrated database for this test alone.
-
-    Copying files takes half the time of STRATEGY WAL_LOG, because the server is not durable and has few dirty pages.
-    """
-    name = f"test_{next(DATABASE_NUMBERS)}"
-    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield database_address(postgres, name)
-    await execute_outside_transaction(postgres, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def database_address(url: str, database: str) -> str:
-    """Return the address of another database on the same server."""
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
-
-
-async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """Open a connection of the driver, to read or change rows without the models."""
-    return await asyncpg.connect(url.replace("asyncpg:", "postgresql:", 1))
-
-
-async def execute_outside_transaction(url: str, statement: str) -> None:
-    """Run a statement that is not allowed in a transaction."""
-    connection = await connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+async def database_url(kept_database: KeptDatabase) -> AsyncIterator[str]:
+    """The address of a migrated database without rows. The next test sees no change that this test makes."""
+    yield await kept_database.address()
+    await kept_database.reset()
 
 
 # Argon2id with the minimum of memory and time. All other code for passwords is unchanged.

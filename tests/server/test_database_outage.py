@@ -168,7 +168,8 @@ async def test_cancelled_transactions_leak_no_connection(api: Api) -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results), results
 
-    sql = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    sql = "SELECT state FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user"
+    sql += " AND pid <> pg_backend_pid()"
     assert {row.state for row in await db.fetch(sql, row=db.Row)} <= {"idle"}
     barrier = asyncio.Barrier(db.POOL_SIZE)
 
