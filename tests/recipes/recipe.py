@@ -119,5 +119,8 @@ def scratch_copy(tree: Path) -> None:
     shutil.copy2(ROOT / ".venv" / "pyvenv.cfg", environment / "pyvenv.cfg")
     for stamp in (".uv", ".runtime", ".dev", ".web"):
         (environment / stamp).touch()
+    # mypy then checks only the modules that the recipes change, and those that import them.
+    if (cache := ROOT / ".mypy_cache").is_dir():
+        shutil.copytree(cache, tree / ".mypy_cache")
     subprocess.run(["git", "init", "-q"], cwd=tree, check=True)
     subprocess.run(["git", "add", "-A"], cwd=tree, check=True)

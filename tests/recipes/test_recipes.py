@@ -1,12 +1,15 @@
 """Each recipe of docs/recipes.md works as it stands: applied by the letter in a scratch copy, which then passes.
 
-The short form applies all recipes to one copy. `RECIPES=each` gives each recipe a copy of its own.
+The short form applies the recipes to two copies, whose checks run at the same time. `RECIPES=each` gives each recipe a
+copy of its own.
 """
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +29,7 @@ EXPECTED_TITLES = [
     "A language",
     "Without a language",
 ]
-GROUPS = [[title for title in EXPECTED_TITLES if title != "A role"], ["A role"]]
+GROUPS = {"others": [title for title in EXPECTED_TITLES if title != "A role"], "role": ["A role"]}
 """Two copies, because the field and the role each add the next migration."""
 
 CHECKS = """
@@ -36,8 +39,8 @@ make test ARGS="tests/schema tests/auth tests/i18n tests/mailer/test_languages.p
 """
 
 
-@pytest.fixture
-def tree() -> Iterator[Path]:
+@contextmanager
+def copied_tree() -> Generator[Path]:
     """A copy of the repository. As root, PostgreSQL runs as another user, who must be able to read it."""
     copy = Path(tempfile.mkdtemp(prefix="fullmakt-recipes-"))
     copy.chmod(0o755)
@@ -46,17 +49,36 @@ def tree() -> Iterator[Path]:
     shutil.rmtree(copy)
 
 
+@pytest.fixture
+def tree() -> Iterator[Path]:
+    """A copy of the repository for this test alone."""
+    with copied_tree() as copy:
+        yield copy
+
+
+def apply_and_check(titles: Sequence[str]) -> None:
+    """Apply recipes to a copy of the repository, and run its checks."""
+    with copied_tree() as copy:
+        for page_recipe in RECIPES:
+            if page_recipe.title in titles:
+                page_recipe.apply(copy)
+        recipe.run(copy, CHECKS)
+
+
+@pytest.fixture(scope="module")
+def checks() -> Iterator[Mapping[str, Future[None]]]:
+    """The checks of each group. They run at the same time, because most of them use one core."""
+    with ThreadPoolExecutor(len(GROUPS)) as executor:
+        yield {group: executor.submit(apply_and_check, titles) for group, titles in GROUPS.items()}
+
+
 def test_page_has_each_recipe() -> None:
     assert [page_recipe.title for page_recipe in RECIPES] == EXPECTED_TITLES
 
 
-@pytest.mark.parametrize("titles", GROUPS, ids=["others", "role"])
-def test_recipes_together_pass_the_checks(tree: Path, titles: list[str]) -> None:
-    for page_recipe in RECIPES:
-        if page_recipe.title in titles:
-            page_recipe.apply(tree)
-
-    recipe.run(tree, CHECKS)
+@pytest.mark.parametrize("group", GROUPS)
+def test_recipes_together_pass_the_checks(checks: Mapping[str, Future[None]], group: str) -> None:
+    checks[group].result()
 
 
 @pytest.mark.skipif(os.environ.get("RECIPES") != "each", reason="the long form: RECIPES=each")
