@@ -37,7 +37,7 @@ class LingeringClose:
         self._loop.call_later(MAX_SECONDS, self._transport.close)
 
     def discard(self, byte_count: int) -> None:
-        """Count received bytes that nobody reads. Close the connection at once if they are too many."""
+        """Count received bytes that are dropped. Close the connection at once if they are too many."""
         self._discarded_bytes += byte_count
         if self._discarded_bytes > MAX_BYTES:
             self._transport.close()
