@@ -179,8 +179,8 @@ def claims() -> None:
 def disable_second_factor(email: str) -> None:
     """Disable the second factor of the user with the login EMAIL.
 
-    For a user who has lost both the authenticator app and the recovery codes. Verify the identity of
-    the user first. Their sessions end, and they are notified by mail.
+    For a user who has lost the authenticator app or the passkeys, and the recovery codes. Removes the app
+    and all passkeys. Verify the identity of the user first. Their sessions end, and they are notified by mail.
     """
     from models.people import second_factor
 

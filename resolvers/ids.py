@@ -26,6 +26,7 @@ _OF_PRODUCT: Final = {
     "Event": "v",
     "Message": "m",
     "OwnershipTransfer": "o",
+    "Passkey": "k",
 }
 
 

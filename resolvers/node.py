@@ -17,6 +17,7 @@ from resolvers import (
     invitation,
     message,
     ownership,
+    passkey,
     subscription,
 )
 from resolvers import user as users
@@ -49,6 +50,7 @@ _LOADERS: Final[dict[str, Load]] = {
     "Event": event.by_ids,
     "Message": message.by_ids,
     "OwnershipTransfer": ownership.by_ids,
+    "Passkey": passkey.by_ids,
 }
 
 

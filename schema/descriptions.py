@@ -45,6 +45,7 @@ SHARED: Final = {
     "expenseId": "The id of the expense.",
     "productId": "The id of the product.",
     "invitationId": "The id of the invitation.",
+    "passkeyId": "The id of the passkey.",
     "sessionId": "The id of the session.",
     "userId": "The id of the user.",
     # Other input fields

@@ -25,6 +25,7 @@ from schema import (
     grant,
     invitation,
     ownership,
+    passkey,
     personal_data,
     second_factor,
     session,
@@ -34,7 +35,7 @@ from schema.declare import graph_type, mutation
 
 
 @graph_type(None, rights.of_viewer, description="The root type of mutations. Each mutation is one transaction.")
-class Mutation(email_change.EmailChangeMutations):
+class Mutation(email_change.EmailChangeMutations, passkey.PasskeyMutations):
     """The root type of mutations."""
 
     # Registration and sign-in
@@ -67,8 +68,8 @@ class Mutation(email_change.EmailChangeMutations):
         resolvers.session.reauthenticate,
         session.ReauthenticateInput,
         rule=SELF,
-        description="Prove again, in the session of the request, that it is the user: by a one-time code if they have "
-        "a second factor, else by the password. The proof counts for ten minutes.",
+        description="Prove again, in the session of the request, that it is the user: by a one-time code or a "
+        "passkey if they have one, else by the password. The proof counts for ten minutes.",
     )
     request_password_reset: session.RequestPasswordResetPayload | None = mutation(
         resolvers.session.request_password_reset,
@@ -124,7 +125,7 @@ class Mutation(email_change.EmailChangeMutations):
         resolvers.second_factor.disable_second_factor,
         second_factor.DisableSecondFactorInput,
         rule=SELF,
-        description="Remove the second factor. The password alone is then enough to sign in.",
+        description="Remove the authenticator app. Without a passkey, the password alone is then enough to sign in.",
     )
     regenerate_recovery_codes: second_factor.RegenerateRecoveryCodesPayload | None = mutation(
         resolvers.second_factor.regenerate_recovery_codes,

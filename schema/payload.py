@@ -24,7 +24,7 @@ graph_enum(
         UserErrorCode.ALREADY_MEMBER: "The user has a grant on the account already.",
         UserErrorCode.ALREADY_INVITED: "The address has a pending invitation to the account.",
         UserErrorCode.NOT_FOUND: "There is no such object, or the caller may not see it.",
-        UserErrorCode.INVALID_CREDENTIALS: "The address, password or code is wrong.",
+        UserErrorCode.INVALID_CREDENTIALS: "The address, password, code or passkey is wrong.",
         UserErrorCode.NOT_ACTIVATED: "The login is not activated yet.",
         UserErrorCode.ONE_TIME_CODE_REQUIRED: (
             "A one-time code is missing: of the second factor, or from the mail that was sent during an attack."
@@ -59,7 +59,9 @@ graph_enum(
     "The proof that reauthenticate needs.",
     {
         ReauthenticationMethod.PASSWORD: "The password of the login.",
-        ReauthenticationMethod.ONE_TIME_CODE: "A code of the authenticator app, or a recovery code.",
+        ReauthenticationMethod.ONE_TIME_CODE: "A code of the authenticator app, or a recovery code. A passkey, if the "
+        "viewer has one, does as well.",
+        ReauthenticationMethod.PASSKEY: "A passkey, or a recovery code.",
     },
 )
 

@@ -56,8 +56,9 @@ class SignInInput:
     password: str = input_field("The password of the login.")
     one_time_code: str | None = input_field(
         "A code of the authenticator app, or a recovery code. Required if the user has a second factor: without "
-        "it the error is ONE_TIME_CODE_REQUIRED. While too many wrong passwords are sent, it is required of all users: "
-        "a user without a second factor gets a code by mail if the password is right."
+        "it the error is ONE_TIME_CODE_REQUIRED. A user whose second factor is a passkey gives a recovery code, or "
+        "uses signInWithPasskey instead. While too many wrong passwords are sent, it is required of all users: a user "
+        "without a second factor gets a code by mail if the password is right."
     )
 
 
@@ -67,7 +68,13 @@ class ReauthenticateInput:
 
     password: str | None = input_field("The password of the login. Required if the user has no second factor.")
     code: str | None = input_field(
-        "A code of the authenticator app, or a recovery code. Required if the user has a second factor."
+        "A code of the authenticator app, or a recovery code. Required if the user has a second factor and gives no "
+        "passkey."
+    )
+    passkey: str | None = input_field(
+        "The proof of a passkey, after beginPasskeyReauthentication: the text `JSON.stringify(credential)` of the "
+        "credential that `navigator.credentials.get()` returned, at most 10,000 characters. It takes the place of "
+        "password and code."
     )
 
 

@@ -1,4 +1,4 @@
-"""The viewer: the signed-in user, with sessions and second factor."""
+"""The viewer: the signed-in user, with sessions, second factor and passkeys."""
 
 from datetime import datetime
 
@@ -10,6 +10,7 @@ import resolvers.email_change
 import resolvers.event
 import resolvers.grant
 import resolvers.invitation
+import resolvers.passkey
 import resolvers.second_factor
 import resolvers.session
 import resolvers.user
@@ -33,8 +34,8 @@ class Session(Node):
     created_at: datetime = field(description="When the user signed in.")
     last_used_at: datetime = field(description="When the session was last used, to the minute.")
     authenticated_at: datetime | None = field(
-        description="When the user last proved in this session, by password or code, that it is them. For ten minutes "
-        "the mutations with @reauthentication ask for no other proof. Null: never."
+        description="When the user last proved in this session, by password, code or passkey, that it is them. For ten "
+        "minutes the mutations with @reauthentication ask for no other proof. Null: never."
     )
     expires_at: datetime = field(description="When the session ends if it is not used until then.")
     user_agent: str | None = field(description="The User-Agent header at sign-in. Null: there was none.")
@@ -44,13 +45,32 @@ class Session(Node):
     )
 
 
-@graph_type(SELF, rights.of_viewer, description="The state of the viewer's second factor.")
+@graph_type(
+    SELF, rights.of_viewer, description="The state of the viewer's authenticator app, and of the recovery codes."
+)
 class SecondFactor:
     """The viewer's second factor."""
 
-    is_active: bool = field(description="True if sign-in needs a code of the authenticator app, or a recovery code.")
-    confirmed_at: datetime | None = field(description="When the second factor was activated. Null: it is not active.")
+    is_active: bool = field(
+        description="True if signing in with the password needs a code of the authenticator app, or a recovery code. "
+        "Passkeys are a second factor too: see Viewer.passkeys."
+    )
+    confirmed_at: datetime | None = field(description="When the app was activated. Null: it is not active.")
     recovery_codes_left: int = field(description="The number of unused recovery codes, 0 to 10.")
+
+
+@graph_type(SELF, rights.of_sessions, description="A passkey of the viewer: a key on a device, which signs in.")
+class Passkey(Node):
+    """A passkey."""
+
+    id: strawberry.ID = global_id("Passkey")
+    name: str = field(description="The viewer's name for the passkey.")
+    created_at: datetime = field(description="When the viewer added the passkey.")
+    last_used_at: datetime | None = field(description="When the passkey was last used to prove the user. Null: never.")
+    is_backed_up: bool = field(
+        description="True if the passkey is kept by a service that syncs it to other devices. False: the loss of its "
+        "device is the loss of the passkey."
+    )
 
 
 @graph_type(SELF, rights.of_viewer, description="A change of the viewer's address that waits for its confirmation.")
@@ -105,7 +125,13 @@ class Viewer:
         description="The viewer's open sessions, the newest first.",
     )
     second_factor: SecondFactor = field(
-        batch=resolvers.second_factor.of_viewer, description="The state of the viewer's second factor."
+        batch=resolvers.second_factor.of_viewer,
+        description="The state of the viewer's authenticator app, and of the recovery codes.",
+    )
+    passkeys: list[Passkey] = field(
+        batch=resolvers.passkey.of_viewer,
+        cost_size=20,
+        description="The viewer's passkeys, at most 20, the newest first.",
     )
     email_change: EmailChange | None = field(
         batch=resolvers.email_change.of_viewer,

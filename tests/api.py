@@ -227,6 +227,7 @@ def comparable_rows(table: str) -> str:
         "events": f"id NOT IN ({forbidden})",
         "event_links": f"event_id NOT IN ({forbidden})",
         "guesses": "FALSE",
+        "passkey_challenges": "FALSE",  # a challenge is used up by a refused credential, too
     }
     return f"(SELECT * FROM {table} WHERE {conditions.get(table, 'TRUE')}) t"
 
@@ -243,6 +244,8 @@ TABLES = (
     "former_addresses",
     "second_factors",
     "recovery_codes",
+    "passkeys",
+    "passkey_challenges",
     "sessions",
     "accounts",
     "limit_raises",

@@ -1,4 +1,4 @@
-"""SQL conditions for accounts that require a second factor.
+"""SQL conditions for accounts that require a second factor: an authenticator app or a passkey.
 
 OFFSET 0 keeps PostgreSQL from reading a whole table to answer them for many rows.
 """
@@ -6,6 +6,11 @@ OFFSET 0 keeps PostgreSQL from reading a whole table to answer them for many row
 
 def has_factor(user: str) -> str:
     """The condition that the user with the id `user` has a second factor. `user` is a SQL expression."""
+    return f"({has_app(user)} OR EXISTS (SELECT FROM passkeys k WHERE k.user_id = {user} OFFSET 0))"
+
+
+def has_app(user: str) -> str:
+    """The condition that the user has an authenticator app."""
     return f"EXISTS (SELECT FROM second_factors f WHERE f.user_id = {user} AND f.confirmed_at IS NOT NULL OFFSET 0)"
 
 

@@ -1,6 +1,7 @@
 """One-time codes: proof of a user's second factor.
 
-A one-time code is a code of the authenticator app (TOTP), valid for one sign-in, or a recovery code. Guesses are
+A one-time code is a code of the authenticator app (TOTP), valid for one sign-in, or a recovery code. A user whose
+second factor is a passkey alone has recovery codes only. Guesses are
 limited by `models/throttle.py`. Only a caller who knows the password can guess, so strangers cannot use up the
 attempts. The wait ends by itself, and open sessions continue.
 
@@ -17,6 +18,7 @@ from auth import tokens, totp
 from database import db
 from i18n import mark
 from models import throttle
+from models.access import factor_requirement
 from models.audit import event
 from models.audit.event_type import EventType
 from models.base.caller import Caller
@@ -75,14 +77,25 @@ async def renew_recovery_codes(user_id: UUID) -> list[str]:
     return codes
 
 
+async def delete_recovery_codes(user_id: UUID) -> None:
+    """Delete the recovery codes of a user, whose last second factor is removed."""
+    await db.execute("DELETE FROM recovery_codes WHERE user_id = $1", user_id)
+
+
 # ---- Verifying -------------------------------------------------------------------------------
 
-_IS_ACTIVE: Final = "SELECT FROM second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL"
+_HAS_FACTOR: Final = f"SELECT WHERE {factor_requirement.has_factor('$1')}"
+_HAS_APP: Final = f"SELECT WHERE {factor_requirement.has_app('$1')}"
 
 
 async def is_required(user_id: UUID) -> bool:
-    """True if the user has a confirmed second factor, so that signing in needs a code."""
-    return bool(await db.fetch(_IS_ACTIVE, user_id, row=db.Row))
+    """True if the user has a second factor, so that the password alone does not sign in."""
+    return bool(await db.fetch(_HAS_FACTOR, user_id, row=db.Row))
+
+
+async def has_app(user_id: UUID) -> bool:
+    """True if the user has an authenticator app. False for a passkey alone, and for an app that is not confirmed."""
+    return bool(await db.fetch(_HAS_APP, user_id, row=db.Row))
 
 
 async def verify(
@@ -99,17 +112,18 @@ async def verify(
     if not await is_required(user_id):
         return None
     if code is None or not normalize(code):
-        return refuse(
-            UserErrorCode.ONE_TIME_CODE_REQUIRED,
-            field,
-            mark("Enter the code that your authenticator app shows, or a recovery code."),
+        text = (
+            mark("Enter the code that your authenticator app shows, or a recovery code.")
+            if await has_app(user_id)
+            else mark("Use your passkey, or enter a recovery code.")
         )
+        return refuse(UserErrorCode.ONE_TIME_CODE_REQUIRED, field, text)
     attempt = await attempt_code(caller, user_id, in_session=in_session)
     factor = await lock(user_id)
-    is_correct = factor is not None and (
-        await consume(caller, factor, attempt, code) or await _consume_recovery_code(caller, factor, attempt, code)
-    )
-    if is_correct:
+    # A user with a passkey can have an app that is not confirmed. Its codes prove nothing.
+    app = factor if factor is not None and factor.confirmed_at is not None else None
+    is_of_app = app is not None and await consume(caller, app, attempt, code)
+    if is_of_app or await _consume_recovery_code(caller, user_id, attempt, code):
         return None
     # Recorded although it is a refusal: the caller knows the password, or has an open session.
     await event.record(caller, EventType.SECOND_FACTOR_REFUSE, actor_id=user_id)
@@ -155,14 +169,14 @@ _COUNT_RECOVERY_CODES: Final = (
 )
 
 
-async def _consume_recovery_code(caller: Caller, factor: FactorRow, attempt: Attempt, code: str) -> bool:
+async def _consume_recovery_code(caller: Caller, user_id: UUID, attempt: Attempt, code: str) -> bool:
     """Consume an unused recovery code of the user. False if the code is none."""
-    if await db.execute(_CONSUME_RECOVERY_CODE, factor.user_id, tokens.digest(normalize(code)), caller.now):
+    if await db.execute(_CONSUME_RECOVERY_CODE, user_id, tokens.digest(normalize(code)), caller.now):
         await attempt.refund()
-        row = await db.fetch_one(_COUNT_RECOVERY_CODES, factor.user_id, row=db.Row)
+        row = await db.fetch_one(_COUNT_RECOVERY_CODES, user_id, row=db.Row)
         codes_left = row["count"] if row else 0
-        await event.record(caller, EventType.RECOVERY_CODE_USE, actor_id=factor.user_id, after={"left": codes_left})
-        await mail_user(caller, factor.user_id, MessageKind.RECOVERY_CODE_USED, codes_left=str(codes_left))
+        await event.record(caller, EventType.RECOVERY_CODE_USE, actor_id=user_id, after={"left": codes_left})
+        await mail_user(caller, user_id, MessageKind.RECOVERY_CODE_USED, codes_left=str(codes_left))
         return True
     return False
 
@@ -188,5 +202,5 @@ _RECIPIENT: Final = "SELECT email, name, locale FROM users WHERE id = $1"
 async def mail_user(caller: Caller, user_id: UUID, kind: MessageKind, **params: str) -> None:
     """Tell the user by mail about an event of their second factor."""
     recipient = await db.fetch_one(_RECIPIENT, user_id, row=RecipientRow)
-    assert recipient is not None  # the factor has a foreign key to the user  # noqa: S101
+    assert recipient is not None  # a factor has a foreign key to the user  # noqa: S101
     await message.queue(caller, kind, to=recipient, params=params)

@@ -2,11 +2,11 @@
 
     sign-in, activation, new login --> the session has a proof --10 minutes--> it has none
                                                    ^                              |
-                                                   '---- password or code --------'
+                                                   '- password, code or passkey ---'
 
 An operation declares beside its permission in which cases it needs the proof. The proof of a user with a second factor
-is a one-time code, else the password. It belongs to one session. So a stolen token, or a device that was left open,
-opens no account to others and moves no money.
+is a one-time code or a passkey, else the password. It belongs to one session. So a stolen token, or a device that was
+left open, opens no account to others and moves no money.
 """
 
 from collections.abc import Awaitable, Callable
@@ -49,6 +49,7 @@ class ReauthenticationMethod(StrEnum):
 
     PASSWORD = "PASSWORD"  # noqa: S105 - a name
     ONE_TIME_CODE = "ONE_TIME_CODE"
+    PASSKEY = "PASSKEY"
 
 
 def is_recent(caller: Caller) -> bool:
@@ -65,13 +66,17 @@ async def require(caller: Caller) -> None:
 async def require_factor(caller: Caller) -> None:
     """The same, for users with a second factor only. For operations whose input has the password."""
     if not is_recent(caller) and await one_time_code.is_required(caller.user()):
-        raise _refusal(ReauthenticationMethod.ONE_TIME_CODE)
+        raise _refusal(await load_method(caller.user()))
 
 
 async def load_method(user_id: UUID) -> ReauthenticationMethod:
-    """The proof that a user has to give: a code with a second factor, else the password."""
-    has_factor = await one_time_code.is_required(user_id)
-    return ReauthenticationMethod.ONE_TIME_CODE if has_factor else ReauthenticationMethod.PASSWORD
+    """The proof that a user has to give: a code with an authenticator app, else a passkey if there is one, else the
+    password.
+    """
+    if await one_time_code.has_app(user_id):
+        return ReauthenticationMethod.ONE_TIME_CODE
+    has_passkey = await one_time_code.is_required(user_id)
+    return ReauthenticationMethod.PASSKEY if has_passkey else ReauthenticationMethod.PASSWORD
 
 
 def _refusal(method: ReauthenticationMethod) -> Refusal:
@@ -80,6 +85,7 @@ def _refusal(method: ReauthenticationMethod) -> Refusal:
         ReauthenticationMethod.ONE_TIME_CODE: mark(
             "Enter a code of your authenticator app to confirm that it is you, then try again."
         ),
+        ReauthenticationMethod.PASSKEY: mark("Use your passkey to confirm that it is you, then try again."),
     }[method]
     return refuse(UserErrorCode.REAUTHENTICATION_REQUIRED, None, text, **{METHOD: method})
 

@@ -228,7 +228,7 @@ class EventType(EventTypeEnum):
     SESSION_REVOKE_OTHERS = "user:session:revoke-others", "The user's other sessions ended.", guard(SELF, "sessions")
     SESSION_REAUTHENTICATE = (
         "user:session:reauthenticate",
-        "The user entered the password or a code in an open session.",
+        "The user entered the password or a code, or used a passkey, in an open session.",
     )
     SECOND_FACTOR_ENROLL = "user:second-factor:enroll", "The user began to set up a second factor."
     SECOND_FACTOR_CONFIRM = "user:second-factor:confirm", "The user's second factor became active."
@@ -236,6 +236,14 @@ class EventType(EventTypeEnum):
     SECOND_FACTOR_REFUSE = "user:second-factor:refuse", "A wrong code of the second factor was given."
     RECOVERY_CODE_USE = "user:recovery-code:use", "A recovery code was used.", guard(SELF, "left")
     RECOVERY_CODE_RENEW = "user:recovery-code:renew", "The user got new recovery codes."
+    PASSKEY_ADD = "user:passkey:add", "The user added a passkey.", guard(SELF, "passkey name")
+    PASSKEY_RENAME = "user:passkey:rename", "The user renamed a passkey.", guard(SELF, "passkey name")
+    PASSKEY_REMOVE = "user:passkey:remove", "A passkey of the user was removed.", guard(SELF, "passkey name")
+    PASSKEY_REFUSE = (
+        "user:passkey:refuse",
+        "A passkey was refused because its counter had not moved on: another device may have a copy of its key.",
+        guard(SELF, "passkey"),
+    )
     USER_ACCESS_REQUEST_ASK = "user:access-request:ask", "The user requested access to an account.", _OWN_REQUEST
     USER_ACCESS_REQUEST_WITHDRAW = "user:access-request:withdraw", "The user withdrew an access request.", _OWN_REQUEST
 

@@ -22,7 +22,9 @@ class OperationConfig:
     """The command that receives these heads. Empty: none."""
     mails_per_hour: int = 1000
     public_url: str = ""
-    """The address of the installation, without a slash at the end, for links."""
+    """The address of the installation, without a slash at the end, for links and passkeys."""
+    allowed_origins: tuple[str, ...] = ()
+    """The other origins whose pages may use passkeys, if they have the host of the address or one below it."""
 
 
 def configure(settings: object) -> OperationConfig:

@@ -146,6 +146,8 @@ class MessageKind(AttributeEnum):
     SECOND_FACTOR_GUESSED = "second-factor-guessed", mark("Sign-in attempt with your password"), MailLimit.OPERATION
     RECOVERY_CODE_USED = "recovery-code-used", mark("A recovery code was used to sign in"), MailLimit.OPERATION
     RECOVERY_CODES_RENEWED = "recovery-codes-renewed", mark("You have new recovery codes"), MailLimit.OPERATION
+    PASSKEY_ADDED = "passkey-added", mark("A passkey was added to your login"), MailLimit.OPERATION
+    PASSKEY_REMOVED = "passkey-removed", mark("A passkey was removed from your login"), MailLimit.OPERATION
     ADDRESS_TAKEN = "address-taken", mark("Registration attempt with your address"), MailLimit.OPERATION
     INVITATION_ACCEPTED = (
         "invitation-accepted",
@@ -366,6 +368,8 @@ _SECURITY_KINDS: Final = frozenset(
         MessageKind.SECOND_FACTOR_GUESSED,
         MessageKind.RECOVERY_CODE_USED,
         MessageKind.RECOVERY_CODES_RENEWED,
+        MessageKind.PASSKEY_ADDED,
+        MessageKind.PASSKEY_REMOVED,
         MessageKind.ADDRESS_TAKEN,
     )
 )

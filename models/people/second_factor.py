@@ -1,4 +1,6 @@
-"""A second factor is an authenticator app. Sign-in then needs a one-time code beside the password.
+"""The second factor of an authenticator app. Sign-in then needs a one-time code beside the password.
+
+Passkeys, in `models/people/passkey.py`, are a second factor too. The recovery codes belong to both.
 
     none --enroll--> enrolling --confirm--> active --disable--> none
                       ^      |                ^  |
@@ -25,7 +27,7 @@ from models.base.caller import Caller
 from models.base.errors import Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
 from models.outbox.message_kind import MessageKind
-from models.people import session, user, user_password
+from models.people import passkey, session, user, user_password
 from models.people.user import User
 
 ISSUER: Final = "Fullmakt"
@@ -37,7 +39,7 @@ CONFIRM_WITHIN: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class SecondFactor:
-    """The state of a user's second factor. Only that user sees it."""
+    """The state of a user's app and recovery codes. Only that user sees it."""
 
     is_active: bool
     confirmed_at: datetime | None
@@ -45,23 +47,20 @@ class SecondFactor:
 
 
 class _Row(db.Row):
-    confirmed_at: datetime
+    confirmed_at: datetime | None
     recovery_codes_left: int
 
 
-_ACTIVE_FACTOR: Final = """
-SELECT f.confirmed_at, (SELECT count(*)::int FROM recovery_codes r
-    WHERE r.user_id = f.user_id AND r.used_at IS NULL) AS recovery_codes_left
-FROM second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL
+_FACTOR: Final = """
+SELECT (SELECT f.confirmed_at FROM second_factors f WHERE f.user_id = $1) AS confirmed_at,
+    (SELECT count(*)::int FROM recovery_codes r WHERE r.user_id = $1 AND r.used_at IS NULL) AS recovery_codes_left
 """
 
 
 async def of_user(user_id: UUID) -> SecondFactor:
-    """A user's second factor. An unconfirmed enrolment counts as no second factor."""
-    row = await db.fetch_one(_ACTIVE_FACTOR, user_id, row=_Row)
-    if row is None:
-        return SecondFactor(is_active=False, confirmed_at=None, recovery_codes_left=0)
-    return SecondFactor(True, row.confirmed_at, row.recovery_codes_left)
+    """A user's app. An unconfirmed enrolment counts as no app. With passkeys alone, there are recovery codes."""
+    (row,) = await db.fetch(_FACTOR, user_id, row=_Row)
+    return SecondFactor(row.confirmed_at is not None, row.confirmed_at, row.recovery_codes_left)
 
 
 # ---- Enrolment -------------------------------------------------------------------------------
@@ -82,11 +81,12 @@ WHERE f.confirmed_at IS NULL
 """
 
 
+@reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def enroll(caller: Caller, *, password: str) -> Enrolment:
     """Create a secret for a new second factor. Replaces an unconfirmed enrolment.
 
     Raises:
-        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE if the caller has a second factor.
+        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE if the caller has an app.
         RateLimited: the user has entered too many wrong passwords.
     """
     login = await user_password.verify(caller, password, field="password")
@@ -94,7 +94,7 @@ async def enroll(caller: Caller, *, password: str) -> Enrolment:
     async with db.transaction():
         await user_password.lock_unchanged(login, field="password")
         if not await db.execute(_ENROLL, login.id, seed, caller.now):
-            raise _invalid_state(mark("You have a second factor. Disable it before you set up another."))
+            raise _invalid_state(mark("You have an authenticator app. Disable it before you set up another."))
         await event.record(caller, EventType.SECOND_FACTOR_ENROLL)
     secret = one_time_code.secret(caller, seed)
     return Enrolment(totp.encode_secret(secret), totp.uri(secret, account=login.email, issuer=ISSUER))
@@ -145,30 +145,34 @@ _DISABLE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND confirmed_a
 
 @reauthenticates(ReauthenticationCase.SECOND_FACTOR)
 async def disable(caller: Caller, *, password: str) -> None:
-    """Remove the caller's second factor and its recovery codes. Sign-in then needs the password alone.
+    """Remove the caller's app. Without a passkey, sign-in then needs the password alone, and recovery codes end.
 
     Raises:
-        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE without a second factor.
+        Refusal: INVALID_CREDENTIALS, CONFLICT, or INVALID_STATE without an app.
         RateLimited: the user has entered too many wrong passwords.
     """
     login = await user_password.verify(caller, password, field="password")
     async with db.transaction():
         await user_password.lock_unchanged(login, field="password")
         if not await db.execute(_DISABLE, login.id):
-            raise _not_enabled()
+            raise _invalid_state(mark("You have no authenticator app."))
         await event.record(caller, EventType.SECOND_FACTOR_DISABLE)
-        await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
+        if not await _mail_disabled(caller, login.id):
+            await one_time_code.delete_recovery_codes(login.id)
 
 
 async def disable_lost(caller: Caller, email: str) -> None:
-    """Disable a lost second factor and end the user's sessions. The operator has verified the user's identity.
+    """Remove a lost app and all passkeys, and end the user's sessions. The operator has verified the user's identity.
 
     Raises Refusal NOT_FOUND.
     """
     async with db.transaction():
         login = await User.filter(email_key=email_key(email)).select_for_update(no_key=True).first()
-        if login is None or not await db.execute(_DISABLE, login.id):
+        if login is None or not await one_time_code.is_required(login.id):
             raise refuse(UserErrorCode.NOT_FOUND, "email", mark("No login with this address has a second factor."))
+        await db.execute(_DISABLE, login.id)
+        _ = await passkey.remove_since(caller, login.id, login.created_at)
+        await one_time_code.delete_recovery_codes(login.id)
         await session.end_others(caller, login.id)
         await event.record(caller, EventType.OPERATOR_SECOND_FACTOR_DISABLE, after={"user": str(login.id)})
         await one_time_code.mail_user(caller, login.id, MessageKind.SECOND_FACTOR_DISABLED)
@@ -178,10 +182,25 @@ _DISABLE_SINCE: Final = "DELETE FROM second_factors WHERE user_id = $1 AND creat
 
 
 async def disable_since(caller: Caller, user_id: UUID, since: datetime) -> None:
-    """Remove a second factor that a thief may have set up since an instant. Runs in the caller's transaction."""
-    if await db.execute(_DISABLE_SINCE, user_id, since):
+    """Remove an app and passkeys that a thief may have set up since an instant. Runs in the caller's transaction.
+
+    The recovery codes end too, because the thief may have them. The user gets new ones for a factor that is left.
+    """
+    has_removed_app = await db.execute(_DISABLE_SINCE, user_id, since) > 0
+    has_removed_passkeys = await passkey.remove_since(caller, user_id, since)
+    if has_removed_app:
         await event.record(caller, EventType.SECOND_FACTOR_DISABLE, actor_id=user_id)
-        await one_time_code.mail_user(caller, user_id, MessageKind.SECOND_FACTOR_DISABLED)
+    if has_removed_app or has_removed_passkeys:
+        await one_time_code.delete_recovery_codes(user_id)
+        _ = await _mail_disabled(caller, user_id)
+
+
+async def _mail_disabled(caller: Caller, user_id: UUID) -> bool:
+    """Mail the user that a second factor was removed. True if another one is left."""
+    has_factor = await one_time_code.is_required(user_id)
+    params = {"has_factor": "yes"} if has_factor else {}
+    await one_time_code.mail_user(caller, user_id, MessageKind.SECOND_FACTOR_DISABLED, **params)
+    return has_factor
 
 
 @reauthenticates(ReauthenticationCase.SECOND_FACTOR)
@@ -196,15 +215,11 @@ async def regenerate_recovery_codes(caller: Caller, *, password: str) -> list[st
     async with db.transaction():
         await user_password.lock_unchanged(login, field="password")
         if not await one_time_code.is_required(login.id):
-            raise _not_enabled()
+            raise _invalid_state(mark("You have no second factor."))
         recovery_codes = await one_time_code.renew_recovery_codes(login.id)
         await event.record(caller, EventType.RECOVERY_CODE_RENEW)
         await one_time_code.mail_user(caller, login.id, MessageKind.RECOVERY_CODES_RENEWED)
     return recovery_codes
-
-
-def _not_enabled() -> Refusal:
-    return _invalid_state(mark("You have no second factor."))
 
 
 def _invalid_state(text: str) -> Refusal:

@@ -49,6 +49,7 @@ class Session(Model):
     authenticated_at: datetime | None = fields.DatetimeField(null=True)
     expires_at = fields.DatetimeField()
     ended_at: datetime | None = fields.DatetimeField(null=True)
+    passkey_id: UUID | None = fields.UUIDField(null=True)
     user_agent: str | None = fields.TextField(null=True)
     ip_address: str | None = fields.TextField(null=True)
 
@@ -183,11 +184,12 @@ async def start(
     account_id: UUID | None = None,
     has_verified_factor: bool = False,
     keeps_proof: bool = False,
+    passkey_id: UUID | None = None,
 ) -> NewSession:
     """Open a session with a new token. Runs in the caller's transaction, which has locked the user.
 
     The caller has just proved that they are the user. With `keeps_proof` they have not: they are signed in, and the
-    session has the proof of their present one.
+    session has the proof of their present one. `passkey_id` is the passkey that has proved it.
 
     The session starts in `account_id`, by default in the account that the user used last. A user has at most
     MAX_PER_USER open sessions; the least recently used one ends. A browser's cookie holds one session, so the
@@ -212,6 +214,7 @@ async def start(
         last_used_at=caller.now,
         authenticated_at=caller.authenticated_at if keeps_proof else caller.now,
         expires_at=caller.now + (COOKIE_LIFETIME if caller.in_cookie else LIFETIME),
+        passkey_id=passkey_id,
         user_agent=caller.user_agent,
         ip_address=caller.ip_address,
     )
@@ -313,6 +316,22 @@ async def end_others(caller: Caller, user_id: UUID) -> int:
     if count:
         await event.record(caller, EventType.SESSION_REVOKE_OTHERS, actor_id=user_id, after={"sessions": count})
     return count
+
+
+_END_OF_PASSKEYS: Final = f"""
+UPDATE sessions s SET ended_at = $2 WHERE s.user_id = $1 AND s.passkey_id = ANY($4::uuid[]) AND s.ended_at IS NULL
+    AND s.id IS DISTINCT FROM $3
+RETURNING {_ENDS_AT} > $2 AS was_open
+"""
+
+
+async def end_of_passkeys(caller: Caller, user_id: UUID, passkey_ids: list[UUID]) -> None:
+    """End the sessions that a user's passkeys started, except the current one, within the caller's transaction."""
+    arguments = user_id, caller.now, caller.session_id, passkey_ids
+    ended_sessions = await db.fetch(_END_OF_PASSKEYS, *arguments, row=_EndedSession)
+    count = sum(row.was_open for row in ended_sessions)
+    if count:
+        await event.record(caller, EventType.SESSION_REVOKE_OTHERS, actor_id=user_id, after={"sessions": count})
 
 
 def _open_sessions(user_id: UUID) -> QuerySet[Session]:

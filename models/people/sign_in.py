@@ -1,5 +1,7 @@
 """Sign-in with a password, and with a one-time code if the user has a second factor; the same again in a session.
 
+Sign-in with a passkey is in `models/people/passkey_assertion.py`.
+
 Sign-in does not reveal whether an address has a login: response, time and counters are the same.
 
 Wrong passwords are counted for the address, the network and all users. The counter of one address in one network
@@ -21,7 +23,7 @@ from models.audit.event_type import EventType
 from models.base.caller import Caller
 from models.base.errors import RateLimited, Refusal, UserErrorCode, refuse
 from models.base.validation import email_key
-from models.people import mailed_code, password_check, session, user, user_password
+from models.people import mailed_code, passkey_assertion, password_check, session, user, user_password
 from models.people.session import NewSession
 from models.people.user import User
 from models.throttle import Attempt, Counter
@@ -66,27 +68,34 @@ async def sign_in(caller: Caller, *, email: str, password: str, one_time_code: s
     return await sign_in(caller, email=email, password=password, one_time_code=one_time_code)
 
 
-async def reauthenticate(caller: Caller, *, password: str | None = None, code: str | None = None) -> UUID:
+async def reauthenticate(
+    caller: Caller, *, password: str | None = None, code: str | None = None, passkey: str | None = None
+) -> UUID:
     """Renew the proof of the caller's session: `models/access/reauthentication.py`. Returns the session's id.
 
-    A user with a second factor gives a one-time code, any other user the password. Each secret that is given is
-    checked.
+    A user with a second factor gives a one-time code or a passkey, any other user the password. Each secret that is
+    given is checked.
 
     Raises:
         Refusal: INVALID_CREDENTIALS, CONFLICT, REQUIRED without the password, ONE_TIME_CODE_REQUIRED without the code.
-        RateLimited: too many wrong passwords of the user, or wrong codes in the session.
+        RateLimited: too many wrong passwords of the user, or wrong codes and passkeys in the session.
         Unauthenticated: the session has ended.
     """
     user_id = caller.user()
     login = await user_password.verify(caller, password, field="password") if password is not None else None
+    proof = await passkey_assertion.verify_in_session(caller, passkey) if passkey is not None else None
     async with db.transaction():
         if login is not None:
             await user_password.lock_unchanged(login, field="password")
         else:
             _ = await user.lock(user_id)
-        if login is None and not await codes.is_required(user_id):
+        if login is None and proof is None and not await codes.is_required(user_id):
             raise refuse(UserErrorCode.REQUIRED, "password", mark("Enter your password."))
-        refusal = await codes.verify(caller, user_id, code, field="code", in_session=True)
+        refusal = None
+        if proof is not None and not await passkey_assertion.consume(caller, proof):
+            refusal = passkey_assertion.refusal_in_session()
+        elif proof is None or code is not None:
+            refusal = await codes.verify(caller, user_id, code, field="code", in_session=True)
         if refusal is None:
             session_id = await session.renew_proof(caller)
             await event.record(caller, EventType.SESSION_REAUTHENTICATE)

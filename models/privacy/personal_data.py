@@ -76,6 +76,10 @@ PERSONAL_DATA: Final = (
     PersonalData(
         "secondFactor", "second_factors", "t.user_id = {user}", ("user_id",), DELETE, ("seed",), is_erased_at_once=True
     ),
+    PersonalData(
+        *("passkeys", "passkeys", "t.user_id = {user}", ("user_id",), DELETE, ("credential_id", "public_key")),
+        is_erased_at_once=True,
+    ),
     PersonalData("accounts", "accounts", "t.owner_id = {user}", ("owner_id",), None),
     PersonalData("organizationNumbers", "organization_numbers", "t.owner_id = {user}", ("owner_id",), None),
     PersonalData("bankAccounts", "bank_accounts", "t.owner_id = {user}", ("owner_id",), None),
@@ -219,6 +223,7 @@ PERSONAL_DATA: Final = (
     ),
 )
 IMPERSONAL_TABLES: Final[Mapping[str, str]] = {
+    "passkey_challenges": "digests of random bytes, for five minutes",
     "event_links": "hashes, and ids of events",
     "engagement_requests": "ids and numbers of accounts, which are not people",
     "mail_blocks": "keyed digests of addresses and kinds of mail; they stay, so that an erased address is not mailed",
@@ -374,7 +379,7 @@ def erasure_sql(category: PersonalData) -> str:
 
 
 async def erase_at_once(subject: DataSubject) -> None:
-    """Erase the login: sessions, links, second factor and profile. Runs in the transaction of the caller."""
+    """Erase the login: sessions, links, second factor, passkeys and profile. Runs in the transaction of the caller."""
     for category in categories():
         if category.is_erased_at_once:
             sql, args = subject.bind(erasure_sql(category))

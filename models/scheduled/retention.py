@@ -27,6 +27,7 @@ _EXPIRED_ROWS: Final = {
     "sessions": ("least(ended_at, expires_at, last_used_at + interval '14 days') < $1", SESSION_RETENTION),
     "user_tokens": ("expires_at < $1", LINK_RETENTION),
     "guesses": ("kept_until < $1", timedelta(0)),
+    "passkey_challenges": ("expires_at < $1", timedelta(0)),
     "trials": ("user_id IN (SELECT id FROM users WHERE erased_at < $1)", TRIAL_RETENTION),
     "grant_changes": ("created_at < $1", GRANT_CHANGE_RETENTION),
     "messages": ("created_at < $1 AND status <> 'QUEUED'", MESSAGE_RETENTION),

@@ -184,6 +184,8 @@ PARAMS: dict[str, object] = {
     "is_owner": "yes",
     "lost_days": "12",
     "failure": "550 5.1.1",
+    "passkey_name": "Phone of Bo",
+    "changes_sign_in": "yes",
 }
 LINKS = {
     MessageKind.INVITATION: LinkPurpose.INVITATION,

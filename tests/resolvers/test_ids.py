@@ -11,6 +11,7 @@ from resolvers import ids
 from schema.build import build
 from tests.api import PASSWORD, UNKNOWN_ID, Api, Person, codes, count_rows
 from tests.models.bureaus.bureau_setup import account_number, engage, register_bureau
+from tests.passkey_device import add_passkey, passkey_ids
 from tests.schema.mutations import CALLS
 
 KEY = UUID("0194a6b2-7c3d-7e4f-8a5b-6c7d8e9f0a1b")
@@ -128,6 +129,7 @@ EXTRA_INPUTS: dict[str, dict[str, Any]] = {
     "updateGrant": {"role": "ADMINISTRATOR"},
     "updateInvitation": {"role": "ADMINISTRATOR"},
     "extendSubscription": {"days": 10},
+    "renamePasskey": {"name": "Mine"},
     "redeemVoucher": {"code": "ABCDE"},
     "requestAccess": {"accountNumber": 10_000_000, "role": "ACCOUNTANT"},
     "transferOwnership": {"password": PASSWORD},
@@ -155,6 +157,12 @@ async def workspace_ids(api: Api, owner: Person) -> dict[str, str]:
         "documentId": document,
         "documentLineId": line,
     }
+
+
+async def passkey_id(api: Api, owner: Person) -> str:
+    """The id of a new passkey of a user."""
+    _ = await add_passkey(api, owner)
+    return (await passkey_ids(api, owner))[0]
 
 
 async def expense_id(api: Api, owner: Person) -> str:
@@ -214,6 +222,7 @@ async def test_mutation_treats_foreign_ids_as_not_found(api: Api, mutation: str,
         "invitationId": invitation["invitation"]["id"],
         **await workspace_ids(api, anna),
         "sessionId": sessions.data["viewer"]["session"]["id"],
+        "passkeyId": await passkey_id(api, anna),
     }
     caller_ids = {name: stig.account_id for name in foreign_ids if name.endswith("ccountId")}
     caller_ids |= {"documentId": (await draft_with_line(api, stig))[0], "expenseId": await expense_id(api, stig)}

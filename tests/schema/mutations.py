@@ -10,6 +10,7 @@ from models.billing import voucher
 from resolvers import ids
 from tests.api import KEY, PASSWORD, Person
 from tests.authenticator import enable_second_factor, enroll
+from tests.passkey_device import Device, add_passkey, begin_registration, begin_sign_in, passkey_ids
 from tests.schema.world import World, key
 
 Input = dict[str, Any] | None
@@ -125,6 +126,41 @@ async def _active_second_factor(world: World, person: Person) -> Input:
     await world.remove_second_factor(person)
     _ = await enable_second_factor(world.api, person)
     return {"password": PASSWORD}
+
+
+async def _device(world: World, person: Person) -> Device:
+    """A device with the person's passkey, which was just added."""
+    await world.remove_second_factor(person)
+    return await add_passkey(world.api, person)
+
+
+async def _new_passkey(world: World, person: Person) -> Input:
+    await world.remove_second_factor(person)
+    return {"credential": Device().create(await begin_registration(world.api, person)), "name": "Phone"}
+
+
+async def _passkey(world: World, person: Person) -> Input:
+    _ = await _device(world, person)
+    return {"passkeyId": (await passkey_ids(world.api, person))[0]}
+
+
+async def _renamed_passkey(world: World, person: Person) -> Input:
+    return {**(await _passkey(world, person) or {}), "name": "Tablet"}
+
+
+async def _passkey_sign_in(world: World, person: Person) -> Input:
+    device = await _device(world, person)
+    return {"credential": device.sign(await begin_sign_in(world.api))}
+
+
+async def _few_passkeys(world: World, person: Person) -> Input:
+    await world.remove_second_factor(person)
+    return None
+
+
+async def _some_passkey(world: World, person: Person) -> Input:
+    _ = await _device(world, person)
+    return None
 
 
 async def _name(_: World, __: Person) -> Input:
@@ -342,6 +378,13 @@ CALLS: Final = {
     "resendActivation": Call(_unknown_address),
     "signIn": Call(_sign_in),
     "reauthenticate": Call(_enrollment),
+    "beginPasskeyRegistration": Call(_few_passkeys),
+    "addPasskey": Call(_new_passkey),
+    "renamePasskey": Call(_renamed_passkey),
+    "removePasskey": Call(_passkey),
+    "beginPasskeySignIn": Call(_no_input()),
+    "signInWithPasskey": Call(_passkey_sign_in),
+    "beginPasskeyReauthentication": Call(_some_passkey),
     "signOut": Call(_no_input(), has_other_session=True),
     "requestPasswordReset": Call(_unknown_address),
     "resetPassword": Call(_reset),

@@ -172,6 +172,7 @@ def test_only_known_mutations_need_no_session() -> None:
     assert sorted(name for name, rule in rules.items() if rule == PUBLIC) == [
         "acceptInvitation",
         "activate",
+        "beginPasskeySignIn",
         "confirmEmailChange",
         "declineInvitation",
         "register",
@@ -179,6 +180,7 @@ def test_only_known_mutations_need_no_session() -> None:
         "resendActivation",
         "resetPassword",
         "signIn",
+        "signInWithPasskey",
         "undoEmailChange",
     ]
     for rule in rules.values():

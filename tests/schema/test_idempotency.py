@@ -60,6 +60,7 @@ VALUE: Final = "It sets values. A repeat sets the same ones."
 SESSION: Final = "It concerns sessions. The user sees and ends each of them."
 REPLACES: Final = "The outcome is a secret, which may not be stored. A repeat replaces it."
 READS: Final = "It only reads."
+CHALLENGE: Final = "It creates a challenge, which expires in five minutes."
 NOT_CREATING: Final = {
     "register": STRANGERS,
     "resendActivation": STRANGERS,
@@ -68,6 +69,10 @@ NOT_CREATING: Final = {
     "resetPassword": STATE,
     "signIn": SESSION,
     "signOut": SESSION,
+    "beginPasskeySignIn": CHALLENGE,
+    "beginPasskeyRegistration": CHALLENGE,
+    "beginPasskeyReauthentication": CHALLENGE,
+    "signInWithPasskey": SESSION,
     "reauthenticate": SESSION,
     "revokeSession": SESSION,
     "revokeOtherSessions": SESSION,
@@ -77,6 +82,7 @@ NOT_CREATING: Final = {
     "undoEmailChange": STATE,
     "changePassword": VALUE,
     "updateProfile": VALUE,
+    "renamePasskey": VALUE,
     "updateAccount": VALUE,
     "updateAccountSettings": VALUE,
     "updateContact": VALUE,
@@ -98,6 +104,8 @@ NOT_CREATING: Final = {
     "regenerateRecoveryCodes": REPLACES,
     "createExportLink": REPLACES,
     "confirmSecondFactor": STATE,
+    "addPasskey": "A challenge works once. A repeat is refused.",
+    "removePasskey": STATE,
     "disableSecondFactor": STATE,
     "exportMyData": READS,
     "eraseMe": STATE,

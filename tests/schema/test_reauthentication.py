@@ -20,17 +20,21 @@ Cases = ReauthenticationCase
 ASKING: Final = {
     "acceptEngagement": Cases.FOR_CLIENT,
     "acceptOwnership": Cases.ALWAYS,
+    "addPasskey": Cases.ALWAYS,
     "approveAccessRequest": Cases.ALWAYS,
     "assignConsultant": Cases.ALWAYS,
+    "beginPasskeyRegistration": Cases.ALWAYS,
     "changeEmail": Cases.SECOND_FACTOR,
     "changePassword": Cases.SECOND_FACTOR,
     "correctClientOwner": Cases.ALWAYS,
     "disableSecondFactor": Cases.SECOND_FACTOR,
     "engageBureau": Cases.FOR_CLIENT,
+    "enrollSecondFactor": Cases.SECOND_FACTOR,
     "eraseMe": Cases.SECOND_FACTOR,
     "extendSubscription": Cases.ALWAYS,
     "inviteUser": Cases.ALWAYS,
     "regenerateRecoveryCodes": Cases.SECOND_FACTOR,
+    "removePasskey": Cases.ALWAYS,
     "replaceConsultant": Cases.ALWAYS,
     "resendInvitation": Cases.ALWAYS,
     "restoreGrant": Cases.ALWAYS,
@@ -54,16 +58,19 @@ NOT_ASKING: Final = {
     "resendActivation": SIGNS_IN,
     "signIn": SIGNS_IN,
     "requestPasswordReset": SIGNS_IN,
+    "beginPasskeySignIn": SIGNS_IN,
+    "signInWithPasskey": SIGNS_IN,
+    "beginPasskeyReauthentication": SIGNS_IN,
     "resetPassword": SIGNS_IN,
     "confirmEmailChange": "The request has asked. Its input is the link.",
     "undoEmailChange": "Its input is the link, which proves more than a session.",
     "cancelEmailChange": OWN_ONLY,
     "reauthenticate": SIGNS_IN,
-    "enrollSecondFactor": "Its input has the password, and the user has no second factor.",
     "confirmSecondFactor": "Its input has a code.",
     "exportMyData": "Its input has the password, and it only reads.",
     "signOut": OWN_ONLY,
     "updateProfile": OWN_ONLY,
+    "renamePasskey": OWN_ONLY,
     "switchAccount": OWN_ONLY,
     "resignGrant": OWN_ONLY,
     "acceptInvitation": "The inviter has given the proof, and only the invited user gets in.",
@@ -109,7 +116,9 @@ NOT_ASKING: Final = {
     "withdrawAccessRequest": TAKES,
 }
 """The mutations that never ask, each with the reason."""
-ALWAYS: Final = sorted(name for name, case in ASKING.items() if case is Cases.ALWAYS)
+WITH_PASSKEY: Final = {"addPasskey", "removePasskey"}
+"""Their inputs need a passkey as the proof, or a new challenge: tests/models/people/test_passkey.py has them."""
+ALWAYS: Final = sorted(name for name, case in ASKING.items() if case is Cases.ALWAYS and name not in WITH_PASSKEY)
 REQUIRED: Final = [("REAUTHENTICATION_REQUIRED", None)]
 
 

@@ -90,7 +90,8 @@ class World:
 
     async def remove_second_factor(self, person: Person) -> None:
         """Make the password alone enough for a user."""
-        await db.execute("DELETE FROM second_factors WHERE user_id = $1", key(person.user_id))
+        for table in ("second_factors", "passkeys"):
+            await db.execute(f"DELETE FROM {table} WHERE user_id = $1", key(person.user_id))
 
     async def find_grant(self, person: Person, account: str) -> str | None:
         """The id of a user's active grant on an account. None if there is none."""
@@ -224,8 +225,9 @@ class World:
         user_key, rights = key(person.user_id), PUBLIC_BIT | AUTHENTICATED_BIT
         if type_name in {"Viewer", "EmailChange", "SecondFactor", "Mutation", "Subscription", "AccessChange"}:
             return rights | SELF_BIT, None
-        if type_name == "Session":
-            return rights | (SELF_BIT if await fetch_value("sessions", "user_id", row) == user_key else 0), None
+        if type_name in {"Session", "Passkey"}:
+            owner = await fetch_value("sessions" if type_name == "Session" else "passkeys", "user_id", row)
+            return rights | (SELF_BIT if owner == user_key else 0), None
         if type_name in {"User", "LinkedAccount"}:
             user = row if type_name == "User" else await fetch_value("accounts", "owner_id", row)
             account_rows = await db.fetch(SHARED_ACCOUNTS, user, row=db.Row)

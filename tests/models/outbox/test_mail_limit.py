@@ -35,6 +35,8 @@ LIMITED_BY_OPERATION = {
     MessageKind.SECOND_FACTOR_DISABLED,
     MessageKind.RECOVERY_CODE_USED,
     MessageKind.RECOVERY_CODES_RENEWED,
+    MessageKind.PASSKEY_ADDED,
+    MessageKind.PASSKEY_REMOVED,
     MessageKind.SECOND_FACTOR_GUESSED,  # WARNING
     MessageKind.OWNERSHIP_OFFERED,  # OWNERSHIP; the others are answers
     MessageKind.OWNERSHIP_WITHDRAWN,
