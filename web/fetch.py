@@ -1,10 +1,12 @@
-"""Copies the six files of GraphiQL and React from npm packages to server/static/vendor.
+"""Copies the files of GraphiQL, React, Preact and htm from npm packages to server/static/vendor.
 
     web/package.json       the packages            web/package-lock.json  their exact versions and hashes
-    web/files.sha256       the hashes of the six files; if all files match, nothing is fetched
+    web/files.sha256       the hashes of the copied files; if all match, nothing is fetched
 
-The files are complete bundles, so the lock contains only their packages and no dependencies. `make` runs this module,
-which uses only the standard library and web/packages.py.
+The files are complete bundles, so the lock contains only their packages and no dependencies. Preact's hooks import the
+bare name `preact`, which a browser resolves only by an import map; REPLACEMENTS gives it a path.
+
+`make` runs this module, which uses only the standard library and web/packages.py.
 """
 
 import hashlib
@@ -28,7 +30,15 @@ SOURCES = {
     "react-dom.production.min.js": "react-dom/umd/react-dom.production.min.js",
     "explorer.umd.js": "@graphiql/plugin-explorer/dist/index.umd.js",
     "explorer.css": "@graphiql/plugin-explorer/dist/style.css",
+    "preact.js": "preact/dist/preact.module.js",
+    "hooks.js": "preact/hooks/dist/hooks.module.js",
+    "htm.js": "htm/dist/htm.module.js",
 }
+REPLACEMENTS = {
+    "preact.js": [(b"//# sourceMappingURL=preact.module.js.map", b"")],
+    "hooks.js": [(b'from"preact"', b'from"./preact.js"'), (b"//# sourceMappingURL=hooks.module.js.map", b"")],
+}
+"""Texts that are replaced when a file is copied. Each occurs once in its file. The hash is that of the changed file."""
 
 
 def main(arguments: list[str]) -> int:
@@ -42,18 +52,18 @@ def main(arguments: list[str]) -> int:
         elif not is_complete():
             fetch()
     except PackagesError as error:
-        print(f"GraphiQL: {error}", file=sys.stderr)
+        print(f"web: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def fetch() -> None:
-    """Install the locked packages in a temporary folder and copy the six files. Each file is replaced atomically."""
-    print("Fetching GraphiQL's files (once)", flush=True)
+    """Install the locked packages in a temporary folder and copy the files. Each file is replaced atomically."""
+    print("Fetching the files of GraphiQL and of the panel (once)", flush=True)
     with tempfile.TemporaryDirectory(prefix="fullmakt-web-") as folder:
         modules = install(Path(folder))
         for name, digest in read_manifest().items():
-            content = (modules / SOURCES[name]).read_bytes()
+            content = read_source(modules, name)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise PackagesError(f"{name} does not have the hash in {MANIFEST.name}")
             replace_file(VENDOR / name, content)
@@ -64,14 +74,22 @@ def lock() -> None:
     replace_file(WEB_FOLDER / "package-lock.json", packages.build_lock(WEB_FOLDER, with_dependencies=False))
     with tempfile.TemporaryDirectory(prefix="fullmakt-web-") as folder:
         modules = install(Path(folder))
-        lines = [
-            f"{hashlib.sha256((modules / source).read_bytes()).hexdigest()}  {name}" for name, source in SOURCES.items()
-        ]
+        lines = [f"{hashlib.sha256(read_source(modules, name)).hexdigest()}  {name}" for name in SOURCES]
     replace_file(MANIFEST, ("\n".join(lines) + "\n").encode())
 
 
+def read_source(modules: Path, name: str) -> bytes:
+    """Return the content of a file in its package, with its replacements."""
+    content = (modules / SOURCES[name]).read_bytes()
+    for old, new in REPLACEMENTS.get(name, ()):
+        if content.count(old) != 1:
+            raise PackagesError(f"{SOURCES[name]} has {content.count(old)} times {old.decode()}, not once")
+        content = content.replace(old, new)
+    return content
+
+
 def is_complete() -> bool:
-    """Return True if all six files have the right hashes. Reads 1.6 MB in about 5 ms."""
+    """Return True if all files have the right hashes. Reads 1.6 MB in about 5 ms."""
     return all(
         (VENDOR / name).is_file() and hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest
         for name, digest in read_manifest().items()
