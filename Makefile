@@ -2,7 +2,7 @@
 # Works with GNU make 3.81, the version of macOS.
 
 .DEFAULT_GOAL := help
-.PHONY: help run otel test test-reference test-clients test-recipes check format schema messages catalogues bench lock clean setup
+.PHONY: help run otel test test-reference test-clients test-recipes screenshots check format schema messages catalogues bench lock clean setup
 .DELETE_ON_ERROR:
 SHELL := /bin/sh
 
@@ -64,11 +64,14 @@ else
 	TEST_EXECUTOR=reference $(PY) -m pytest tests/models tests/resolvers $(ARGS)
 endif
 
-test-clients: setup $(CLIENTS)/.complete ## Run real clients, the HTTP audits and GraphiQL in Chromium on a real server
+test-clients: setup $(CLIENTS)/.complete ## Run real clients, the HTTP audits, GraphiQL and the panel in Chromium on a real server
 	$(PY) -m pytest tests/clients $(ARGS)
 
 test-recipes: setup ## Apply the recipes of docs/recipes.md to copies of the repository, and check these
 	$(PY) -m pytest tests/recipes $(ARGS)
+
+screenshots: setup $(CLIENTS)/.complete ## Write the pictures of the panel to docs/screenshots
+	$(PY) -m pytest tests/clients/screenshots.py
 
 check: setup ## Check format, lint, types (two type checkers), architecture and packaging
 	$(PY) -m ruff format --check .

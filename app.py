@@ -21,7 +21,7 @@ from mailer import mailbox, scheduler, smtp, unsubscribe, worker
 from models.base.caller import OperationConfig, configure
 from models.live.hub import Hub
 from models.tables import SCHEMA
-from server import connection, connection_limits, error_response, execution, graphiql, health, log, pages, shutdown
+from server import connection, connection_limits, error_response, execution, graphiql, health, log, panel, shutdown
 from server.access_log import AccessLog, AccessLogMiddleware
 from server.budget import Budget
 from server.connection_limits import ConnectionLimits
@@ -94,6 +94,7 @@ def create(settings: Settings, *, clock: Clock | None = None, traces: "Traces | 
         ),
         *(_development_routes(settings) if settings.is_development else []),
         *unsubscribe.routes(settings.secret_key, settings.public_url, clock),
+        *(_panel_routes(settings) if settings.panel == "on" else []),
         *graphiql.routes(),
         *(route for routes_of in modules.graph_parts("ROUTES") for route in routes_of(config, clock)),
     ]
@@ -167,11 +168,15 @@ def _traces() -> "Traces | None":
     return Traces()
 
 
+def _panel_routes(settings: Settings) -> list[BaseRoute]:
+    names = [module.name for module in modules.with_graph()]
+    return panel.routes(is_development=settings.is_development, modules=names)
+
+
 def _development_routes(settings: Settings) -> list[BaseRoute]:
-    """Return the routes of development: pages for the links in mails, and the mailbox of unsent mail."""
+    """Return the routes of development: the mailbox of unsent mail."""
     has_mailbox = settings.smtp_url is None
-    mailbox_routes = mailbox.routes(settings.secret_key, settings.public_url) if has_mailbox else []
-    return [*pages.routes(), *mailbox_routes]
+    return [*mailbox.routes(settings.secret_key, settings.public_url)] if has_mailbox else []
 
 
 @asynccontextmanager

@@ -86,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # modules.py reads these two itself: the types must be known before the settings are read.
     modules: tuple[str, ...] = ()
     workspace: Literal["on", "off"] = "on"
+    panel: Literal["on", "off"] = "on"
 
     @property
     def is_development(self) -> bool:

@@ -14,18 +14,15 @@ from typing import Any, Final
 
 import orjson
 from graphql import (
-    DefinitionNode,
     DocumentNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     OperationDefinitionNode,
-    Visitor,
     parse,
-    visit,
 )
 
 from models.persisted_operation import SHA256_PREFIX, PersistedOperation
+from server import operation_file
 
 APOLLO: Final = "apollo-persisted-query-manifest"
 _HEX_DIGITS: Final = 64
@@ -43,8 +40,11 @@ class SourceOperation:
     operation: PersistedOperation
 
 
-def read(paths: Sequence[Path]) -> list[SourceOperation]:
-    """Return the operations of all files in order. Raises ManifestError."""
+def read(paths: Sequence[Path], *, each: bool = False) -> list[SourceOperation]:
+    """Return the operations of all files in order. Raises ManifestError.
+
+    With `each`, every operation of a GraphQL file is a document of its own. Otherwise the file is one document.
+    """
     sources = {path: _read_text(path) for path in paths}
     syntax_trees = {path: _parse(path, text) for path, text in sources.items() if path.suffix != ".json"}
     fragments = _Fragments(syntax_trees)
@@ -52,6 +52,8 @@ def read(paths: Sequence[Path]) -> list[SourceOperation]:
     for path, text in sources.items():
         if path.suffix == ".json":
             operations += _read_manifest(path, text)
+        elif each:
+            operations += fragments.split(path)
         elif any(isinstance(node, OperationDefinitionNode) for node in syntax_trees[path].definitions):
             operations.append(SourceOperation(str(path), PersistedOperation(fragments.complete(path, text))))
     return operations
@@ -100,16 +102,22 @@ class _Fragments:
         Returns the text of the file unchanged if it contains exactly these definitions.
         """
         definitions = self._syntax_trees[path].definitions
-        nodes: list[DefinitionNode] = [node for node in definitions if isinstance(node, OperationDefinitionNode)]
-        names: set[str] = set()
-        for node in nodes:  # The list grows during the iteration.
-            for name in _spreads(node):
-                if name not in names:
-                    names.add(name)
-                    nodes.append(self._fragment(name, path))
+        nodes = operation_file.with_fragments(self._operations(path), lambda name: self._fragment(name, path))
         if {id(node) for node in nodes} == {id(node) for node in definitions}:
             return text
-        return "\n\n".join(_text(node) for node in nodes) + "\n"
+        return operation_file.source(nodes)
+
+    def split(self, path: Path) -> Iterator[SourceOperation]:
+        """Yield each operation of a file with the fragments that it uses, as the panel sends it."""
+        for node in self._operations(path):
+            if node.name is None:
+                raise ManifestError(f"{path}: an operation has no name.")
+            nodes = operation_file.with_fragments([node], lambda name: self._fragment(name, path))
+            yield SourceOperation(f"{path}: {node.name.value}", PersistedOperation(operation_file.source(nodes)))
+
+    def _operations(self, path: Path) -> list[OperationDefinitionNode]:
+        definitions = self._syntax_trees[path].definitions
+        return [node for node in definitions if isinstance(node, OperationDefinitionNode)]
 
     def _fragment(self, name: str, path: Path) -> FragmentDefinitionNode:
         definitions = self._definitions.get(name, {})
@@ -123,26 +131,6 @@ class _Fragments:
             )
         (definition,) = definitions.values()
         return definition
-
-
-class _Spreads(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-
-    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: object) -> None:
-        self.names.append(node.name.value)
-
-
-def _spreads(node: DefinitionNode) -> list[str]:
-    visitor = _Spreads()
-    visit(node, visitor)
-    return visitor.names
-
-
-def _text(node: DefinitionNode) -> str:
-    assert node.loc is not None  # noqa: S101 - parsed with locations
-    return node.loc.source.body[node.loc.start : node.loc.end]
 
 
 # ---- Manifests -------------------------------------------------------------------------------

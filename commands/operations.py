@@ -25,18 +25,22 @@ def operations() -> None:
 @operations.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--client", default="default", show_default=True, help="The client: an app, or a version of an app.")
-def add(files: tuple[Path, ...], client: str) -> None:
+@click.option("--each", is_flag=True, help="Register each operation of a GraphQL file as a document of its own.")
+def add(files: tuple[Path, ...], client: str, *, each: bool) -> None:
     """Register the operations in FILES: all of them or none.
 
     FILES are GraphQL documents with the files of their fragments, persisted.json of the Relay
     compiler, or an Apollo persisted query manifest. Each operation is validated like a request.
     Registered operations stay registered.
+
+    A GraphQL file is one document, which clients send as a whole. With --each, every operation of
+    it is a document of its own, with the fragments that it uses. The panel sends its operations so.
     """
     from commands import manifest
     from models import persisted_operation
 
     try:
-        sources = manifest.read(files)
+        sources = manifest.read(files, each=each)
     except manifest.ManifestError as error:
         raise click.ClickException(str(error)) from None
     problems = list(_problems(sources))

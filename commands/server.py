@@ -132,7 +132,8 @@ def report_ready(settings: Settings, server_socket: socket.socket, sign_ins: "Se
         click.echo(f"Fullmakt listens on {settings.host} port {settings.port}.")
         return
     url = settings.public_url
-    click.echo(f"\nFullmakt is ready.\n\n  GraphiQL  {url}/graphql\n  Mailbox   {url}/mailbox\n")
+    panel_line = f"  Panel     {url}/\n" if settings.panel == "on" else ""
+    click.echo(f"\nFullmakt is ready.\n\n{panel_line}  GraphiQL  {url}/graphql\n  Mailbox   {url}/mailbox\n")
     if sign_ins:
         click.echo(format_sign_ins(sign_ins) + "\n")
     click.echo("Ctrl-C stops the server. The data stays in var/.\n")

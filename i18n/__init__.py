@@ -13,6 +13,7 @@ from i18n.catalogue import (
     mark,
     match,
     negotiate,
+    read_texts,
     translate,
     translate_plural,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "mark",
     "match",
     "negotiate",
+    "read_texts",
     "translate",
     "translate_plural",
 ]

@@ -66,6 +66,25 @@ translate = CATALOGUES.translate
 translate_plural = CATALOGUES.translate_plural
 
 
+def read_texts(locale: str, prefix: str) -> dict[str, str | list[str]]:
+    """The translations of the texts in files whose path begins with `prefix`, by the English text.
+
+    A plural is listed under its singular, as the list of its forms. A text without a translation is left out.
+    """
+    path = CATALOGUES.folder / f"{locale}.po"
+    if locale not in LOCALES or not path.is_file():
+        return {}
+    texts: dict[str, str | list[str]] = {}
+    with path.open("rb") as file:
+        for message in read_po(file, locale=locale):
+            if any(location.startswith(prefix) for location, _ in message.locations):
+                key = message.id if isinstance(message.id, str) else message.id[0]
+                forms = message.string if isinstance(message.string, str) else list(message.string or ())
+                if forms and all(forms) and not message.fuzzy:
+                    texts[key] = forms
+    return texts
+
+
 def match(tag: str) -> str | None:
     """The supported language of a tag such as `pl`, `pl-PL` or `no`. None if it is not supported."""
     try:

@@ -200,6 +200,7 @@ def test_serve_prints_its_urls_and_stops_its_database(var: Path, port: int, numb
     process = start(var, port)
     output = read_until(process, "Ctrl-C")
 
+    assert f"http://127.0.0.1:{port}/\n" in output
     assert f"http://127.0.0.1:{port}/graphql" in output
     assert f"http://127.0.0.1:{port}/mailbox" in output
     assert "owner       anna@example.com  demo" in output

@@ -42,6 +42,12 @@ def test_defaults() -> None:
     assert values.is_development
 
 
+def test_panel_is_on_or_off() -> None:
+    assert read(PRODUCTION).panel == "on"
+    assert read(PRODUCTION | {"FULLMAKT_PANEL": "off"}).panel == "off"
+    assert "FULLMAKT_PANEL" in error_text(PRODUCTION | {"FULLMAKT_PANEL": "no"})
+
+
 def test_variables_without_the_prefix_are_ignored() -> None:
     assert read(DEVELOPMENT | {"PORT": "x", "FULL": "y"}) == read(DEVELOPMENT)
 
@@ -247,12 +253,19 @@ def test_operations_get_each_setting() -> None:
         "mails_per_hour": 5,
     }
     texts = {"anchor_file": "file", "anchor_command": "command", "public_url": "https://app.example.com"}
-    variables = {settings.PREFIX + name.upper(): str(value) for name, value in (numbers | texts).items()}
+    origins = "https://www.example.com"
+    values = numbers | texts | {"allowed_origins": origins}
+    variables = {settings.PREFIX + name.upper(): str(value) for name, value in values.items()}
 
     config = configure(read(DEVELOPMENT | variables))
 
     names = {field.name for field in fields(OperationConfig)}
-    assert {name: getattr(config, name) for name in names} == {"link_key": KEY, **numbers, **texts}
+    assert {name: getattr(config, name) for name in names} == {
+        "link_key": KEY,
+        "allowed_origins": (origins,),
+        **numbers,
+        **texts,
+    }
 
 
 def test_operations_are_configured_in_one_place() -> None:

@@ -56,6 +56,7 @@ TESTED_IN = {
     "models/outbox/attachment.py": "tests/workspace/test_sending.py",
     "models/base/unset.py": "tests/models/accounts/test_account.py",
     "models/live/stream_state.py": "tests/models/live/test_hub.py",
+    "models/people/passkey_challenge.py": "tests/models/people/test_passkey_assertion.py",
     "models/people/password_check.py": "tests/models/people/test_sign_in.py",
     "models/people/visibility.py": "tests/resolvers/test_isolation.py",
     "server/client_info.py": "tests/server/test_proxies.py",

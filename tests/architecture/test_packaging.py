@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from web import fetch
+from web.packages import PackagesError
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
 LOCK_NAMES = ("requirements.lock", "requirements-otel.lock", "requirements-dev.lock")
@@ -125,7 +128,7 @@ def test_command_runs_in_any_folder(tmp_path: Path) -> None:
     assert all(name in process.stdout for name in ("serve", "migrate", "demo", "matrix", "schema", "credit"))
 
 
-def test_graphiql_files_match_their_hashes() -> None:
+def test_files_of_npm_packages_match_their_hashes() -> None:
     process = subprocess.run(
         [sys.executable, "-c", "import sys; from web import fetch; sys.exit(not fetch.is_complete())"],
         cwd=ROOT,
@@ -133,10 +136,33 @@ def test_graphiql_files_match_their_hashes() -> None:
     )
 
     assert process.returncode == 0
-    assert len((ROOT / "web" / "files.sha256").read_text().splitlines()) == 6
+    assert len((ROOT / "web" / "files.sha256").read_text().splitlines()) == 9
+
+
+def test_names_in_libraries_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / fetch.SOURCES["hooks.js"]
+    path.parent.mkdir(parents=True)
+    _ = path.write_text('import{options as n}from"preact";//# sourceMappingURL=hooks.module.js.map')
+
+    assert fetch.read_source(tmp_path, "hooks.js") == b'import{options as n}from"./preact.js";'
+
+    # A new version of a package may import in another way. This stops `make lock`, and not the panel.
+    _ = path.write_text("import{options as n}from'preact';")
+    with pytest.raises(PackagesError, match="0 times"):
+        _ = fetch.read_source(tmp_path, "hooks.js")
+
+
+def test_client_tests_check_the_types_of_the_same_libraries() -> None:
+    served_packages, client_packages = (
+        json.loads((ROOT / folder / "package.json").read_text())["dependencies"] for folder in ("web", "tests/clients")
+    )
+
+    for name in ("preact", "htm"):
+        assert client_packages[name] == served_packages[name]
 
 
 def test_every_file_ends_with_a_line_break_and_has_no_carriage_return() -> None:
-    contents = {path: path.read_bytes() for path in committed_files() if path.stat().st_size}
+    texts = [path for path in committed_files() if path.stat().st_size and path.suffix != ".png"]
+    contents = {path: path.read_bytes() for path in texts}
 
     assert [path for path, content in contents.items() if b"\r" in content or not content.endswith(b"\n")] == []

@@ -48,6 +48,28 @@ def test_fragment_of_the_same_file_has_priority(tmp_path: Path) -> None:
     assert texts(files(tmp_path, a_graphql=text, b_graphql=SHOWN_FRAGMENT, c_graphql=NAME_FRAGMENTS)) == [(text, None)]
 
 
+def test_each_operation_of_a_file_becomes_a_document_as_the_panel_sends_it(tmp_path: Path) -> None:
+    text = f"# two\n{NAMED_QUERY}\nfragment Inner on RoleDefinition {{ role }}\n{ROLES_QUERY}{SHOWN_FRAGMENT}"
+    paths = files(tmp_path, a_graphql=text, b_graphql=NAME_FRAGMENTS)
+
+    sources = manifest.read(paths, each=True)
+
+    assert [(source.location, source.operation.text) for source in sources] == [
+        (
+            f"{paths[0]}: Named",
+            f"{NAMED_QUERY}\n{SHOWN_FRAGMENT}\nfragment Name on RoleDefinition {{ name }}\n",
+        ),
+        (f"{paths[0]}: Roles", ROLES_QUERY),
+    ]
+
+
+def test_operation_without_a_name_cannot_be_a_document_of_its_own(tmp_path: Path) -> None:
+    (path,) = files(tmp_path, a_graphql="{ roles { role } }")
+
+    with pytest.raises(ManifestError, match=r"a\.graphql: an operation has no name\."):
+        _ = manifest.read([path], each=True)
+
+
 def test_circular_fragments_are_read_once(tmp_path: Path) -> None:
     circular_fragments = (
         "fragment Shown on RoleDefinition { ...Shown ...Other } fragment Other on RoleDefinition { ...Shown }"

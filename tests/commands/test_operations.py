@@ -5,9 +5,11 @@ from pathlib import Path
 from database import db
 from models import persisted_operation
 from models.audit.event import Event
-from tests.api import Api, count_rows
+from server import panel
+from tests.api import PASSWORD, Api, count_rows
 from tests.commands.command_line import run_command
 from tests.commands.operation_files import NAMED_QUERY, ROLES_QUERY, digest, files, relay_id
+from tests.server.persisted_requests import post, server
 
 
 async def test_operations_are_added_listed_and_removed(api: Api, database_url: str, tmp_path: Path) -> None:
@@ -58,3 +60,25 @@ async def test_no_operation_is_added_if_one_is_invalid(api: Api, database_url: s
     ]
     assert await count_rows() == before
     assert await db.fetch("SELECT 1 FROM documents", row=db.Row) == []
+
+
+async def test_panel_works_where_only_registered_operations_are_allowed(database_url: str) -> None:
+    async with server(database_url, "any") as api:
+        anna = await api.person("anna@example.com")
+    paths = sorted(map(str, panel.FOLDER.glob("*.graphql")))
+
+    async with server(database_url, "trusted") as api:
+        operations = (await api.http.get("/static/panel/operations.json")).json()
+        refusal = await post(api, {"query": operations["Viewer"], "operationName": "Viewer"})
+        code, output, error_output = await run_command(database_url, "operations", "add", "--each", *paths)
+        assert (code, error_output) == (0, "")
+        variables = {"input": {"email": anna.email, "password": PASSWORD}}
+        for name, text in operations.items():
+            assert f"{digest(text)}  " in output, name
+        body = {"query": operations["SignIn"], "operationName": "SignIn", "variables": variables}
+        sign_in = await post(api, body, headers={"X-Session": "cookie"})
+        viewer = await post(api, {"query": operations["Viewer"], "operationName": "Viewer"}, by=anna)
+
+    assert refusal[0] == 403
+    assert (sign_in[0], sign_in[1]["data"]["signIn"]["errors"]) == (200, [])
+    assert (viewer[0], viewer[1]["data"]["viewer"]["user"]["email"]) == (200, anna.email)

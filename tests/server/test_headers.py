@@ -40,14 +40,24 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("GET", "/static/graphiql/none.js", {}, "", 404),
     ("POST", "/static/graphiql/page.js", {}, "", 405),
     ("GET", "/static/vendor/graphiql.min.js", {}, "", 200),
-    ("GET", "/invitation", {}, "", 200),
+    ("GET", "/", {}, "", 200),
+    ("GET", "/sign-in", {}, "", 200),
+    ("GET", "/sign-up", {}, "", 200),
     ("GET", "/activate", {}, "", 200),
+    ("GET", "/forgot", {}, "", 200),
     ("GET", "/reset", {}, "", 200),
+    ("POST", "/reset", {}, "", 405),
+    ("GET", "/invitation", {}, "", 200),
     ("GET", "/email", {}, "", 200),
     ("GET", "/email-undo", {}, "", 200),
-    ("POST", "/reset", {}, "", 405),
-    ("GET", "/static/pages/page.css", {}, "", 200),
-    ("GET", "/static/pages/none.css", {}, "", 404),
+    ("GET", "/accounts", {}, "", 200),
+    ("GET", "/me", {}, "", 200),
+    ("GET", "/me/profile", {}, "", 200),
+    ("GET", "/a/1/users", {}, "", 200),
+    ("GET", "/static/panel/style.css", {}, "", 200),
+    ("GET", "/static/panel/none.css", {}, "", 404),
+    ("GET", "/static/panel/texts/pl.json", {}, "", 200),
+    ("GET", "/static/panel/texts/de.json", {}, "", 404),
     ("GET", "/mailbox", {}, "", 200),
     ("GET", "/mailbox.json", {}, "", 200),
     ("GET", UNKNOWN_MAIL, {}, "", 404),
@@ -61,7 +71,7 @@ REQUESTS: list[tuple[str, str, dict[str, str], str, int]] = [
     ("POST", "/exports/x", {}, "", 405),
     ("GET", "/document-files/x", {}, "", 404),
 ]
-DEVELOPMENT_PATHS = ("/mailbox", "/invitation", "/activate", "/reset", "/email", "/email-undo", "/static/pages")
+DEVELOPMENT_PATHS = ("/mailbox",)
 FORBIDDEN_HEADERS = ("server", "x-powered-by", "access-control-allow-origin", "set-cookie", "location")
 
 
@@ -135,7 +145,6 @@ async def test_plain_http_sends_no_hsts_header(api: Api) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/nothing",
         "/graphql/",
         "/.env",
@@ -163,7 +172,7 @@ async def test_path_traversal_in_static_files_is_404(production: httpx2.AsyncCli
     assert (await production.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/mailbox", "/mailbox.json", "/invitation", "/activate", "/reset", "/email"])
+@pytest.mark.parametrize("path", ["/mailbox", "/mailbox.json"])
 async def test_development_pages_are_404_in_production(production: httpx2.AsyncClient, api: Api, path: str) -> None:
     assert (await production.get(path)).status_code == 404
     assert (await api.http.get(path)).status_code == 200
