@@ -70,7 +70,10 @@ async def server(postgres: str, template: str) -> AsyncIterator[ServerUnderTest]
             await proxy.cut()
             if servers:
                 _ = await servers.pop().stop()
-            server = await stack.enter_async_context(run_process(database_url, FULLMAKT_PUBLIC_URL=url))
+            # Passkeys belong to a name: no browser has any for an address of numbers.
+            server = await stack.enter_async_context(
+                run_process(database_url, FULLMAKT_PUBLIC_URL=url, FULLMAKT_ALLOWED_HOSTS="localhost")
+            )
             proxy.server_port = server.port
             servers.append(server)
 
