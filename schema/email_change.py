@@ -87,6 +87,6 @@ class EmailChangeMutations:
         resolvers.email_change.undo_email_change,
         UndoEmailChangeInput,
         rule=PUBLIC,
-        description="Give a login its former address back by the mailed link. All sessions and the password end. The "
-        "former address gets a link for a new password.",
+        description="Give a login its former address back by the mailed link. All other sessions and the password end. "
+        "The former address gets a link for a new password.",
     )

@@ -81,7 +81,7 @@ class Mutation(email_change.EmailChangeMutations, passkey.PasskeyMutations):
         resolvers.session.reset_password,
         session.ResetPasswordInput,
         rule=PUBLIC,
-        description="Set a new password by the mailed link. All sessions of the user end.",
+        description="Set a new password by the mailed link. All other sessions of the user end.",
     )
     change_password: session.ChangePasswordPayload | None = mutation(
         resolvers.session.change_password,
