@@ -95,13 +95,21 @@ export function Choices({ name, label, options, values = [], hint }) {
   </fieldset>`;
 }
 
-/** A select. Only a new value is set: a later render must not undo what the user has chosen. */
-function Select({ value, children, ...attributes }) {
+/** A select. Its value is set until the user chooses: its options can arrive later, and a later render must not undo a choice. */
+function Select({ value, children, onChange, ...attributes }) {
   const element = useRef(/** @type {HTMLSelectElement | null} */ (null));
+  const isChosen = useRef(false);
   useLayoutEffect(() => {
-    if (element.current && value !== undefined) element.current.value = value;
+    isChosen.current = false;
   }, [value]);
-  return html`<select ref=${element} ...${attributes}>${children}</select>`;
+  useLayoutEffect(() => {
+    if (element.current && value !== undefined && !isChosen.current) element.current.value = value;
+  });
+  const choose = (/** @type {Event} */ event) => {
+    isChosen.current = true;
+    onChange?.(event);
+  };
+  return html`<select ref=${element} ...${attributes} onChange=${choose}>${children}</select>`;
 }
 
 /** The values by name. A checkbox is true or false; several checkboxes of one name with values are a list. @param {HTMLFormElement} form */
