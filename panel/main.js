@@ -1,6 +1,7 @@
 // Starts the panel: language, session, then the page of the address.
 
 import { App } from "./components/app.js";
+import { Problem } from "./components/problem.js";
 import { requireReauthentication } from "./components/reauthentication.js";
 import { hasOperation } from "./core/graph.js";
 import { setReauthentication } from "./core/query.js";
@@ -22,8 +23,7 @@ async function start() {
 }
 
 function showFailure() {
-  const again = () => location.reload();
-  render(html`<main><div class="problem" role="alert"><p>${translate("The server did not answer. Try again.")}</p><button type="button" onClick=${again}>${translate("Try again")}</button></div></main>`, root);
+  render(html`<main><${Problem} problem=${translate("The server did not answer. Try again.")} retry=${() => location.reload()} /></main>`, root);
 }
 
 start().catch((error) => {

@@ -58,3 +58,8 @@ export const WORKSPACE_PAGES = [
   { pattern: "/reports", load: () => import("./pages/workspace/reports.js"), title: () => translate("Reports"), permission: "REPORTS_READ" },
   { pattern: "/exports", load: () => import("./pages/workspace/exports.js"), title: () => translate("Exports"), permission: "EXPORTS_CREATE" },
 ];
+
+/** The pages that an account has: those of a bureau only in bureaus, those of a module only where it is installed. @param {{ kind: string, decisions: Record<string, any> }} account */
+export function pagesOf(account) {
+  return ACCOUNT_PAGES.filter(({ kind, permission }) => (!kind || kind === account.kind) && (!permission || account.decisions[permission] !== undefined));
+}

@@ -126,7 +126,7 @@ def _read_texts(locale: str) -> _File:
 
 
 _texts_of: Final = cache(_read_texts)
-"""The same, read at the first request for the language."""
+"""The texts of a language, read and compressed at the first request for it."""
 
 
 def _file(content: bytes, media_type: str) -> _File:

@@ -1,16 +1,17 @@
 // Chooses the page of the address, with its frame around it.
 
-import { account, enterAccount, loadAccount, viewAs } from "../core/account.js";
+import { account, accountProblem, enterAccount, loadAccount, viewAs } from "../core/account.js";
 import { execute } from "../core/graph.js";
 import { listen } from "../core/live.js";
 import { address, match, navigate } from "../core/router.js";
-import { viewer } from "../core/session.js";
+import { storeCurrentAccount, viewer } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { locale, translate } from "../core/texts.js";
 import { html, useEffect, useErrorBoundary, useState } from "../core/view.js";
 import { useReload } from "../core/query.js";
 import { ACCOUNT_PAGES, PUBLIC_PAGES, USER_PAGES } from "../routes.js";
-import { AccountFrame, DoorFrame, UserFrame } from "./layout.js";
+import { AccountFrame, DoorFrame, showHeading, UserFrame } from "./layout.js";
+import { Problem } from "./problem.js";
 import { ReauthenticationDialog } from "./reauthentication.js";
 
 /** The route of a path, with its parameters and its account's number. */
@@ -30,9 +31,6 @@ export function App() {
   const { path } = useStore(address);
   const user = useStore(viewer);
   useStore(locale);
-  useEffect(() => {
-    if (!user) listen(undefined);
-  }, [user]);
   return html`
     <${Page} path=${path} user=${user} />
     <${ReauthenticationDialog} />
@@ -40,18 +38,20 @@ export function App() {
 }
 
 function Page({ path, user }) {
-  const found = findRoute(path);
+  const destination = findRoute(path);
   useEffect(() => {
     if (path === "/") navigate(startPage(user), { replace: true });
-    else if (found && !found.route.isPublic && user === null) navigate(`/sign-in?next=${encodeURIComponent(path + location.search)}`, { replace: true });
+    else if (destination && !destination.route.isPublic && user === null) navigate(`/sign-in?next=${encodeURIComponent(path + location.search)}`, { replace: true });
   }, [path, user]);
   if (path === "/") return null;
-  if (!found) return html`<${DoorFrame} title=${translate("Page not found")}><p><a href="/">${translate("To the start")}</a></p><//>`;
-  const { route, parameters, number } = found;
+  if (!destination) return html`<${DoorFrame} title=${translate("Page not found")}><p><a href="/">${translate("To the start")}</a></p><//>`;
+  const { route, parameters, number } = destination;
   if (route.isPublic) return html`<${Loaded} key=${route.pattern} route=${route} parameters=${parameters} />`;
   if (!user) return null;
-  if (number === null) return html`<${UserPage} route=${route} parameters=${parameters} />`;
-  return html`<${AccountPage} key=${number} number=${number} route=${route} parameters=${parameters} />`;
+  // The page of another user, or of another account, is built anew: its forms and lists keep nothing.
+  const { id } = user.user;
+  if (number === null) return html`<${UserPage} key=${id} route=${route} parameters=${parameters} />`;
+  return html`<${AccountPage} key=${`${id} ${number}`} number=${number} route=${route} parameters=${parameters} />`;
 }
 
 /** The page after a sign-in: the account of the session, otherwise the list of accounts. */
@@ -68,51 +68,65 @@ function UserPage({ route, parameters }) {
   return html`<${UserFrame} route=${route}><${Loaded} key=${route.pattern} route=${route} parameters=${parameters} /><//>`;
 }
 
-function AccountPage({ number, route, parameters }) {
-  const [problem, setProblem] = useState(/** @type {string | null} */ (null));
+/** Enter an account, and follow the changes of the viewer's access to it. Undefined until it is read, null without access. @param {number} number */
+function useAccount(number) {
   const [isScoped, setScoped] = useState(false);
-  const frame = useStore(account);
+  const storedFrame = useStore(account);
+  const hasProblem = useStore(accountProblem) !== "";
+  // Until the account is entered, the stored frame is that of the former account.
+  const frame = isScoped ? storedFrame : undefined;
   useEffect(() => {
-    let isCurrent = true;
-    enterAccount(number)
-      .then(() => isCurrent && setProblem(null))
-      .catch(() => isCurrent && setProblem(translate("The server did not answer. Try again.")));
+    enterAccount(number);
     setScoped(true);
-    return () => {
-      isCurrent = false;
-    };
-  }, [number]);
+  }, []);
   useEffect(() => {
+    if (!frame) return;
+    storeCurrentAccount(number);
     // The session remembers the account for the next visit without an address.
-    if (frame) execute("SwitchAccount", { input: { accountId: frame.id } }, { anyView: true }).catch(() => undefined);
+    execute("SwitchAccount", { input: { accountId: frame.id } }, { anyView: true }).catch(() => undefined);
   }, [frame?.id]);
   useEffect(() => {
+    // While the account is read, the former stream goes on.
+    if (frame === undefined && !hasProblem) return;
     // The events of the account have each change of access to it, too.
     const canFollow = frame?.decisions.EVENTS_READ?.allowed;
     listen(frame && canFollow ? { operation: "AccountEvents", variables: { accountId: frame.id } } : { operation: "AccessChanged", variables: {} });
-  }, [frame?.id, frame?.decisions.EVENTS_READ?.allowed]);
+  }, [frame === undefined, frame?.id, frame?.decisions.EVENTS_READ?.allowed, hasProblem]);
   useReload(loadAccount);
+  return frame;
+}
 
-  if (problem) return html`<${UserFrame} route=${route}><div class="problem" role="alert"><p>${problem}</p></div><//>`;
-  if (!isScoped || frame === undefined) return html`<${UserFrame} route=${route}><p class="loading">${translate("Loading…")}</p><//>`;
+function AccountPage({ number, route, parameters }) {
+  const frame = useAccount(number);
+  const problem = useStore(accountProblem);
+  if (frame === undefined)
+    return html`<${UserFrame} route=${route}>
+      ${problem ? html`<${Problem} problem=${problem} retry=${loadAccount} />` : html`<p class="loading">${translate("Loading…")}</p>`}
+    <//>`;
   if (frame === null && viewAs.value)
     return html`<${UserFrame} route=${route}>
-      <h1 tabindex="-1">${translate("No access")}</h1>
-      <p>${translate("%(name)s sees nothing of this account.", { name: viewAs.value.label })}</p>
+      <${Refusal} title=${translate("No access")}><p>${translate("%(name)s sees nothing of this account.", { name: viewAs.value.label })}</p><//>
     <//>`;
   if (frame === null)
     return html`<${UserFrame} route=${route}>
-      <h1 tabindex="-1">${translate("No access")}</h1>
-      <p>${translate("You have no access to the account %(number)d, or no longer.", { number })}</p>
-      <p><a href="/accounts">${translate("To your accounts")}</a></p>
+      <${Refusal} title=${translate("No access")}>
+        <p>${translate("You have no access to the account %(number)d, or no longer.", { number })}</p>
+        <p><a href="/accounts">${translate("To your accounts")}</a></p>
+      <//>
     <//>`;
   const decision = route.permission ? frame.decisions[route.permission] : undefined;
   const isRefused = decision && !decision.allowed;
   return html`<${AccountFrame} frame=${frame} route=${route}>
     ${isRefused
-      ? html`<h1 tabindex="-1">${route.title?.() ?? translate("No access")}</h1><p class="empty">${translate("This page cannot be shown.")} ${decision.explanation}</p>`
+      ? html`<${Refusal} key=${route.pattern} title=${route.title?.() ?? translate("No access")}><p class="empty">${translate("This page cannot be shown.")} ${decision.explanation}</p><//>`
       : html`<${Loaded} key=${route.pattern} route=${route} parameters=${parameters} frame=${frame} />`}
   <//>`;
+}
+
+/** In the place of a page: why it is not shown. @param {{ title: string, children?: any }} properties */
+function Refusal({ title, children }) {
+  useEffect(showHeading, []);
+  return html`<h1 tabindex="-1">${title}</h1>${children}`;
 }
 
 /** Loads the module of a page, shows the page, and moves the focus to its heading. */
@@ -127,13 +141,9 @@ function Loaded({ route, parameters, frame }) {
     );
   }, []);
   useEffect(() => {
-    const heading = document.querySelector("main h1");
-    if (component && heading instanceof HTMLElement) {
-      document.title = `${heading.textContent} – Fullmakt`;
-      heading.focus({ preventScroll: true });
-    }
+    if (component) showHeading();
   }, [component]);
-  if (problem || error) return html`<div class="problem" role="alert"><p>${problem || translate("Something went wrong on this page. Load it again.")}</p></div>`;
+  if (problem || error) return html`<${Problem} problem=${problem || translate("Something went wrong on this page. Load it again.")} retry=${() => location.reload()} />`;
   if (!component) return html`<p class="loading">${translate("Loading…")}</p>`;
   return html`<${component.view} parameters=${parameters} account=${frame} />`;
 }

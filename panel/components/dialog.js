@@ -6,7 +6,7 @@ import { translate } from "../core/texts.js";
 import { html, useEffect, useId, useRef, useState } from "../core/view.js";
 import { Form } from "./form.js";
 
-/** What a change that needs no permission is. It still cannot be made while the account is viewed as somebody else. */
+/** What a change that needs no permission is. It still cannot be made while the account is viewed as another user. */
 const ALLOWED = { allowed: true, explanation: "" };
 
 /** The name of a button that stands once for each entry of a list: its text, and the entry. @param {string} label @param {string} name */
@@ -27,7 +27,8 @@ export function Dialog({ title, onClose, children }) {
     event.preventDefault();
     onClose();
   };
-  return html`<dialog ref=${element} aria-labelledby=${titleId} onCancel=${cancel}>
+  // A browser can close a dialog without asking: at a second Escape, for example.
+  return html`<dialog ref=${element} aria-labelledby=${titleId} onCancel=${cancel} onClose=${onClose}>
     <div class="head">
       <h2 id=${titleId}>${title}</h2>
       <button type="button" class="quiet" aria-label=${translate("Close")} onClick=${onClose}>✕</button>
@@ -38,7 +39,7 @@ export function Dialog({ title, onClose, children }) {
 
 /**
  * A button that opens a dialog. `children` is a function that gets `close` and returns the content. With `can` it is
- * disabled, with the reason, if the decision is no, and while the account is viewed as somebody else.
+ * disabled, with the reason, if the decision is no, and while the account is viewed as another user.
  * @param {{ label: string, title?: string, kind?: string, can?: any, children: (close: () => void) => any, description?: string }} properties
  */
 export function DialogButton({ label, title = label, kind = "", can, children, description }) {

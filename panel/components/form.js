@@ -22,21 +22,25 @@ export function Form({ submit, run, onDone, cancel, kind = "", fields = {}, chil
     const invalid = element.current?.querySelector('[aria-invalid="true"]');
     if (invalid instanceof HTMLElement) invalid.focus();
     // The button of a long form can be far from its errors.
-    else if (errors.general.length) element.current?.querySelector(".problem")?.scrollIntoView({ block: "nearest" });
+    else if (errors.general.length || Object.keys(errors.byField).length) element.current?.querySelector(".problem")?.scrollIntoView({ block: "nearest" });
   }, [errors]);
 
   const onSubmit = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    if (isRunning || !element.current) return;
+    const form = element.current;
+    if (isRunning || !form) return;
     setRunning(true);
     setErrors({ byField: {}, general: [] });
     try {
-      const payload = await run(readValues(element.current));
-      if (payload?.errors?.length) setErrors(assignErrors(payload.errors, element.current, fields));
+      const payload = await run(readValues(form));
+      if (payload?.errors?.length) setErrors(assignErrors(payload.errors, form, fields));
       else {
         onDone?.(payload);
         reloadAll();
       }
+    } catch (error) {
+      console.error(error);
+      setErrors({ byField: {}, general: [translate("Something went wrong on this page. Load it again.")] });
     } finally {
       setRunning(false);
     }

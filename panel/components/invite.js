@@ -2,13 +2,13 @@
 
 import { createIdempotencyKey, mutate, reloadAll } from "../core/query.js";
 import { LOCALE_NAMES, translate, translatePlural } from "../core/texts.js";
-import { html, useRef, useState } from "../core/view.js";
+import { html, useEffect, useRef, useState } from "../core/view.js";
 import { DialogButton } from "./dialog.js";
 import { Field, Form } from "./form.js";
 import { newTerms, TERMS_FIELDS, TermsFields } from "./terms.js";
 
 /** Refusals after which the other addresses are not tried: they would have the same outcome. */
-const FATAL = ["REAUTHENTICATION_REQUIRED", "NETWORK", "VIEW_AS"];
+const FATAL = ["REAUTHENTICATION_REQUIRED", "NETWORK", "VIEW_AS", "UNAUTHENTICATED", "SERVICE_UNAVAILABLE"];
 /** @typedef {{ email: string, problem: string | null, code: string }} Outcome */
 
 /** @param {{ account: any, label?: string, title?: string, kind?: string, email?: string, description?: string }} properties */
@@ -23,6 +23,13 @@ function InviteForm({ account, email, close }) {
   const [outcomes, setOutcomes] = useState(/** @type {Outcome[]} */ ([]));
   const [progress, setProgress] = useState("");
   const keys = useRef(/** @type {Map<string, string>} */ (new Map()));
+  const isOpen = useRef(true);
+  useEffect(
+    () => () => {
+      isOpen.current = false;
+    },
+    [],
+  );
 
   const inviteOne = async (/** @type {string} */ address, /** @type {any} */ input) => {
     // An address that is tried again after a lost answer is invited once.
@@ -38,6 +45,8 @@ function InviteForm({ account, email, close }) {
     /** @type {Outcome[]} */
     const newOutcomes = [];
     for (const address of addresses) {
+      // Closing the dialog, or leaving the page, stops the invitations that were not sent yet.
+      if (!isOpen.current) break;
       setProgress(translate("%(done)d of %(total)d addresses", { done: newOutcomes.length, total: addresses.length }));
       const { errors } = await inviteOne(address, input);
       newOutcomes.push({ email: address, problem: errors.length ? errors.map(({ message }) => message).join(" ") : null, code: errors[0]?.code ?? "" });
@@ -58,7 +67,7 @@ function InviteForm({ account, email, close }) {
     ${outcomes.length > 0 && html`<${Outcomes} outcomes=${outcomes} />`}
     <p role="status">${progress}</p>
     ${isDone
-      ? html`<div class="actions"><button type="button" class="primary" onClick=${close}>${translate("Close")}</button></div>`
+      ? html`<div class="actions"><button ref=${focus} type="button" class="primary" onClick=${close}>${translate("Close")}</button></div>`
       : html`<${Form}
         submit=${translate("Invite")}
         run=${invite}
@@ -86,6 +95,9 @@ function InviteForm({ account, email, close }) {
         <//>`}
   `;
 }
+
+/** Focuses an element when it is new in the page. @param {HTMLElement | null} element */
+const focus = (element) => element?.focus();
 
 function Outcomes({ outcomes }) {
   return html`<div role="status"><ul aria-label=${translate("Outcomes")}>

@@ -2,16 +2,30 @@
 
 import { viewAs, viewAccountAs } from "../core/account.js";
 import { formatDate } from "../core/formats.js";
+import { reloadAll } from "../core/query.js";
 import { address } from "../core/router.js";
 import { signOut, viewer } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { chooseLocale, LOCALE_NAMES, locale, translate } from "../core/texts.js";
-import { html, useId } from "../core/view.js";
-import { ACCOUNT_PAGES, USER_PAGES } from "../routes.js";
+import { html, useEffect, useId, useState } from "../core/view.js";
+import { pagesOf, USER_PAGES } from "../routes.js";
 import { QuickSwitch } from "./quick-switch.js";
+
+/** Move the focus to the heading of the page, and give its text to the window. */
+export function showHeading() {
+  const heading = document.querySelector("main h1");
+  if (!(heading instanceof HTMLElement)) return;
+  document.title = `${heading.textContent} – Fullmakt`;
+  heading.focus({ preventScroll: true });
+}
 
 /** A page without a session. @param {{ title: string, children?: any }} properties */
 export function DoorFrame({ title, children }) {
+  useEffect(() => {
+    document.title = `${title} – Fullmakt`;
+    // A form that gives way to its outcome takes the focus with it.
+    if (document.activeElement === document.body) showHeading();
+  });
   return html`<${SkipLink} />
     <main id="content" class="door">
       <p class="brand">Fullmakt</p>
@@ -34,22 +48,24 @@ export function UserFrame({ route, children }) {
 
 /** A page of an account. @param {{ frame: any, route: any, children?: any }} properties */
 export function AccountFrame({ frame, route, children }) {
-  const pages = ACCOUNT_PAGES.filter(({ kind, permission }) => (!kind || kind === frame.kind) && (!permission || isKnown(frame.decisions[permission])));
   return html`<${SkipLink} />
     <${ViewAsBar} />
     <${Header} frame=${frame} />
     <${AccountNotice} frame=${frame} />
     <div class="columns">
-      <${Navigation} label=${frame.name} pages=${pages} base=${`/a/${frame.number}`} route=${route} decisions=${frame.decisions} />
+      <${Navigation} label=${frame.name} pages=${pagesOf(frame)} base=${`/a/${frame.number}`} route=${route} decisions=${frame.decisions} />
       <main id="content">${children}</main>
     </div>`;
 }
 
-/** True if an installation has the permission. A switched-off module has none. */
-const isKnown = (/** @type {any} */ decision) => decision !== undefined;
-
 function SkipLink() {
-  return html`<a class="skip" href="#content" data-reload>${translate("To the content")}</a>`;
+  const skip = (/** @type {MouseEvent} */ event) => {
+    // The address keeps the token of a mailed link after its `#`.
+    event.preventDefault();
+    const heading = document.querySelector("main h1");
+    if (heading instanceof HTMLElement) heading.focus();
+  };
+  return html`<a class="skip" href="#content" onClick=${skip}>${translate("To the content")}</a>`;
 }
 
 function Header({ frame }) {
@@ -59,8 +75,14 @@ function Header({ frame }) {
     <${QuickSwitch} frame=${frame} />
     <span class="spacer"></span>
     <a href=${USER_PAGES[0]?.pattern} class="who">${user?.user.name}</a>
-    <button type="button" onClick=${signOut}>${translate("Sign out")}</button>
+    <${SignOutButton} />
   </header>`;
+}
+
+function SignOutButton() {
+  const [problem, setProblem] = useState("");
+  return html`<button type="button" onClick=${async () => setProblem(await signOut())}>${translate("Sign out")}</button>
+    ${problem && html`<span class="problem" role="alert">${problem}</span>`}`;
 }
 
 /** What holds for the whole account at the moment. */
@@ -89,7 +111,8 @@ function Navigation({ label, pages, base, route, decisions = {} }) {
         .filter(({ title }) => title)
         .map(({ pattern, title, permission }) => {
           const isRefused = permission && !decisions[permission]?.allowed;
-          return html`<li><a href=${base + pattern} class=${isRefused ? "refused" : ""} aria-current=${pattern === route.pattern ? "page" : isBelow(pattern) ? "true" : undefined}>${title()}</a></li>`;
+          const reason = isRefused ? decisions[permission]?.explanation : undefined;
+          return html`<li><a href=${base + pattern} class=${isRefused ? "refused" : ""} title=${reason} aria-current=${pattern === route.pattern ? "page" : isBelow(pattern) ? "true" : undefined}>${title()}</a></li>`;
         })}
     </ul>
   </nav>`;
@@ -98,9 +121,18 @@ function Navigation({ label, pages, base, route, decisions = {} }) {
 function LanguageChoice() {
   const id = useId();
   const name = useStore(locale);
+  const choose = async (/** @type {any} */ { target: select }) => {
+    try {
+      await chooseLocale(select.value);
+    } catch {
+      select.value = locale.value;
+    }
+    // Texts of the server, such as the names of roles, are in a language too.
+    reloadAll();
+  };
   return html`<footer class="languages">
     <label for=${id}>${translate("Language")}</label>
-    <select id=${id} value=${name} onChange=${(/** @type {any} */ event) => chooseLocale(event.target.value)}>
+    <select id=${id} value=${name} onChange=${choose}>
       ${Object.entries(LOCALE_NAMES).map(([value, text]) => html`<option value=${value} lang=${value}>${text}</option>`)}
     </select>
   </footer>`;

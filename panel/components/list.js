@@ -5,6 +5,7 @@ import { useStore } from "../core/store.js";
 import { translate, translatePlural } from "../core/texts.js";
 import { useQuery } from "../core/query.js";
 import { html, useEffect, useId, useState } from "../core/view.js";
+import { Problem } from "./problem.js";
 
 const PAGE_SIZE = 25;
 const SEARCH_MILLISECONDS = 250;
@@ -23,9 +24,12 @@ export function List({ operation, variables = () => ({}), connection, columns, l
   const { query } = useStore(address);
   const names = [...(hasSearch ? ["search"] : []), ...filters.map(({ name }) => name)];
   const state = Object.fromEntries(names.map((name) => [name, query.get(prefix + name) ?? ""]));
-  const [cursors, setCursors] = useState(/** @type {(string | null)[]} */ ([null]));
   const stateKey = JSON.stringify(state);
-  useEffect(() => setCursors([null]), [stateKey]);
+  const [pages, setPages] = useState(/** @type {{ stateKey: string, cursors: (string | null)[] }} */ ({ stateKey, cursors: [null] }));
+  // Another search or filter begins with its first page, and so does a return to the former one.
+  useEffect(() => setPages({ stateKey, cursors: [null] }), [stateKey]);
+  const cursors = pages.stateKey === stateKey ? pages.cursors : [null];
+  const setCursors = (/** @type {(string | null)[]} */ newCursors) => setPages({ stateKey, cursors: newCursors });
   const { data, problem, isLoading, isStale, reload } = useQuery(operation, { first: PAGE_SIZE, after: cursors.at(-1), ...variables(state) });
   const list = data && connection(data);
   const change = (/** @type {string} */ name, /** @type {string} */ value) => setParameters({ [prefix + name]: value });
@@ -41,7 +45,7 @@ export function List({ operation, variables = () => ({}), connection, columns, l
       ${filters.map((filter) => html`<${Filter} ...${filter} value=${state[filter.name]} onChange=${(/** @type {string} */ value) => change(filter.name, value)} />`)}
       ${actions}
     </div>`}
-    ${problem && html`<div class="problem" role="alert"><p>${problem}</p><button type="button" onClick=${reload}>${translate("Try again")}</button></div>`}
+    ${problem && html`<${Problem} problem=${problem} retry=${reload} />`}
     ${!data && isLoading && html`<p class="loading">${translate("Loading…")}</p>`}
     ${data && !list && html`<p class="empty">${translate("You may not see this list.")}</p>`}
     ${list && list.nodes.length === 0 && !isStale && html`<div class="empty">${isFiltered ? translate("No entry matches the search.") : empty}</div>`}

@@ -33,21 +33,36 @@ function AccountDialog({ onClose }) {
   const [text, setText] = useState("");
   const [search, setSearch] = useState("");
   const [active, setActive] = useState(0);
+  // Enter can be pressed before the accounts of the last letters are there.
+  const [isEntered, setEntered] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSearch(text.trim()), SEARCH_MILLISECONDS);
     return () => clearTimeout(timer);
   }, [text]);
-  const { data, problem, isLoading } = useQuery("QuickSwitch", { first: COUNT, filter: search ? { search } : null });
+  const { data, problem, isLoading, isStale } = useQuery("QuickSwitch", { first: COUNT, filter: search ? { search } : null }, { anyView: true });
   const accounts = data?.accounts?.nodes ?? [];
+  const isUpToDate = text.trim() === search && !isStale;
   useEffect(() => setActive(0), [search]);
+  useEffect(() => {
+    document.getElementById(`${id}-${active}`)?.scrollIntoView({ block: "nearest" });
+  }, [active]);
   const choose = (/** @type {any} */ account) => {
     onClose();
     navigate(`/a/${account.number}`);
   };
+  useEffect(() => {
+    if (!isEntered || !isUpToDate) return;
+    setEntered(false);
+    if (accounts[active]) choose(accounts[active]);
+  }, [isEntered, isUpToDate]);
+  const onInput = (/** @type {any} */ event) => {
+    setEntered(false);
+    setText(event.target.value);
+  };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && accounts.length) setActive((active + step + accounts.length) % accounts.length);
-    else if (event.key === "Enter" && accounts[active]) choose(accounts[active]);
+    else if (event.key === "Enter") setEntered(true);
     else return;
     event.preventDefault();
   };
@@ -63,11 +78,12 @@ function AccountDialog({ onClose }) {
         aria-activedescendant=${accounts[active] ? `${id}-${active}` : undefined}
         value=${text}
         autofocus
-        onInput=${(/** @type {any} */ event) => setText(event.target.value)}
+        onInput=${onInput}
         onKeyDown=${onKeyDown}
       />
     </div>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
+    ${!data && isLoading && html`<p class="loading">${translate("Loading…")}</p>`}
     ${!problem && !isLoading && !accounts.length && html`<p class="empty">${translate("No account matches the search.")}</p>`}
     <ul id=${`${id}-list`} role="listbox" aria-label=${translate("Accounts")} class="choices">
       ${accounts.map(

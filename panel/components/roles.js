@@ -1,12 +1,14 @@
 // What the roles and permissions mean, in words of the server, and the view of an account as a role.
 
 import { account as accountStore, viewAs, viewAccountAs } from "../core/account.js";
-import { execute } from "../core/graph.js";
+import { formatDate } from "../core/formats.js";
+import { describeErrors, describeFailure, execute } from "../core/graph.js";
 import { navigate } from "../core/router.js";
 import { Store, useStore } from "../core/store.js";
 import { locale, translate, translatePlural } from "../core/texts.js";
 import { html, useEffect } from "../core/view.js";
 import { describeButton, DialogButton } from "./dialog.js";
+import { Problem } from "./problem.js";
 
 /** @typedef {{ role: string, name: string, description: string, permissions: { permission: string, description: string, restrictable: boolean }[] }} RoleMeaning */
 
@@ -15,19 +17,43 @@ export const ROLES_WITH_LIST = ["CONSULTANT", "SIMPLE_USER"];
 
 /** The roles in a language. They do not change while the panel is open. @type {Store<{ locale: string, roles: RoleMeaning[] }>} */
 const meanings = new Store({ locale: "", roles: /** @type {RoleMeaning[]} */ ([]) });
+/** Why the roles could not be read. Empty if they were. */
+const meaningsProblem = new Store("");
+/** The language in which the roles are being read. Many parts of a page ask for them at once. */
+let requestedLocale = "";
+
+/** @param {string} language */
+async function loadMeanings(language) {
+  if (meanings.value.locale === language || requestedLocale === language) return;
+  requestedLocale = language;
+  let problem = "";
+  try {
+    const { data, errors } = await execute("RoleMeanings", {}, { anyView: true });
+    if (!data) problem = describeErrors(errors);
+    else if (locale.value === language) meanings.set({ locale: language, roles: data.roles });
+  } catch (error) {
+    problem = describeFailure(error);
+  }
+  if (requestedLocale !== language) return;
+  requestedLocale = "";
+  meaningsProblem.set(problem);
+}
 
 /** All roles with their permissions, in the user's language. Empty until they are read. @returns {RoleMeaning[]} */
 export function useRoles() {
   const stored = useStore(meanings);
   const language = useStore(locale);
   useEffect(() => {
-    if (meanings.value.locale === language) return;
-    execute("RoleMeanings").then(
-      ({ data }) => data && meanings.set({ locale: language, roles: data.roles }),
-      () => undefined,
-    );
+    loadMeanings(language);
   }, [language]);
   return stored.roles;
+}
+
+/** In the place of what needs the roles, as long as useRoles has none. */
+export function MissingRoles() {
+  const problem = useStore(meaningsProblem);
+  if (problem) return html`<${Problem} problem=${problem} retry=${() => loadMeanings(locale.value)} />`;
+  return html`<p class="loading">${translate("Loading…")}</p>`;
 }
 
 /** A function that gives the meaning of a permission in words, or its name until the meanings are read. */
@@ -63,6 +89,11 @@ export function whileClosing(decision) {
   return decision.reason === "ACCOUNT_CLOSING" ? { ...decision, allowed: true, explanation: "" } : decision;
 }
 
+/** The decision about a change that is refused while the account closes, also if its permission stays: owners keep OWNERSHIP to reopen. @param {any} account @param {any} [decision] */
+export function unlessClosing({ closesAt }, decision) {
+  return closesAt ? { allowed: false, explanation: translate("The account is read-only, because it closes on %(date)s.", { date: formatDate(closesAt) }) } : decision;
+}
+
 /** A button that opens the meanings of all roles, each with a button that views the account as the role. @param {{ account: any }} properties */
 export function RolesButton({ account }) {
   return html`<${DialogButton} label=${translate("Meaning of the roles")}>
@@ -74,7 +105,7 @@ function RoleList({ account, close }) {
   const roles = useRoles();
   const isViewing = useStore(viewAs) !== null;
   const canView = viewDecision(account).allowed && !isViewing;
-  if (!roles.length) return html`<p class="loading">${translate("Loading…")}</p>`;
+  if (!roles.length) return html`<${MissingRoles} />`;
   return roles.map(
     ({ role, name, description, permissions }) => html`<section key=${role} class="card">
       <h3>${name}</h3>

@@ -5,7 +5,7 @@ import { endOfDay, toDay } from "../core/formats.js";
 import { translate } from "../core/texts.js";
 import { html, useState } from "../core/view.js";
 import { Choices, Field } from "./form.js";
-import { ROLES_WITH_LIST, useRoles } from "./roles.js";
+import { MissingRoles, ROLES_WITH_LIST, useRoles } from "./roles.js";
 
 /** Names of inputs that these fields have by other names. */
 export const TERMS_FIELDS = { grantValidUntil: "end", validUntil: "end" };
@@ -18,18 +18,18 @@ const LIST = "LIST";
 /**
  * The fields. `role` is the present or proposed role; `permissions` are marked at first. A grant that exists has `isChange`:
  * its list can be kept as it is, because the graph does not say whether it has one.
- * @param {{ role: string, roles?: string[], permissions?: string[] | null, end?: string | null, isChange?: boolean, canSetEnd?: boolean }} properties
+ * @param {{ role: string, permissions?: string[] | null, end?: string | null, isChange?: boolean }} properties
  */
-export function TermsFields({ role: formerRole, roles: offeredRoles, permissions = null, end = null, isChange = false, canSetEnd = true }) {
+export function TermsFields({ role: formerRole, permissions = null, end = null, isChange = false }) {
   const roles = useRoles();
   const [role, setRole] = useState(formerRole);
   const isSame = isChange && role === formerRole;
   const [choice, setChoice] = useState(isChange ? KEEP : permissions ? LIST : WHOLE_ROLE);
   const meaning = roles.find((entry) => entry.role === role);
-  const offered = roles.filter((entry) => entry.role !== "OWNER" && (!offeredRoles || offeredRoles.includes(entry.role)));
+  const offered = roles.filter((entry) => entry.role !== "OWNER");
   const isConsultant = role === "CONSULTANT";
   const usedChoice = (choice === KEEP && !isSame) || (choice === WHOLE_ROLE && isConsultant) ? (isConsultant ? LIST : WHOLE_ROLE) : choice;
-  if (!roles.length) return html`<p class="loading">${translate("Loading…")}</p>`;
+  if (!roles.length) return html`<${MissingRoles} />`;
   return html`
     <${Field}
       name="role"
@@ -63,13 +63,7 @@ export function TermsFields({ role: formerRole, roles: offeredRoles, permissions
       options=${(meaning?.permissions ?? []).map(({ permission, description }) => [permission, description])}
       values=${permissions && role === formerRole ? permissions : []}
     />`}
-    ${canSetEnd && html`<${Field}
-      name="end"
-      label=${translate("Access ends after")}
-      type="date"
-      value=${toDay(end)}
-      hint=${translate("Empty: the access has no end.")}
-    />`}
+    <${Field} name="end" label=${translate("Access ends after")} type="date" value=${toDay(end)} hint=${translate("Empty: the access has no end.")} />
   `;
 }
 
@@ -83,9 +77,10 @@ export function newTerms({ role, choice, permissions, end }) {
  * @param {Record<string, any>} values @param {{ role: string, end: string | null }} former @param {string} endName
  */
 export function changedTerms({ role, choice, permissions, end }, former, endName) {
-  const isNewEnd = end !== toDay(former.end);
+  // A form that is sent before it has its fields changes nothing.
+  const isNewEnd = end !== undefined && end !== toDay(former.end);
   return {
-    role: role === former.role ? null : role,
+    role: role && role !== former.role ? role : null,
     permissions: choice === LIST ? (permissions ?? []) : null,
     // A new role starts without a list.
     removePermissionList: choice === WHOLE_ROLE && role === former.role ? true : null,

@@ -1,6 +1,6 @@
 // Requests to the graph. Each operation is one of panel/operations.graphql, and is named by the components that use it.
 
-import { locale } from "./texts.js";
+import { locale, translate } from "./texts.js";
 
 /** @typedef {{ message: string, path?: (string | number)[], extensions?: Record<string, any> }} GraphError */
 /** @typedef {{ data: any, errors: GraphError[] }} GraphResult */
@@ -13,6 +13,17 @@ let operations;
 
 /** The server did not answer, or not in GraphQL. */
 export class NetworkError extends Error {}
+
+/** The messages of errors as one text, each once. @param {{ message: string }[]} errors */
+export function describeErrors(errors) {
+  return [...new Set(errors.map(({ message }) => message))].join(" ") || translate("The server did not answer. Try again.");
+}
+
+/** What the user reads of a NetworkError. Any other error is thrown again. @param {unknown} error */
+export function describeFailure(error) {
+  if (!(error instanceof NetworkError)) throw error;
+  return translate("The server did not answer. Try again.");
+}
 
 /** Send all later requests in this account, viewed as a role or a grant if `viewAs` is set. @param {number | null} account @param {string | null} viewAs */
 export function setScope(account, viewAs) {
@@ -38,6 +49,8 @@ export async function execute(name, variables = {}, { anyView = false } = {}) {
 /** Open a subscription and call `onResult` for each result. Ends with the signal, or with the connection. @param {string} name @param {Record<string, any>} variables @param {{ onOpen: () => void, onResult: (result: any) => void, signal: AbortSignal }} options @returns {Promise<"complete" | "lost" | "refused">} */
 export async function subscribe(name, variables, { onOpen, onResult, signal }) {
   const response = await send(name, variables, "text/event-stream", true, signal);
+  // A busy or restarting server, or the proxy before it, refuses nothing for good.
+  if (response.status === 429 || response.status >= 500) return "lost";
   if (!response.ok || !response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) return "refused";
   onOpen();
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -5,6 +5,7 @@
 
 import { subscribe } from "./graph.js";
 import { reloadAll } from "./query.js";
+import { viewer } from "./session.js";
 
 const QUIET_MILLISECONDS = 150;
 const MAX_PAUSE_MILLISECONDS = 30_000;
@@ -15,6 +16,14 @@ let stream;
 /** @type {Subscription | undefined} */
 let subscription;
 let timer = 0;
+let userId = /** @type {string | undefined} */ (undefined);
+
+// A stream belongs to the user who has opened it.
+viewer.subscribe((newViewer) => {
+  if (newViewer?.user.id === userId) return;
+  userId = newViewer?.user.id;
+  listen(undefined);
+});
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) close();

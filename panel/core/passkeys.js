@@ -18,28 +18,33 @@ export function encodeBase64Url(buffer) {
 }
 
 /** Create a passkey, and store it under a name. Returns the payload of the mutation. @param {string} name @returns {Promise<any>} */
-export async function addPasskey(name) {
-  const begun = await mutate("BeginPasskeyRegistration");
-  if (begun.errors.length) return begun;
-  const credential = await ask((options) => navigator.credentials.create({ publicKey: readCreationOptions(options) }), begun.options);
-  return typeof credential === "string" ? mutate("AddPasskey", { credential, name }) : credential;
+export function addPasskey(name) {
+  return exchange("BeginPasskeyRegistration", createCredential, (credential) => mutate("AddPasskey", { credential, name }));
 }
 
 /** Sign in with a passkey. The browser lets the user choose one. Returns the payload of the mutation. @returns {Promise<any>} */
-export async function signInWithPasskey() {
-  const begun = await mutate("BeginPasskeySignIn");
-  if (begun.errors.length) return begun;
-  const credential = await ask((options) => navigator.credentials.get({ publicKey: readRequestOptions(options) }), begun.options);
-  return typeof credential === "string" ? mutate("SignInWithPasskey", { credential }) : credential;
+export function signInWithPasskey() {
+  return exchange("BeginPasskeySignIn", getCredential, (credential) => mutate("SignInWithPasskey", { credential }));
 }
 
 /** Prove in the session that it is the user. Returns the payload of the mutation. @returns {Promise<any>} */
-export async function reauthenticateWithPasskey() {
-  const begun = await mutate("BeginPasskeyReauthentication");
-  if (begun.errors.length) return begun;
-  const credential = await ask((options) => navigator.credentials.get({ publicKey: readRequestOptions(options) }), begun.options);
-  return typeof credential === "string" ? mutate("Reauthenticate", { passkey: credential }) : credential;
+export function reauthenticateWithPasskey() {
+  return exchange("BeginPasskeyReauthentication", getCredential, (passkey) => mutate("Reauthenticate", { passkey }));
 }
+
+/**
+ * Get options from the graph, ask the browser for a credential, and send it. Returns the last payload, or the first with errors.
+ * @param {string} beginning @param {(options: any) => Promise<Credential | null>} run @param {(credential: string) => Promise<any>} send
+ */
+async function exchange(beginning, run, send) {
+  const payload = await mutate(beginning);
+  if (payload.errors.length) return payload;
+  const credential = await ask(run, payload.options);
+  return typeof credential === "string" ? send(credential) : credential;
+}
+
+const createCredential = (/** @type {any} */ options) => navigator.credentials.create({ publicKey: readCreationOptions(options) });
+const getCredential = (/** @type {any} */ options) => navigator.credentials.get({ publicKey: readRequestOptions(options) });
 
 /** The credential as a text, or a payload that says why there is none. @param {(options: any) => Promise<Credential | null>} run @param {string} options */
 async function ask(run, options) {

@@ -1,8 +1,8 @@
 // Hooks that read and change data through the graph.
 
 import { viewAs } from "./account.js";
-import { execute, NetworkError } from "./graph.js";
-import { requireSignIn, viewer } from "./session.js";
+import { describeErrors, describeFailure } from "./graph.js";
+import { executeInSession, viewer } from "./session.js";
 import { translate } from "./texts.js";
 import { useCallback, useEffect, useRef, useState } from "./view.js";
 
@@ -41,28 +41,29 @@ export function useReload(reload) {
  * While it is read again, the former data stay. `data` is null before the first answer. `errors` are those of refused fields.
  * @param {string} operation
  * @param {Record<string, any>} [variables]
- * @param {{ skip?: boolean }} [options]
+ * @param {{ skip?: boolean, anyView?: boolean }} [options] With `anyView`, it is always read as the user themselves.
  */
-export function useQuery(operation, variables = {}, { skip = false } = {}) {
+export function useQuery(operation, variables = {}, { skip = false, anyView = false } = {}) {
   const [result, setResult] = useState(/** @type {{ data: any, errors: any[], problem: string | null, key: string }} */ ({ data: null, errors: [], problem: null, key: "" }));
   const [isLoading, setLoading] = useState(!skip);
   const key = operation + JSON.stringify(variables);
-  const latest = useRef("");
+  const requests = useRef({ key: "", sent: 0, answered: 0 });
   const load = useCallback(async () => {
     if (skip) return;
-    latest.current = key;
+    requests.current.key = key;
+    const request = ++requests.current.sent;
     setLoading(true);
     /** @type {typeof result} */
     let newResult;
     try {
-      const { data, errors } = await execute(operation, variables);
-      if (isSignedOut(errors)) requireSignIn();
+      const { data, errors } = await executeInSession(operation, variables, { anyView });
       newResult = { data, errors, problem: data === null ? describeErrors(errors) : null, key };
     } catch (error) {
       newResult = { data: null, errors: [], problem: describeFailure(error), key };
     }
-    // A slower answer to former variables must not replace the newer one.
-    if (latest.current !== key) return;
+    // A slower answer, to former variables or to an earlier request, must not replace the newer one.
+    if (requests.current.key !== key || request < requests.current.answered) return;
+    requests.current.answered = request;
     setResult((former) => (newResult.problem && former.key === key && former.data ? { ...former, problem: newResult.problem } : newResult));
     setLoading(false);
   }, [key, skip]);
@@ -71,7 +72,7 @@ export function useQuery(operation, variables = {}, { skip = false } = {}) {
     reloaders.add(load);
     return () => {
       reloaders.delete(load);
-      latest.current = "";
+      requests.current.key = "";
     };
   }, [load]);
   return { ...result, isLoading, isStale: result.key !== key, reload: load };
@@ -98,8 +99,7 @@ export async function mutate(operation, input) {
 
 async function runMutation(operation, input) {
   try {
-    const { data, errors } = await execute(operation, input === undefined ? {} : { input }, { anyView: true });
-    if (isSignedOut(errors)) requireSignIn();
+    const { data, errors } = await executeInSession(operation, input === undefined ? {} : { input }, { anyView: true });
     const payload = data ? Object.values(data)[0] : null;
     if (payload) return payload;
     return { errors: [{ code: errors[0]?.extensions?.code ?? "ERROR", message: describeErrors(errors), field: null }] };
@@ -110,17 +110,3 @@ async function runMutation(operation, input) {
 
 /** A key that makes a repeat of the same creation harmless: after a double click or a lost connection. */
 export const createIdempotencyKey = () => crypto.randomUUID();
-
-function isSignedOut(errors) {
-  return errors.some((/** @type {any} */ error) => error.extensions?.code === "UNAUTHENTICATED") && viewer.value !== null;
-}
-
-function describeErrors(errors) {
-  const messages = errors.map((/** @type {any} */ error) => error.message);
-  return [...new Set(messages)].join(" ") || translate("The server did not answer. Try again.");
-}
-
-function describeFailure(error) {
-  if (!(error instanceof NetworkError)) throw error;
-  return translate("The server did not answer. Try again.");
-}

@@ -55,7 +55,7 @@ export function followLink(event) {
   const link = event.target instanceof Element ? event.target.closest("a") : null;
   const isPlainClick = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlainClick || event.defaultPrevented || link.target || link.hasAttribute("download")) return;
-  if (link.origin !== location.origin || link.dataset.reload !== undefined || (link.hash && link.pathname === location.pathname)) return;
+  if (link.origin !== location.origin || (link.hash && link.pathname === location.pathname)) return;
   event.preventDefault();
-  navigate(link.pathname + link.search + link.hash);
+  navigate(link.href);
 }

@@ -2,7 +2,6 @@
 
 import { Store } from "./store.js";
 
-export const LOCALES = ["en", "pl", "fr", "nb", "it", "sv"];
 /** Languages by their own names, because a reader of the list may know only theirs. */
 export const LOCALE_NAMES = { en: "English", pl: "Polski", fr: "Français", nb: "Norsk bokmål", it: "Italiano", sv: "Svenska" };
 const ALIASES = { no: "nb", nn: "nb" };
@@ -14,6 +13,8 @@ const TWO_FORMS = ["one", "other"];
 
 /** The language that the panel is shown in. */
 export const locale = new Store("en");
+/** The language that was chosen last. Its texts may still be on their way. */
+let chosenLocale = "en";
 /** @type {Record<string, string | string[]>} */
 let catalogue = {};
 
@@ -23,12 +24,21 @@ export function preferredLocale() {
   return languages.map(matchLocale).find(Boolean) ?? "en";
 }
 
-/** Load the texts of a language and render the panel in it. @param {string} name */
+/** Load the texts of a language and render the panel in it. Throws an error if the server does not send them. @param {string} name */
 export async function chooseLocale(name) {
-  catalogue = name === "en" ? {} : await (await fetch(`/static/panel/texts/${name}.json`)).json();
+  chosenLocale = name;
+  const texts = name === "en" ? {} : await loadTexts(name);
+  if (name !== chosenLocale) return;
+  catalogue = texts;
   localStorage.setItem(STORAGE_KEY, name);
   document.documentElement.lang = name;
   locale.set(name);
+}
+
+async function loadTexts(name) {
+  const response = await fetch(`/static/panel/texts/${name}.json`);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return response.json();
 }
 
 /** A text in the chosen language, with its `%(name)s` placeholders filled. @param {string} text @param {Record<string, unknown>} [values] */
@@ -53,5 +63,5 @@ function fill(text, values = {}) {
 function matchLocale(tag) {
   const language = tag.toLowerCase().split("-")[0];
   const name = ALIASES[language] ?? language;
-  return LOCALES.includes(name) ? name : undefined;
+  return Object.hasOwn(LOCALE_NAMES, name) ? name : undefined;
 }

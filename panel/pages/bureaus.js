@@ -3,22 +3,22 @@
 import { DialogButton } from "../components/dialog.js";
 import { Field, Form } from "../components/form.js";
 import { List } from "../components/list.js";
+import { PermissionDetails } from "../components/roles.js";
 import { statusText } from "../components/status.js";
 import { endOfDay, formatDate, formatInstant, toDay } from "../core/formats.js";
 import { mutate } from "../core/query.js";
-import { translate, translatePlural } from "../core/texts.js";
+import { translate } from "../core/texts.js";
 import { html, useState } from "../core/view.js";
 import { AnswerButtons, EndEngagementButton, EngageButton, EngagementRequests, StandingPermissionsButton, useAccountFacts } from "./engagement.js";
-import { PermissionChoices, permissionErrors, useConsultantPermissions } from "./permission-choices.js";
+import { PermissionChoices, permissionErrors } from "./permission-choices.js";
 
 export default function BureausPage({ account }) {
   const [shown, setShown] = useState(/** @type {any[]} */ ([]));
   const facts = useAccountFacts(shown.map(({ bureau }) => bureau.id));
-  const permissions = useConsultantPermissions();
   const columns = [
     { title: translate("Bureau"), cell: ({ bureau }) => html`${bureau.name}<br /><small>${[bureau.number, bureau.ownerEmail].filter(Boolean).join(" · ")}</small>` },
     { title: translate("Status"), cell: (/** @type {any} */ engagement) => html`<${StatusCell} engagement=${engagement} />` },
-    { title: translate("Every consultant may"), cell: (/** @type {any} */ engagement) => html`<${StandingCell} engagement=${engagement} permissions=${permissions} />` },
+    { title: translate("Every consultant may"), cell: (/** @type {any} */ engagement) => html`<${StandingCell} engagement=${engagement} />` },
     { title: translate("Consultants"), cell: (/** @type {any} */ engagement) => html`<${ConsultantsCell} account=${account} engagement=${engagement} />` },
     { title: translate("Actions"), cell: (/** @type {any} */ engagement) => html`<${Actions} account=${account} engagement=${engagement} canSeeOther=${facts.has(engagement.bureau.id)} />` },
   ];
@@ -61,14 +61,11 @@ function StatusCell({ engagement }) {
   `;
 }
 
-function StandingCell({ engagement, permissions }) {
+function StandingCell({ engagement }) {
   const { status, consultantPermissions, consultantValidUntil } = engagement;
   if (status !== "ACTIVE" && status !== "PENDING") return null;
   if (!consultantPermissions) return translate("Nothing, until you give permissions to each consultant");
-  return html`<details>
-      <summary>${translatePlural("%(n)d permission", "%(n)d permissions", consultantPermissions.length)}</summary>
-      <ul>${permissions.filter(({ permission }) => consultantPermissions.includes(permission)).map(({ permission, description }) => html`<li key=${permission}>${description}</li>`)}</ul>
-    </details>
+  return html`<${PermissionDetails} permissions=${consultantPermissions} />
     ${consultantValidUntil && html`<small>${translate("until %(date)s", { date: formatDate(consultantValidUntil) })}</small>`}`;
 }
 
@@ -91,9 +88,9 @@ function ConsultantsCell({ account, engagement }) {
 function GrantPermissionsButton({ account, grant }) {
   const title = translate("Permissions of %(name)s", { name: grant.user.name });
   const save = ({ permissions, validUntil }) =>
-    mutate("SetConsultantPermissions", {
+    mutate("UpdateGrant", {
       grantId: grant.id,
-      ...(permissions.length ? { permissions } : { removePermissionList: true }),
+      ...(permissions?.length ? { permissions } : { removePermissionList: true }),
       ...(validUntil ? { validUntil: validUntil === toDay(grant.validUntil) ? null : endOfDay(validUntil) } : grant.validUntil ? { removeEnd: true } : {}),
     });
   return html`<${DialogButton} label=${translate("Permissions")} title=${title} description=${title} can=${account.decisions.USERS_WRITE}>

@@ -5,6 +5,7 @@ import { Field, Form } from "../components/form.js";
 import { createIdempotencyKey, mutate, useQuery } from "../core/query.js";
 import { translate, translatePlural } from "../core/texts.js";
 import { html, useMemo, useState } from "../core/view.js";
+import { DaysField } from "./subscription.js";
 
 /** Opens a new account for a client. @param {{ account: any }} properties */
 export function NewClientButton({ account }) {
@@ -20,7 +21,7 @@ function NewClientForm({ account, close }) {
     mutate("CreateClientAccount", { bureauAccountId: account.id, name, ownerName, ownerEmail, country: country || null, organizationNumber: organizationNumber || null, idempotencyKey });
   if (client)
     return html`
-      <p role="status">${translate("The account %(name)s is open. Its owner got a mail with a link that takes it over.", { name: client.name })}</p>
+      <p role="status">${translate("The account %(name)s is open. Its owner gets a mail with a link to take it over.", { name: client.name })}</p>
       <p><a href=${`/a/${client.number}`}>${translate("Enter the account")}</a></p>
       <div class="actions"><button type="button" onClick=${close}>${translate("Close")}</button></div>
     `;
@@ -50,15 +51,14 @@ export function ExtendButton({ account, client }) {
 
 function ExtendForm({ account, client, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
-  const { data } = useQuery("PayableDays", { number: account.number });
+  const { data } = useQuery("TransferableDays", { number: account.number });
   const days = data?.account?.subscription?.transferableDays;
-  const extend = (/** @type {any} */ values) =>
-    mutate("ExtendClientSubscription", { accountId: client.id, payerAccountId: account.id, days: Number.parseInt(values.days, 10) || 0, idempotencyKey });
+  const extend = (/** @type {any} */ values) => mutate("ExtendSubscription", { accountId: client.id, payerAccountId: account.id, days: Number(values.days), idempotencyKey });
   return html`
     <p>${translate("The days are taken from the subscription of %(name)s. They cannot be taken back.", { name: account.name })}</p>
     ${days !== undefined && html`<p>${translatePlural("%(n)d day can be given.", "%(n)d days can be given.", days)}</p>`}
     <${Form} submit=${translate("Give the days")} run=${extend} cancel=${close} onDone=${close}>
-      <${Field} name="days" label=${translate("Days")} type="number" min="10" max="365" value="30" hint=${translate("10 to 365 days.")} required />
+      <${DaysField} />
     <//>
   `;
 }

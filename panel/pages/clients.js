@@ -12,8 +12,6 @@ import { ActivationButton, ExtendButton, NewClientButton } from "./client-accoun
 import { AssignButton, UnassignButton } from "./consultant-assignment.js";
 import { AnswerButtons, EndEngagementButton, EngagementRequests, OfferButton, useAccountFacts } from "./engagement.js";
 
-const DAY_MILLISECONDS = 86_400_000;
-
 export default function ClientsPage({ account }) {
   const { query } = useStore(address);
   const [chosen, setChosen] = useState(/** @type {Map<string, string>} */ (new Map()));
@@ -99,8 +97,6 @@ function makeFilters(people, hasConsultant) {
 /** The filter of the graph for the state of the list. @param {Record<string, string>} state */
 function readFilter({ search, status, consultant, cover, permissions, ends }) {
   const isSole = cover === "SOLE" && consultant;
-  // The instant of a whole day, because the list is read again when its filter changes.
-  const today = Math.floor(Date.now() / DAY_MILLISECONDS) * DAY_MILLISECONDS;
   return {
     side: "BUREAU",
     search: search || null,
@@ -109,8 +105,16 @@ function readFilter({ search, status, consultant, cover, permissions, ends }) {
     soleConsultantId: isSole ? consultant : null,
     withoutConsultant: cover === "NOBODY" ? true : cover === "SOMEONE" ? false : null,
     awaitsPermissions: permissions ? permissions === "WAITS" : null,
-    endsBefore: ends ? new Date(today + (Number(ends) + 1) * DAY_MILLISECONDS).toISOString() : null,
+    endsBefore: /^\d{1,3}$/.test(ends ?? "") ? startOfDay(Number(ends) + 1).toISOString() : null,
   };
+}
+
+/** The beginning of a later day in the user's zone. It is the same all day, because the list is read again when its filter changes. @param {number} daysLater */
+function startOfDay(daysLater) {
+  const start = new Date();
+  start.setHours(0, 0, 0, 0);
+  start.setDate(start.getDate() + daysLater);
+  return start;
 }
 
 function makeColumns({ account, facts, chosen, choose }) {

@@ -2,6 +2,7 @@
 
 import { DialogButton } from "../components/dialog.js";
 import { Field, Form } from "../components/form.js";
+import { whileClosing } from "../components/roles.js";
 import { statusText } from "../components/status.js";
 import { execute, NetworkError } from "../core/graph.js";
 import { endOfDay } from "../core/formats.js";
@@ -47,7 +48,7 @@ export function AssignButton({ account, clients, label = translate("Assign a con
  */
 export function UnassignButton({ account, clients, grants, label = translate("Unassign a consultant"), isSingle = false }) {
   const title = isSingle ? translate("Unassign a consultant from %(name)s", { name: clients[0]?.[1] }) : label;
-  return html`<${DialogButton} label=${label} title=${title} kind="danger" description=${isSingle ? title : undefined} can=${account.decisions.USERS_WRITE}>
+  return html`<${DialogButton} label=${label} title=${title} kind="danger" description=${isSingle ? title : undefined} can=${whileClosing(account.decisions.USERS_WRITE)}>
     ${(/** @type {() => void} */ close) => html`
       <p>${translate("The access of the consultant to these clients ends at once.")}</p>
       <${BulkForm} operation="UnassignConsultant" submit=${translate("Unassign")} kind="danger" account=${account} clients=${clients} isSingle=${isSingle} readInput=${({ userId }) => ({ userId })} close=${close}>
@@ -136,29 +137,32 @@ function makeInputs(common, clients, isAll) {
 async function runAll(operation, inputs, keys, onProgress, isStopped) {
   const outcomes = new Map();
   let total = { doneCount: 0, refusedCount: 0, remainingCount: 0 };
-  for (const input of inputs) {
+  for (const [index, input] of inputs.entries()) {
     const text = JSON.stringify(input);
     if (!keys.has(text)) keys.set(text, createIdempotencyKey());
     const former = total;
+    const laterCount = inputs.slice(index + 1).reduce((count, { clientAccountIds }) => count + clientAccountIds.length, 0);
+    let remainingCount = 0;
     let idleCalls = 0;
     do {
       if (isStopped()) return { outcomes, errors: [] };
       const payload = await mutate(operation, { ...input, idempotencyKey: keys.get(text) });
       if (payload.errors.length) return { outcomes, errors: payload.errors };
       for (const outcome of payload.outcomes) outcomes.set(outcome.clientAccountId, outcome);
-      const isIdle = total.doneCount + total.refusedCount === former.doneCount + former.refusedCount + payload.progress.doneCount + payload.progress.refusedCount;
-      idleCalls = isIdle ? idleCalls + 1 : 0;
-      total = addProgress(former, payload.progress);
+      remainingCount = payload.progress.remainingCount;
+      const newTotal = addProgress(former, payload.progress, laterCount);
+      idleCalls = newTotal.doneCount + newTotal.refusedCount === total.doneCount + total.refusedCount ? idleCalls + 1 : 0;
+      total = newTotal;
       onProgress({ progress: total, outcomes: new Map(outcomes) });
-    } while (total.remainingCount > 0 && idleCalls < MAX_IDLE_CALLS);
-    if (total.remainingCount > 0) return { outcomes, errors: [{ code: "REMAINING", field: null, message: translate("Some clients could not be reached now. Go on in a moment.") }] };
+    } while (remainingCount > 0 && idleCalls < MAX_IDLE_CALLS);
+    if (remainingCount > 0) return { outcomes, errors: [{ code: "REMAINING", field: null, message: translate("Some clients could not be reached now. Go on in a moment.") }] };
   }
   return { outcomes, errors: [] };
 }
 
-/** @param {Progress} former @param {Progress} progress @returns {Progress} */
-function addProgress(former, { doneCount, refusedCount, remainingCount }) {
-  return { doneCount: former.doneCount + doneCount, refusedCount: former.refusedCount + refusedCount, remainingCount };
+/** `laterCount` is the number of clients of the inputs that follow. @param {Progress} former @param {Progress} progress @param {number} laterCount @returns {Progress} */
+function addProgress(former, { doneCount, refusedCount, remainingCount }, laterCount) {
+  return { doneCount: former.doneCount + doneCount, refusedCount: former.refusedCount + refusedCount, remainingCount: remainingCount + laterCount };
 }
 
 /** The names of all clients with an outcome: known ones, those of grants, otherwise those of the list. */
@@ -202,17 +206,19 @@ function BulkOutcome({ progress, outcomes, names }) {
 }
 
 /** A choice of a person with access to the bureau. @param {{ account: any, name: string, label: string, exceptId?: string }} properties */
-export function PersonField({ account, name, label, exceptId }) {
+function PersonField({ account, name, label, exceptId }) {
   const searchId = useId();
   const [search, setSearch] = useState("");
   const { data } = useQuery("BureauPeopleNames", { number: account.number, filter: { status: ["ACTIVE"], search: search || null } });
   const list = data?.account?.grants;
   const people = (list?.nodes ?? []).filter((/** @type {any} */ { user }) => user.id !== exceptId);
+  // Enter in the search must not send the form around it.
+  const keep = (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && event.preventDefault();
   return html`
     ${(search || list?.pageInfo.hasNextPage) &&
     html`<div class="field">
       <label for=${searchId}>${translate("Search")}</label>
-      <input id=${searchId} type="search" value=${search} onChange=${(/** @type {any} */ event) => setSearch(event.target.value)} />
+      <input id=${searchId} type="search" value=${search} onKeyDown=${keep} onInput=${(/** @type {any} */ event) => setSearch(event.target.value)} />
     </div>`}
     <${Field} name=${name} label=${label} type="select" required>
       ${people.map((/** @type {any} */ { user }) => html`<option key=${user.id} value=${user.id}>${user.email ? `${user.name} (${user.email})` : user.name}</option>`)}

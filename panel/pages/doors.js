@@ -18,11 +18,12 @@ const secretKey = (/** @type {string} */ email) => `registration:${email.toLower
 export async function enter(target) {
   try {
     await loadViewer();
-    navigate(target, { replace: true });
   } catch {
     // The server does not answer at the moment. The start of the panel says so, and tries again.
     location.replace(target);
+    return;
   }
+  navigate(target, { replace: true });
 }
 
 /** The fields of a sign-in. The code is asked for after the graph has demanded it. @param {{ needsCode: boolean, email?: string }} properties */
@@ -109,6 +110,11 @@ function Repeat({ email, operation }) {
 
 const isRegistration = (/** @type {string} */ key) => key.startsWith("registration:");
 
+/** Remove the secrets of registrations: a login that is active needs none. */
+function removeSecrets() {
+  for (const key of Object.keys(localStorage).filter(isRegistration)) localStorage.removeItem(key);
+}
+
 export function Activate() {
   const { token } = useStore(address);
   const user = useStore(viewer);
@@ -120,10 +126,9 @@ export function Activate() {
   }, [demand]);
   const activate = async (/** @type {any} */ { password }) => {
     const input = { token, password: password || null };
-    let payload = { errors: /** @type {any[]} */ ([]) };
     // This browser may have registered several addresses. Only the secret of this token's address is accepted.
     for (const [, registrationSecret] of password ? [] : Object.entries(localStorage).filter(([key]) => isRegistration(key))) {
-      payload = await mutate("Activate", { ...input, registrationSecret });
+      const payload = await mutate("Activate", { ...input, registrationSecret });
       if (!needsPassword(payload)) return note(payload);
     }
     return note(await mutate("Activate", input));
@@ -135,12 +140,13 @@ export function Activate() {
       setDemand("REQUIRED");
       return { errors: [], isIncomplete: true };
     }
+    if (code === "ALREADY_ACTIVE") removeSecrets();
     if (["ALREADY_ACTIVE", "SIGN_IN_REQUIRED", "TOKEN_INVALID", "TOKEN_EXPIRED"].includes(code)) setDemand(code);
     return payload;
   };
   const finish = (/** @type {any} */ { isIncomplete }) => {
     if (isIncomplete) return;
-    for (const key of Object.keys(localStorage).filter(isRegistration)) localStorage.removeItem(key);
+    removeSecrets();
     enter("/");
   };
   if (!token) return html`<${MissingToken} title=${translate("Activate your login")} />`;
@@ -179,8 +185,12 @@ function NewLink() {
 function TakeOver({ token }) {
   const [needsCode, setNeedsCode] = useState(false);
   const run = async (/** @type {any} */ values) => {
-    const payload = await signIn(values, () => setNeedsCode(true));
-    return payload.errors.length ? payload : mutate("Activate", { token });
+    const signInPayload = await signIn(values, () => setNeedsCode(true));
+    if (signInPayload.errors.length) return signInPayload;
+    const payload = await mutate("Activate", { token });
+    // The visitor is signed in, even if the link does not work for this login.
+    if (payload.errors.length) await refreshViewer();
+    return payload;
   };
   return html`<${Form} submit=${translate("Sign in and take over")} run=${run} onDone=${() => enter("/")}><${SignInFields} needsCode=${needsCode} /><//>`;
 }

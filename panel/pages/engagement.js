@@ -3,6 +3,7 @@
 import { ConfirmButton, DialogButton } from "../components/dialog.js";
 import { Field, Form } from "../components/form.js";
 import { List } from "../components/list.js";
+import { whileClosing } from "../components/roles.js";
 import { statusText } from "../components/status.js";
 import { endOfDay, formatDate, toDay } from "../core/formats.js";
 import { createIdempotencyKey, mutate, useQuery } from "../core/query.js";
@@ -31,7 +32,7 @@ function EngageForm({ account, close }) {
     withNumber("bureauNumber", values.bureauNumber, (bureauNumber) => mutate("EngageBureau", { clientAccountId: account.id, bureauNumber, ...readPermissions(values), idempotencyKey }));
   if (isSent) return html`<${RequestSent} close=${close} />`;
   return html`
-    <p>${translate("The bureau can accept for 30 days. Before that it has no access.")}</p>
+    <p>${translate("The bureau can accept for 30 days. Until it accepts, it has no access.")}</p>
     <${Form} submit=${translate("Send the request")} run=${engage} cancel=${close} onDone=${() => setSent(true)} fields=${permissionErrors}>
       <${Field} name="bureauNumber" label=${translate("Account number of the bureau")} inputmode="numeric" autocomplete="off" required />
       <${StandingPermissions} account=${account} />
@@ -126,8 +127,8 @@ export function AnswerButtons({ account, engagement, other, canSeeOther, isClien
       label=${translate("Decline")}
       title=${translate("Decline the engagement with %(name)s", { name: other.name })}
       description=${translate("Decline the engagement with %(name)s", { name: other.name })}
-      can=${can}
-      consequence=${translate("There is no engagement with %(name)s. Its owner gets a mail. A new request is possible.", { name: other.name })}
+      can=${whileClosing(can)}
+      consequence=${translate("There will be no engagement with %(name)s. Its owner gets a mail. A new request is possible.", { name: other.name })}
       run=${() => mutate("DeclineEngagement", id)}
     />
     ${canSeeOther &&
@@ -135,7 +136,7 @@ export function AnswerButtons({ account, engagement, other, canSeeOther, isClien
       label=${translate("Withdraw")}
       title=${translate("Withdraw the request to %(name)s", { name: other.name })}
       description=${translate("Withdraw the request to %(name)s", { name: other.name })}
-      can=${can}
+      can=${whileClosing(can)}
       consequence=${translate("The request to %(name)s can no longer be accepted.", { name: other.name })}
       run=${() => mutate("EndEngagement", id)}
     />`}
@@ -147,11 +148,11 @@ export function StandingPermissionsButton({ account, engagement }) {
   const { name } = engagement.bureau;
   const save = (/** @type {any} */ values) => {
     const { consultantPermissions, consultantValidUntil } = readPermissions(values);
-    return mutate("UpdateEngagement", {
-      engagementId: engagement.id,
-      ...(consultantPermissions ? { consultantPermissions } : { removeConsultantPermissions: true }),
-      ...(consultantValidUntil ? { consultantValidUntil } : consultantPermissions && engagement.consultantValidUntil ? { removeConsultantEnd: true } : {}),
-    });
+    if (!consultantPermissions) return mutate("UpdateEngagement", { engagementId: engagement.id, removeConsultantPermissions: true });
+    // The end of a day that is not changed may be earlier than midnight, and must not move.
+    const isKept = engagement.consultantPermissions && values.consultantValidUntil === toDay(engagement.consultantValidUntil);
+    const end = consultantValidUntil ? { consultantValidUntil } : { removeConsultantEnd: true };
+    return mutate("UpdateEngagement", { engagementId: engagement.id, consultantPermissions, ...(isKept ? {} : end) });
   };
   const title = translate("Permissions of %(name)s", { name });
   return html`<${DialogButton} label=${translate("Permissions")} title=${title} description=${title} can=${account.decisions.USERS_WRITE}>
@@ -171,7 +172,7 @@ export function EndEngagementButton({ account, engagement, other, isBureau = fal
     label=${translate("End")}
     title=${translate("End the engagement with %(name)s", { name: other.name })}
     description=${translate("End the engagement with %(name)s", { name: other.name })}
-    can=${account.decisions.USERS_WRITE}
+    can=${whileClosing(account.decisions.USERS_WRITE)}
     consequence=${consequence}
     run=${() => mutate("EndEngagement", { engagementId: engagement.id })}
   />`;
@@ -207,7 +208,7 @@ function WithdrawButton({ account, request }) {
     label=${translate("Withdraw")}
     title=${translate("Withdraw the request to %(name)s", { name })}
     description=${translate("Withdraw the request to %(name)s", { name })}
-    can=${account.decisions.USERS_WRITE}
+    can=${whileClosing(account.decisions.USERS_WRITE)}
     consequence=${translate("The request to %(name)s can no longer be accepted.", { name })}
     run=${() => mutate("WithdrawEngagementRequest", { engagementRequestId: request.id })}
   />`;

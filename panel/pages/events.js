@@ -22,14 +22,14 @@ export default function EventsPage({ account }) {
   // A user has a grant for each time that they got access.
   const names = new Map(people.map(({ user }) => [user.id, user.name]));
   const filters = [
-    { name: "type", label: translate("Field"), options: groups },
+    { name: "type", label: translate("Event"), options: groups },
     ...(canReadUsers ? [{ name: "person", label: translate("By"), options: [...names] }] : []),
     { name: "from", label: translate("From"), type: "date" },
     { name: "to", label: translate("Until"), type: "date" },
   ];
   const columns = [
     { title: translate("Time"), cell: ({ occurredAt }) => formatInstant(occurredAt) },
-    { title: translate("Field"), cell: (/** @type {any} */ event) => html`${eventText(event.type)}<${Details} event=${event} />` },
+    { title: translate("Event"), cell: (/** @type {any} */ event) => html`${eventText(event.type)}<${Details} event=${event} />` },
     { title: translate("By"), cell: (/** @type {any} */ event) => html`<${Actor} event=${event} canFilter=${names.has(event.actor?.id)} />` },
     { title: translate("Changes"), cell: (/** @type {any} */ event) => html`<${Changes} event=${event} />` },
   ];
@@ -51,6 +51,8 @@ export default function EventsPage({ account }) {
 function filterOf({ type, person, from, to }) {
   const startOf = (/** @type {string} */ day, /** @type {number} */ daysLater) => {
     const start = new Date(`${day}T00:00`);
+    // The address can have any text.
+    if (Number.isNaN(start.getTime())) return null;
     start.setDate(start.getDate() + daysLater);
     return start.toISOString();
   };

@@ -1,6 +1,7 @@
 // An invitation: what it offers, and three ways to accept it: with the current login, another login, or a new one.
 
 import { DoorFrame } from "../components/layout.js";
+import { Problem } from "../components/problem.js";
 import { Field, Form } from "../components/form.js";
 import { formatInstant } from "../core/formats.js";
 import { mutate, useQuery } from "../core/query.js";
@@ -14,12 +15,12 @@ import { enter, MissingToken, signIn, SignInFields } from "./doors.js";
 export default function InvitationPage() {
   const { token } = useStore(address);
   const [isDeclined, setDeclined] = useState(false);
-  const { data, problem, isLoading } = useQuery("InvitationPreview", { token }, { skip: !token });
+  const { data, problem, isLoading, reload } = useQuery("InvitationPreview", { token }, { skip: !token });
   const title = translate("You are invited");
   if (!token) return html`<${MissingToken} title=${title} />`;
   if (isDeclined) return html`<${DoorFrame} title=${title}><p role="status">${translate("You declined the invitation. You have no access to the account.")}</p><p><a href="/">${translate("To the start")}</a></p><//>`;
   if (isLoading && !data) return html`<${DoorFrame} title=${title}><p class="loading">${translate("Loading…")}</p><//>`;
-  if (!data) return html`<${DoorFrame} title=${title}><p class="problem" role="alert">${problem}</p><//>`;
+  if (!data) return html`<${DoorFrame} title=${title}><${Problem} problem=${problem ?? ""} retry=${reload} /><//>`;
   const { invitation, roles } = data;
   if (invitation?.grant?.account)
     return html`<${DoorFrame} title=${title}><p>${translate("You have accepted this invitation.")}</p><p><a href=${`/a/${invitation.grant.account.number}`}>${translate("To the account")}</a></p><//>`;
@@ -56,8 +57,8 @@ function Answers({ invitation, token, onDeclined }) {
   };
   const signInAndAccept = async (/** @type {any} */ values) => {
     setProblem("");
-    const signedIn = await signIn(values, () => setNeedsCode(true));
-    if (signedIn.errors.length) return signedIn;
+    const signInPayload = await signIn(values, () => setNeedsCode(true));
+    if (signInPayload.errors.length) return signInPayload;
     const payload = await accept({});
     if (!payload.errors.length) return payload;
     // The visitor is signed in now, so the page changes. The problem stays above it.

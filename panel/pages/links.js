@@ -1,7 +1,7 @@
 // The accounts that are linked to this one by access: of its owner there, of their owners here, or both.
 
 import { ConfirmButton, describeButton, DialogButton } from "../components/dialog.js";
-import { Field, Form } from "../components/form.js";
+import { Form } from "../components/form.js";
 import { InviteButton } from "../components/invite.js";
 import { List } from "../components/list.js";
 import { ResignButton } from "../components/resign.js";
@@ -12,6 +12,7 @@ import { viewer } from "../core/session.js";
 import { useStore } from "../core/store.js";
 import { translate, translatePlural } from "../core/texts.js";
 import { html, useMemo } from "../core/view.js";
+import { DaysField } from "./subscription.js";
 
 const RELATIONS = ["HAS_ACCESS", "MUTUAL", "GIVES_ACCESS"];
 
@@ -109,25 +110,14 @@ function LinkButtons({ account, link }) {
 
 function ExtendForm({ payer, linked, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
-  const { data } = useQuery("LinksHead", { number: payer.number });
+  const { data } = useQuery("TransferableDays", { number: payer.number });
   const days = data?.account?.subscription?.transferableDays;
-  const extend = (/** @type {any} */ values) => mutate("ExtendLinkedAccount", { accountId: linked.id, payerAccountId: payer.id, days: Number(values.days) || 0, idempotencyKey });
+  const extend = (/** @type {any} */ values) => mutate("ExtendSubscription", { accountId: linked.id, payerAccountId: payer.id, days: Number(values.days), idempotencyKey });
   return html`
     <p>${translate("The days are taken from the subscription of %(payer)s and added to that of %(receiver)s. They cannot be taken back.", { payer: payer.name, receiver: linked.name })}</p>
-    ${days !== undefined && html`<p>${translatePlural("%(payer)s can give %(n)d day.", "%(payer)s can give %(n)d days.", days, { payer: payer.name })}</p>`}
+    ${typeof days === "number" && html`<p>${translatePlural("%(payer)s can give %(n)d day.", "%(payer)s can give %(n)d days.", days, { payer: payer.name })}</p>`}
     <${Form} submit=${translate("Extend")} run=${extend} cancel=${close} onDone=${close}>
-      <${Field}
-        name="days"
-        label=${translate("Days")}
-        type="number"
-        min="10"
-        max="365"
-        step="1"
-        value="30"
-        hint=${translate("10 to 365 days.")}
-        inputmode="numeric"
-        required
-      />
+      <${DaysField} />
     <//>
   `;
 }

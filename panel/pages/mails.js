@@ -15,7 +15,7 @@ export default function MailsPage({ account }) {
   ];
   return html`
     <h1 tabindex="-1">${translate("Mails")}</h1>
-    <p>${translate("These mails were written for the account, the newest first. Their texts and links are not kept here.")}</p>
+    <p>${translate("These mails were written for the account, the newest first. Their texts and links are not shown here.")}</p>
     <${List}
       operation="AccountMails"
       label=${translate("Mails")}

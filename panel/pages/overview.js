@@ -1,6 +1,7 @@
 // The start page of an account: its facts, what waits there, and the viewer's own access.
 
-import { PageLink } from "../components/page-link.js";
+import { hasRefusedPage, PageLink } from "../components/page-link.js";
+import { Problem } from "../components/problem.js";
 import { ResignButton } from "../components/resign.js";
 import { statusText } from "../components/status.js";
 import { roleName } from "../core/decisions.js";
@@ -11,15 +12,15 @@ import { translate, translatePlural } from "../core/texts.js";
 import { html } from "../core/view.js";
 
 export default function OverviewPage({ account }) {
-  const { data } = useQuery("Overview", {
+  const { data, problem, reload } = useQuery("Overview", {
     number: account.number,
     users: account.decisions.USERS_READ.allowed,
     subscription: account.decisions.SUBSCRIPTION_READ.allowed,
   });
   const details = data?.account;
-  const refused = Object.values(account.decisions).filter(({ allowed }) => !allowed);
   return html`
     <h1 tabindex="-1">${account.name}</h1>
+    ${problem && html`<${Problem} problem=${problem} retry=${reload} />`}
     <div class="cards">
       <${FactsCard} account=${account} details=${details} />
       <${OwnAccessCard} account=${account} />
@@ -27,7 +28,7 @@ export default function OverviewPage({ account }) {
       ${details?.seats && html`<${UsersCard} account=${account} details=${details} />`}
       ${details?.links && html`<${LinksCard} account=${account} links=${details.links} />`}
     </div>
-    ${refused.length > 0 && html`<p><small>${translate("Parts of the account that your access does not include are grey in the navigation.")}</small></p>`}
+    ${hasRefusedPage(account) && html`<p><small>${translate("Parts of the account that your access does not include are grey in the navigation.")}</small></p>`}
   `;
 }
 

@@ -1,7 +1,9 @@
 // Who owns the account, offers of ownership, and the closing of the account.
 
+import { Answer } from "../components/answer.js";
 import { ConfirmButton } from "../components/dialog.js";
 import { Field, Form } from "../components/form.js";
+import { unlessClosing } from "../components/roles.js";
 import { roleName } from "../core/decisions.js";
 import { formatDate, formatInstant } from "../core/formats.js";
 import { createIdempotencyKey, mutate, useQuery } from "../core/query.js";
@@ -12,12 +14,13 @@ const DAY_MILLISECONDS = 86_400_000;
 const CLOSING_DAYS = 30;
 
 export default function OwnershipPage({ account }) {
-  const { data, problem } = useQuery("AccountOwnership", { number: account.number });
+  const query = useQuery("AccountOwnership", { number: account.number });
   return html`
     <h1 tabindex="-1">${translate("Ownership and closing")}</h1>
-    ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-    ${!data && !problem && html`<p class="loading">${translate("Loading…")}</p>`}
-    ${data?.account && html`<${Ownership} facts=${data.account} userId=${data.viewer.user.id} account=${account} /><${Closing} facts=${data.account} account=${account} />`}
+    <${Answer} query=${query}>
+      ${(/** @type {any} */ { account: facts, viewer }) =>
+        facts && html`<${Ownership} facts=${facts} userId=${viewer.user.id} account=${account} /><${Closing} facts=${facts} account=${account} />`}
+    <//>
   `;
 }
 
@@ -49,6 +52,7 @@ function Offer({ transfer, userId, account }) {
       ${isReceiver &&
       html`<${ConfirmButton}
           label=${translate("Accept the account")}
+          can=${unlessClosing(account)}
           consequence=${translate("You become the owner of the account. %(name)s becomes an administrator.", { name: offeredBy.name })}
           run=${() => mutate("AcceptOwnership", { accountId })}
         />
@@ -71,19 +75,20 @@ function Offer({ transfer, userId, account }) {
 
 function OfferForm({ account, userId }) {
   const [search, setSearch] = useState("");
-  const { data, isLoading } = useQuery("AccountPeople", { number: account.number, search: search || null });
+  const { data, problem } = useQuery("AccountPeople", { number: account.number, search: search || null });
   const list = data?.account?.grants;
   const receivers = (list?.nodes ?? []).filter(({ status, user }) => status === "ACTIVE" && user.id !== userId);
   const change = (/** @type {any} */ event) => setSearch(event.target.value.trim());
   const hasSearch = search !== "" || (list && list.totalCount > list.nodes.length);
-  if (!data) return html`<p class="loading">${translate("Loading…")}</p>`;
+  if (!data && !hasSearch) return problem ? html`<p class="problem" role="alert">${problem}</p>` : html`<p class="loading">${translate("Loading…")}</p>`;
   if (!hasSearch && receivers.length === 0) return html`<p class="empty">${translate("The account can be offered to a user with access to it. No other user has access now.")}</p>`;
   if (account.closesAt) return html`<p class="empty">${translate("An account that closes cannot be offered. Reopen it first.")}</p>`;
   return html`
     <p>${translate("You can offer the account to one of its users. They have seven days to accept. Then they are the owner, and you become an administrator.")}</p>
     ${hasSearch &&
     html`<div class="toolbar"><${Field} name="userSearch" label=${translate("Search")} type="search" onInput=${change} /></div>`}
-    <${ReceiverForm} account=${account} receivers=${receivers} isLoading=${isLoading} />
+    ${problem && html`<p class="problem" role="alert">${problem}</p>`}
+    ${receivers.length > 0 ? html`<${ReceiverForm} account=${account} receivers=${receivers} />` : data && html`<p class="empty">${translate("No entry matches the search.")}</p>`}
   `;
 }
 

@@ -1,24 +1,20 @@
 // Permissions of consultants to choose from, with the words of the graph.
 
-import { useQuery } from "../core/query.js";
+import { MissingRoles, useRoles } from "../components/roles.js";
 import { translate } from "../core/texts.js";
 import { html, useState } from "../core/view.js";
 
 /** The choices have no field of their own for errors, so these are shown above the form. */
 export const permissionErrors = { permissions: "", consultantPermissions: "" };
 
-/** All permissions that a consultant can have, with their descriptions. @returns {{ permission: string, description: string }[]} */
-export function useConsultantPermissions() {
-  const roles = useQuery("ConsultantRole").data?.roles ?? [];
-  return roles.find((/** @type {any} */ { role }) => role === "CONSULTANT")?.permissions ?? [];
-}
-
 /**
  * Checkboxes with the name `permissions`. Those that the viewer may not give, by `decisions`, cannot be added.
  * @param {{ legend: string, hint?: string, chosen?: string[], decisions?: Record<string, any> }} properties
  */
 export function PermissionChoices({ legend, hint, chosen = [], decisions }) {
-  const permissions = useConsultantPermissions();
+  const meaning = useRoles().find(({ role }) => role === "CONSULTANT");
+  // A form that is sent before the meanings are read must not take the chosen permissions away.
+  const permissions = meaning?.permissions ?? chosen.map((permission) => ({ permission, description: permission }));
   const [selection, setSelection] = useState(new Set(chosen));
   const mayGive = (/** @type {string} */ permission) => chosen.includes(permission) || !decisions?.[permission] || decisions[permission].allowed;
   const givable = permissions.map(({ permission }) => permission).filter(mayGive);
@@ -38,6 +34,7 @@ export function PermissionChoices({ legend, hint, chosen = [], decisions }) {
       <button type="button" onClick=${() => setSelection(new Set(givable.filter((permission) => /_READ(_|$)/.test(permission))))}>${translate("Only reading")}</button>
       <button type="button" onClick=${() => setSelection(new Set())}>${translate("Choose none")}</button>
     </div>
+    ${!meaning && html`<${MissingRoles} />`}
     ${permissions.map(
       ({ permission, description }) => html`<div class="field choice" key=${permission}>
         <input

@@ -1,28 +1,29 @@
 // The settings of an account: its facts, what new documents have, restrictions, the second factor, and its kind.
 
+import { Answer } from "../components/answer.js";
 import { ConfirmButton } from "../components/dialog.js";
 import { Field, Form } from "../components/form.js";
 import { Table } from "../components/list.js";
-import { useRoles } from "../components/roles.js";
+import { MissingRoles, unlessClosing, useRoles } from "../components/roles.js";
 import { roleName } from "../core/decisions.js";
 import { mutate, useQuery } from "../core/query.js";
 import { LOCALE_NAMES, translate, translatePlural } from "../core/texts.js";
-import { html, useState } from "../core/view.js";
+import { html, useRef, useState } from "../core/view.js";
 
 export default function SettingsPage({ account }) {
-  const { data, problem } = useQuery("AccountSettings", { number: account.number });
-  const facts = data?.account;
+  const query = useQuery("AccountSettings", { number: account.number });
   return html`
     <h1 tabindex="-1">${translate("Settings")}</h1>
-    ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-    ${!data && !problem && html`<p class="loading">${translate("Loading…")}</p>`}
-    ${facts &&
-    html`<${Identity} facts=${facts} account=${account} />
-      ${facts.settings &&
-      html`<${Invoicing} settings=${facts.settings} account=${account} />
-        <${Restrictions} settings=${facts.settings} account=${account} />
-        <${SecondFactor} settings=${facts.settings} account=${account} userId=${data.viewer.user.id} />`}
-      <${Kind} facts=${facts} account=${account} />`}
+    <${Answer} query=${query}>
+      ${(/** @type {any} */ { account: facts, viewer }) =>
+        facts &&
+        html`<${Identity} facts=${facts} account=${account} />
+          ${facts.settings &&
+          html`<${Invoicing} settings=${facts.settings} account=${account} />
+            <${Restrictions} settings=${facts.settings} account=${account} />
+            <${SecondFactor} settings=${facts.settings} account=${account} userId=${viewer.user.id} />`}
+          <${Kind} facts=${facts} account=${account} />`}
+    <//>
   `;
 }
 
@@ -46,14 +47,31 @@ function Part({ title, id, account, rows, children }) {
   </section>`;
 }
 
+/** Make the values of a form its defaults. From then on its fields follow what others change. @param {HTMLFormElement} form */
+function storeDefaults(form) {
+  for (const control of form.elements) {
+    if (!(control instanceof HTMLInputElement)) continue;
+    control.defaultValue = control.value;
+    control.defaultChecked = control.checked;
+  }
+  // A field that the user has edited follows its default again after a reset only.
+  form.reset();
+}
+
 /** A form that says that it was saved. @param {{ submit?: string, run: (values: any) => Promise<any>, children?: any }} properties */
 function SavedForm({ submit = translate("Save"), run, children }) {
+  const element = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [isSaved, setSaved] = useState(false);
+  const finish = () => {
+    const form = element.current?.querySelector("form");
+    if (form) storeDefaults(form);
+    setSaved(true);
+  };
   const save = (/** @type {any} */ values) => {
     setSaved(false);
     return run(values);
   };
-  return html`<${Form} submit=${submit} run=${save} onDone=${() => setSaved(true)} note=${html`<p role="status">${isSaved && translate("Saved.")}</p>`}>${children}<//>`;
+  return html`<div ref=${element}><${Form} submit=${submit} run=${save} onDone=${finish} note=${html`<p role="status">${isSaved && translate("Saved.")}</p>`}>${children}<//></div>`;
 }
 
 // ---- Name and numbers ----------------------------------------------------------------------------
@@ -83,10 +101,10 @@ function Identity({ facts, account }) {
 // ---- What new documents have ---------------------------------------------------------------------
 
 function Invoicing({ settings, account }) {
-  const save = ({ vatNumber, bankAccountNumber, paymentTermDays, ...values }) => {
+  const save = async ({ vatNumber, bankAccountNumber, paymentTermDays, ...values }) => {
+    if (paymentTermDays === "") return { errors: [{ code: "REQUIRED", message: translate("This cannot be empty."), field: ["paymentTermDays"] }] };
     const numbers = { vatNumber: vatNumber || null, bankAccountNumber: bankAccountNumber.replaceAll(" ", "") || null };
-    const days = paymentTermDays === "" ? {} : { paymentTermDays: Number(paymentTermDays) };
-    return mutate("UpdateAccountSettings", { accountId: account.id, ...changesOf({ ...values, ...numbers, ...days }, settings) });
+    return mutate("UpdateAccountSettings", { accountId: account.id, ...changesOf({ ...values, ...numbers, paymentTermDays: Number(paymentTermDays) }, settings) });
   };
   const { invoicePrefix, vatNumber, bankAccountNumber, defaultCurrency, defaultLocale, paymentTermDays } = settings;
   const rows = [
@@ -137,12 +155,12 @@ function Restrictions({ settings, account }) {
   const save = ({ simpleUserRestrictions = [], locks = [] }) =>
     mutate("UpdateAccountSettings", { accountId: account.id, ...changesOf({ simpleUserRestrictions, locks }, settings) });
   const table = html`<${Table} label=${translate("Restrictions and locks")} columns=${columns} nodes=${permissions} keyOf=${({ permission }) => permission} />`;
+  // Without its checkboxes the form would send empty lists, and so take all restrictions away.
+  const content = can.allowed ? html`<${SavedForm} run=${save}>${table}<//>` : html`${table}<p class="reason">${can.explanation}</p>`;
   return html`<section class="card" aria-labelledby="restrictions">
     <h2 id="restrictions">${translate("Restrictions and locks")}</h2>
     <p>${translate("The marked permissions are taken away at once: from all simple users of the account, or from all users, the owner included.")}</p>
-    ${can.allowed
-      ? html`<${SavedForm} run=${save}>${table}<//>`
-      : html`${table}<p class="reason">${can.explanation}</p>`}
+    ${permissions.length > 0 ? content : html`<${MissingRoles} />`}
   </section>`;
 }
 
@@ -167,7 +185,7 @@ function SecondFactor({ settings, account, userId }) {
       ? html`<${ConfirmButton}
           label=${translate("Demand it no longer")}
           can=${can}
-          consequence=${translate("All users can enter the account with their password alone.")}
+          consequence=${translate("Users can enter the account without a second factor.")}
           run=${() => change(false)}
         />`
       : html`<${ConfirmButton}
@@ -201,7 +219,7 @@ function WithoutFactor({ connection, isRequired }) {
 
 function Kind({ facts, account }) {
   const isBureau = facts.kind === "BUREAU";
-  const can = account.decisions.OWNERSHIP;
+  const can = unlessClosing(account, account.decisions.OWNERSHIP);
   const change = () => mutate("ChangeAccountKind", { accountId: account.id, kind: isBureau ? "BUSINESS" : "BUREAU" });
   return html`<section class="card" aria-labelledby="kind">
     <h2 id="kind">${translate("Kind")}</h2>

@@ -49,7 +49,7 @@ function ledgerColumns() {
     },
     { title: translate("Days"), cell: ({ days }) => (days > 0 ? `+${formatNumber(days)}` : formatNumber(days)), isNumber: true },
     { title: translate("By"), cell: ({ actor, kind }) => actor?.name ?? (kind === "CREDIT" ? translate("The operator") : "") },
-    { title: translate("Valid until, after it"), cell: ({ validUntilAfter }) => formatDate(validUntilAfter) },
+    { title: translate("Valid until, after the entry"), cell: ({ validUntilAfter }) => formatDate(validUntilAfter) },
   ];
 }
 
@@ -122,7 +122,8 @@ function GiveForm({ account, close, onOutcome }) {
   <//>`;
 }
 
-function DaysField() {
+/** The number of days of a transfer. */
+export function DaysField() {
   return html`<${Field} name="days" label=${translate("Days")} type="number" min="10" max="365" step="1" inputmode="numeric" value="30" hint=${translate("10 to 365 whole days.")} required />`;
 }
 
@@ -145,12 +146,11 @@ function VoucherForm({ account, close, onOutcome }) {
  * A choice among the accounts that the viewer can enter, with a search if there are many.
  * @param {{ name: string, label: string, isOffered: (account: any) => boolean, showDays?: boolean, empty: string }} properties
  */
-export function AccountField({ name, label, isOffered, showDays = false, empty }) {
+function AccountField({ name, label, isOffered, showDays = false, empty }) {
   const [search, setSearch] = useState("");
   const { data, problem, isLoading } = useQuery("AccountChoices", { search: search || null });
-  if (problem) return html`<p class="problem" role="alert">${problem}</p>`;
-  if (!data) return html`<p class="loading">${translate("Loading…")}</p>`;
-  const { nodes, totalCount } = data.accounts;
+  if (!data && !problem && !search) return html`<p class="loading">${translate("Loading…")}</p>`;
+  const { nodes, totalCount } = data?.accounts ?? { nodes: [], totalCount: 0 };
   const offered = nodes.filter(isOffered);
   const hasSearch = search !== "" || totalCount > nodes.length;
   // Enter in the search must not send the form around it.
@@ -159,7 +159,8 @@ export function AccountField({ name, label, isOffered, showDays = false, empty }
   return html`
     ${hasSearch &&
     html`<${Field} name="accountSearch" label=${translate("Search for an account")} type="search" autocomplete="off" onKeyDown=${keep} onInput=${change} />`}
-    ${offered.length > 0 || isLoading
+    ${problem && html`<p class="problem" role="alert">${problem}</p>`}
+    ${offered.length > 0 || isLoading || problem
       ? html`<${Field} name=${name} label=${label} type="select">
           ${offered.map((/** @type {any} */ account) => html`<option key=${account.id} value=${account.id}>${choiceText(account, showDays)}</option>`)}
         <//>`

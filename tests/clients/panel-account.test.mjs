@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { accountantToken, accountId, ownerToken, password, url } from "./common.mjs";
+import { accountantToken, accountId, ownerToken, password, url, waitFor } from "./common.mjs";
 import { ACCOUNTANT, checkPage, open, openPage, OWNER, settle, signIn } from "./panel.mjs";
 
 let browser;
@@ -95,6 +95,9 @@ test("Settings are changed, refused at their field, and read in the events", asy
   await invoicing.getByLabel("Start of invoice numbers").fill("T/");
   await button(invoicing, "Save").click();
   await invoicing.getByText("Saved.").waitFor();
+  // A saved field shows what others change, so that the next save does not undo it.
+  await ask("mutation ($input: UpdateAccountSettingsInput!) { updateAccountSettings(input: $input) { errors { code } } }", { input: { accountId: accounts.transport.id, invoicePrefix: "U/" } });
+  await waitFor(async () => (await invoicing.getByLabel("Start of invoice numbers").inputValue()) === "U/", "the change of another session");
   await restrictions.getByLabel("Locked for all: Export data.").check();
   await button(restrictions, "Save").click();
   await restrictions.getByText("Saved.").waitFor();
@@ -132,12 +135,12 @@ test("What others do appears in the events", async () => {
   const setCountry = (country) =>
     ask("mutation ($input: UpdateAccountInput!) { updateAccount(input: $input) { errors { code } } }", { input: { accountId: accounts.transport.id, country } });
   const page = await enter(OWNER, accounts.transport, "/events");
-  await page.waitForTimeout(1_000);
+  await page.waitForTimeout(1_000); // No protocol says when a subscription has started.
   await setCountry("NO");
   await page.getByRole("row", { name: /The name or the numbers changed.*Country: .*NO/ }).first().waitFor();
   await setCountry(null);
 
-  await page.getByLabel("Field").selectOption({ label: "Subscription" });
+  await page.getByLabel("Event", { exact: true }).selectOption({ label: "Subscription" });
   await settle(page);
   await page.getByLabel("From").fill("2020-01-01");
   await page.getByLabel("Until").fill("2020-01-02");
@@ -188,6 +191,9 @@ test("An account is closed with the lost days said before, and reopened", async 
   await page.getByText("Until then it can be read, and its owner can reopen it.").waitFor();
   await page.getByText("Until then it is read-only.").waitFor();
   await checkPage(page, "closing");
+  await open(page, `/a/${accounts.transport.number}/settings`);
+  assert.ok(await button(page, "Make it a bureau").isDisabled());
+  await open(page, `/a/${accounts.transport.number}/ownership`);
   await button(page, "Reopen the account").click();
   await button(dialog(page), "Reopen the account").click();
   await button(page, "Close the account").waitFor();
@@ -201,7 +207,10 @@ test("An accountant reads why pages are closed to them, in Polish too", async ()
   const setLocale = (locale) =>
     ask("mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { errors { code } } }", { input: { locale } }, accountantToken);
   await setLocale("pl");
-  await page.reload();
-  await checkPage(page, "subscription in Polish", { locale: "pl" });
-  await setLocale("en");
+  try {
+    await page.reload();
+    await checkPage(page, "subscription in Polish", { locale: "pl" });
+  } finally {
+    await setLocale("en");
+  }
 });

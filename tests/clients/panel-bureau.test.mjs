@@ -120,7 +120,7 @@ test("a bureau pays for an account, corrects its owner and withdraws it", async 
 
   await button(page, "Activation of Stavanger Olje").click();
   await button(dialog(page), "Withdraw the account").click();
-  await button(page.getByRole("dialog").last(), "Withdraw the account").click();
+  await button(page.getByRole("dialog", { name: "Withdraw the account Stavanger Olje" }), "Withdraw the account").click();
   await page.getByText("No entry matches the search.").waitFor();
 });
 

@@ -64,7 +64,7 @@ test("a visitor signs in and returns to the address that they wanted", async () 
 
 test("an address after the sign-in cannot lead to another host", async () => {
   const page = await openPage(browser);
-  for (const target of ["//example.com/", "/\\example.com/", "https://example.com/"]) {
+  for (const target of ["//example.com/", "/\\example.com/", "/\t/example.com/", "https://example.com/"]) {
     await signIn(page, OWNER, { path: target });
     assert.equal(new URL(page.url()).origin, origin);
     await page.getByRole("button", { name: "Sign out" }).click();

@@ -161,6 +161,19 @@ test("An owner sees the account as a person and as a role, changes nothing there
   assert.deepEqual(mutations, []);
 });
 
+test("Signing out ends a view, so that the next user of the tab sees as themselves", async () => {
+  const page = await enter(OWNER, "/users");
+  await button(page, "See as: Ingrid Solheim").click();
+  await page.getByText("You see this account as: Ingrid Solheim (Collaborator). Nothing can be changed.").waitFor();
+  await button(page, "Sign out").click();
+  await page.getByLabel("E-mail").fill(OWNER);
+  await page.getByLabel("Password").fill(password);
+  await button(page, "Sign in").click();
+  await page.getByRole("banner").waitFor();
+  await settle(page);
+  assert.equal(await page.getByText("You see this account as").count(), 0);
+});
+
 test("A request for access is approved where it is listed", async () => {
   const token = await signInWithoutBrowser("marek@example.com");
   const { requestAccess } = await ask(token, "mutation ($input: RequestAccessInput!) { requestAccess(input: $input) { errors { message } } }", {

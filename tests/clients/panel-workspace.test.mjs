@@ -99,6 +99,10 @@ test("an invoice is written, issued, sent, paid and credited", async () => {
   await confirm(page, "Add the line");
   await row(page, PRODUCT).getByText("201.00").first().waitFor();
   await button(page, `Change the line ${PRODUCT}`).click();
+  await fill(page, { "Price of one unit without VAT": "" });
+  await button(dialog(page), "Save").click();
+  await dialog(page).getByText("This cannot be empty.").waitFor();
+  await fill(page, { "Price of one unit without VAT": "100.50" });
   await fill(page, { Quantity: "3", "Discount in percent": "10" });
   await confirm(page, "Save");
   await row(page, PRODUCT).getByText("271.35").first().waitFor();

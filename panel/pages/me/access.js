@@ -1,8 +1,9 @@
 // The user's access: their grants, the invitations for them, and their requests for access.
 
-import { ConfirmButton, DialogButton } from "../../components/dialog.js";
+import { ConfirmButton, describeButton, DialogButton } from "../../components/dialog.js";
 import { Field, Form } from "../../components/form.js";
 import { List } from "../../components/list.js";
+import { ResignButton } from "../../components/resign.js";
 import { statusText } from "../../components/status.js";
 import { roleName } from "../../core/decisions.js";
 import { formatDate, formatInstant } from "../../core/formats.js";
@@ -81,7 +82,7 @@ function Grants() {
       variables=${(/** @type {any} */ state) => ({ filter: { ...(state.search && { search: state.search }), ...(choices[state.grants] && { status: choices[state.grants] }) } })}
       columns=${columns}
       hasSearch
-      filters=${[{ name: "grants", label: translate("Show"), options: [["live", translate("Those that count")], ["ended", translate("Those that have ended")]] }]}
+      filters=${[{ name: "grants", label: translate("Show"), options: [["live", translate("Current access")], ["ended", translate("Ended access")]] }]}
       empty=${translate("You have no access to any account.")}
     />
   </section>`;
@@ -93,13 +94,7 @@ function Resign({ grant: { id, account, accountName, role, clientsWithoutOtherCo
   const clients =
     clientsWithoutOtherConsultant > 0 &&
     translatePlural("%(n)d client then has no consultant.", "%(n)d clients then have no consultant.", clientsWithoutOtherConsultant);
-  return html`<${ConfirmButton}
-    label=${translate("Resign")}
-    title=${translate("Resign your access")}
-    description=${translate("Resign your access to %(account)s", { account: accountName })}
-    consequence=${html`${translate("You lose your access to %(account)s at once. You cannot take it back: only another user can invite you again.", { account: accountName })} ${clients}`}
-    run=${() => mutate("ResignMyGrant", { grantId: id })}
-  />`;
+  return html`<${ResignButton} account=${{ name: accountName }} grantId=${id} label=${translate("Resign")} description=${describeButton(translate("Resign"), accountName)} note=${clients} />`;
 }
 
 // ---- Requests ----
@@ -154,7 +149,7 @@ function Ask({ close, onDone }) {
       ? html`<${Field} key="number" name="accountNumber" label=${translate("Number of the account")} inputmode="numeric" required hint=${translate("Its users see it on their pages.")} />`
       : html`<${Field} key="country" name="country" label=${translate("Country")} maxlength="2" required hint=${translate("Two letters, for example NO.")} />
           <${Field} key="organization" name="organizationNumber" label=${translate("Organization number")} required />`}
-    <${Field} key=${`role-${roles.length}`} name="role" label=${translate("Role")} type="select" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.target.value)} hint=${roles.find((/** @type {any} */ definition) => definition.role === role)?.description}>
+    <${Field} name="role" label=${translate("Role")} type="select" value=${role} onChange=${(/** @type {any} */ event) => setRole(event.target.value)} hint=${roles.find((/** @type {any} */ definition) => definition.role === role)?.description}>
       ${roles.map((/** @type {any} */ definition) => html`<option value=${definition.role}>${definition.name}</option>`)}
     <//>
     <${Field} name="message" label=${translate("Message")} type="textarea" maxlength="2000" hint=${translate("Say who you are. Those who decide read it, with your name and your address.")} />

@@ -6,7 +6,7 @@ import { Field, Form } from "../../components/form.js";
 import { saveFile } from "../../core/files.js";
 import { mutate, useQuery } from "../../core/query.js";
 import { navigate } from "../../core/router.js";
-import { viewer } from "../../core/session.js";
+import { setViewer } from "../../core/session.js";
 import { translate, translatePlural } from "../../core/texts.js";
 import { html, useState } from "../../core/view.js";
 
@@ -52,7 +52,7 @@ function Consequences({ user, owned, others }) {
   const shared = owned.nodes.filter(otherUsers);
   const alone = owned.nodes.filter((/** @type {any} */ grant) => !otherUsers(grant));
   const finish = () => {
-    viewer.set(null);
+    setViewer(null);
     navigate("/sign-in?notice=erased", { replace: true });
   };
   return html`

@@ -50,7 +50,7 @@ export default function MyEventsPage() {
   const user = useStore(viewer)?.user;
   const columns = [
     { title: translate("Time"), cell: ({ occurredAt }) => formatInstant(occurredAt) },
-    { title: translate("Field"), cell: ({ type, actor }) => html`${TYPES[type]?.() ?? eventText(type)}${actor && actor.id !== user?.id && html`<br /><small>${actor.name}</small>`}` },
+    { title: translate("Event"), cell: ({ type, actor }) => html`${TYPES[type]?.() ?? eventText(type)}${actor && actor.id !== user?.id && html`<br /><small>${actor.name}</small>`}` },
     { title: translate("Account"), cell: ({ account }) => account && html`${account.name}<br /><small>${account.number}</small>` },
     { title: translate("IP address"), cell: ({ ipAddress }) => ipAddress ?? "" },
     { title: translate("Changes"), cell: (/** @type {any} */ event) => html`<${Changes} event=${event} />` },

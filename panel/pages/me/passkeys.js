@@ -26,7 +26,7 @@ function PasskeyList({ onCodes }) {
     { title: translate("Name"), cell: ({ name }) => name },
     { title: translate("Added"), cell: ({ createdAt }) => formatInstant(createdAt) },
     { title: translate("Last used"), cell: ({ lastUsedAt }) => formatInstant(lastUsedAt) || translate("Never") },
-    { title: translate("Kept"), cell: ({ isBackedUp }) => (isBackedUp ? translate("By a service that has a copy") : translate("Only on its device")) },
+    { title: translate("Where it is kept"), cell: ({ isBackedUp }) => (isBackedUp ? translate("By a service that has a copy") : translate("Only on its device")) },
     { title: translate("Action"), cell: (/** @type {any} */ passkey) => html`<${Changes} passkey=${passkey} query=${query} />` },
   ];
   return html`<${Answer} query=${query}>

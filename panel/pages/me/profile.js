@@ -30,8 +30,8 @@ function NameAndLanguage({ user }) {
     return mutate("UpdateProfile", { name, locale: language });
   };
   const finish = async () => {
-    // The panel switches to the new language with it.
-    await loadViewer();
+    // The panel switches to the new language with it. If that fails, it does so when it is loaded again.
+    await loadViewer().catch(() => undefined);
     setSaved(true);
   };
   return html`<section class="card" aria-label=${translate("Name and language")}>

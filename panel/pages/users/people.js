@@ -83,9 +83,9 @@ export function PeopleList({ account }) {
 /** From when, by whom and until when access is given. */
 function Times({ grant }) {
   const { validUntil, createdAt, grantedBy } = grant;
-  const given = { date: formatDate(createdAt), name: grantedBy?.name };
+  const beginning = { date: formatDate(createdAt), name: grantedBy?.name };
   return html`${validUntil ? translate("Until %(date)s", { date: formatDate(validUntil) }) : translate("No end")}<br />
-    <small>${grantedBy ? translate("Since %(date)s, by %(name)s", given) : translate("Since %(date)s", given)}</small>`;
+    <small>${grantedBy ? translate("Since %(date)s, by %(name)s", beginning) : translate("Since %(date)s", beginning)}</small>`;
 }
 
 function Person({ user, isViewer }) {

@@ -9,6 +9,7 @@ import { translate } from "../../core/texts.js";
 import { html, useMemo } from "../../core/view.js";
 import { ContactField } from "./choices.js";
 import { withDecimals } from "./decimals.js";
+import { emptiedFields, requiredErrors } from "./required.js";
 
 const PAYABLE = ["ISSUED", "SENT", "PARTLY_PAID"];
 const CREDITABLE = [...PAYABLE, "PAID"];
@@ -55,8 +56,11 @@ function IssueForm({ document, close }) {
 
 function DraftForm({ document, account, close }) {
   const isInvoice = document.kind === "INVOICE";
-  const change = ({ contactId, soldOn, dueOn, note }) =>
-    mutate("UpdateDocument", { documentId: document.id, contactId: contactId || null, soldOn: soldOn || null, dueOn: dueOn || null, note });
+  const change = async ({ contactId, soldOn, dueOn, note }) => {
+    const emptyNames = emptiedFields(["contactId", "soldOn", "dueOn"], { contactId, soldOn, dueOn }, { ...document, contactId: document.contact?.id });
+    if (emptyNames.length) return { errors: requiredErrors(emptyNames) };
+    return mutate("UpdateDocument", { documentId: document.id, contactId: contactId || null, soldOn: soldOn || null, dueOn: dueOn || null, note });
+  };
   return html`<${Form} submit=${translate("Save")} run=${change} cancel=${close} onDone=${close}>
     ${isInvoice && html`<${ContactField} account=${account} label=${translate("Buyer")} kinds=${["CUSTOMER", "BOTH"]} value=${document.contact?.id} text=${document.contact?.name} />`}
     <${Field} name="soldOn" label=${translate("Date of sale")} type="date" value=${document.soldOn} />
@@ -80,10 +84,11 @@ function SendForm({ document, close }) {
 function PaymentForm({ document, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
   const record = (/** @type {any} */ values) =>
-    withDecimals(values, ["amount"], ({ amount, paidOn }) =>
-      amount === null
-        ? Promise.resolve({ errors: [{ code: "REQUIRED", message: translate("Enter the amount."), field: ["amount"] }] })
-        : mutate("RecordPayment", { documentId: document.id, amount, paidOn: paidOn || null, idempotencyKey }),
+    withDecimals(
+      values,
+      ["amount"],
+      ({ amount, paidOn }) => mutate("RecordPayment", { documentId: document.id, amount, paidOn: paidOn || null, idempotencyKey }),
+      ["amount"],
     );
   return html`
     <p>${translate("Open: %(amount)s", { amount: formatAmount(document.openAmount, document.currency) })}</p>

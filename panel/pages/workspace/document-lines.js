@@ -62,8 +62,12 @@ function NewLineForm({ document, account, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
   const [product, setProduct] = useState(/** @type {any} */ (null));
   const add = (/** @type {any} */ values) =>
-    withDecimals(values, DECIMALS, ({ productId, description, unit, ...decimals }) =>
-      mutate("AddDocumentLine", { documentId: document.id, productId: productId || null, description: description || null, unit: unit || null, ...withQuantity(decimals), idempotencyKey }),
+    withDecimals(
+      values,
+      DECIMALS,
+      ({ productId, description, unit, ...decimals }) =>
+        mutate("AddDocumentLine", { documentId: document.id, productId: productId || null, description: description || null, unit: unit || null, ...decimals, idempotencyKey }),
+      ["quantity"],
     );
   return html`<${Form} submit=${translate("Add the line")} run=${add} cancel=${close} onDone=${close}>
     <${ProductField} account=${account} currency=${document.currency} onChoose=${setProduct} />
@@ -75,7 +79,12 @@ function NewLineForm({ document, account, close }) {
 function LineForm({ line, close }) {
   const change = (/** @type {any} */ values) =>
     // An omitted value would stay as it is, so a discount that was removed is zero.
-    withDecimals({ ...values, discountPercent: values.discountPercent || "0" }, DECIMALS, (changes) => mutate("UpdateDocumentLine", { documentLineId: line.id, ...changes }));
+    withDecimals(
+      { ...values, discountPercent: values.discountPercent || "0" },
+      DECIMALS,
+      (changes) => mutate("UpdateDocumentLine", { documentLineId: line.id, ...changes }),
+      ["quantity", "unitPrice", "vatRate"],
+    );
   return html`<${Form} submit=${translate("Save")} run=${change} cancel=${close} onDone=${close}>
     <${Field} name="quantity" label=${translate("Quantity")} inputmode="decimal" value=${writeDecimal(line.quantity)} required />
     <${LineFields} ...${line} />
@@ -93,6 +102,3 @@ function LineFields({ description, unit, unitPrice, vatRate, discountPercent }) 
 }
 
 const hasDiscount = ({ discountPercent }) => /[1-9]/.test(discountPercent);
-
-/** The graph requires a quantity: an empty one is zero, which it refuses at the field. @param {Record<string, any>} decimals */
-const withQuantity = (decimals) => ({ ...decimals, quantity: decimals.quantity ?? "0" });

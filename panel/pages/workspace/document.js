@@ -1,6 +1,7 @@
 // A document: its facts, amounts, lines, payments and sendings, and what can be done with it.
 
 import { List, Table } from "../../components/list.js";
+import { Problem } from "../../components/problem.js";
 import { formatAmount, formatDay, formatInstant, formatPercent } from "../../core/formats.js";
 import { useQuery } from "../../core/query.js";
 import { translate } from "../../core/texts.js";
@@ -15,18 +16,19 @@ export default function DocumentPage({ parameters, account }) {
 }
 
 function DocumentView({ id, number, account }) {
-  const { data, problem, isLoading } = useQuery("DocumentPage", { id });
+  const { data, problem, isLoading, reload } = useQuery("DocumentPage", { id });
   const document = data?.node?.id ? data.node : null;
   const name = document && documentName(document);
   useEffect(() => {
     if (name) window.document.title = `${name} – Fullmakt`;
   }, [name]);
   const back = html`<p><a href=${`/a/${number}/documents`}>${translate("To all documents")}</a></p>`;
+  const problemView = problem && html`<${Problem} problem=${problem} retry=${reload} />`;
   if (!document)
     return html`
       <h1 tabindex="-1">${translate("Document")}</h1>
       ${isLoading && !data && html`<p class="loading">${translate("Loading…")}</p>`}
-      ${problem && html`<p class="problem" role="alert">${problem}</p>`}
+      ${problemView}
       ${data && html`<p class="empty">${translate("This document does not exist, or you may not see it.")}</p>`}
       ${back}
     `;
@@ -34,6 +36,7 @@ function DocumentView({ id, number, account }) {
   return html`
     ${back}
     <h1 tabindex="-1">${name}</h1>
+    ${problemView}
     <${DocumentActions} document=${document} account=${account} />
     <${Facts} document=${document} number=${number} />
     <section class="card"><h2>${translate("Lines")}</h2><${DocumentLines} document=${document} account=${account} /></section>

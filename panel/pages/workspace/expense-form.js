@@ -6,6 +6,8 @@ import { createIdempotencyKey, mutate } from "../../core/query.js";
 import { translate } from "../../core/texts.js";
 import { html, useMemo, useState } from "../../core/view.js";
 import { ContactField } from "./choices.js";
+import { decimalError } from "./decimals.js";
+import { emptiedFields, requiredErrors } from "./required.js";
 
 const MAX_AMOUNTS = 10;
 const PARTS = ["vatRate", "netAmount", "taxAmount"];
@@ -14,7 +16,7 @@ const PARTS = ["vatRate", "netAmount", "taxAmount"];
 export function NewExpenseForm({ account, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
   const create = (/** @type {any} */ values) =>
-    withAmounts(values, (amounts) =>
+    withAmounts(values, [], (amounts) =>
       mutate("CreateExpense", {
         accountId: account.id,
         spentOn: values.spentOn || null,
@@ -34,8 +36,9 @@ export function NewExpenseForm({ account, close }) {
 
 /** @param {{ expense: any, account: any, close: () => void }} properties */
 export function ExpenseForm({ expense, account, close }) {
-  const change = (/** @type {any} */ values) =>
-    withAmounts(values, (amounts) =>
+  const change = (/** @type {any} */ values) => {
+    const emptyNames = emptiedFields(["contactId"], values, { contactId: expense.contact?.id });
+    return withAmounts(values, emptyNames, (amounts) =>
       mutate("UpdateExpense", {
         expenseId: expense.id,
         spentOn: values.spentOn || null,
@@ -46,6 +49,7 @@ export function ExpenseForm({ expense, account, close }) {
         note: values.note,
       }),
     );
+  };
   return html`<${Form} submit=${translate("Save")} run=${change} cancel=${close} onDone=${close}><${ExpenseFields} account=${account} expense=${expense} /><//>`;
 }
 
@@ -71,22 +75,20 @@ function ExpenseFields({ account, expense }) {
   `;
 }
 
-/** Run with the amounts of the form. Errors of an amount get the name of their field. @param {Record<string, any>} values @param {(amounts: any[]) => Promise<any>} run */
-async function withAmounts(values, run) {
+/** Run with the amounts of the form, unless a field has an error. Errors of an amount get the name of their field. @param {Record<string, any>} values @param {string[]} emptyNames @param {(amounts: any[]) => Promise<any>} run */
+async function withAmounts(values, emptyNames, run) {
   const amounts = [];
-  const errors = [];
+  const errors = requiredErrors(values.spentOn ? emptyNames : ["spentOn", ...emptyNames]);
   for (let index = 0; `amounts.${index}.vatRate` in values; index += 1) {
     /** @type {Record<string, string | null>} */
     const amount = {};
     for (const part of PARTS) {
       const text = values[`amounts.${index}.${part}`];
       amount[part] = readDecimal(text);
-      if (amount[part] === null && (text || part !== "taxAmount"))
-        errors.push({ code: "INVALID", message: translate("Write a number, for example %(example)s.", { example: writeDecimal("12.50") }), field: [`amounts.${index}.${part}`] });
+      if (amount[part] === null && (text || part !== "taxAmount")) errors.push(decimalError(`amounts.${index}.${part}`));
     }
     amounts.push(amount);
   }
-  if (!values.spentOn) errors.push({ code: "REQUIRED", message: translate("This cannot be empty."), field: ["spentOn"] });
   if (errors.length) return { errors };
   const payload = await run(amounts);
   const nameField = (/** @type {string[] | null} */ field) => (field?.[0] === "amounts" && field.length > 2 ? [field.join(".")] : field);

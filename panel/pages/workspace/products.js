@@ -10,7 +10,8 @@ import { html, useMemo } from "../../core/view.js";
 import { ArchiveButton, archiveFilter, archiveVariables } from "./archive.js";
 import { withDecimals } from "./decimals.js";
 
-const DECIMALS = ["price", "vatRate", "purchasePrice"];
+const REQUIRED = ["price", "vatRate"];
+const DECIMALS = [...REQUIRED, "purchasePrice"];
 
 export default function ProductsPage({ account }) {
   const { number, decisions } = account;
@@ -70,11 +71,12 @@ function ProductActions({ product, can, knowsPurchasePrices }) {
 function NewProductForm({ account, close }) {
   const idempotencyKey = useMemo(createIdempotencyKey, []);
   const create = (/** @type {any} */ values) =>
-    withDecimals(values, DECIMALS, ({ currency, ...product }) => {
-      const missing = ["price", "vatRate"].filter((name) => product[name] === null);
-      if (missing.length) return Promise.resolve({ errors: missing.map((name) => ({ code: "REQUIRED", message: translate("This cannot be empty."), field: [name] })) });
-      return mutate("CreateProduct", { ...product, currency: currency || null, accountId: account.id, idempotencyKey });
-    });
+    withDecimals(
+      values,
+      DECIMALS,
+      ({ currency, ...product }) => mutate("CreateProduct", { ...product, currency: currency || null, accountId: account.id, idempotencyKey }),
+      REQUIRED,
+    );
   return html`<${Form} submit=${translate("Create the product")} run=${create} cancel=${close} onDone=${close}>
     <${ProductFields} knowsPurchasePrices=${account.decisions.PURCHASE_PRICES_READ.allowed} />
     <${Field} name="currency" label=${translate("Currency")} maxlength="3" hint=${translate("Three letters, for example EUR. Empty: the currency of the account.")} />
@@ -83,11 +85,16 @@ function NewProductForm({ account, close }) {
 
 function ProductForm({ product, knowsPurchasePrices, close }) {
   const change = (/** @type {any} */ values) =>
-    withDecimals(values, DECIMALS, (changes) => {
-      // An omitted price would stay as it is.
-      const removal = values.purchasePrice === "" && product.purchasePrice !== null ? { removePurchasePrice: true } : {};
-      return mutate("UpdateProduct", { ...changes, ...removal, productId: product.id });
-    });
+    withDecimals(
+      values,
+      DECIMALS,
+      (changes) => {
+        // An omitted price would stay as it is.
+        const removal = values.purchasePrice === "" && product.purchasePrice !== null ? { removePurchasePrice: true } : {};
+        return mutate("UpdateProduct", { ...changes, ...removal, productId: product.id });
+      },
+      REQUIRED,
+    );
   return html`<${Form} submit=${translate("Save")} run=${change} cancel=${close} onDone=${close}><${ProductFields} ...${product} knowsPurchasePrices=${knowsPurchasePrices} /><//>`;
 }
 

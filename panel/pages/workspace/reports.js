@@ -16,7 +16,8 @@ export default function ReportsPage({ account }) {
   const reports = data?.account?.reports;
   const knowsMargin = account.decisions.PURCHASE_PRICES_READ.allowed;
   const rangeKey = `${variables.startsOn} ${variables.endsOn}`;
-  const refusal = problem ?? (data && !reports ? errors.map(({ message }) => message).join(" ") : null);
+  // Without a sum of open items, their section says why.
+  const refusal = problem ?? errors.filter(({ path }) => !path?.includes("openItems")).map(({ message }) => message).join(" ");
   return html`
     <h1 tabindex="-1">${translate("Reports")}</h1>
     <${RangeFields} startsOn=${query.get("from") ?? reports?.startsOn ?? ""} endsOn=${query.get("to") ?? reports?.endsOn ?? ""} />
@@ -25,10 +26,10 @@ export default function ReportsPage({ account }) {
     ${reports &&
     html`<div aria-busy=${isStale}>
       <p role="status">${translatePlural("%(n)d document from %(start)s to %(end)s", "%(n)d documents from %(start)s to %(end)s", reports.documentCount, { start: formatDay(reports.startsOn), end: formatDay(reports.endsOn) })}</p>
-      <${Revenue} months=${reports.revenueByMonth ?? []} />
+      ${reports.revenueByMonth && html`<${Revenue} months=${reports.revenueByMonth} />`}
       ${!isStale && html`<${RevenueByContact} key=${rangeKey} variables=${variables} />`}
       <${OpenItems} items=${reports.openItems} />
-      <${Vat} months=${reports.vatByMonth ?? []} />
+      ${reports.vatByMonth && html`<${Vat} months=${reports.vatByMonth} />`}
       ${!isStale && knowsMargin && html`<${Margin} key=${rangeKey} variables=${variables} />`}
     </div>`}
   `;
@@ -144,13 +145,15 @@ const marginColumns = (/** @type {any} */ first) => [
 ];
 
 function Margin({ variables }) {
-  const { data, problem } = useQuery("MarginReport", variables);
-  const months = data?.account?.reports?.marginByMonth ?? [];
+  const { data, problem, errors } = useQuery("MarginReport", variables);
+  const months = data?.account?.reports?.marginByMonth;
+  const refusal = problem ?? errors.map(({ message }) => message).join(" ");
   return html`<section class="card">
       <h2>${translate("Margin by month")}</h2>
-      ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-      ${data && !months.length && html`<p class="empty">${translate("No document was issued in this range.")}</p>`}
-      ${groupByCurrency(months).map(
+      ${refusal && html`<p class="problem" role="alert">${refusal}</p>`}
+      ${!data && !problem && html`<p class="loading">${translate("Loading…")}</p>`}
+      ${months?.length === 0 && html`<p class="empty">${translate("No document was issued in this range.")}</p>`}
+      ${groupByCurrency(months ?? []).map(
         ([currency, entries]) => html`<div key=${currency}>
           <${MonthChart} title=${translate("Margin by month in %(currency)s", { currency })} months=${entries.map(({ month, marginAmount }) => ({ month, amount: marginAmount }))} currency=${currency} />
           <${Table}

@@ -1,5 +1,6 @@
 // The names of kinds and states of the workspace, in words.
 
+import { statusText } from "../../components/status.js";
 import { translate } from "../../core/texts.js";
 
 export const DOCUMENT_STATUSES = ["DRAFT", "ISSUED", "SENT", "PARTLY_PAID", "PAID", "CREDITED"];
@@ -47,18 +48,7 @@ export function contactKind(kind) {
 }
 
 /** The status of a mail with a document. @param {string | null} status */
-export function mailStatus(status) {
-  switch (status) {
-    case "QUEUED":
-      return translate("Waits to be sent");
-    case "SENT":
-      return translate("Sent");
-    case "FAILED":
-      return translate("Not sent");
-    default:
-      return translate("The mail was deleted");
-  }
-}
+export const mailStatus = (status) => (status ? statusText(status) : translate("The mail was deleted"));
 
 /** @param {string} kind */
 export function exportKind(kind) {
