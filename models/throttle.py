@@ -76,9 +76,9 @@ WARNING: Final = Limit("code:warning", 1, timedelta(minutes=15))
 """Mails that warn the user of wrong codes."""
 PASSKEY: Final = Limit("passkey", 100, _SHORT, LimitName.SIGN_INS, is_shared=True)
 """Passkeys from one network that do not sign in. They cannot be guessed; this limits the cost of the checks."""
-PASSKEY_CHALLENGE: Final = Limit("passkey:challenge", 300, _SHORT, LimitName.SIGN_INS, is_shared=True)
+PASSKEY_CHALLENGE: Final = Limit("passkey:challenge", 300, _SHORT, LimitName.PASSKEYS, is_shared=True)
 """Sign-ins with a passkey that are begun in one network. Each page for signing in can begin one."""
-PASSKEY_CHALLENGE_OF: Final = Limit("passkey:challenge-of", 30, _SHORT)
+PASSKEY_CHALLENGE_OF: Final = Limit("passkey:challenge-of", 30, _SHORT, LimitName.PASSKEYS)
 """New passkeys, and proofs by passkey in a session, that one user begins."""
 VOUCHER: Final = Limit("voucher", 10, timedelta(hours=1), LimitName.VOUCHERS)
 """Wrong voucher codes of one user, in all accounts."""

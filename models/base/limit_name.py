@@ -21,6 +21,7 @@ class LimitName(AttributeEnum):
     PASSWORDS = "PASSWORDS", mark("Too many wrong passwords. Try again after %(time)s.")
     CODES = "CODES", mark("Too many wrong codes. Try again after %(time)s.")
     VOUCHERS = "VOUCHERS", mark("Too many wrong voucher codes. Try again after %(time)s.")
+    PASSKEYS = "PASSKEYS", mark("Too many passkeys were asked for. Try again after %(time)s.")
     LINKS = "LINKS", mark("Too many invalid links from your network. Try again after %(time)s.")
 
     # ---- What users do to others -------------------------------------------------------------------
