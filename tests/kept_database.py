@@ -70,12 +70,16 @@ class KeptDatabase:
 
     @asynccontextmanager
     async def lends_connections(self) -> AsyncGenerator[None]:
-        """Applications of this process that use the database have the kept connections, until the block ends."""
-        create_pool = db._create_pool
+        """Applications that use the database in this event loop have the kept connections, until the block ends.
+
+        A test with an event loop of its own, such as one of a command, has connections of its own.
+        """
+        create_pool, loop = db._create_pool, asyncio.get_running_loop()
 
         async def find_pool(on_statement: db.StatementLogger | None, per_caller: int, **options: Any) -> Any:
-            if self._copy is not None and options["database"] == self._copy.name and on_statement is None:
-                pool = await self._copy.lend_pool(per_caller, options)
+            copy, is_here = self._copy, asyncio.get_running_loop() is loop
+            if copy is not None and options["database"] == copy.name and is_here and on_statement is None:
+                pool = await copy.lend_pool(per_caller, options)
                 if pool is not None:
                     return pool
             return await create_pool(on_statement, per_caller, **options)
@@ -108,7 +112,7 @@ class _Copy:
         self.name = name
         self.address = address
         self._inner: asyncpg.Pool[asyncpg.Record] | None = None
-        self._identity: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}
         self._process_ids: list[int] = []
         self._lent: LentPool | None = None
 
@@ -157,11 +161,10 @@ class _Copy:
         """The pool of kept connections, or a new one for other options. None while another application has it."""
         if self._lent is not None and not self._lent.is_closed:
             return None
-        identity = {**options, "running loop": asyncio.get_running_loop()}
-        if self._inner is None or identity != self._identity:
+        if self._inner is None or options != self._options:
             if self._inner is not None:
                 self._inner.terminate()
-            self._inner, self._identity = await asyncpg.create_pool(**options, init=self._keep), identity
+            self._inner, self._options = await asyncpg.create_pool(**options, init=self._keep), options
         self._lent = LentPool(self._inner, per_caller)
         return self._lent
 

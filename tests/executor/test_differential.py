@@ -29,7 +29,7 @@ from resolvers import ids
 from resolvers.context import Context, open_context
 from schema.build import build
 from server import errors
-from tests.api import KEY, Clock
+from tests.api import KEY, PUBLIC_URL, Clock
 from tests.conftest import database_address, execute_outside_transaction
 from tests.executor import generation
 from tests.executor.error_comparison import LocatedError, comparable_errors, is_in_response_order
@@ -127,7 +127,7 @@ async def open_request_context(log: ComparisonLog, name: str, account: str | Non
     await log.world.clear_attempts()  # attempts of the other executor must not count
     user = log.world.people[name]
     return await open_context(
-        config=OperationConfig(KEY),
+        config=OperationConfig(KEY, public_url=PUBLIC_URL),
         now=log.world.api.clock(),
         token=user.token if user else None,
         account_key=account,
@@ -337,12 +337,13 @@ def normalize(response: bytes) -> str:
     """A response with placeholders for random values, numbered in the order of their first occurrence.
 
     Random values are ids, tokens, links of exports, account numbers, the secret of a second factor, alone and in its
-    URI, and recovery codes.
+    URI, recovery codes, and challenges of passkeys, which are quoted in a JSON text.
     """
     placeholders: dict[str, str] = {}
     return re.sub(
         r'"(?:[a-z]{1,8}[0-9a-f]{32}|[0-9a-f-]{36}|(?:[\w:/.-]*/exports/)?[\w-]{40,})"|(?<=:)[0-9]{8}\b'
-        r"|\b[A-Z2-7]{4}(?:[- ][A-Z2-7]{4}){3,7}\b|\b[A-Z2-7]{32}\b",
+        r"|\b[A-Z2-7]{4}(?:[- ][A-Z2-7]{4}){3,7}\b|\b[A-Z2-7]{32}\b"
+        r'|(?<=\\")[\w-]{40,}(?=\\")',
         lambda match: placeholders.setdefault(match[0], f"random {len(placeholders)}"),
         response.decode(),
     )

@@ -1,6 +1,7 @@
 """Tests of HTTP connections with raw bytes: invalid and hostile requests, client addresses, handshakes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -92,9 +93,16 @@ INVALID_REQUESTS = {
 UNSUPPORTED_METHODS = {"not HTTP", "a line of text", "an unknown method", "an unsupported method", "TRACE", "CONNECT"}
 
 
-async def test_invalid_request_is_rejected_with_json(echo_server: EchoServer) -> None:
+@pytest.fixture
+async def patient_server() -> AsyncIterator[EchoServer]:
+    """A connection server that waits for a client on a busy machine."""
+    async with run_server(replace(GUARD, timeout_seconds=20, keep_alive_seconds=20)) as server:
+        yield server
+
+
+async def test_invalid_request_is_rejected_with_json(patient_server: EchoServer) -> None:
     for name, (request_bytes, status) in INVALID_REQUESTS.items():
-        async with echo_server.connect() as client:
+        async with patient_server.connect() as client:
             client.send(request_bytes)
             response = await client.response()
 
@@ -110,8 +118,8 @@ async def test_invalid_request_is_rejected_with_json(echo_server: EchoServer) ->
             assert response.headers["connection"] == "close"
             assert response.headers.get("allow") == ("GET, HEAD, POST" if name in UNSUPPORTED_METHODS else None), name
             assert await client.read_to_end() == b""
-    assert "/graphql" not in echo_server.paths
-    assert echo_server.paths.count("/echo") == 1  # A bad chunk is detected after the application has started.
+    assert "/graphql" not in patient_server.paths
+    assert patient_server.paths.count("/echo") == 1  # A bad chunk is detected after the application has started.
 
 
 @pytest.mark.parametrize("status", [414, 431])

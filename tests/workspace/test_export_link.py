@@ -96,7 +96,7 @@ async def test_other_methods_are_refused(api: Api) -> None:
     assert (await api.http.get(path)).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "..", "A" * 5000, "å"])
+@pytest.mark.parametrize("token", ["x", "a" * 43, "%00", "%2e%2e", "A" * 5000, "å"])
 async def test_made_up_link_is_gone(api: Api, token: str) -> None:
     _, path = await owner_and_path(api)
 
