@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from web import packages
 
 CLIENTS_FOLDER = Path(__file__).resolve().parent
 ACCOUNT_NAME = "Nowak Meble"
+SERVER_NUMBERS = count(1)
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,23 @@ def node() -> Path:
 
 @pytest.fixture(scope="session")
 async def server(postgres: str, template: str) -> AsyncIterator[ServerUnderTest]:
-    """The server with the demo data, behind a proxy. The command `restart` replaces it by a new process."""
-    name = "clients"
-    await execute_outside_transaction(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    database_url = database_address(postgres, name)
+    """The server that the clients share: they change little, and each reads what it needs."""
+    async with run_server(postgres, template, "clients") as server:
+        yield server
+
+
+@pytest.fixture
+async def new_server(postgres: str, template: str) -> AsyncIterator[ServerUnderTest]:
+    """A server for one script, with the demo data as they are at first, and with its own limits."""
+    async with run_server(postgres, template, f"client_{next(SERVER_NUMBERS)}") as server:
+        yield server
+
+
+@asynccontextmanager
+async def run_server(postgres: str, template: str, database: str) -> AsyncIterator[ServerUnderTest]:
+    """A server with the demo data, behind a proxy. The command `restart` replaces it by a new process."""
+    await execute_outside_transaction(postgres, f"CREATE DATABASE {database} TEMPLATE {template}")
+    database_url = database_address(postgres, database)
     await demo.write(Settings(database_url=database_url, secret_key=KEY))
 
     async with AsyncExitStack() as stack, run_proxy() as proxy:

@@ -14,16 +14,35 @@ import pytest
 
 from tests.clients.conftest import CLIENTS_FOLDER, ServerUnderTest
 
-SCRIPTS = sorted(CLIENTS_FOLDER.glob("*.test.mjs"))
+PANEL_SCRIPTS = sorted(CLIENTS_FOLDER.glob("panel-*.test.mjs"))
+SCRIPTS = sorted({*CLIENTS_FOLDER.glob("*.test.mjs")} - {*PANEL_SCRIPTS})
 MAX_SECONDS = 300
 MAX_TEST_SECONDS = 40
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name.partition(".")[0])
+def name_of(script: Path) -> str:
+    return script.name.partition(".")[0]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=name_of)
 async def test_script_of_the_client_passes(
     server: ServerUnderTest, node: Path, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report_path = tmp_path / "report.txt"
+    await check(server, node, script, tmp_path, capsys)
+
+
+@pytest.mark.parametrize("script", PANEL_SCRIPTS, ids=name_of)
+async def test_script_of_the_panel_passes(
+    new_server: ServerUnderTest, node: Path, script: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await check(new_server, node, script, tmp_path, capsys)
+
+
+async def check(
+    server: ServerUnderTest, node: Path, script: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run a script and fail with its report unless all of its tests pass."""
+    report_path = folder / "report.txt"
 
     code = await run(node, script, report_path, server.environment)
 
