@@ -1,7 +1,7 @@
 """The server for the client tests: a process of `fullmakt serve` in production mode, with the demo data."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -71,7 +71,7 @@ async def new_server(postgres: str, template: str) -> AsyncIterator[ServerUnderT
 
 
 @asynccontextmanager
-async def run_server(postgres: str, template: str, database: str) -> AsyncIterator[ServerUnderTest]:
+async def run_server(postgres: str, template: str, database: str) -> AsyncGenerator[ServerUnderTest]:
     """A server with the demo data, behind a proxy. The command `restart` replaces it by a new process."""
     await execute_outside_transaction(postgres, f"CREATE DATABASE {database} TEMPLATE {template}")
     database_url = database_address(postgres, database)
