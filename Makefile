@@ -25,7 +25,7 @@ run: .venv/.runtime .venv/bin/fullmakt .venv/.web ## Serve on http://127.0.0.1:8
 otel: .venv/.otel ## Install the packages for traces (OTEL_EXPORTER_OTLP_ENDPOINT)
 
 # The tests run as two halves in parallel, each with its own PostgreSQL, to use two cores.
-SECOND_HALF := tests/benchmarks tests/commands tests/database tests/examples tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful tests/workspace
+SECOND_HALF := tests/benchmarks tests/commands tests/database tests/executor tests/mailer tests/races tests/resolvers tests/schema tests/stateful
 
 SECOND_REFERENCE_HALF := tests/resolvers tests/models/accounts tests/models/bureaus tests/models/people tests/models/sharing
 
