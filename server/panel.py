@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -51,7 +51,7 @@ _GZIP: Final = re.compile(r"(?:^|[,\s])gzip\s*(?:,|$|;\s*q=(?!0(?:\.0*)?\s*(?:,|
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A static file, read and compressed once at start."""
+    """A static file, with its compressed form."""
 
     content: bytes
     compressed: bytes
@@ -65,18 +65,19 @@ def routes(*, is_development: bool, modules: Sequence[str]) -> list[BaseRoute]:
     `modules` are the names of the modules whose types are in the graph. The panel gets their operations only, and shows
     the pages of these operations.
 
-    In development, the files are read at each request, so that a change shows without a restart.
+    In development, the files are read at each request and not at start, so that a change shows without a restart.
     """
-    page_at_start = _read_page()
-    files_at_start = {name: _read_file(name, modules) for name in (*_list_files(), _OPERATIONS_FILE)}
+    if is_development:
+        read_page, find_file, read_texts = _read_page, partial(_find_file, modules=modules), _read_texts
+    else:
+        page, files = _read_page(), _read_files(modules)
+        read_page, find_file, read_texts = lambda: page, files.get, _texts_of
 
     async def show_page(_: Request) -> Response:
-        page = _read_page() if is_development else page_at_start
-        return Response(page, media_type="text/html", headers={"Content-Security-Policy": _POLICY})
+        return Response(read_page(), media_type="text/html", headers={"Content-Security-Policy": _POLICY})
 
     async def send_file(request: Request) -> Response:
-        name = request.path_params["name"]
-        file = _read_file(name, modules) if is_development else files_at_start.get(name)
+        file = find_file(request.path_params["name"])
         if file is None:
             raise HTTPException(404)
         return _respond(request, file)
@@ -85,7 +86,7 @@ def routes(*, is_development: bool, modules: Sequence[str]) -> list[BaseRoute]:
         locale = request.path_params["locale"]
         if locale not in i18n.LOCALES:
             raise HTTPException(404)
-        return _respond(request, _read_texts(locale) if is_development else _texts_of(locale))
+        return _respond(request, read_texts(locale))
 
     return [
         *(Route(path, show_page) for path in PAGES),
@@ -107,11 +108,24 @@ def _list_files() -> dict[str, Path]:
     return {str(path.relative_to(FOLDER)): path for path in FOLDER.rglob("*") if path.suffix in _TYPES}
 
 
-def _read_file(name: str, modules: Sequence[str]) -> _File | None:
+def _read_files(modules: Sequence[str]) -> dict[str, _File]:
+    files = {name: _read_file(path) for name, path in _list_files().items()}
+    return {**files, _OPERATIONS_FILE: _operations_file(modules)}
+
+
+def _find_file(name: str, modules: Sequence[str]) -> _File | None:
     if name == _OPERATIONS_FILE:
-        return _file(orjson.dumps(_read_operations(modules)), "application/json")
+        return _operations_file(modules)
     path = _list_files().get(name)
-    return _file(path.read_bytes(), _TYPES[path.suffix]) if path else None
+    return _read_file(path) if path else None
+
+
+def _read_file(path: Path) -> _File:
+    return _file(path.read_bytes(), _TYPES[path.suffix])
+
+
+def _operations_file(modules: Sequence[str]) -> _File:
+    return _file(orjson.dumps(_read_operations(modules)), "application/json")
 
 
 def _read_operations(modules: Sequence[str]) -> dict[str, str]:
