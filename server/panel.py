@@ -6,7 +6,7 @@ Each address of the panel is the same HTML page. Its scripts choose what to show
 import gzip
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -67,6 +67,8 @@ def routes(*, is_development: bool, modules: Sequence[str]) -> list[BaseRoute]:
 
     In development, the files are read at each request and not at start, so that a change shows without a restart.
     """
+    read_page: Callable[[], str]
+    find_file: Callable[[str], _File | None]
     if is_development:
         read_page, find_file, read_texts = _read_page, partial(_find_file, modules=modules), _read_texts
     else:
