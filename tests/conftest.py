@@ -32,7 +32,7 @@ from tests.api import KEY, PUBLIC_URL, Api, Clock, run_application
 from tests.databases import connect as connect
 from tests.databases import database_address as database_address
 from tests.databases import execute_outside_transaction as execute_outside_transaction
-from tests.kept_database import KeptDatabase
+from tests.kept_database import KeptDatabase, keep_database
 
 MIN_MEMORY = 4 * 2**30
 """Free bytes in memory that a run needs: for its databases, and for the tables of the largest tests."""
@@ -102,10 +102,8 @@ def template(postgres: str) -> str:
 @pytest.fixture(scope="session")
 async def kept_database(postgres: str, template: str) -> AsyncIterator[KeptDatabase]:
     """The database that the tests use one after the other."""
-    database = KeptDatabase(postgres, template)
-    async with database.lends_connections():
+    async with keep_database(postgres, template) as database:
         yield database
-        await database.drop()
 
 
 @pytest.fixture

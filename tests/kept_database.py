@@ -89,6 +89,15 @@ class KeptDatabase:
             yield
 
 
+@asynccontextmanager
+async def keep_database(server_url: str, template: str) -> AsyncGenerator[KeptDatabase]:
+    """Keep a copy of the database `template` until the block ends."""
+    database = KeptDatabase(server_url, template)
+    async with database.lends_connections():
+        yield database
+        await database.drop()
+
+
 class LentPool(Pool):
     """A pool whose database connections stay open when the application closes it."""
 

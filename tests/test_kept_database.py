@@ -8,7 +8,7 @@ from database import db
 from tests.api import Clock, run_application
 from tests.conftest import create_application
 from tests.databases import connect, database_address, execute_outside_transaction
-from tests.kept_database import RELATIONS, KeptDatabase
+from tests.kept_database import RELATIONS, KeptDatabase, keep_database
 
 FILLED_BY_MIGRATIONS = {"tortoise_migrations", "tortoise_migrations_id_seq"}
 VALUES = {
@@ -39,10 +39,8 @@ CHECKS = "SELECT conrelid::regclass::text AS name, conname FROM pg_constraint WH
 @pytest.fixture
 async def kept(postgres: str, template: str) -> AsyncIterator[KeptDatabase]:
     """A kept database for this test alone."""
-    database = KeptDatabase(postgres, template)
-    async with database.lends_connections():
+    async with keep_database(postgres, template) as database:
         yield database
-        await database.drop()
 
 
 @pytest.fixture

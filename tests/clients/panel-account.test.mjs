@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { accountantToken, accountId, ownerToken, password, url, waitFor } from "./common.mjs";
-import { ACCOUNTANT, checkPage, open, openPage, OWNER, settle, signIn } from "./panel.mjs";
+import { accountantToken, accountId, ownerToken, password, waitFor } from "./common.mjs";
+import { ACCOUNTANT, ask, button, checkPage, dialog, open, openPage, OWNER, settle, signIn } from "./panel.mjs";
 
 let browser;
 /** The accounts of the owner by name. Days go from the second to the first. */
@@ -14,7 +14,7 @@ const windows = {};
 
 before(async () => {
   browser = await launch();
-  const { accounts: list } = await ask("{ accounts(first: 10) { nodes { id number name } } }");
+  const { accounts: list } = await ask(ownerToken, "{ accounts(first: 10) { nodes { id number name } } }");
   accounts = { furniture: list.nodes.find(({ id }) => id === accountId), transport: list.nodes.find(({ name }) => name === "Nowak Transport") };
 });
 after(() => browser.close());
@@ -22,13 +22,6 @@ afterEach(async () => {
   // A browser opens few connections to a server, and each open page has two streams.
   for (const page of Object.values(windows)) await page.goto("about:blank");
 });
-
-/** Ask the graph without a browser, by default as the owner. */
-async function ask(query, variables = {}, token = ownerToken) {
-  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
-  return (await response.json()).data;
-}
 
 /** A page of an account, opened by a user who is signed in once for all tests. */
 async function enter(email, account, path) {
@@ -39,9 +32,6 @@ async function enter(email, account, path) {
   } else await open(windows[email], address);
   return windows[email];
 }
-
-const dialog = (page) => page.getByRole("dialog");
-const button = (place, name) => place.getByRole("button", { name, exact: true });
 
 test("An owner gives days to another account, reads it in the ledger, and gets them back", async () => {
   const page = await enter(OWNER, accounts.transport, "/subscription");
@@ -96,7 +86,7 @@ test("Settings are changed, refused at their field, and read in the events", asy
   await button(invoicing, "Save").click();
   await invoicing.getByText("Saved.").waitFor();
   // A saved field shows what others change, so that the next save does not undo it.
-  await ask("mutation ($input: UpdateAccountSettingsInput!) { updateAccountSettings(input: $input) { errors { code } } }", { input: { accountId: accounts.transport.id, invoicePrefix: "U/" } });
+  await ask(ownerToken, "mutation ($input: UpdateAccountSettingsInput!) { updateAccountSettings(input: $input) { errors { code } } }", { accountId: accounts.transport.id, invoicePrefix: "U/" });
   await waitFor(async () => (await invoicing.getByLabel("Start of invoice numbers").inputValue()) === "U/", "the change of another session");
   await restrictions.getByLabel("Locked for all: Export data.").check();
   await button(restrictions, "Save").click();
@@ -117,8 +107,8 @@ test("The owner cannot shut themselves out by demanding a second factor", async 
   const section = page.getByRole("region", { name: "Second factor" });
   await section.locator("summary").click();
 
-  assert.ok(await button(section, "Demand a second factor").isDisabled());
   await section.getByText("You would lock yourself out.").waitFor();
+  assert.ok(await button(section, "Demand a second factor").isDisabled());
   await section.getByText("marek@example.com").waitFor();
 });
 
@@ -133,7 +123,7 @@ test("An account becomes a bureau and a business again", async () => {
 
 test("What others do appears in the events", async () => {
   const setCountry = (country) =>
-    ask("mutation ($input: UpdateAccountInput!) { updateAccount(input: $input) { errors { code } } }", { input: { accountId: accounts.transport.id, country } });
+    ask(ownerToken, "mutation ($input: UpdateAccountInput!) { updateAccount(input: $input) { errors { code } } }", { accountId: accounts.transport.id, country });
   const page = await enter(OWNER, accounts.transport, "/events");
   await page.waitForTimeout(1_000); // No protocol says when a subscription has started.
   await setCountry("NO");
@@ -205,7 +195,7 @@ test("An accountant reads why pages are closed to them, in Polish too", async ()
   await open(page, `/a/${accounts.furniture.number}/subscription`);
   assert.ok(await button(page, "Redeem a voucher").isDisabled());
   const setLocale = (locale) =>
-    ask("mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { errors { code } } }", { input: { locale } }, accountantToken);
+    ask(accountantToken, "mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { errors { code } } }", { locale });
   await setLocale("pl");
   try {
     await page.reload();

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { origin, ownerToken, url, waitFor } from "./common.mjs";
-import { ACCOUNTANT, assertNoProblems, checkPage, open, openPage, openTab, OWNER, setLanguage, settle, signIn, SIMPLE_USER } from "./panel.mjs";
+import { origin, ownerToken, waitFor } from "./common.mjs";
+import { ACCOUNTANT, ask, assertNoProblems, checkPage, open, openPage, openTab, OWNER, setLanguage, settle, signIn, SIMPLE_USER } from "./panel.mjs";
 
 const GRANTS = `query Grants { viewer { accounts(first: 10) { nodes { number name grants(first: 20) { nodes { id user { email } } } } } } }`;
 const REVOKE = "mutation Revoke($input: RevokeGrantInput!) { revokeGrant(input: $input) { errors { code message } } }";
@@ -15,18 +15,8 @@ before(async () => { browser = await launch(); });
 after(() => browser.close());
 afterEach(async () => { for (const context of browser.contexts()) await context.close(); });
 
-/** Run an operation as the owner, and return its data. */
-async function ask(query, variables) {
-  const headers = { "Content-Type": "application/json", Authorization: `Bearer ${ownerToken}` };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
-  const { data, errors } = await response.json();
-  assert.equal(errors, undefined);
-  for (const payload of Object.values(data)) assert.deepEqual(payload.errors ?? [], []);
-  return data;
-}
-
 async function findAccounts() {
-  return (await ask(GRANTS)).viewer.accounts.nodes;
+  return (await ask(ownerToken, GRANTS)).viewer.accounts.nodes;
 }
 
 const heading = (page) => page.locator("main h1").innerText();
@@ -145,14 +135,14 @@ test("a revoked access takes the page away while the user looks at it", async ()
   assert.equal(await heading(page), account.name);
   await page.waitForTimeout(500); // No protocol says when a subscription has started.
   try {
-    await ask(REVOKE, { input: { grantId: grant.id } });
+    await ask(ownerToken, REVOKE, { grantId: grant.id });
     const revokedAt = Date.now();
     await page.getByRole("heading", { name: "No access" }).waitFor();
     console.log(`note: the page was gone ${Date.now() - revokedAt} ms after the access was revoked`);
     await page.getByText(`You have no access to the account ${account.number}`).waitFor();
     await checkPage(page, "no access");
   } finally {
-    await ask(RESTORE, { input: { grantId: grant.id } });
+    await ask(ownerToken, RESTORE, { grantId: grant.id });
   }
   await waitFor(async () => (await heading(page)) === account.name, "the account, which the user may enter again");
 });

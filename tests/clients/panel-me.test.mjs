@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { origin, password, url } from "./common.mjs";
-import { checkPage, open, openPage, OWNER, settle, signIn, SIMPLE_USER } from "./panel.mjs";
+import { origin, password } from "./common.mjs";
+import { ask, button, checkPage, dialog, open, openPage, OWNER, settle, signIn, signInWithoutBrowser, SIMPLE_USER } from "./panel.mjs";
 
-const SIGN_IN = "mutation SignIn($input: SignInInput!) { signIn(input: $input) { accessToken errors { code } } }";
 const ACCOUNTS = "query Accounts { viewer { accounts(first: 10) { nodes { id number name } } } }";
 const INVITE = "mutation Invite($input: InviteUserInput!) { inviteUser(input: $input) { errors { code message } } }";
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -18,15 +17,6 @@ before(async () => { browser = await launch(); });
 after(() => browser.close());
 afterEach(async () => { for (const context of browser.contexts()) await context.close(); });
 
-/** Run an operation with a token, and return its data. */
-async function ask(query, variables, token) {
-  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables }) });
-  const { data, errors } = await response.json();
-  assert.equal(errors, undefined);
-  return data;
-}
-
 /** The code that an authenticator app shows now. */
 function appCode(secret) {
   const bits = [...secret].map((letter) => BASE32.indexOf(letter).toString(2).padStart(5, "0")).join("");
@@ -36,9 +26,6 @@ function appCode(secret) {
   const hash = createHmac("sha1", key).update(counter).digest();
   return String((hash.readUInt32BE(hash[19] & 15) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
-
-const button = (place, name) => place.getByRole("button", { name, exact: true });
-const dialog = (page) => page.getByRole("dialog");
 
 test("the user's pages are in order at two widths", async () => {
   const page = await openPage(browser);
@@ -128,10 +115,10 @@ test("a passkey signs in without address and password, and is removed", async ()
 });
 
 test("a user declines an invitation, and withdraws a request for access", async () => {
-  const token = (await ask(SIGN_IN, { input: { email: OWNER, password } })).signIn.accessToken;
-  const accounts = (await ask(ACCOUNTS, {}, token)).viewer.accounts.nodes;
+  const token = await signInWithoutBrowser(OWNER);
+  const accounts = (await ask(token, ACCOUNTS)).viewer.accounts.nodes;
   const account = accounts.find(({ name }) => name === "Nowak Transport");
-  const { inviteUser } = await ask(INVITE, { input: { accountId: account.id, email: SIMPLE_USER, role: "ACCOUNTANT" } }, token);
+  const { inviteUser } = await ask(token, INVITE, { accountId: account.id, email: SIMPLE_USER, role: "ACCOUNTANT" });
   assert.deepEqual(inviteUser.errors, []);
   const page = await openPage(browser);
   await signIn(page, SIMPLE_USER, { path: "/me/access" });

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { password, url } from "./common.mjs";
-import { BUREAU_OWNER, checkPage, open, openPage, OWNER, settle, signIn, SIMPLE_USER } from "./panel.mjs";
+import { password } from "./common.mjs";
+import { ask, BUREAU_OWNER, button, checkPage, dialog, open, openPage, OWNER, row, settle, signIn, signInWithoutBrowser, SIMPLE_USER } from "./panel.mjs";
 
 let browser;
 /** An account of the owner for these tests. Two other users have access: a simple user and the owner of a bureau. */
@@ -26,19 +26,6 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** The token of a new session. Its proof of identity is fresh. */
-async function signInWithoutBrowser(email) {
-  const { signIn: session } = await ask(null, "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken } }", { email, password });
-  return session.accessToken;
-}
-
-/** Ask the graph without a browser. */
-async function ask(token, query, input) {
-  const headers = { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables: { input } }) });
-  return (await response.json()).data;
-}
-
 async function share(owner, email, role, guest) {
   const { inviteUser } = await ask(owner, "mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id } errors { message } } }", { accountId: account.id, email, role });
   assert.deepEqual(inviteUser.errors, []);
@@ -58,10 +45,6 @@ async function enter(email, path, number = account.number) {
   }
   return windows[email];
 }
-
-const button = (place, name) => place.getByRole("button", { name, exact: true });
-const dialog = (page) => page.getByRole("dialog");
-const row = (page, text) => page.getByRole("row").filter({ hasText: text });
 
 /** Press the button that submits the dialog, and wait until the dialog is gone. */
 async function confirm(page, name) {

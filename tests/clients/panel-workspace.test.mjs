@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { launch } from "./browser.mjs";
-import { password, url } from "./common.mjs";
-import { checkPage, open, openPage, OWNER, setLanguage, settle, signIn, SIMPLE_USER } from "./panel.mjs";
+import { ask, button, checkPage, dialog, open, openPage, OWNER, row, setLanguage, settle, signIn, signInWithoutBrowser, SIMPLE_USER } from "./panel.mjs";
 
 let browser;
 /** The account. It has the documents of the demo. */
@@ -25,28 +24,11 @@ before(async () => {
 after(() => browser.close());
 afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 
-/** The token of a new session. */
-async function signInWithoutBrowser(email) {
-  const { signIn: session } = await ask(null, "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken } }", { email, password });
-  return session.accessToken;
-}
-
-/** Ask the graph without a browser. */
-async function ask(token, query, input) {
-  const headers = { "Content-Type": "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables: { input } }) });
-  return (await response.json()).data;
-}
-
 async function enter(email, path) {
   const page = await openPage(browser);
   await signIn(page, email, { path: `/a/${number}${path}` });
   return page;
 }
-
-const button = (place, name) => place.getByRole("button", { name, exact: true });
-const dialog = (page) => page.getByRole("dialog");
-const row = (page, text) => page.getByRole("row").filter({ hasText: text });
 
 /** Press the button that submits the dialog, and wait until the dialog is gone. */
 async function confirm(page, name) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { origin, password } from "./common.mjs";
+import { origin, password, url } from "./common.mjs";
 
 export const OWNER = "anna@example.com";
 export const ACCOUNTANT = "marek@example.com";
@@ -17,6 +17,26 @@ const AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-
 /** Chromium logs each response with an error status. The tests of refusals expect them. */
 const STATUS_MESSAGE = /^Failed to load resource: the server responded with a status of 4\d\d/;
 const problemsOf = new WeakMap();
+
+/** Ask the graph without a browser, with a token or null. An input is the variable `$input`. Nothing may be refused. */
+export async function ask(token, query, input) {
+  const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify({ query, variables: { input } }) });
+  const { data, errors } = await response.json();
+  assert.equal(errors, undefined);
+  for (const payload of Object.values(data)) assert.deepEqual(payload?.errors ?? [], []);
+  return data;
+}
+
+/** The token of a new session. Its proof of identity is fresh. */
+export async function signInWithoutBrowser(email) {
+  const { signIn: session } = await ask(null, "mutation ($input: SignInInput!) { signIn(input: $input) { accessToken } }", { email, password });
+  return session.accessToken;
+}
+
+export const button = (place, name) => place.getByRole("button", { name, exact: true });
+export const dialog = (page) => page.getByRole("dialog");
+export const row = (page, text) => page.getByRole("row").filter({ hasText: text });
 
 /** Open a window of its own with cookies of its own. `language` is a tag such as `pl-PL`. @param {import("playwright-core").Browser} browser */
 export async function openPage(browser, { width = 1200, height = 800, language = "en-GB", colorScheme = "light" } = {}) {
